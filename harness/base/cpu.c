@@ -1,0 +1,130 @@
+#include "base/cpu.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+static const char *const isa_names[] = {"portable", "avx2", "avx512"};
+
+#if defined(__x86_64__)
+/* __builtin_cpu_supports also asks the operating system (XGETBV). clang 14 has no "f16c" in it, so that bit comes from
+ * CPUID (leaf 1, ECX bit 29; Intel SDM vol. 2A) and needs AVX's state. */
+static bool has_f16c(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx >> 29 & 1);
+}
+
+static void read_features(struct qb_cpu *cpu)
+{
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2"), fma = __builtin_cpu_supports("fma"), f16c = has_f16c();
+    bool f = __builtin_cpu_supports("avx512f"), cd = __builtin_cpu_supports("avx512cd"),
+         bw = __builtin_cpu_supports("avx512bw"), dq = __builtin_cpu_supports("avx512dq"),
+         vl = __builtin_cpu_supports("avx512vl");
+    const struct {
+        const char *name;
+        bool have;
+    } flags[] = {{"sse4.2", __builtin_cpu_supports("sse4.2")},
+                 {"avx", __builtin_cpu_supports("avx")},
+                 {"avx2", avx2},
+                 {"fma", fma},
+                 {"f16c", f16c},
+                 {"avx512f", f},
+                 {"avx512cd", cd},
+                 {"avx512bw", bw},
+                 {"avx512dq", dq},
+                 {"avx512vl", vl},
+                 {"avx512vnni", __builtin_cpu_supports("avx512vnni")},
+                 {"avx512bf16", __builtin_cpu_supports("avx512bf16")}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (flags[i].have) {
+            size_t used = strlen(cpu->features);
+            snprintf(cpu->features + used, sizeof cpu->features - used, "%s%s", used ? " " : "", flags[i].name);
+        }
+    if (avx2 && fma && f16c)
+        cpu->isa = f && cd && bw && dq && vl ? QB_ISA_AVX512 : QB_ISA_AVX2;
+}
+#else
+static void read_features(struct qb_cpu *cpu)
+{
+    cpu->isa = QB_ISA_PORTABLE;
+}
+#endif
+
+static void read_model(struct qb_cpu *cpu)
+{
+    snprintf(cpu->model, sizeof cpu->model, "unknown");
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    if (!file)
+        return;
+    char line[512];
+    while (fgets(line, sizeof line, file)) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        colon += 1 + strspn(colon + 1, " \t");
+        snprintf(cpu->model, sizeof cpu->model, "%.63s", colon);
+        break;
+    }
+    fclose(file);
+}
+
+static unsigned count_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return (unsigned)CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* over 1024 processors the set above is too small */
+    return online > 0 ? (unsigned)online : 1;
+}
+
+static struct qb_cpu cpu_read;
+
+static void read_cpu(void)
+{
+    read_features(&cpu_read);
+    read_model(&cpu_read);
+    cpu_read.cores = count_cores();
+}
+
+const struct qb_cpu *qb_cpu(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_cpu);
+    return &cpu_read;
+}
+
+const char *qb_isa_name(enum qb_isa isa)
+{
+    return (size_t)isa < sizeof isa_names / sizeof *isa_names ? isa_names[isa] : "unknown";
+}
+
+bool qb_isa_parse(const char *name, enum qb_isa *isa)
+{
+    for (size_t i = 0; i < sizeof isa_names / sizeof *isa_names; i++)
+        if (strcmp(name, isa_names[i]) == 0) {
+            *isa = (enum qb_isa)i;
+            return true;
+        }
+    return false;
+}
+
+const char *qb_blas_coretype(void)
+{
+    switch (qb_cpu()->isa) {
+    case QB_ISA_AVX512:
+        return "SKYLAKEX";
+    case QB_ISA_AVX2:
+        return "Haswell";
+    case QB_ISA_PORTABLE:
+        break;
+    }
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/* What this processor can do, and which OpenBLAS core type fits it. */
+#ifndef QB_CPU_H
+#define QB_CPU_H
+
+#include <stdbool.h>
+#include "codec/codec.h" /* enum qb_isa: part of the public plugin ABI */
+
+struct qb_cpu {
+    char model[64];     /* "model name" of /proc/cpuinfo */
+    char features[256]; /* the flags that matter here, e.g. "avx2 fma f16c avx512f avx512bw ..." */
+    unsigned cores;     /* processors this process may run on (sched_getaffinity) */
+    enum qb_isa isa;    /* best level this CPU and operating system support */
+};
+
+/* Read once, then constant. */
+const struct qb_cpu *qb_cpu(void);
+
+/* "portable", "avx2", "avx512"; and back (false: no such name). */
+const char *qb_isa_name(enum qb_isa isa);
+bool qb_isa_parse(const char *name, enum qb_isa *isa);
+
+/* The OPENBLAS_CORETYPE that the CPU's features allow: "SKYLAKEX" (AVX-512 F/DQ/CD/BW/VL), "Haswell" (AVX2+FMA),
+ * or NULL to leave OpenBLAS's own choice. Debian 12's OpenBLAS 0.3.21 does not know newer CPUs and would take its
+ * AVX2 kernels on them. */
+const char *qb_blas_coretype(void);
+
+#endif

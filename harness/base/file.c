@@ -1,0 +1,270 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/mem.h"
+
+static enum qb_status system_error(struct qb_error *err, const char *path, const char *doing)
+{
+    return qb_fail(err, QB_ERR_IO, "%s: cannot %s: %s", path, doing, strerror(errno));
+}
+
+/* Opening what the user named: a missing file is the user's mistake, all else is the system's refusal. */
+static int open_input(const char *path, struct qb_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        qb_fail(err, QB_ERR_INPUT, "%s: no such file", path);
+    else if (fd < 0)
+        system_error(err, path, "open");
+    return fd;
+}
+
+/* Doubles *room, keeping the first `used` bytes. */
+static enum qb_status enlarge(char **data, size_t *room, size_t used, const char *path, struct qb_error *err)
+{
+    char *larger = qb_alloc(*room, 2, path, err);
+    if (!larger)
+        return err->status;
+    memcpy(larger, *data, used);
+    qb_free(*data);
+    *data = larger;
+    *room *= 2;
+    return QB_OK;
+}
+
+/* Reads to the end. A regular file fits the first buffer; a pipe or a file of /proc grows it. */
+static enum qb_status read_all(int fd, const char *path, size_t max_bytes, size_t room, char **data, size_t *size,
+                               struct qb_error *err)
+{
+    *data = qb_alloc(room, 1, path, err);
+    if (!*data)
+        return err->status;
+    size_t used = 0;
+    for (;;) {
+        if (used + 1 >= room && enlarge(data, &room, used, path, err) != QB_OK)
+            return err->status;
+        ssize_t got = read(fd, *data + used, room - used - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return system_error(err, path, "read");
+        used += (size_t)got;
+        if (used > max_bytes)
+            return qb_fail(err, QB_ERR_INPUT, "%s: larger than the limit of %zu bytes", path, max_bytes);
+        if (got == 0)
+            break;
+    }
+    (*data)[used] = '\0'; /* enlarge and short reads leave zeros, a shrinking file might not */
+    *size = used;
+    return QB_OK;
+}
+
+enum qb_status qb_file_read(const char *path, size_t max_bytes, char **data, size_t *size, struct qb_error *err)
+{
+    char *content = NULL;
+    struct stat info;
+    *data = NULL;
+    *size = 0;
+    int fd = open_input(path, err);
+    if (fd < 0)
+        return err->status;
+    enum qb_status status = QB_OK;
+    if (fstat(fd, &info) != 0)
+        status = system_error(err, path, "examine");
+    else if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > max_bytes)
+        status = qb_fail(err, QB_ERR_INPUT, "%s: %jd bytes, larger than the limit of %zu bytes", path,
+                         (intmax_t)info.st_size, max_bytes);
+    else
+        status =
+            read_all(fd, path, max_bytes, (info.st_size > 0 ? (size_t)info.st_size : 4096) + 2, &content, size, err);
+    close(fd);
+    if (status != QB_OK) {
+        qb_free(content);
+        *size = 0;
+        return status;
+    }
+    *data = content;
+    return QB_OK;
+}
+
+static enum qb_status write_all(int fd, const char *path, const char *data, size_t size, struct qb_error *err)
+{
+    while (size > 0) {
+        ssize_t put = write(fd, data, size);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return system_error(err, path, "write");
+        data += put;
+        size -= (size_t)put;
+    }
+    return QB_OK;
+}
+
+/* Makes a rename durable. File systems that cannot sync a folder say EINVAL, which is no failure. */
+static enum qb_status sync_folder(const char *path, struct qb_error *err)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    if (length >= sizeof folder)
+        return qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    const char *name = !slash ? "." : length == 0 ? "/" : folder;
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return system_error(err, name, "open the folder");
+    enum qb_status status = QB_OK;
+    if (fsync(fd) != 0 && errno != EINVAL)
+        status = system_error(err, name, "sync the folder");
+    close(fd);
+    return status;
+}
+
+/* A rename would put a file in the place of a device or pipe: refuse, /dev/null must survive `-o /dev/null`. */
+static enum qb_status check_replaceable(const char *path, struct qb_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return qb_fail(err, QB_ERR_INPUT, "%s: not a regular file, cannot be replaced", path);
+    return QB_OK;
+}
+
+static enum qb_status put_in_place(const char *temp, const char *path, struct qb_error *err)
+{
+    if (check_replaceable(path, err) != QB_OK)
+        return err->status;
+    if (rename(temp, path) != 0)
+        return system_error(err, path, "replace");
+    return sync_folder(path, err);
+}
+
+/* A new file beside path with the user's usual permissions (mkstemp would give 0600); its name in temp. */
+static int create_beside(const char *path, char temp[PATH_MAX], struct qb_error *err)
+{
+    static atomic_uint serial;
+    for (int tries = 0; tries < 1000; tries++) {
+        int length = snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+        if (length < 0 || length >= PATH_MAX) {
+            qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
+            return -1;
+        }
+        int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0)
+            return fd;
+        if (errno != EEXIST)
+            break;
+    }
+    system_error(err, temp, "create");
+    return -1;
+}
+
+enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err)
+{
+    char temp[PATH_MAX];
+    if (check_replaceable(path, err) != QB_OK)
+        return err->status;
+    int fd = create_beside(path, temp, err);
+    if (fd < 0)
+        return err->status;
+    enum qb_status status = write_all(fd, path, data, size, err);
+    if (status == QB_OK && fsync(fd) != 0)
+        status = system_error(err, path, "sync");
+    if (close(fd) != 0 && status == QB_OK)
+        status = system_error(err, path, "close");
+    if (status == QB_OK)
+        status = put_in_place(temp, path, err);
+    if (status != QB_OK)
+        unlink(temp); /* gone already when only the folder's sync failed */
+    return status;
+}
+
+enum qb_status qb_file_commit(const char *temp, const char *path, struct qb_error *err)
+{
+    int fd = open(temp, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return system_error(err, temp, "open");
+    enum qb_status status = QB_OK;
+    if (fsync(fd) != 0)
+        status = system_error(err, temp, "sync");
+    close(fd);
+    return status == QB_OK ? put_in_place(temp, path, err) : status;
+}
+
+static enum qb_status make_folder(const char *path, struct qb_error *err)
+{
+    struct stat info;
+    if (mkdir(path, 0777) == 0)
+        return QB_OK;
+    int reason = errno;
+    if (stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode))
+            return QB_OK;
+        return qb_fail(err, QB_ERR_INPUT, "%s: is no folder", path);
+    }
+    errno = reason;
+    return system_error(err, path, "make the folder");
+}
+
+enum qb_status qb_file_mkdirs(const char *path, struct qb_error *err)
+{
+    char prefix[PATH_MAX];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof prefix)
+        return qb_fail(err, QB_ERR_INPUT, "%s: %s", path, length ? "path too long" : "empty folder name");
+    memcpy(prefix, path, length + 1);
+    for (size_t i = 1; i <= length; i++) {
+        if (prefix[i] != '/' && prefix[i] != '\0')
+            continue;
+        prefix[i] = '\0';
+        if (make_folder(prefix, err) != QB_OK)
+            return err->status;
+        if (i < length)
+            prefix[i] = '/';
+    }
+    return QB_OK;
+}
+
+bool qb_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error *err)
+{
+    struct stat info;
+    *map = (struct qb_map){0};
+    int fd = open_input(path, err);
+    if (fd < 0)
+        return err->status;
+    enum qb_status status = QB_OK;
+    void *data = MAP_FAILED;
+    if (fstat(fd, &info) != 0)
+        status = system_error(err, path, "examine");
+    else if (!S_ISREG(info.st_mode))
+        status = qb_fail(err, QB_ERR_INPUT, "%s: not a regular file", path);
+    else if (info.st_size == 0)
+        status = qb_fail(err, QB_ERR_INPUT, "%s: empty file", path);
+    else if ((data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+        status = system_error(err, path, "map");
+    close(fd);
+    if (status == QB_OK)
+        *map = (struct qb_map){.data = data, .size = (size_t)info.st_size};
+    return status;
+}
+
+void qb_file_unmap(struct qb_map *map)
+{
+    if (map->data)
+        munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (struct qb_map){0};
+}

@@ -1,0 +1,37 @@
+/* Whole files: read with a limit, replaced atomically, mapped read-only. */
+#ifndef QB_FILE_H
+#define QB_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/error.h"
+
+/* Reads all of path, at most max_bytes (more is an error), into a new buffer with a NUL behind the end; *size
+ * excludes the NUL. The caller frees *data with qb_free. A missing or over-long file is QB_ERR_INPUT, a refusal of the
+ * system QB_ERR_IO; then *data is NULL. */
+enum qb_status qb_file_read(const char *path, size_t max_bytes, char **data, size_t *size, struct qb_error *err);
+
+/* Replaces path with data: temporary file beside it, write, fsync, rename, fsync of the folder. On failure the old
+ * file is untouched and the temporary one removed. What is there and no regular file (a device, a folder) is refused.
+ * When only the folder's fsync fails, the new file is in place and the status still QB_ERR_IO. */
+enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err);
+
+/* Makes a finished temporary file durable and puts it in path's place: fsync(temp), rename, fsync of the folder.
+ * Refusals as above; on failure temp stays, for the caller to remove. */
+enum qb_status qb_file_commit(const char *temp, const char *path, struct qb_error *err);
+
+/* mkdir -p; a part of the path that is no folder is QB_ERR_INPUT. */
+enum qb_status qb_file_mkdirs(const char *path, struct qb_error *err);
+
+bool qb_file_exists(const char *path);
+
+struct qb_map {
+    const uint8_t *data;
+    size_t size;
+};
+/* Maps path read-only and private; an empty file is an error. */
+enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error *err);
+void qb_file_unmap(struct qb_map *map);
+
+#endif

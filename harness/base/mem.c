@@ -1,0 +1,138 @@
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT ((size_t)64)
+
+/* Stands in the 64 bytes before a buffer, so that the buffer itself stays aligned. */
+struct header {
+    size_t size;
+};
+
+/* The process's account: the one piece of state here, because it is the process whose bytes are counted. */
+static struct {
+    atomic_size_t live, peak, allocations, limit, fault;
+} account;
+
+/* True once for the allocation that qb_mem_fail_at chose. */
+static bool fault_is_due(void)
+{
+    size_t left = atomic_load(&account.fault);
+    while (left != 0 && !atomic_compare_exchange_weak(&account.fault, &left, left - 1))
+        ;
+    return left == 1;
+}
+
+static void count_in(size_t size)
+{
+    size_t live = atomic_fetch_add(&account.live, size) + size;
+    size_t peak = atomic_load(&account.peak);
+    while (peak < live && !atomic_compare_exchange_weak(&account.peak, &peak, live))
+        ;
+    atomic_fetch_add(&account.allocations, 1);
+}
+
+void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err)
+{
+    size_t bytes, limit = atomic_load(&account.limit);
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) {
+        qb_fail(err, QB_ERR_MEMORY, "%s: %zu items of %zu bytes are more than memory can address", what, count, size);
+        return NULL;
+    }
+    if (limit != 0 && bytes > limit) {
+        qb_fail(err, QB_ERR_MEMORY, "%s: %zu bytes are over the limit of %zu bytes for one buffer", what, bytes, limit);
+        return NULL;
+    }
+    size_t padded = ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct header *header = fault_is_due() ? NULL : aligned_alloc(ALIGNMENT, padded);
+    if (!header) {
+        qb_fail(err, QB_ERR_MEMORY, "%s: out of memory for %zu bytes", what, bytes);
+        return NULL;
+    }
+    memset(header, 0, ALIGNMENT + bytes);
+    header->size = bytes;
+    count_in(bytes);
+    return (char *)header + ALIGNMENT;
+}
+
+static struct header *header_of(void *buffer)
+{
+    return (struct header *)(void *)((char *)buffer - ALIGNMENT);
+}
+
+void qb_free(void *buffer)
+{
+    if (!buffer)
+        return;
+    struct header *header = header_of(buffer);
+    atomic_fetch_sub(&account.live, header->size);
+    free(header);
+}
+
+size_t qb_size_of(const void *buffer)
+{
+    if (!buffer)
+        return 0;
+    return ((const struct header *)(const void *)((const char *)buffer - ALIGNMENT))->size;
+}
+
+char *qb_strdup(const char *text, struct qb_error *err)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = qb_alloc(size, 1, "a string", err);
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+struct qb_mem_stats qb_mem_stats(void)
+{
+    return (struct qb_mem_stats){
+        .live_bytes = atomic_load(&account.live),
+        .peak_bytes = atomic_load(&account.peak),
+        .allocations = atomic_load(&account.allocations),
+    };
+}
+
+void qb_mem_limit(size_t bytes)
+{
+    atomic_store(&account.limit, bytes);
+}
+
+void qb_mem_fail_at(size_t n)
+{
+    atomic_store(&account.fault, n);
+}
+
+/* The value of a line "VmRSS:     1234 kB" of /proc/self/status, in bytes. */
+static size_t status_bytes(const char *field)
+{
+    FILE *file = fopen("/proc/self/status", "re");
+    if (!file)
+        return 0;
+    char line[256];
+    size_t length = strlen(field), bytes = 0;
+    while (fgets(line, sizeof line, file)) {
+        if (strncmp(line, field, length) == 0 && line[length] == ':') {
+            bytes = (size_t)strtoull(line + length + 1, NULL, 10) * 1024;
+            break;
+        }
+    }
+    fclose(file);
+    return bytes;
+}
+
+size_t qb_rss_bytes(void)
+{
+    return status_bytes("VmRSS");
+}
+
+size_t qb_peak_rss_bytes(void)
+{
+    return status_bytes("VmHWM");
+}

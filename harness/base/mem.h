@@ -1,0 +1,41 @@
+/* Accounted memory. Every large buffer of the harness comes from here, so that the bytes a variant needs are
+ * counted from the buffers that exist, and so that a test can make the n-th allocation fail. Thread-safe. */
+#ifndef QB_MEM_H
+#define QB_MEM_H
+
+#include <stddef.h>
+#include "base/error.h"
+
+/* A zeroed buffer of count * size bytes, aligned to 64 bytes. NULL with err set (QB_ERR_MEMORY, naming `what`)
+ * when the product overflows, when it is over the process's limit (qb_mem_limit), or when the system refuses.
+ * count * size == 0 gives a valid buffer of size 0. The caller frees it with qb_free. */
+void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err);
+
+/* Frees a buffer of qb_alloc; NULL is fine. */
+void qb_free(void *buffer);
+
+/* The usable bytes that were asked for a buffer of qb_alloc (count * size); 0 for NULL. */
+size_t qb_size_of(const void *buffer);
+
+/* A copy of a C string in accounted memory. */
+char *qb_strdup(const char *text, struct qb_error *err);
+
+struct qb_mem_stats {
+    size_t live_bytes;  /* asked for and not yet freed */
+    size_t peak_bytes;  /* the largest live_bytes so far */
+    size_t allocations; /* calls that succeeded */
+};
+struct qb_mem_stats qb_mem_stats(void);
+
+/* Refuses single buffers over `bytes` from now on (0: no limit, the default). */
+void qb_mem_limit(size_t bytes);
+
+/* For tests: the n-th allocation from now (1 = the next) fails once; 0 switches the fault off. */
+void qb_mem_fail_at(size_t n);
+
+/* The process's resident set now and its high-water mark, in bytes, from /proc/self/status (VmRSS, VmHWM); 0 where
+ * the system does not tell. */
+size_t qb_rss_bytes(void);
+size_t qb_peak_rss_bytes(void);
+
+#endif

@@ -1,0 +1,27 @@
+/* Strings: a growing buffer, glob match, lists of names for messages. */
+#ifndef QB_TEXT_H
+#define QB_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A growing string; zero-initialise, read .data (never NULL after the first append), free with qb_text_free. When
+ * memory runs out, failed is set and further appends do nothing. */
+struct qb_text {
+    char *data;
+    size_t size; /* without the NUL */
+    size_t room;
+    bool failed;
+};
+void qb_text_add(struct qb_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void qb_text_bytes(struct qb_text *text, const char *data, size_t size);
+void qb_text_free(struct qb_text *text);
+
+/* Shell-like match of a whole string: *, ? and [...] (fnmatch). */
+bool qb_glob(const char *pattern, const char *text);
+
+/* The candidate nearest to `word` by edit distance, at most 3 away and not replaced whole; NULL when none
+ * is. names ends with NULL. */
+const char *qb_nearest(const char *word, const char *const *names);
+
+#endif

@@ -1,0 +1,151 @@
+#include "base/threads.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include "base/mem.h"
+
+enum { THREADS_MAX = 256 };
+
+struct worker {
+    struct qb_pool *pool;
+    pthread_t thread;
+    unsigned index; /* 1..threads-1; the caller is 0 */
+};
+
+/* A loop is published under the lock by a new round number; every worker takes part in every round and the caller
+ * waits for all of them, so that none can meet a later loop's tasks late. */
+struct qb_pool {
+    unsigned threads, started;
+    pthread_mutex_t lock;
+    pthread_cond_t begin, done;
+    unsigned long round;
+    unsigned busy; /* workers that have not ended this round */
+    bool stop;
+    void (*task)(void *context, size_t index, unsigned worker);
+    void *context;
+    size_t tasks;
+    atomic_size_t next;
+    struct worker workers[];
+};
+
+static void work(struct qb_pool *pool, unsigned worker)
+{
+    for (;;) {
+        size_t index = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+        if (index >= pool->tasks)
+            return;
+        pool->task(pool->context, index, worker);
+    }
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *self = argument;
+    struct qb_pool *pool = self->pool;
+    unsigned long seen = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (pool->round == seen && !pool->stop)
+            pthread_cond_wait(&pool->begin, &pool->lock);
+        if (pool->stop)
+            break;
+        seen = pool->round;
+        pthread_mutex_unlock(&pool->lock);
+        work(pool, self->index);
+        pthread_mutex_lock(&pool->lock);
+        if (--pool->busy == 0)
+            pthread_cond_signal(&pool->done);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* Signals stay with the thread that made the pool: the workers block them all. */
+static enum qb_status start_workers(struct qb_pool *pool, struct qb_error *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int reason = 0;
+    for (unsigned i = 1; i < pool->threads && reason == 0; i++) {
+        struct worker *worker = &pool->workers[i - 1];
+        *worker = (struct worker){.pool = pool, .index = i};
+        reason = pthread_create(&worker->thread, NULL, worker_main, worker);
+        pool->started += reason == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (reason != 0)
+        return qb_fail(err, QB_ERR_IO, "cannot start thread %u of %u: %s", pool->started + 2, pool->threads,
+                       strerror(reason));
+    return QB_OK;
+}
+
+enum qb_status qb_pool_create(unsigned threads, struct qb_pool **pool, struct qb_error *err)
+{
+    *pool = NULL;
+    if (threads < 1 || threads > THREADS_MAX)
+        return qb_fail(err, QB_ERR_INPUT, "%u threads: expected 1 to %d", threads, THREADS_MAX);
+    struct qb_pool *made = qb_alloc(1, sizeof *made + (threads - 1) * sizeof *made->workers, "a thread pool", err);
+    if (!made)
+        return err->status;
+    made->threads = threads;
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->begin, NULL);
+    pthread_cond_init(&made->done, NULL);
+    if (start_workers(made, err) != QB_OK) {
+        qb_pool_free(made);
+        return err->status;
+    }
+    *pool = made;
+    return QB_OK;
+}
+
+void qb_pool_free(struct qb_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stop = true;
+    pthread_cond_broadcast(&pool->begin);
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->started; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->begin);
+    pthread_cond_destroy(&pool->done);
+    pthread_mutex_destroy(&pool->lock);
+    qb_free(pool);
+}
+
+unsigned qb_pool_threads(const struct qb_pool *pool)
+{
+    return pool->threads;
+}
+
+void qb_pool_run(struct qb_pool *pool, size_t tasks, void (*task)(void *context, size_t index, unsigned worker),
+                 void *context)
+{
+    if (pool->threads == 1 || tasks <= 1) {
+        for (size_t i = 0; i < tasks; i++)
+            task(context, i, 0);
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    assert(pool->busy == 0 && "a task started a loop on its own pool");
+    pool->task = task;
+    pool->context = context;
+    pool->tasks = tasks;
+    atomic_store(&pool->next, 0);
+    pool->busy = pool->started;
+    pool->round++;
+    pthread_cond_broadcast(&pool->begin);
+    pthread_mutex_unlock(&pool->lock);
+    work(pool, 0);
+    pthread_mutex_lock(&pool->lock);
+    while (pool->busy != 0)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,157 @@
+/* codec.h - the public plugin ABI of qinsbench, version 1. Apache-2.0.
+ *
+ * A codec is a number format for storage: a float matrix (rows x cols, row-major, C order) <-> bytes. It is
+ * stateless: everything a decode needs is in the encoded bytes, the shape and the parsed options. A plugin is one
+ * shared object that includes this file and nothing else of the harness, and exports one function:
+ *
+ *     const struct qb_codec *qb_codec_entry(void);
+ *
+ * The host checks struct_size and abi_version first and refuses a mismatch naming both versions. Codecs are
+ * identified by their string id everywhere. All functions must be callable from several threads at once on different
+ * buffers. The host owns every buffer. A plugin never prints, exits, or keeps a pointer after it returns.
+ */
+#ifndef QB_CODEC_H
+#define QB_CODEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QB_CODEC_ABI_VERSION 1u
+
+/* Instruction set levels, each including those before it. The host passes the level to use in qb_codec_config.isa;
+ * it never passes a level that the CPU lacks. A codec without SIMD ignores it. Results must be bitwise the same at
+ * every level. */
+enum qb_isa {
+    QB_ISA_PORTABLE = 0, /* C that any machine runs: the reference */
+    QB_ISA_AVX2 = 1,     /* AVX2, FMA, F16C */
+    QB_ISA_AVX512 = 2    /* AVX-512 F, CD, BW, DQ, VL */
+};
+
+/* What a codec function returns; the message for the user goes into qb_codec_error. */
+enum qb_codec_status {
+    QB_CODEC_OK = 0,
+    QB_CODEC_BAD_INPUT = 1,  /* a value of x that the format cannot hold (NaN, Inf); `index` says which */
+    QB_CODEC_BAD_BYTES = 2,  /* encoded bytes that no encode of this shape and options can have produced */
+    QB_CODEC_BAD_SIZE = 3,   /* a buffer smaller than the size that the shape needs, or a shape out of range */
+    QB_CODEC_UNSUPPORTED = 4 /* a combination of options that the codec does not know */
+};
+
+struct qb_codec_error {
+    size_t index;      /* the element (row * cols + col) or byte at fault, where there is one; else SIZE_MAX */
+    char message[256]; /* NUL-terminated, without newline */
+};
+
+/* Options are data: the host parses, checks and documents them, and hands the codec an array of values in the order
+ * of the codec's option list. */
+enum qb_option_type {
+    QB_OPTION_INT,    /* integer in [min, max] */
+    QB_OPTION_FLOAT,  /* finite double in [min, max] */
+    QB_OPTION_BOOL,   /* 0 or 1 */
+    QB_OPTION_CHOICE, /* one of `choices`, a list separated by '|'; the value is its index */
+    QB_OPTION_SCOPE   /* "tensor", "row" or "group:N" (N consecutive elements of a row, 1 <= N <= 2^20, the last group
+                         of a row may be shorter): over what a range or scale is shared */
+};
+
+struct qb_codec_option {
+    const char *name;           /* [a-z_]+ ; NULL ends the list */
+    enum qb_option_type type;
+    const char *default_value;  /* as the user would write it */
+    double min, max;            /* INT and FLOAT */
+    const char *choices;        /* CHOICE */
+    const char *help;           /* one line */
+};
+
+enum qb_scope_kind { QB_SCOPE_TENSOR = 0, QB_SCOPE_ROW = 1, QB_SCOPE_GROUP = 2 };
+struct qb_scope {
+    int32_t kind;   /* enum qb_scope_kind */
+    uint32_t group; /* QB_SCOPE_GROUP: N; else 0 */
+};
+
+union qb_option_value {
+    int64_t i; /* INT, BOOL, CHOICE */
+    double f;  /* FLOAT */
+    struct qb_scope scope;
+};
+
+/* Made by the host, constant while it is used. */
+struct qb_codec_config {
+    uint32_t struct_size;                 /* sizeof(struct qb_codec_config) of the host */
+    int32_t isa;                          /* enum qb_isa */
+    const union qb_option_value *options; /* one for each entry of the codec's option list, in its order */
+};
+
+/* What the codec promises on the conformance suite's standard inputs (Gaussian, sigma 0.02, 64 x 256, default
+ * options; the suite scales nothing). Mandatory; a promise is tested, never assumed. */
+struct qb_codec_tolerance {
+    double relative_error; /* max |decoded - x| / |x| over |x| >= floor_fraction * max|x|; 0 = exact */
+    double floor_fraction; /* below this share of the tensor's max|x| only absolute_error counts */
+    double absolute_error; /* max |decoded - x| / max|x| over all elements */
+    double bias;           /* |mean over elements of (|decoded| - |x|)| / mean |x| */
+    double sqnr_db;        /* least 10 log10(sum x^2 / sum (decoded - x)^2); use 1e9 for lossless */
+};
+
+enum { /* qb_codec.flags */
+    QB_CODEC_LOSSLESS = 1u << 0,  /* decode(encode(x)) == x bit for bit, for finite x */
+    QB_CODEC_KEEPS_ZERO = 1u << 1 /* 0 decodes to 0 */
+};
+
+struct qb_codec {
+    uint32_t struct_size; /* sizeof(struct qb_codec) of the plugin */
+    uint32_t abi_version; /* QB_CODEC_ABI_VERSION of the plugin */
+    const char *id;       /* [a-z0-9-]+, unique */
+    const char *version;  /* of the format's implementation; a change of stored bytes or decoded values changes it */
+    const char *summary;  /* one line */
+    uint32_t flags;
+    const struct qb_codec_option *options; /* ended by a NULL name; NULL: none */
+    struct qb_codec_tolerance tolerance;
+
+    /* Bytes that an encoded rows x cols matrix takes, ranges and scales included. rows, cols >= 1. */
+    int (*encoded_size)(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
+                        struct qb_codec_error *error);
+
+    /* Encodes x[rows * cols] into out[out_bytes], out_bytes >= encoded_size (more is fine, the rest is untouched).
+     * NaN and Inf are refused with their index. */
+    int (*encode)(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
+                  size_t out_bytes, struct qb_codec_error *error);
+
+    /* Decodes rows [row, row + count) of an encoded rows x cols matrix into out[count * cols]. Any range of rows gives
+     * the same values as the whole. Any bytes may come in: a decode reads no byte outside in[0, in_bytes) and either
+     * refuses or returns finite values. */
+    int (*decode)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  size_t row, size_t count, float *out, struct qb_codec_error *error);
+
+    /* Optional functions: NULL means the host's default or "not offered". */
+
+    /* The code values read as numbers, c(x), for rows [row, row + count): what a path that computes without decoding
+     * sees (qins8: sign * stored / 255; int8: the integer code). Same contract as decode. */
+    int (*coordinates)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                       size_t row, size_t count, float *out, struct qb_codec_error *error);
+
+    /* y[rows] = W x for an encoded W (rows x cols), without materialising W; rows [row, row + count) only, y[count].
+     * Default: decode a tile, then BLAS. */
+    int (*gemv)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                size_t row, size_t count, const float *x, float *y, struct qb_codec_error *error);
+
+    /* y[n, count] (leading dimension ldy) = x[n, cols] W[row..row+count, :]^T for an encoded W. Default as gemv's. */
+    int (*gemm_tile)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                     size_t row, size_t count, const float *x, size_t n, float *y, size_t ldy,
+                     struct qb_codec_error *error);
+};
+
+typedef const struct qb_codec *(*qb_codec_entry_fn)(void);
+#define QB_CODEC_ENTRY_NAME "qb_codec_entry"
+#if defined(__GNUC__)
+#define QB_CODEC_EXPORT __attribute__((visibility("default")))
+#else
+#define QB_CODEC_EXPORT
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
