@@ -57,12 +57,12 @@ enum qb_option_type {
 };
 
 struct qb_codec_option {
-    const char *name;           /* [a-z_]+ ; NULL ends the list */
+    const char *name; /* [a-z_]+ ; NULL ends the list */
     enum qb_option_type type;
-    const char *default_value;  /* as the user would write it */
-    double min, max;            /* INT and FLOAT */
-    const char *choices;        /* CHOICE */
-    const char *help;           /* one line */
+    const char *default_value; /* as the user would write it */
+    double min, max;           /* INT and FLOAT */
+    const char *choices;       /* CHOICE */
+    const char *help;          /* one line */
 };
 
 enum qb_scope_kind { QB_SCOPE_TENSOR = 0, QB_SCOPE_ROW = 1, QB_SCOPE_GROUP = 2 };
@@ -94,9 +94,9 @@ struct qb_codec_tolerance {
     double sqnr_db;        /* least 10 log10(sum x^2 / sum (decoded - x)^2); use 1e9 for lossless */
 };
 
-enum { /* qb_codec.flags */
-    QB_CODEC_LOSSLESS = 1u << 0,  /* decode(encode(x)) == x bit for bit, for finite x */
-    QB_CODEC_KEEPS_ZERO = 1u << 1 /* 0 decodes to 0 */
+enum {                               /* qb_codec.flags */
+       QB_CODEC_LOSSLESS = 1u << 0,  /* decode(encode(x)) == x bit for bit, for finite x */
+       QB_CODEC_KEEPS_ZERO = 1u << 1 /* 0 decodes to 0 */
 };
 
 struct qb_codec {

@@ -1,0 +1,144 @@
+# qinsbench: `make repro` runs the source suite and prints the claims ledger; `make test` runs every test.
+# Sources are found by folder: a new file needs no line here. SIMD files end in _avx2.c or _avx512.c.
+BUILD ?= build
+PREFIX ?= /usr/local
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+include scripts/version.mk
+
+PKGS := yaml-0.1 jansson libcrypto hdf5-serial openblas
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror
+OPT ?= -O2 -g
+SAN ?=
+CFLAGS_ALL = -std=c17 $(OPT) $(WARN) $(SAN) -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC -pthread
+CPPFLAGS_ALL = -D_GNU_SOURCE -Iharness -I. -DQB_VERSION='"$(VERSION)"' -DQB_BUILD_FLAGS='"$(CC) $(CFLAGS_ALL)"' -MMD -MP
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+LDLIBS_ALL = $(PKG_LIBS) -ldl -lm -pthread
+
+simd_flags = $(if $(filter %_avx512.c,$(1)),-mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl,$(if $(filter %_avx2.c,$(1)),-mavx2 -mfma -mf16c))
+
+LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/model/*.c \
+	harness/metric/*.c harness/store/*.c harness/run/*.c experiments/*.c reports/*.c))
+CLI_SRC := $(sort $(wildcard harness/cli/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+CODECS := $(sort $(notdir $(patsubst %/,%,$(wildcard codecs/*/))))
+CODEC_SO := $(CODECS:%=$(BUILD)/codecs/%.so)
+
+all: $(BUILD)/qinsbench codecs
+codecs: $(CODEC_SO)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
+
+$(BUILD)/libqinsbench.a: $(LIB_OBJ)
+	rm -f $@; ar rcs $@ $^
+
+$(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
+	$(CC) $(SAN) -o $@ $(CLI_OBJ) $(BUILD)/libqinsbench.a $(LDLIBS_ALL)
+
+# A codec sees codec.h alone: its include path holds no other header of the harness.
+$(BUILD)/include/codec.h: harness/codec/codec.h
+	@mkdir -p $(@D); cp $< $@
+$(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(BUILD)/include/codec.h
+	@mkdir -p $(@D)
+	$(CC) -I$(BUILD)/include -MMD -MP $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
+define codec_rule
+$(BUILD)/codecs/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard codecs/$(1)/*.c)))
+	@mkdir -p $$(@D)
+	$$(CC) $(SAN) -shared -o $$@ $$^ -lm
+endef
+$(foreach c,$(CODECS),$(eval $(call codec_rule,$(c))))
+
+# Tests: each tests/<tier>/test_*.c is one Criterion program.
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/kernels/test_*.c tests/conformance/test_*.c tests/golden/test_*.c))
+TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libqinsbench.a $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) -Itests $< $(TEST_OBJ) -o $@ $(BUILD)/libqinsbench.a $(LDLIBS_ALL) -lcriterion
+# A codec's kernels are not in the library: their test links them.
+$(BUILD)/tests/kernels/test_qins8_kernels: TEST_OBJ = $(filter %.o,$^)
+$(BUILD)/tests/kernels/test_qins8_kernels: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard codecs/qins8/qins8_*.c))
+tests: $(TEST_BIN)
+
+# ---- plugins that the conformance tests load: planted faults, and the example from outside by its own Makefile ----
+
+PLANTED := $(patsubst tests/conformance/%.c,$(BUILD)/%.so,$(sort $(wildcard tests/conformance/planted/*.c)))
+$(BUILD)/planted/%.so: tests/conformance/planted/%.c tests/conformance/planted/planted.h $(BUILD)/include/codec.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) -I$(BUILD)/include $(CFLAGS_ALL) -shared $< -o $@ -lm
+$(BUILD)/outside/example.so: tests/conformance/outside/example.c tests/conformance/outside/Makefile $(BUILD)/include/codec.h
+	@mkdir -p $(@D)
+	$(MAKE) -C tests/conformance/outside CC="$(CC)" CODEC_H=$(abspath $(BUILD)/include) OUT=$(abspath $@)
+planted: $(PLANTED) $(BUILD)/outside/example.so
+
+# ---- the README's two commands ----
+
+RESULTS ?= results
+JOBS ?= $(shell nproc)
+
+# Sets up, builds, runs the source suite, prints the claims ledger, draws the figures.
+repro:
+	@scripts/setup.sh build
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@scripts/repro.sh $(BUILD)/qinsbench $(RESULTS)
+
+# Sets up and runs every test that a change must pass.
+test:
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all tests planted
+	@BUILD=$(BUILD) tests/run.sh
+
+# The long rest: other seeds, fuzzing, kill -9 at many moments.
+test-long:
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all tests planted
+	@BUILD=$(BUILD) tests/run.sh --long
+
+asan:
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-asan OPT="-O1 -g -fno-omit-frame-pointer" \
+		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" all tests planted
+	@BUILD=build-asan SANITIZED=1 tests/run.sh
+tsan:
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-tsan OPT="-O1 -g" SAN="-fsanitize=thread" \
+		build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_linear
+	@build-tsan/tests/unit/test_threads && build-tsan/tests/unit/test_linear
+
+# No warning from gcc or clang, and formatted.
+lint:
+	@scripts/setup.sh test lint
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-clang CC=clang all tests
+	@clang-format --dry-run --Werror $(shell git ls-files '*.c' '*.h')
+	@echo "lint: clean with $$(clang --version | head -n 1)"
+
+# ---- installation ----
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/include/qinsbench $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/qinsbench
+	install $(BUILD)/qinsbench $(DESTDIR)$(PREFIX)/bin/
+	install $(CODEC_SO) $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs/
+	install -m 644 harness/codec/codec.h $(DESTDIR)$(PREFIX)/include/qinsbench/
+	install -m 644 docs/qinsbench.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/qinsbench-codec.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc
+	cp -R data/variants data/claims data/models data/corpus experiments/suites reports/figures \
+		$(DESTDIR)$(PREFIX)/share/qinsbench/
+
+# Changing compiler or flags rebuilds everything.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D); printf '%s\n' '$(CC) $(CFLAGS_ALL) $(VERSION)' | cmp -s - $@ || printf '%s\n' '$(CC) $(CFLAGS_ALL) $(VERSION)' > $@
+FORCE:
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: all codecs tests planted repro test test-long asan tsan lint install clean FORCE

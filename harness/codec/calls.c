@@ -1,0 +1,149 @@
+/* Checked calls: what a plugin is asked and what it answers is verified here, so that a wrong plugin becomes an error
+ * that names it and never a wrong number. */
+#include "codec/calls.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "codec/registry.h"
+
+const char *qb_codec_status_name(int status)
+{
+    static const char *const names[] = {"OK", "BAD_INPUT", "BAD_BYTES", "BAD_SIZE", "UNSUPPORTED"};
+    return status >= QB_CODEC_OK && status <= QB_CODEC_UNSUPPORTED ? names[status] : NULL;
+}
+
+void qb_codec_error_clear(struct qb_codec_error *error)
+{
+    memset(error, 0, sizeof *error);
+    error->index = SIZE_MAX;
+}
+
+/* A plugin's message is cut at the end of its field, and what would break a line of output is replaced. */
+void qb_codec_error_sanitise(struct qb_codec_error *error)
+{
+    error->message[sizeof error->message - 1] = '\0';
+    for (char *at = error->message; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+}
+
+/* Sixteen values a step: a constant inner loop is what compilers vectorise at -O2. Adding one to an exponent of all
+ * ones carries into the sign bit, which was masked off. */
+size_t qb_first_nonfinite(const float *x, size_t n)
+{
+    enum { STEP = 16 };
+    size_t i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        uint32_t seen = 0;
+        for (int j = 0; j < STEP; j++) {
+            uint32_t bits;
+            memcpy(&bits, &x[i + (size_t)j], sizeof bits);
+            seen |= (bits & 0x7f800000u) + 0x00800000u;
+        }
+        if (seen & 0x80000000u)
+            break;
+    }
+    while (i < n && isfinite(x[i]))
+        i++;
+    return i;
+}
+
+/* The plugin refused, or answered with no status at all. */
+static enum qb_status refused(const struct qb_format *format, const char *what, size_t rows, size_t cols, int status,
+                              struct qb_codec_error *error, struct qb_error *err)
+{
+    static const enum qb_status as[] = {QB_OK, QB_ERR_INPUT, QB_ERR_INPUT, QB_ERR_CODEC, QB_ERR_INPUT};
+    const char *id = format->plugin->codec->id, *name = qb_codec_status_name(status);
+    qb_codec_error_sanitise(error);
+    if (!name)
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s': %s of %zu x %zu returned the unknown status %d (%s)", id, what,
+                       rows, cols, status, format->plugin->path);
+    const char *message = *error->message ? error->message : "no reason given";
+    if (status == QB_CODEC_BAD_INPUT && error->index < rows * cols)
+        return qb_fail(err, as[status], "codec '%s': %s of %zu x %zu: element (%zu, %zu): %s", id, what, rows, cols,
+                       error->index / cols, error->index % cols, message);
+    return qb_fail(err, as[status], "codec '%s': %s of %zu x %zu: %s: %s", id, what, rows, cols, name, message);
+}
+
+enum qb_status qb_encoded_size(const struct qb_format *format, size_t rows, size_t cols, size_t *bytes,
+                               struct qb_error *err)
+{
+    const struct qb_codec *codec = format->plugin->codec;
+    if (rows == 0 || cols == 0 || rows > SIZE_MAX / sizeof(float) / cols)
+        return qb_fail(err, QB_ERR_INPUT, "codec '%s': a matrix of %zu x %zu is out of range", codec->id, rows, cols);
+    struct qb_codec_error error;
+    qb_codec_error_clear(&error);
+    *bytes = 0;
+    int status = codec->encoded_size(&format->config, rows, cols, bytes, &error);
+    if (status != QB_CODEC_OK)
+        return refused(format, "encoded size", rows, cols, status, &error, err);
+    if (*bytes == 0 || *bytes > SIZE_MAX / 2)
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s': says that %zu x %zu takes %zu bytes (%s)", codec->id, rows, cols,
+                       *bytes, format->plugin->path);
+    return QB_OK;
+}
+
+enum qb_status qb_encode(const struct qb_format *format, size_t rows, size_t cols, const float *x, void *out,
+                         size_t out_bytes, struct qb_error *err)
+{
+    const struct qb_codec *codec = format->plugin->codec;
+    size_t need;
+    if (qb_encoded_size(format, rows, cols, &need, err) != QB_OK)
+        return err->status;
+    if (out_bytes < need)
+        return qb_fail(err, QB_ERR_INTERNAL, "codec '%s': encode of %zu x %zu needs %zu bytes, the buffer has %zu",
+                       codec->id, rows, cols, need, out_bytes);
+    size_t bad = qb_first_nonfinite(x, rows * cols);
+    if (bad < rows * cols)
+        return qb_fail(err, QB_ERR_NUMERIC, "codec '%s': encode of %zu x %zu: element (%zu, %zu) is %f", codec->id,
+                       rows, cols, bad / cols, bad % cols, (double)x[bad]);
+    struct qb_codec_error error;
+    qb_codec_error_clear(&error);
+    int status = codec->encode(&format->config, rows, cols, x, out, out_bytes, &error);
+    return status == QB_CODEC_OK ? QB_OK : refused(format, "encode", rows, cols, status, &error, err);
+}
+
+typedef int decode_fn(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                      size_t row, size_t count, float *out, struct qb_codec_error *error);
+
+static enum qb_status read_rows(const struct qb_format *format, const char *what, decode_fn *function, size_t rows,
+                                size_t cols, const void *in, size_t in_bytes, size_t row, size_t count, float *out,
+                                struct qb_error *err)
+{
+    const char *id = format->plugin->codec->id;
+    size_t need;
+    if (qb_encoded_size(format, rows, cols, &need, err) != QB_OK)
+        return err->status;
+    if (in_bytes < need)
+        return qb_fail(err, QB_ERR_INPUT, "codec '%s': %s of %zu x %zu needs %zu bytes, %zu are given", id, what, rows,
+                       cols, need, in_bytes);
+    if (row > rows || count > rows - row)
+        return qb_fail(err, QB_ERR_INTERNAL, "codec '%s': %s of rows [%zu, +%zu) of %zu", id, what, row, count, rows);
+    struct qb_codec_error error;
+    qb_codec_error_clear(&error);
+    int status = function(&format->config, rows, cols, in, in_bytes, row, count, out, &error);
+    if (status != QB_CODEC_OK)
+        return refused(format, what, rows, cols, status, &error, err);
+    size_t bad = qb_first_nonfinite(out, count * cols);
+    if (bad < count * cols)
+        return qb_fail(err, QB_ERR_NUMERIC, "codec '%s': %s of %zu x %zu: element (%zu, %zu) came out as %f", id, what,
+                       rows, cols, row + bad / cols, bad % cols, (double)out[bad]);
+    return QB_OK;
+}
+
+enum qb_status qb_decode(const struct qb_format *format, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                         size_t row, size_t count, float *out, struct qb_error *err)
+{
+    return read_rows(format, "decode", format->plugin->codec->decode, rows, cols, in, in_bytes, row, count, out, err);
+}
+
+enum qb_status qb_coordinates(const struct qb_format *format, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                              size_t row, size_t count, float *out, struct qb_error *err)
+{
+    if (!format->plugin->codec->coordinates)
+        return qb_fail(err, QB_ERR_INPUT, "codec '%s' has no coordinates: paths that compute on codes cannot use it",
+                       format->plugin->codec->id);
+    return read_rows(format, "coordinates", format->plugin->codec->coordinates, rows, cols, in, in_bytes, row, count,
+                     out, err);
+}

@@ -1,0 +1,28 @@
+/* Inside the conformance suite: the list of checks and what a check gets. */
+#ifndef QB_CONFORMANCE_CHECKS_H
+#define QB_CONFORMANCE_CHECKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "codec/codec.h"
+#include "codec/conformance.h"
+
+#define QB_CHECK_MESSAGE 512
+
+struct qb_check_case { /* made by the suite, read by a check in its own process */
+    const struct qb_codec *codec;
+    struct qb_codec_config config;
+    bool defaults; /* the options are the codec's defaults: its tolerances hold */
+    uint32_t seed;
+    char message[QB_CHECK_MESSAGE]; /* written by the check: why it failed or was skipped */
+};
+
+struct qb_check {
+    const char *name;
+    enum qb_verdict (*run)(struct qb_check_case *c);
+};
+
+extern const struct qb_check qb_checks[]; /* ended by a NULL name */
+
+#endif

@@ -1,0 +1,249 @@
+/* Checks about numbers: how near decoded values are, and what a codec's flags and products promise. */
+#include "codec/conformance_values.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/calls.h"
+#include "codec/conformance_call.h"
+
+static const struct qb_shape standard = {64, 256};
+
+/* Encodes and decodes x; false with c->message set when the codec does not. */
+static bool round_trip(struct qb_check_case *c, struct qb_shape shape, const struct qb_guard *x, struct qb_guard *bytes,
+                       struct qb_guard *values)
+{
+    return qb_encode_case(c, shape, x, QB_GUARD_BEFORE, bytes) &&
+           qb_read_case(c, QB_READ_DECODE, shape, bytes, QB_GUARD_BEFORE, values);
+}
+
+/* Matrices at the ends of the number range: a codec may refuse a value it cannot hold, or decodes finite values. */
+enum qb_verdict qb_check_edge_values(struct qb_check_case *c)
+{
+    static const float pairs[][2] = {
+        {0, 0},          {-0.0f, 0},          {1, 0},      {0.25f, 0.25f},    {1e-8f, 1e-8f},
+        {1e-8f, 1},      {FLT_MIN, -FLT_MIN}, {1e-45f, 0}, {1e-45f, FLT_MAX}, {FLT_MAX, -FLT_MAX},
+        {FLT_MAX, 1},    {65504, -65504},     {65520, -1}, {1e-30f, 1e30f},   {1, 0x1.000002p0f},
+        {3e-39f, 2e-39f}};
+    static const struct qb_shape shape = {3, 37};
+    size_t n = shape.rows * shape.cols;
+    for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+        struct qb_guard x = qb_guard_new("the input values", n * sizeof(float), QB_GUARD_BEFORE, 0);
+        struct qb_codec_error error;
+        size_t size;
+        for (size_t i = 0; i < n; i++)
+            qb_floats(&x)[i] = pairs[k][i % 3 == 1];
+        if (qb_call_size(c, shape, &size, &error) != QB_CODEC_OK)
+            return qb_reject(c, "encoded_size of 3 x 37 was refused");
+        struct qb_guard bytes = qb_guard_new("the encoded bytes", size, QB_GUARD_BEFORE, 0), values;
+        int status = qb_call_encode(c, shape, qb_floats(&x), bytes.data, size, &error);
+        if (status == QB_CODEC_BAD_INPUT && error.index < n)
+            continue;
+        if (status != QB_CODEC_OK)
+            return status < 0 ? QB_VERDICT_FAIL
+                              : qb_reject(c, "a matrix of %g and %g was refused with %s, index %zu (%.150s)",
+                                          (double)pairs[k][0], (double)pairs[k][1], qb_codec_status_name(status),
+                                          error.index, error.message);
+        if (!qb_read_case(c, QB_READ_DECODE, shape, &bytes, QB_GUARD_BEFORE, &values)) {
+            char why[QB_CHECK_MESSAGE];
+            memcpy(why, c->message, sizeof why);
+            return qb_reject(c, "a matrix of %g and %g: %.300s", (double)pairs[k][0], (double)pairs[k][1], why);
+        }
+    }
+    return QB_VERDICT_PASS;
+}
+
+/* What was decoded is held exactly: encoded once more, it decodes to the same values. A decode that is a step off
+ * drifts here. */
+enum qb_verdict qb_check_idempotence(struct qb_check_case *c)
+{
+    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+        size_t n = s->rows * s->cols;
+        struct qb_guard x = qb_gaussian(c, n, 0, QB_GUARD_BEFORE), bytes, once, twice;
+        if (!round_trip(c, *s, &x, &bytes, &once) || !round_trip(c, *s, &once, &bytes, &twice))
+            return QB_VERDICT_FAIL;
+        for (size_t i = 0; i < n; i++) {
+            double a = (double)qb_floats(&once)[i], b = (double)qb_floats(&twice)[i];
+            if (!(fabs(a - b) <= 1e-5 * fabs(a)))
+                return qb_reject(c, "%zu x %zu: element %zu is %.9g, decoded again after encoding that it is %.9g",
+                                 s->rows, s->cols, i, a, b);
+        }
+    }
+    return QB_VERDICT_PASS;
+}
+
+struct qb_codec_tolerance qb_measure_tolerance(const float *x, const float *decoded, size_t n,
+                                               const struct qb_codec_tolerance *promise)
+{
+    double top = 0, magnitude = 0, drift = 0, signal = 0, noise = 0, absolute = 0, relative = 0;
+    for (size_t i = 0; i < n; i++)
+        top = fmax(top, fabs((double)x[i]));
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i], error = (double)decoded[i] - v;
+        absolute = fmax(absolute, fabs(error));
+        if (v != 0 && fabs(v) >= promise->floor_fraction * top)
+            relative = fmax(relative, fabs(error) / fabs(v));
+        magnitude += fabs(v);
+        drift += fabs((double)decoded[i]) - fabs(v);
+        signal += v * v;
+        noise += error * error;
+    }
+    return (struct qb_codec_tolerance){.relative_error = relative,
+                                       .floor_fraction = promise->floor_fraction,
+                                       .absolute_error = top > 0 ? absolute / top : absolute,
+                                       .bias = magnitude > 0 ? fabs(drift) / magnitude : fabs(drift),
+                                       .sqnr_db = noise > 0 ? 10 * log10(signal / noise) : 1e9};
+}
+
+enum qb_verdict qb_check_tolerance(struct qb_check_case *c)
+{
+    if (!c->defaults)
+        return qb_skip(c, "promised for the default options");
+    size_t n = standard.rows * standard.cols;
+    c->seed = 42; /* the standard input is one matrix, whatever the suite's seed */
+    struct qb_guard x = qb_gaussian(c, n, 0, QB_GUARD_BEFORE), bytes, values;
+    if (!round_trip(c, standard, &x, &bytes, &values))
+        return QB_VERDICT_FAIL;
+    const struct qb_codec_tolerance *promise = &c->codec->tolerance;
+    struct qb_codec_tolerance found = qb_measure_tolerance(qb_floats(&x), qb_floats(&values), n, promise);
+    const struct {
+        const char *name;
+        double found, limit;
+        bool good;
+    } lines[] = {
+        {"relative error", found.relative_error, promise->relative_error,
+         found.relative_error <= promise->relative_error},
+        {"absolute error", found.absolute_error, promise->absolute_error,
+         found.absolute_error <= promise->absolute_error},
+        {"bias", found.bias, promise->bias, found.bias <= promise->bias},
+        {"SQNR (dB)", found.sqnr_db, promise->sqnr_db, found.sqnr_db >= promise->sqnr_db},
+    };
+    for (size_t i = 0; i < 4; i++)
+        if (!lines[i].good)
+            return qb_reject(c, "%s is %g, %g was promised", lines[i].name, lines[i].found, lines[i].limit);
+    return QB_VERDICT_PASS;
+}
+
+enum qb_verdict qb_check_lossless(struct qb_check_case *c)
+{
+    if (!(c->codec->flags & QB_CODEC_LOSSLESS))
+        return qb_skip(c, "not promised");
+    static const float special[] = {0, -0.0f, 1e-45f, -FLT_MIN, FLT_MAX, -FLT_MAX, 1, 0x1.fffffep-1f};
+    size_t n = standard.rows * standard.cols;
+    struct qb_guard x = qb_gaussian(c, n, 0, QB_GUARD_BEFORE), bytes, values;
+    memcpy(x.data, special, sizeof special);
+    if (!round_trip(c, standard, &x, &bytes, &values))
+        return QB_VERDICT_FAIL;
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(qb_floats(&x) + i, qb_floats(&values) + i, sizeof(float)) != 0)
+            return qb_reject(c, "element %zu, %.9g, came back as %.9g", i, (double)qb_floats(&x)[i],
+                             (double)qb_floats(&values)[i]);
+    return QB_VERDICT_PASS;
+}
+
+enum qb_verdict qb_check_zero(struct qb_check_case *c)
+{
+    if (!(c->codec->flags & QB_CODEC_KEEPS_ZERO))
+        return qb_skip(c, "not promised");
+    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+        for (size_t every = 1; every <= 3; every++) { /* all zero, then each second and third value */
+            size_t n = s->rows * s->cols;
+            struct qb_guard x = qb_gaussian(c, n, 0, QB_GUARD_BEFORE), bytes, values;
+            for (size_t i = 0; i < n; i += every)
+                qb_floats(&x)[i] = i % 2 ? -0.0f : 0;
+            if (!round_trip(c, *s, &x, &bytes, &values))
+                return QB_VERDICT_FAIL;
+            for (size_t i = 0; i < n; i += every)
+                if (!(qb_floats(&values)[i] == 0))
+                    return qb_reject(c, "a zero of %zu x %zu (element %zu) decodes to %g", s->rows, s->cols, i,
+                                     (double)qb_floats(&values)[i]);
+        }
+    }
+    return QB_VERDICT_PASS;
+}
+
+/* y of a product against the decoded weights, in double; row r of W, vector x. */
+static bool product_is(struct qb_check_case *c, const char *function, const float *w, const float *x, size_t cols,
+                       size_t row, float y)
+{
+    double sum = 0, size = 0;
+    for (size_t i = 0; i < cols; i++) {
+        double term = (double)w[row * cols + i] * (double)x[i];
+        sum += term;
+        size += fabs(term);
+    }
+    if (fabs((double)y - sum) <= 1e-5 * size + 1e-30)
+        return true;
+    qb_reject(c, "%s: row %zu gives %.9g, the decoded weights give %.9g", function, row, (double)y, sum);
+    return false;
+}
+
+static enum qb_verdict product_answer(struct qb_check_case *c, const char *function, int status,
+                                      const struct qb_codec_error *error, const struct qb_guard *y)
+{
+    char why[200];
+    if (status != QB_CODEC_OK)
+        return qb_reject(c, "%s was refused (status %d: %.200s)", function, status, error->message);
+    return qb_guard_intact(y, why, sizeof why) ? QB_VERDICT_PASS : qb_reject(c, "%s %s", function, why);
+}
+
+enum qb_verdict qb_check_gemv(struct qb_check_case *c)
+{
+    if (!c->codec->gemv)
+        return qb_skip(c, "not offered");
+    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+        struct qb_guard w = qb_gaussian(c, s->rows * s->cols, 0, QB_GUARD_AFTER), bytes, values;
+        struct qb_guard x = qb_gaussian(c, s->cols, 1, QB_GUARD_AFTER);
+        if (!round_trip(c, *s, &w, &bytes, &values))
+            return QB_VERDICT_FAIL;
+        for (size_t row = 0; row < s->rows; row += s->rows / 2 + 1) {
+            size_t count = s->rows - row;
+            struct qb_guard y = qb_guard_new("y", count * sizeof(float), QB_GUARD_BEFORE, 0xff);
+            struct qb_codec_error error;
+            qb_codec_error_clear(&error);
+            int status = c->codec->gemv(&c->config, s->rows, s->cols, bytes.data, bytes.size, row, count, qb_floats(&x),
+                                        qb_floats(&y), &error);
+            qb_codec_error_sanitise(&error);
+            if (product_answer(c, "gemv", status, &error, &y) != QB_VERDICT_PASS)
+                return QB_VERDICT_FAIL;
+            for (size_t r = 0; r < count; r++)
+                if (!product_is(c, "gemv", qb_floats(&values), qb_floats(&x), s->cols, row + r, qb_floats(&y)[r]))
+                    return QB_VERDICT_FAIL;
+        }
+    }
+    return QB_VERDICT_PASS;
+}
+
+enum qb_verdict qb_check_gemm_tile(struct qb_check_case *c)
+{
+    if (!c->codec->gemm_tile)
+        return qb_skip(c, "not offered");
+    enum { N = 3 };
+    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+        struct qb_guard w = qb_gaussian(c, s->rows * s->cols, 0, QB_GUARD_AFTER), bytes, values;
+        struct qb_guard x = qb_gaussian(c, N * s->cols, 1, QB_GUARD_AFTER);
+        if (!round_trip(c, *s, &w, &bytes, &values))
+            return QB_VERDICT_FAIL;
+        size_t row = s->rows / 2, count = s->rows - row, ldy = count + 2;
+        struct qb_guard y = qb_guard_new("y", ((N - 1) * ldy + count) * sizeof(float), QB_GUARD_BEFORE, 0xff);
+        struct qb_codec_error error;
+        qb_codec_error_clear(&error);
+        int status = c->codec->gemm_tile(&c->config, s->rows, s->cols, bytes.data, bytes.size, row, count,
+                                         qb_floats(&x), N, qb_floats(&y), ldy, &error);
+        qb_codec_error_sanitise(&error);
+        if (product_answer(c, "gemm_tile", status, &error, &y) != QB_VERDICT_PASS)
+            return QB_VERDICT_FAIL;
+        for (size_t k = 0; k < N; k++)
+            for (size_t r = 0; r < count; r++)
+                if (!product_is(c, "gemm_tile", qb_floats(&values), qb_floats(&x) + k * s->cols, s->cols, row + r,
+                                qb_floats(&y)[k * ldy + r]))
+                    return QB_VERDICT_FAIL;
+        uint32_t gap = 0;
+        memcpy(&gap, qb_floats(&y) + count, N > 1 ? sizeof gap : 0);
+        if (gap != UINT32_MAX)
+            return qb_reject(c, "gemm_tile wrote between the rows of y");
+    }
+    return QB_VERDICT_PASS;
+}

@@ -1,0 +1,240 @@
+#include "codec/registry.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "codec/options.h"
+
+struct loaded {
+    struct qb_plugin plugin;
+    void *handle;
+};
+
+struct qb_registry {
+    struct loaded **plugins; /* ordered by id; each stays where it is, as users keep pointers to its plugin */
+    size_t count, room;
+};
+
+/* What of a codec can be checked without calling it. */
+static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error *err)
+{
+    if (codec->abi_version != QB_CODEC_ABI_VERSION)
+        return qb_fail(err, QB_ERR_CODEC,
+                       "it was built for plugin ABI version %u, this program has version %u: build it again with this "
+                       "program's codec.h",
+                       codec->abi_version, QB_CODEC_ABI_VERSION);
+    if (codec->struct_size != sizeof *codec)
+        return qb_fail(err, QB_ERR_CODEC,
+                       "its struct qb_codec has %u bytes, this program's has %zu (ABI version %u both): build it again "
+                       "with this program's codec.h",
+                       codec->struct_size, sizeof *codec, QB_CODEC_ABI_VERSION);
+    if (!codec->id || !*codec->id || codec->id[strspn(codec->id, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        return qb_fail(err, QB_ERR_CODEC, "its id '%.40s' is not [a-z0-9-]+", codec->id ? codec->id : "(null)");
+    if (!codec->version || !*codec->version || !codec->summary || !*codec->summary || strchr(codec->summary, '\n'))
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s' needs a version and a summary of one line", codec->id);
+    if (codec->flags & ~(uint32_t)(QB_CODEC_LOSSLESS | QB_CODEC_KEEPS_ZERO))
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s' sets unknown flags (0x%x)", codec->id, codec->flags);
+    const char *missing = !codec->encoded_size ? "encoded_size"
+                          : !codec->encode     ? "encode"
+                          : !codec->decode     ? "decode"
+                                               : NULL;
+    if (missing)
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s' lacks the mandatory function %s", codec->id, missing);
+    const struct qb_codec_tolerance *t = &codec->tolerance;
+    double least = fmin(fmin(t->relative_error, t->floor_fraction), fmin(t->absolute_error, t->bias));
+    double sum = t->relative_error + t->floor_fraction + t->absolute_error + t->bias + t->sqnr_db;
+    if (!(least >= 0) || !isfinite(sum))
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s' declares a tolerance that is negative or not finite", codec->id);
+    if (qb_options_check(codec->options, err) != QB_OK)
+        return qb_wrap(err, "codec '%s'", codec->id);
+    return QB_OK;
+}
+
+/* Opens one shared object; the caller owns *loaded. */
+static enum qb_status load(const char *path, struct loaded **loaded, struct qb_error *err)
+{
+    struct loaded *new = qb_alloc(1, sizeof *new, "plugin", err);
+    if (!new)
+        return err->status;
+    *loaded = new;
+    new->plugin.path = qb_strdup(path, err);
+    if (!new->plugin.path || qb_hash_file(path, new->plugin.sha256, err) != QB_OK)
+        return err->status;
+    new->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!new->handle) {
+        const char *why = dlerror();
+        return qb_fail(err, QB_ERR_INPUT, "%s: expected a shared object that exports %s: %s", path, QB_CODEC_ENTRY_NAME,
+                       why ? why : "cannot be opened");
+    }
+    void *symbol = dlsym(new->handle, QB_CODEC_ENTRY_NAME);
+    if (!symbol)
+        return qb_fail(err, QB_ERR_CODEC, "%s: no plugin: it does not export %s (with QB_CODEC_EXPORT)", path,
+                       QB_CODEC_ENTRY_NAME);
+    qb_codec_entry_fn entry;
+    memcpy(&entry, &symbol, sizeof entry); /* ISO C has no cast from an object's to a function's address */
+    new->plugin.codec = entry();
+    if (!new->plugin.codec)
+        return qb_fail(err, QB_ERR_CODEC, "%s: %s() returned NULL", path, QB_CODEC_ENTRY_NAME);
+    return check_codec(new->plugin.codec, err) == QB_OK ? QB_OK : qb_wrap(err, "%s", path);
+}
+
+static void unload(struct loaded *loaded)
+{
+    if (!loaded)
+        return;
+    if (loaded->handle)
+        dlclose(loaded->handle);
+    qb_free((void *)(uintptr_t)loaded->plugin.path);
+    qb_free(loaded);
+}
+
+/* Puts *loaded into its place by id and takes ownership (sets it to NULL). */
+static enum qb_status insert(struct qb_registry *registry, struct loaded **loaded, struct qb_error *err)
+{
+    size_t at = 0;
+    for (; at < registry->count; at++) {
+        const struct qb_plugin *other = &registry->plugins[at]->plugin;
+        int order = strcmp(other->codec->id, (*loaded)->plugin.codec->id);
+        if (order == 0)
+            return qb_fail(err, QB_ERR_CODEC, "%s: its codec id '%s' is taken by %s", (*loaded)->plugin.path,
+                           other->codec->id, other->path);
+        if (order > 0)
+            break;
+    }
+    if (registry->count == registry->room) {
+        size_t room = registry->room ? 2 * registry->room : 16;
+        struct loaded **plugins = qb_alloc(room, sizeof(struct loaded *), "plugin list", err);
+        if (!plugins)
+            return err->status;
+        if (registry->count)
+            memcpy(plugins, registry->plugins, registry->count * sizeof *plugins);
+        qb_free(registry->plugins);
+        registry->plugins = plugins;
+        registry->room = room;
+    }
+    memmove(registry->plugins + at + 1, registry->plugins + at, (registry->count - at) * sizeof *registry->plugins);
+    registry->plugins[at] = *loaded;
+    registry->count++;
+    *loaded = NULL;
+    return QB_OK;
+}
+
+static enum qb_status add(struct qb_registry *registry, const char *path, struct qb_error *err)
+{
+    char real[PATH_MAX]; /* dlopen would look for a bare name in the system's folders */
+    if (!realpath(path, real))
+        return qb_fail(err, QB_ERR_INPUT, "%s: expected a codec plugin: %s", path, strerror(errno));
+    for (size_t i = 0; i < registry->count; i++)
+        if (strcmp(registry->plugins[i]->plugin.path, real) == 0)
+            return QB_OK; /* the same file named twice is one plugin */
+    struct loaded *loaded = NULL;
+    enum qb_status status = load(real, &loaded, err);
+    if (status == QB_OK)
+        status = insert(registry, &loaded, err);
+    unload(loaded);
+    return status;
+}
+
+static int is_plugin(const struct dirent *entry)
+{
+    size_t size = strlen(entry->d_name);
+    return size > 3 && entry->d_name[0] != '.' && strcmp(entry->d_name + size - 3, ".so") == 0;
+}
+
+static enum qb_status add_folder(struct qb_registry *registry, const char *folder, struct qb_error *err)
+{
+    struct dirent **entries;
+    int count = scandir(folder, &entries, is_plugin, alphasort);
+    if (count < 0)
+        return errno == ENOENT ? QB_OK : qb_fail(err, QB_ERR_IO, "%s: plugin folder: %s", folder, strerror(errno));
+    enum qb_status status = QB_OK;
+    for (int i = 0; i < count; i++) {
+        char path[PATH_MAX];
+        if (status == QB_OK && (size_t)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) >= sizeof path)
+            status = qb_fail(err, QB_ERR_INPUT, "%s: the path of a plugin is too long", folder);
+        if (status == QB_OK)
+            status = add(registry, path, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
+enum qb_status qb_registry_open(const char *const *folders, const char *const *extra, struct qb_registry **registry,
+                                struct qb_error *err)
+{
+    *registry = NULL;
+    struct qb_registry *new = qb_alloc(1, sizeof *new, "plugin registry", err);
+    if (!new)
+        return err->status;
+    enum qb_status status = QB_OK;
+    for (; status == QB_OK && folders && *folders; folders++)
+        status = add_folder(new, *folders, err);
+    for (; status == QB_OK && extra && *extra; extra++)
+        status = add(new, *extra, err);
+    if (status == QB_OK)
+        *registry = new;
+    else
+        qb_registry_free(new);
+    return status;
+}
+
+void qb_registry_free(struct qb_registry *registry)
+{
+    if (!registry)
+        return;
+    for (size_t i = 0; i < registry->count; i++)
+        unload(registry->plugins[i]);
+    qb_free(registry->plugins);
+    qb_free(registry);
+}
+
+size_t qb_registry_count(const struct qb_registry *registry)
+{
+    return registry->count;
+}
+
+const struct qb_plugin *qb_registry_at(const struct qb_registry *registry, size_t index)
+{
+    return index < registry->count ? &registry->plugins[index]->plugin : NULL;
+}
+
+const struct qb_plugin *qb_registry_find(const struct qb_registry *registry, const char *id)
+{
+    for (size_t i = 0; i < registry->count; i++)
+        if (strcmp(registry->plugins[i]->plugin.codec->id, id) == 0)
+            return &registry->plugins[i]->plugin;
+    return NULL;
+}
+
+size_t qb_registry_folders(char folders[2][4096])
+{
+    const char *set = getenv("QINSBENCH_CODECS");
+    if (set && *set && strlen(set) < 4096) {
+        memcpy(folders[0], set, strlen(set) + 1);
+        return 1;
+    }
+    char self[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (size <= 0)
+        return 0;
+    self[size] = '\0';
+    *strrchr(self, '/') = '\0';
+    const char *const places[2] = {"codecs", "../lib/qinsbench/codecs"};
+    size_t count = 0;
+    for (int i = 0; i < 2; i++)
+        if ((size_t)snprintf(folders[count], 4096, "%s/%s", self, places[i]) < 4096)
+            count++;
+    return count;
+}

@@ -1,0 +1,54 @@
+#include <string.h>
+#include "base/text.h"
+#include "codec/variant.h"
+
+/* The roles a placement may name: matrices that a linear operator or an embedding lookup reads. */
+#define WEIGHT_ROLES                                                                                                   \
+    ((uint32_t)(QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O | QB_ROLE_MLP_GATE |                 \
+                QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN | QB_ROLE_EMBED | QB_ROLE_HEAD))
+
+static const struct {
+    uint32_t bit;
+    const char *name;
+} roles[] = {
+    {QB_ROLE_ATTN_Q, "attn.q"},     {QB_ROLE_ATTN_K, "attn.k"},     {QB_ROLE_ATTN_V, "attn.v"},
+    {QB_ROLE_ATTN_O, "attn.o"},     {QB_ROLE_MLP_GATE, "mlp.gate"}, {QB_ROLE_MLP_UP, "mlp.up"},
+    {QB_ROLE_MLP_DOWN, "mlp.down"}, {QB_ROLE_EMBED, "embed"},       {QB_ROLE_HEAD, "head"},
+    {QB_ROLE_KV_K, "kv.k"},         {QB_ROLE_KV_V, "kv.v"},         {QB_ROLE_ACT, "act"},
+    {QB_ROLE_NORM, "norm"},         {QB_ROLE_BIAS, "bias"},         {QB_ROLE_POSITION, "position"},
+};
+#define ROLE_COUNT (sizeof roles / sizeof *roles)
+
+const char *qb_role_name(uint32_t role)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        if (roles[i].bit == role)
+            return roles[i].name;
+    return "";
+}
+
+bool qb_role_parse(const char *pattern, uint32_t *mask)
+{
+    bool found = false;
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        if (qb_glob(pattern, roles[i].name)) {
+            *mask |= roles[i].bit;
+            found = true;
+        }
+    return found;
+}
+
+void qb_role_print(uint32_t mask, struct qb_text *out)
+{
+    const char *between = "";
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        if (mask & roles[i].bit) {
+            qb_text_add(out, "%s%s", between, roles[i].name);
+            between = "+";
+        }
+}
+
+bool qb_role_covered(uint32_t mask, uint32_t tensor)
+{
+    return tensor != 0 && (tensor & ~WEIGHT_ROLES) == 0 && (tensor & ~mask) == 0;
+}

@@ -1,0 +1,312 @@
+#include "codec/variant.h"
+
+#include <string.h>
+#include "base/mem.h"
+#include "base/text.h"
+#include "codec/overlay.h"
+#include "codec/variant_parts.h"
+
+static const char *const known_keys[] = {"name",      "summary",     "order", "base",   "codec",
+                                         "options",   "activations", "path",  "domain", "cache",
+                                         "placement", "calibration", NULL};
+static const char *const calibration_keys[] = {"scale", "alpha",          "fp16",     "scale_range", "alpha_range",
+                                               "rows",  "alpha_contexts", "alpha_on", "options",     NULL};
+
+static const char qins_warning[] =
+    "deprecated: this variant computes in the QINS domain, a nonlinear change of coordinates, where the weights, "
+    "LayerNorm "
+    "and softmax expect real numbers; it drifts in autoregressive generation and is kept for comparison. Use pattern-a "
+    "(codec at rest: decode, then compute) instead";
+static const char domain_warning[] = "deprecated: this variant computes on the codec's code values without decoding "
+                                     "them; the path is kept for comparison. "
+                                     "Use path: decode (codec at rest) instead";
+
+/* One of the words, NULL-terminated; its index in *value. */
+static enum qb_status read_word(const struct qb_yaml *node, const char *const *words, int *value, struct qb_error *err)
+{
+    const char *text;
+    if (qb_yaml_text(node, &text, err) != QB_OK)
+        return err->status;
+    for (int i = 0; words[i]; i++)
+        if (strcmp(words[i], text) == 0) {
+            *value = i;
+            return QB_OK;
+        }
+    struct qb_text list = {0};
+    for (int i = 0; words[i]; i++)
+        qb_text_add(&list, "%s%s", i ? ", " : "", words[i]);
+    qb_yaml_fail(node, err, "'%s', expected one of %s", text, list.data ? list.data : "the known words");
+    qb_text_free(&list);
+    return err->status;
+}
+
+/* A list of roles or globs. Only weights can be placed: a glob passes over other roles, a name of one is an error. */
+static enum qb_status read_roles(const struct qb_yaml *list, uint32_t *mask, struct qb_error *err)
+{
+    const char *const names[] = {"attn.q", "attn.k",   "attn.v", "attn.o", "mlp.gate",
+                                 "mlp.up", "mlp.down", "embed",  "head",   NULL};
+    if (qb_yaml_expect(list, QB_YAML_LIST, err) != QB_OK)
+        return err->status;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *pattern;
+        uint32_t found = 0;
+        if (qb_yaml_text(list->children[i], &pattern, err) != QB_OK)
+            return err->status;
+        bool any = qb_role_parse(pattern, &found);
+        for (uint32_t bit = 1; bit <= QB_ROLE_POSITION; bit <<= 1)
+            if (!qb_role_covered(bit, bit))
+                found &= ~bit;
+        if (found) {
+            *mask |= found;
+            continue;
+        }
+        const char *near = qb_nearest(pattern, names);
+        if (any)
+            return qb_yaml_fail(list->children[i], err,
+                                "role '%s' is never encoded, expected attn.{q,k,v,o}, "
+                                "mlp.{gate,up,down}, embed or head",
+                                pattern);
+        return qb_yaml_fail(
+            list->children[i], err,
+            "no role matches '%s', expected attn.{q,k,v,o}, mlp.{gate,up,down}, embed, head or a glob%s%s%s", pattern,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    return QB_OK;
+}
+
+static enum qb_status find_codec(const struct qb_yaml *node, const char *id, const struct qb_registry *registry,
+                                 const struct qb_plugin **plugin, struct qb_error *err)
+{
+    *plugin = qb_registry_find(registry, id);
+    if (*plugin)
+        return QB_OK;
+    struct qb_text list = {0};
+    for (size_t i = 0; i < qb_registry_count(registry); i++)
+        qb_text_add(&list, "%s%s", i ? ", " : "", qb_registry_at(registry, i)->codec->id);
+    qb_yaml_fail(node, err, "no codec '%s' among the plugins found (%s)", id, list.data ? list.data : "none");
+    qb_text_free(&list);
+    return err->status;
+}
+
+/* The weights' options with one range a token: scope row where the codec has a scope. */
+static enum qb_status default_activations(const struct qb_format *weights, struct qb_format *out, struct qb_error *err)
+{
+    *out = *weights;
+    out->values = qb_alloc(weights->value_count, sizeof *out->values, "codec options", err);
+    if (!out->values)
+        return err->status;
+    const struct qb_codec_option *options = weights->plugin->codec->options;
+    for (size_t i = 0; i < weights->value_count; i++) {
+        out->values[i] = weights->values[i];
+        if (options[i].type == QB_OPTION_SCOPE)
+            out->values[i].scope = (struct qb_scope){QB_SCOPE_ROW, 0};
+    }
+    out->config.options = out->values;
+    return QB_OK;
+}
+
+static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v, enum qb_isa isa, struct qb_error *err)
+{
+    const struct qb_yaml *path = qb_yaml_get(map, "path"), *domain = qb_yaml_get(map, "domain");
+    const struct qb_yaml *cache = qb_yaml_get(map, "cache"), *activations = qb_yaml_get(map, "activations");
+    int word = 0;
+    if (path && read_word(path, (const char *const[]){"decode", "domain", NULL}, &word, err) != QB_OK)
+        return err->status;
+    v->path = (enum qb_path)word;
+    word = 0;
+    if (domain && read_word(domain, (const char *const[]){"activations", "weights", "both", NULL}, &word, err) != QB_OK)
+        return err->status;
+    v->domain = (enum qb_domain)word;
+    if (cache && qb_yaml_bool(cache, &v->cache, err) != QB_OK)
+        return err->status;
+    bool coded_input = v->path == QB_PATH_DOMAIN && v->domain != QB_DOMAIN_WEIGHTS;
+    if (domain && v->path != QB_PATH_DOMAIN)
+        return qb_yaml_fail(domain, err, "only path: domain has one");
+    if (activations && !coded_input)
+        return qb_yaml_fail(activations, err, "only path: domain with domain: activations or both encodes activations");
+    if (v->path != QB_PATH_DOMAIN)
+        return QB_OK;
+    if (v->cache)
+        return qb_yaml_fail(cache, err, "only path: decode keeps decoded weights");
+    if (!v->weights.plugin->codec->coordinates)
+        return qb_yaml_fail(path, err, "codec '%s' has no coordinates to compute on", v->weights.plugin->codec->id);
+    v->warning = strncmp(v->weights.plugin->codec->id, "qins", 4) == 0 ? qins_warning : domain_warning;
+    if (!coded_input)
+        return QB_OK;
+    return activations ? qb_format_make(v->weights.plugin, activations, isa, &v->activations, err)
+                       : default_activations(&v->weights, &v->activations, err);
+}
+
+static enum qb_status read_range(const struct qb_yaml *node, double *min, double *max, struct qb_error *err)
+{
+    if (!node)
+        return QB_OK;
+    if (qb_yaml_expect(node, QB_YAML_LIST, err) != QB_OK)
+        return err->status;
+    if (node->count != 2)
+        return qb_yaml_fail(node, err, "expected [least, most]");
+    if (qb_yaml_double(node->children[0], 0, 1e6, min, err) != QB_OK)
+        return err->status;
+    return qb_yaml_double(node->children[1], *min, 1e6, max, err);
+}
+
+static enum qb_status read_count(const struct qb_yaml *node, int64_t least, size_t *value, struct qb_error *err)
+{
+    int64_t number = 0;
+    if (!node)
+        return QB_OK;
+    if (qb_yaml_int(node, least, 1 << 20, &number, err) == QB_OK)
+        *value = (size_t)number;
+    return err->status;
+}
+
+/* calibration.options: the format that S is estimated under, over the variant's own options. */
+static enum qb_status read_scale_format(const struct qb_yaml *own, const struct qb_yaml *options, struct qb_variant *v,
+                                        enum qb_isa isa, struct qb_error *err)
+{
+    struct qb_overlay overlay = {{0}, 0};
+    const struct qb_yaml *merged = qb_overlay_merge(&overlay, own, options, err);
+    if (merged && qb_format_make(v->weights.plugin, merged, isa, &v->calibration.scale_format, err) == QB_OK)
+        v->calibration.own_format = true;
+    qb_overlay_free(&overlay);
+    return err->status;
+}
+
+static enum qb_status read_calibration(const struct qb_yaml *map, const struct qb_yaml *options,
+                                       const struct qb_registry *registry, struct qb_variant *v, enum qb_isa isa,
+                                       struct qb_error *err)
+{
+    struct qb_calibration *c = &v->calibration;
+    int on = 0;
+    if (qb_yaml_expect(map, QB_YAML_MAP, err) != QB_OK || qb_yaml_known(map, calibration_keys, err) != QB_OK)
+        return err->status;
+    const struct qb_yaml *scale = qb_yaml_get(map, "scale"), *alpha = qb_yaml_get(map, "alpha");
+    const struct qb_yaml *fp16 = qb_yaml_get(map, "fp16"), *alpha_on = qb_yaml_get(map, "alpha_on");
+    const struct qb_yaml *own = qb_yaml_get(map, "options");
+    if ((scale && qb_yaml_bool(scale, &c->scale, err) != QB_OK) ||
+        (alpha && qb_yaml_bool(alpha, &c->alpha, err) != QB_OK) ||
+        (fp16 && read_roles(fp16, &c->fp16_roles, err) != QB_OK) ||
+        (alpha_on && read_word(alpha_on, (const char *const[]){"head", "model", NULL}, &on, err) != QB_OK) ||
+        read_range(qb_yaml_get(map, "scale_range"), &c->scale_min, &c->scale_max, err) != QB_OK ||
+        read_range(qb_yaml_get(map, "alpha_range"), &c->alpha_min, &c->alpha_max, err) != QB_OK ||
+        read_count(qb_yaml_get(map, "rows"), 2, &c->rows, err) != QB_OK ||
+        read_count(qb_yaml_get(map, "alpha_contexts"), 1, &c->alpha_contexts, err) != QB_OK)
+        return err->status;
+    c->alpha_on_model = on == 1;
+    if (own && !c->scale)
+        return qb_yaml_fail(own, err, "they say under which format S is estimated, and scale is off");
+    if (own && read_scale_format(own, options, v, isa, err) != QB_OK)
+        return err->status;
+    v->calibrated = c->scale || c->alpha || c->fp16_roles;
+    if (!c->fp16_roles)
+        return QB_OK;
+    const struct qb_plugin *plugin;
+    if (find_codec(fp16, "fp16", registry, &plugin, err) != QB_OK)
+        return err->status;
+    return qb_format_make(plugin, NULL, isa, &v->fp16, err);
+}
+
+/* Everything that a map without a codec may not have: it would be silently without effect. */
+static enum qb_status check_plain(const struct qb_yaml *map, struct qb_error *err)
+{
+    static const char *const need_codec[] = {"options", "activations", "path",        "domain",
+                                             "cache",   "placement",   "calibration", NULL};
+    for (size_t i = 0; need_codec[i]; i++)
+        if (qb_yaml_get(map, need_codec[i]))
+            return qb_yaml_fail(qb_yaml_get(map, need_codec[i]), err, "has no effect without a codec");
+    return QB_OK;
+}
+
+enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry *registry, enum qb_isa isa,
+                            struct qb_variant *v, struct qb_error *err)
+{
+    const struct qb_yaml *codec = qb_yaml_get(map, "codec"), *options = qb_yaml_get(map, "options");
+    const struct qb_yaml *placement = qb_yaml_get(map, "placement"), *calibration = qb_yaml_get(map, "calibration");
+    v->calibration = (struct qb_calibration){.scale_min = 0.5, .scale_max = 2.0, .alpha_min = 0.8, .alpha_max = 1.2};
+    v->calibration.rows = 100;
+    v->calibration.alpha_contexts = 10;
+    if (!codec)
+        return check_plain(map, err);
+    const char *id;
+    const struct qb_plugin *plugin;
+    if (qb_yaml_text(codec, &id, err) != QB_OK || find_codec(codec, id, registry, &plugin, err) != QB_OK ||
+        qb_format_make(plugin, options, isa, &v->weights, err) != QB_OK)
+        return err->status;
+    v->encoded = true;
+    if (!placement)
+        return qb_yaml_fail(codec, err, "a variant with a codec needs a placement: a list of roles");
+    if (read_roles(placement, &v->placement, err) != QB_OK)
+        return err->status;
+    if (!v->placement)
+        return qb_yaml_fail(placement, err, "an empty list encodes nothing, expected roles");
+    if (read_path(map, v, isa, err) != QB_OK)
+        return err->status;
+    return calibration ? read_calibration(calibration, options, registry, v, isa, err) : QB_OK;
+}
+
+/* ---- bases ---- */
+
+/* own over base, with options (of the same codec) and calibration merged key by key. */
+static const struct qb_yaml *merge(struct qb_overlay *overlay, const struct qb_yaml *own, const struct qb_yaml *base,
+                                   struct qb_error *err)
+{
+    const struct qb_yaml *map = qb_overlay_merge(overlay, own, base, err);
+    if (!map || map == own)
+        return map;
+    const struct qb_yaml *codec = qb_yaml_get(own, "codec"), *base_codec = qb_yaml_get(base, "codec");
+    bool same =
+        !codec || (base_codec && codec->scalar && base_codec->scalar && strcmp(codec->scalar, base_codec->scalar) == 0);
+    static const char *const nested[] = {"options", "calibration"};
+    for (size_t i = same ? 0 : 1; i < 2; i++) {
+        const struct qb_yaml *mine = qb_yaml_get(own, nested[i]), *theirs = qb_yaml_get(base, nested[i]);
+        if (!mine || !theirs || mine->kind != QB_YAML_MAP || theirs->kind != QB_YAML_MAP)
+            continue;
+        const struct qb_yaml *both = qb_overlay_merge(overlay, mine, theirs, err);
+        if (!both)
+            return NULL;
+        qb_overlay_replace(map, both);
+    }
+    if (!same && !qb_yaml_get(own, "options"))
+        variant_drop_key((struct qb_yaml *)(uintptr_t)map, "options");
+    return map;
+}
+
+enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *bases, const struct qb_yaml **map,
+                               struct qb_error *err)
+{
+    if (qb_yaml_expect(own, QB_YAML_MAP, err) != QB_OK || qb_yaml_known(own, known_keys, err) != QB_OK)
+        return err->status;
+    *map = own;
+    const struct qb_yaml *name = qb_yaml_get(own, "base"), *base;
+    const char *text;
+    if (!name)
+        return QB_OK;
+    if (qb_yaml_text(name, &text, err) != QB_OK)
+        return err->status;
+    if (bases->count == VARIANT_BASES)
+        return qb_yaml_fail(name, err, "more than %d variants built on one another", VARIANT_BASES);
+    struct qb_yaml **root = &bases->roots[bases->count];
+    if (variant_load(text, root, err) != QB_OK)
+        return qb_wrap(err, "%s:%u: key 'base'", name->file, name->line);
+    bases->count++;
+    if (variant_resolve(*root, bases, &base, err) != QB_OK)
+        return err->status;
+    *map = merge(&bases->overlay, own, base, err);
+    return err->status;
+}
+
+void variant_bases_free(struct variant_bases *bases)
+{
+    for (size_t i = 0; i < bases->count; i++)
+        qb_yaml_free(bases->roots[i]);
+    qb_overlay_free(&bases->overlay);
+}
+
+void variant_drop_key(struct qb_yaml *map, const char *key)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->children[i]->key, key) != 0)
+            map->children[kept++] = map->children[i];
+    map->count = kept;
+}

@@ -1,0 +1,103 @@
+/* A variant: codec x path x calibration x placement under a name. Declared in YAML; the built-ins ship as
+ * data/variants/<name>.yaml and are read by the same code as a user's. */
+#ifndef QB_VARIANT_H
+#define QB_VARIANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "codec/registry.h"
+
+/* What a tensor is for. A fused tensor carries several bits (qkv: q, k and v; each a third of its rows). */
+enum qb_role {
+    QB_ROLE_ATTN_Q = 1u << 0,
+    QB_ROLE_ATTN_K = 1u << 1,
+    QB_ROLE_ATTN_V = 1u << 2,
+    QB_ROLE_ATTN_O = 1u << 3,
+    QB_ROLE_MLP_GATE = 1u << 4,
+    QB_ROLE_MLP_UP = 1u << 5,
+    QB_ROLE_MLP_DOWN = 1u << 6,
+    QB_ROLE_EMBED = 1u << 7,
+    QB_ROLE_HEAD = 1u << 8,
+    QB_ROLE_KV_K = 1u << 9,  /* reserved for encoded KV caches */
+    QB_ROLE_KV_V = 1u << 10, /* likewise */
+    QB_ROLE_ACT = 1u << 11,  /* reserved for encoded activations at rest */
+    QB_ROLE_NORM = 1u << 12, /* norm weights and biases: never encoded */
+    QB_ROLE_BIAS = 1u << 13, /* never encoded */
+    QB_ROLE_POSITION = 1u << 14
+};
+/* "attn.q" ... ; "" for an unknown bit. qb_role_parse takes a name or a glob ("attn.*") and ors the bits; false when
+ * nothing matches. A mask prints as "attn.q+attn.k+attn.v". */
+const char *qb_role_name(uint32_t role);
+bool qb_role_parse(const char *pattern, uint32_t *mask);
+void qb_role_print(uint32_t mask, struct qb_text *out);
+/* Does `mask` cover all of a tensor's (or row block's) roles? The one rule for "is it encoded": a matrix that is
+ * embedding and tied head at once is covered only when both are named. roles without a weight role (norm, bias,
+ * position, kv, act) are never covered. For a fused tensor ask for each of its roles. */
+bool qb_role_covered(uint32_t mask, uint32_t roles);
+
+enum qb_path {
+    QB_PATH_DECODE, /* y = decode(W) x + b: Pattern A, codec at rest */
+    QB_PATH_DOMAIN  /* computes on coordinates without decoding: legacy (source-protocols 6) */
+};
+enum qb_domain {                        /* QB_PATH_DOMAIN: whose coordinates */
+                 QB_DOMAIN_ACTIVATIONS, /* y = W c(x) + b; x encoded with one range a token */
+                 QB_DOMAIN_WEIGHTS,     /* y = c(W) x + b */
+                 QB_DOMAIN_BOTH         /* y = c(W) c(x) + b */
+};
+
+/* Corrections over a path (source-protocols 3). S and alpha are estimated on the model's calibration contexts. */
+struct qb_calibration {
+    bool scale;          /* S per output channel: y = S * (W x) + b, S = std(y_fp) / (std(y_q) + 1e-8), clamped */
+    bool alpha;          /* logits *= alpha, alpha = std(logits_fp) / (std(logits_q) + 1e-8), clamped */
+    uint32_t fp16_roles; /* these tensors are kept in FP16 and computed by decoding, whatever the path */
+    double scale_min, scale_max; /* default 0.5, 2 */
+    double alpha_min, alpha_max; /* default 0.8, 1.2 */
+    size_t rows;                 /* S: the first rows of the layer's input activations; default 100 */
+    size_t alpha_contexts;       /* alpha: the first contexts; default 10 */
+    bool alpha_on_model; /* alpha_on: logits_q from the variant's own run (model) or, as the source did, from its
+                            head on the reference's hidden states (head, the default) */
+    bool own_format;     /* S is estimated under scale_format instead of the variant's (calibration.options) */
+    struct qb_format scale_format;
+};
+
+struct qb_variant {
+    char *name;
+    char *summary;
+    bool encoded;                 /* false: fp32, no codec at all: placement is 0 */
+    struct qb_format weights;     /* how placed weights are stored */
+    struct qb_format activations; /* DOMAIN with activations: how a token's x is encoded (default: scope row) */
+    struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
+    enum qb_path path;
+    enum qb_domain domain;
+    bool cache;         /* DECODE: decode once and keep FP32 weights (pattern-a-cached) */
+    uint32_t placement; /* roles of the tensors that are encoded */
+    struct qb_calibration calibration;
+    bool calibrated;     /* scale || alpha || fp16_roles */
+    const char *warning; /* deprecation text to print once and to store, or NULL; static */
+    char *canonical;     /* everything above as text, for content keys and provenance */
+    const char *file;    /* where it was declared */
+    unsigned line;
+};
+
+/* Reads a variant from its YAML map (`name` from the key, or for a file of data/variants from its `name`). Keys: name,
+ * summary, base (another variant whose keys are taken first), codec, options, activations, path (decode|domain), domain
+ * (activations|weights|both), cache, placement (list of roles or globs), calibration {scale, alpha, fp16, scale_range,
+ * alpha_range, rows, alpha_contexts, alpha_on, options}. The caller frees with qb_variant_free. */
+enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
+                               enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
+void qb_variant_free(struct qb_variant *variant);
+
+/* The built-in of that name from data/variants (found beside the program or under PREFIX/share/qinsbench), or an error
+ * that suggests the nearest. The name "qins" means pattern-a, or legacy when QINS_CODEC_AT_REST=0; "1" or unset is the
+ * default, other values are an error. An explicit name always wins over the environment. legacy carries the warning. */
+enum qb_status qb_variant_builtin(const char *name, const struct qb_registry *registry, enum qb_isa isa,
+                                  struct qb_variant **variant, struct qb_error *err);
+/* Names of the built-ins in display order, NULL-terminated, owned by the caller (one qb_free each and one for the
+ * list). */
+enum qb_status qb_variant_names(char ***names, struct qb_error *err);
+
+/* Where shipped data lives: $QINSBENCH_DATA, else <program>/../data (a build in the tree), else
+ * <program>/../share/qinsbench. Writes "<root>/<relative>" into out[4096]; an error when it is not there. */
+enum qb_status qb_data_path(const char *relative, char out[4096], struct qb_error *err);
+
+#endif

@@ -1,0 +1,30 @@
+/* Inside of variant.h: reading the keys (variant.c) and finding and making variants (variant_make.c). */
+#ifndef QB_VARIANT_PARTS_H
+#define QB_VARIANT_PARTS_H
+
+#include "codec/overlay.h"
+#include "codec/variant.h"
+
+#define VARIANT_BASES 8
+
+/* The files that a variant builds on, alive while it is read. */
+struct variant_bases {
+    struct qb_yaml *roots[VARIANT_BASES];
+    size_t count;
+    struct qb_overlay overlay;
+};
+
+/* own's keys over its base's, recursively; *map borrows from own and bases. */
+enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *bases, const struct qb_yaml **map,
+                               struct qb_error *err);
+void variant_bases_free(struct variant_bases *bases);
+void variant_drop_key(struct qb_yaml *map, const char *key);
+
+/* Everything but name, summary, canonical and place. */
+enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry *registry, enum qb_isa isa,
+                            struct qb_variant *variant, struct qb_error *err);
+
+/* The file of a built-in. */
+enum qb_status variant_load(const char *name, struct qb_yaml **root, struct qb_error *err);
+
+#endif

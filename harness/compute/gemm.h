@@ -1,0 +1,35 @@
+/* The FP32 matrix product in tiles. Which tiles a product is cut into depends on its shape alone, and each tile is one
+ * single-threaded BLAS call: the same bits come out for any number of threads and in any order of the tiles. */
+#ifndef QB_GEMM_H
+#define QB_GEMM_H
+
+#include <stddef.h>
+#include "base/threads.h"
+
+struct qb_gemm_plan {
+    size_t m, n, k;
+    size_t tile_m, tile_n;   /* rows of A and of B a tile takes; the last ones may be smaller */
+    size_t tiles_m, tiles_n; /* how many */
+};
+/* The tiles of C[m, n] = A[m, k] B[n, k]^T. m, n, k >= 1. */
+struct qb_gemm_plan qb_gemm_plan(size_t m, size_t n, size_t k);
+
+/* Tile (i, j) of the plan. a, lda: all of A; b: row j * tile_n of B (so that a caller may have that panel alone),
+ * contiguous with k columns; c: all of C, row stride ldc. */
+void qb_gemm_tile(const struct qb_gemm_plan *plan, size_t i, size_t j, const float *a, size_t lda, const float *b_panel,
+                  float *c, size_t ldc);
+
+/* The whole product over the pool, as qb_sgemm_nt, for rows of A that lie lda apart. */
+void qb_gemm_nt(struct qb_pool *pool, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                float *c, size_t ldc);
+
+/* C = alpha A B^T and C = A B on one thread: the products inside attention. B[n, k] or B[k, n]. */
+void qb_gemm_one_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                    float *c, size_t ldc);
+void qb_gemm_one_nn(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                    size_t ldc);
+
+/* C[m, n] = A[m, k] B[n, k]^T by plain loops in double: the reference that tests compare with. */
+void qb_gemm_nt_ref(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+
+#endif

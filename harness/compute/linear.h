@@ -1,0 +1,87 @@
+/* y = W x + b as a variant computes it: the one place where variants differ. FP32 products by OpenBLAS on one thread
+ * each, over tiles whose shape depends on the problem alone, so that results are bitwise the same over thread counts.
+ */
+#ifndef QB_LINEAR_H
+#define QB_LINEAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/threads.h"
+#include "codec/variant.h"
+#include "compute/scratch.h"
+
+struct qb_linear; /* one linear operator: one or more row segments, each stored in its own way */
+
+/* What one row segment of the weight matrix is stored as. */
+struct qb_segment_info {
+    size_t row, rows; /* output channels [row, row + rows) */
+    uint32_t roles;
+    const char *store;    /* codec id, or "fp32" */
+    size_t bytes;         /* of the stored weights (qb_size_of the buffer that exists; 0: borrowed from the model) */
+    size_t logical_bytes; /* what the stored weights take: as bytes, or rows*cols*4 for borrowed FP32 */
+    size_t cache_bytes;   /* decoded copy that is kept (cache) */
+};
+
+/* Makes the operator of `variant` (NULL: fp32) for W (rows x cols, FP32, borrowed: must outlive it) with bias
+ * (borrowed, may be NULL) and the roles of W's equal row blocks (q, k, v for a fused qkv). A tensor whose blocks are
+ * all treated alike is one segment (one range for the whole matrix, as the source has it); else one segment a block.
+ * Weights that are not placed stay FP32 and borrowed; placed ones are encoded into accounted memory. */
+enum qb_status qb_linear_create(const struct qb_variant *variant, const float *weights, const float *bias, size_t rows,
+                                size_t cols, uint32_t roles, struct qb_linear **linear, struct qb_error *err);
+void qb_linear_free(struct qb_linear *linear);
+
+/* Lets the operator use this working memory (decoded tiles, encoded activations) instead of its own, so that the
+ * linears of one net need the largest of them once. Borrowed; operators that share it are not applied at the same time.
+ */
+void qb_linear_share_scratch(struct qb_linear *linear, struct qb_scratch *scratch);
+
+/* S per output channel for the segments that are encoded (calibration.scale): scale[rows], copied. */
+enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale, struct qb_error *err);
+
+/* S as it is applied, [rows], 1 where a segment takes none; NULL when no scale was set. Owned by the operator. */
+const float *qb_linear_scale(const struct qb_linear *linear);
+
+/* y[n, rows] = operator on x[n, cols]; with_bias false leaves the bias out (calibration). Rows of x are positions.
+ * Timing of decode work is added to linear's counters. */
+enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,
+                               bool with_bias, struct qb_error *err);
+
+/* The same for output channels [row, row + count) alone: y[n, count], rows of y ld apart. Not necessarily bitwise the
+ * columns of qb_linear_apply: the tiles follow the shape. */
+enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
+                                    size_t row, size_t count, float *y, size_t ld, bool with_bias,
+                                    struct qb_error *err);
+
+size_t qb_linear_rows_out(const struct qb_linear *linear); /* output channels */
+size_t qb_linear_cols_in(const struct qb_linear *linear);
+
+size_t qb_linear_segments(const struct qb_linear *linear);
+struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t index);
+/* Does any segment come under the variant (is it placed)? */
+bool qb_linear_encoded(const struct qb_linear *linear);
+
+struct qb_linear_counters {
+    uint64_t decodes;      /* whole-matrix decodes so far (rows decoded / rows stored) */
+    uint64_t cache_hits;   /* applies served from the decoded copy */
+    double decode_seconds; /* in decode or coordinates of weights, summed over threads */
+    double encode_seconds; /* encoding activations */
+};
+struct qb_linear_counters qb_linear_counters(const struct qb_linear *linear);
+
+/* Rows [row, row+count) of the effective weights as FP32 (decoded, also under a path that computes in the code domain;
+ * without S), e.g. an embedding lookup. Not counted. */
+enum qb_status qb_linear_rows(struct qb_linear *linear, size_t row, size_t count, float *out, struct qb_error *err);
+
+/* C[m, n] = A[m, k] B[n, k]^T over the pool, deterministic over thread counts; the sgemm that everything uses.
+ * ldc: row stride of C. */
+void qb_sgemm_nt(struct qb_pool *pool, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                 size_t ldc);
+
+/* OpenBLAS as linked: version/config string and the core name it runs ("SkylakeX"); static strings. Sets BLAS to one
+ * thread a call; call once at the start of a process that computes. */
+void qb_blas_init(void);
+const char *qb_blas_config(void);
+const char *qb_blas_core(void);
+
+#endif

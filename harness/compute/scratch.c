@@ -1,0 +1,24 @@
+#include "compute/scratch.h"
+
+#include "base/mem.h"
+
+float *qb_scratch_get(struct qb_scratch *scratch, size_t floats, struct qb_error *err)
+{
+    if (floats <= scratch->room && scratch->data)
+        return scratch->data;
+    /* A quarter more than asked: a sequence that grows token by token must not allocate at every step. */
+    size_t room = floats + floats / 4 + 16;
+    float *data = qb_alloc(room, sizeof *data, "working memory", err);
+    if (!data)
+        return NULL;
+    qb_free(scratch->data);
+    scratch->data = data;
+    scratch->room = room;
+    return data;
+}
+
+void qb_scratch_free(struct qb_scratch *scratch)
+{
+    qb_free(scratch->data);
+    *scratch = (struct qb_scratch){0};
+}

@@ -1,0 +1,188 @@
+/* S and alpha as the source estimated them (source-protocols 3): S for each linear by itself, on the inputs that the
+ * FP32 reference gives it; alpha at the end. */
+#include <math.h>
+#include <string.h>
+#include "base/mem.h"
+#include "model/net_parts.h"
+
+struct work {
+    struct qb_net *net;       /* to be calibrated */
+    struct qb_net *reference; /* FP32 */
+    struct qb_variant trial;  /* the variant with the format that S is estimated under */
+    size_t rows;              /* of each input that S looks at */
+};
+
+/* Unbiased standard deviation of column `column` of x[n, cols], in double. */
+static double column_std(const float *x, size_t n, size_t cols, size_t column)
+{
+    double mean = 0, square = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i * cols + column];
+    mean /= (double)n;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)x[i * cols + column] - mean;
+        square += d * d;
+    }
+    return sqrt(square / (double)(n - 1));
+}
+
+static double clamp(double value, double least, double most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* The operator whose output S corrects: the variant's own, or one made with the trial's format. */
+static enum qb_status trial_linear(const struct work *work, size_t index, struct qb_linear **made,
+                                   struct qb_linear **linear, struct qb_error *err)
+{
+    const struct op *op = &work->net->linears[index];
+    *made = NULL;
+    *linear = op->linear;
+    if (!work->net->variant->calibration.own_format)
+        return QB_OK;
+    if (qb_linear_create(&work->trial, op->tensor->data, NULL, op->tensor->rows, op->tensor->cols, op->tensor->roles,
+                         made, err) != QB_OK)
+        return err->status;
+    *linear = *made;
+    return QB_OK;
+}
+
+static void note_scale(struct qb_net_calibration *calibration, const float *scale, size_t rows)
+{
+    size_t at = calibration->linears++;
+    if (at >= sizeof calibration->scale_min / sizeof *calibration->scale_min)
+        return;
+    calibration->scale_min[at] = calibration->scale_max[at] = scale[0];
+    for (size_t i = 1; i < rows; i++) {
+        calibration->scale_min[at] = fminf(calibration->scale_min[at], scale[i]);
+        calibration->scale_max[at] = fmaxf(calibration->scale_max[at], scale[i]);
+    }
+}
+
+/* S of one linear from the reference's input to it. */
+static enum qb_status estimate_scale(struct work *work, size_t index, const float *x, size_t n, struct qb_error *err)
+{
+    const struct qb_calibration *options = &work->net->variant->calibration;
+    const struct op *op = &work->net->linears[index];
+    size_t rows = op->tensor->rows;
+    n = n < work->rows ? n : work->rows;
+    struct qb_linear *made = NULL, *trial = NULL;
+    float *y = qb_alloc(2 * n * rows, sizeof *y, "calibration outputs", err);
+    float *scale = y ? qb_alloc(rows, sizeof *scale, "channel scales", err) : NULL;
+    if (!scale || trial_linear(work, index, &made, &trial, err) != QB_OK)
+        goto out;
+    if (qb_linear_apply(work->reference->linears[index].linear, work->net->pool, x, n, y, false, err) != QB_OK ||
+        qb_linear_apply(trial, work->net->pool, x, n, y + n * rows, false, err) != QB_OK)
+        goto out;
+    for (size_t i = 0; i < rows; i++)
+        scale[i] = (float)clamp(column_std(y, n, rows, i) / (column_std(y + n * rows, n, rows, i) + 1e-8),
+                                options->scale_min, options->scale_max);
+    if (qb_linear_set_scale(op->linear, scale, err) == QB_OK)
+        note_scale(&work->net->calibration, qb_linear_scale(op->linear), rows);
+out:
+    if (err->status != QB_OK)
+        qb_wrap(err, "calibrating tensor %s", op->tensor->name);
+    qb_linear_free(made);
+    qb_free(scale);
+    qb_free(y);
+    return err->status;
+}
+
+static enum qb_status observe(void *context, size_t index, const float *x, size_t n, struct qb_error *err)
+{
+    struct work *work = context;
+    return qb_linear_encoded(work->net->linears[index].linear) ? estimate_scale(work, index, x, n, err) : QB_OK;
+}
+
+/* Runs the reference over enough contexts for `rows` positions and lets every operator's input be seen; the head's too.
+ */
+static enum qb_status find_scales(struct work *work, const struct qb_calibration_data *data, struct qb_error *err)
+{
+    size_t contexts = (work->rows + data->length - 1) / data->length;
+    contexts = contexts < data->contexts ? contexts : data->contexts;
+    size_t n = contexts * data->length;
+    if (n < 2)
+        return qb_fail(err, QB_ERR_INPUT, "model %s: S needs at least 2 calibration positions", work->net->model->name);
+    float *hidden = qb_alloc(n * work->net->model->arch.hidden, sizeof *hidden, "hidden states", err);
+    if (!hidden)
+        return err->status;
+    work->reference->observe = observe;
+    work->reference->observer = work;
+    if (qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err) == QB_OK)
+        observe(work, (size_t)work->net->head, hidden, n, err);
+    work->reference->observe = NULL;
+    qb_free(hidden);
+    return err->status;
+}
+
+/* Unbiased standard deviation over all of a net's logits on hidden[n], position by position so that the memory stays
+ * small: one pass for the mean, one for the squares. */
+static enum qb_status logit_std(struct qb_net *net, const float *hidden, size_t n, double *result, struct qb_error *err)
+{
+    size_t vocab = net->model->arch.vocab, block = 32;
+    float *logits = qb_alloc(block * vocab, sizeof *logits, "calibration logits", err);
+    if (!logits)
+        return err->status;
+    double mean = 0, sum = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        sum = 0;
+        for (size_t i = 0; i < n; i += block) {
+            size_t count = n - i < block ? n - i : block;
+            if (qb_net_logits(net, hidden + i * net->model->arch.hidden, count, logits, err) != QB_OK)
+                goto out;
+            for (size_t j = 0; j < count * vocab; j++)
+                sum += pass ? ((double)logits[j] - mean) * ((double)logits[j] - mean) : (double)logits[j];
+        }
+        mean = pass ? mean : sum / (double)(n * vocab);
+    }
+    *result = sqrt(sum / (double)(n * vocab - 1));
+out:
+    qb_free(logits);
+    return err->status;
+}
+
+/* alpha: the head under the variant on the reference's hidden states, as the source did; or, with alpha_on_model, the
+ * variant's own run (what a head that is not encoded needs: its alpha would be 1 whatever the layers do). */
+static enum qb_status find_alpha(struct work *work, const struct qb_calibration_data *data, struct qb_error *err)
+{
+    struct qb_net *net = work->net;
+    const struct qb_calibration *options = &net->variant->calibration;
+    struct qb_net_calibration *found = &net->calibration;
+    size_t contexts = options->alpha_contexts < data->contexts ? options->alpha_contexts : data->contexts;
+    size_t n = contexts * data->length;
+    float *hidden = qb_alloc(n * net->model->arch.hidden, sizeof *hidden, "hidden states", err);
+    if (!hidden)
+        return err->status;
+    if (qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err) != QB_OK ||
+        logit_std(work->reference, hidden, n, &found->logit_std_fp, err) != QB_OK)
+        goto out;
+    if (options->alpha_on_model && qb_net_forward(net, data->tokens, contexts, data->length, hidden, err) != QB_OK)
+        goto out;
+    if (logit_std(net, hidden, n, &found->logit_std_q, err) != QB_OK)
+        goto out;
+    found->alpha_raw = found->logit_std_fp / (found->logit_std_q + 1e-8);
+    found->alpha = clamp(found->alpha_raw, options->alpha_min, options->alpha_max);
+out:
+    qb_free(hidden);
+    return err->status;
+}
+
+enum qb_status net_calibrate(struct qb_net *net, const struct qb_calibration_data *data, struct qb_error *err)
+{
+    const struct qb_calibration *options = &net->variant->calibration;
+    if (!data || !data->tokens || data->contexts == 0 || data->length == 0)
+        return qb_fail(err, QB_ERR_INPUT,
+                       "model %s: a calibrated variant needs calibration contexts, and the model's entry has none",
+                       net->model->name);
+    struct work work = {.net = net, .trial = *net->variant, .rows = options->rows};
+    if (options->own_format)
+        work.trial.weights = options->scale_format;
+    if (qb_net_create(net->model, NULL, NULL, net->pool, &work.reference, err) != QB_OK)
+        return err->status;
+    if (options->scale)
+        find_scales(&work, data, err);
+    if (err->status == QB_OK && options->alpha)
+        find_alpha(&work, data, err);
+    qb_net_free(work.reference);
+    return err->status;
+}

@@ -1,0 +1,134 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "model/half.h"
+#include "model/layout.h"
+
+static void add_text(struct qb_text *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            qb_text_add(out, "\\%c", c);
+        else if (c < 0x20)
+            qb_text_add(out, "\\u%04x", c);
+        else
+            qb_text_add(out, "%c", c);
+    }
+}
+
+static void add_options(const struct qb_model *model, struct qb_text *out)
+{
+    const struct qb_arch *arch = &model->arch;
+    qb_text_add(out, "\"__metadata__\":{\"format\":\"qinsbench\",\"architecture\":\"%s\",\"activation\":\"%s\"",
+                arch->name, arch->activation == QB_ACT_GELU ? "gelu" : "relu");
+    qb_text_add(out, ",\"tied_head\":\"%s\",\"context\":\"%zu\"", arch->tied_head ? "true" : "false", arch->context);
+    qb_text_add(out, ",\"norm\":\"%s\",\"norm_eps\":\"%.9g\"",
+                arch->block_norm != QB_NORM_NONE   ? "pre"
+                : arch->final_norm != QB_NORM_NONE ? "final"
+                                                   : "none",
+                (double)arch->norm_eps);
+    if (arch->attention)
+        qb_text_add(out, ",\"heads\":\"%zu\",\"causal\":\"%s\",\"positions\":\"%s\"", arch->heads,
+                    arch->causal ? "true" : "false", arch->learned_positions ? "learned" : "none");
+    if (model->tokenizer) {
+        const char *slash = strrchr(model->tokenizer, '/');
+        qb_text_add(out, ",\"tokenizer\":\"");
+        add_text(out, slash ? slash + 1 : model->tokenizer);
+        qb_text_add(out, "\"");
+    }
+    qb_text_add(out, ",\"origin\":\"");
+    add_text(out, model->origin);
+    qb_text_add(out, "\"}");
+}
+
+/* The 8 length bytes and the header, padded so that the data begin at a multiple of 8. */
+static void make_header(const struct qb_model *model, bool f16, struct qb_text *out)
+{
+    size_t at = 0;
+    qb_text_bytes(out, "\0\0\0\0\0\0\0\0", 8);
+    qb_text_add(out, "{");
+    add_options(model, out);
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct qb_tensor *tensor = &model->tensors[i];
+        size_t size = tensor->rows * tensor->cols * (f16 ? 2 : 4);
+        bool vector = tensor->roles & (QB_ROLE_BIAS | QB_ROLE_NORM);
+        qb_text_add(out, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensor->name, f16 ? "F16" : "F32");
+        if (!vector)
+            qb_text_add(out, "%zu,", tensor->rows);
+        qb_text_add(out, "%zu],\"data_offsets\":[%zu,%zu]}", tensor->cols, at, at + size);
+        at += size;
+    }
+    qb_text_add(out, "}");
+    while (out->size % 8 && !out->failed)
+        qb_text_add(out, " ");
+    for (size_t i = 0; i < 8 && !out->failed; i++)
+        out->data[i] = (char)(unsigned char)((out->size - 8) >> (8 * i));
+}
+
+static enum qb_status write_tensor(FILE *file, const struct qb_tensor *tensor, bool f16, struct qb_error *err)
+{
+    uint8_t buffer[4096];
+    size_t count = tensor->rows * tensor->cols, used = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &tensor->data[i], sizeof bits);
+        if (f16) {
+            bits = float_to_half(tensor->data[i]);
+            if (isinf(half_to_float((uint16_t)bits)))
+                return qb_fail(err, QB_ERR_INPUT, "tensor %s: %g is too large for F16", tensor->name,
+                               (double)tensor->data[i]);
+        }
+        for (size_t b = 0; b < (f16 ? 2u : 4u); b++)
+            buffer[used++] = (uint8_t)(bits >> (8 * b));
+        if (used == sizeof buffer || i + 1 == count) {
+            if (fwrite(buffer, 1, used, file) != used)
+                return qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+            used = 0;
+        }
+    }
+    return QB_OK;
+}
+
+static enum qb_status write_all(const struct qb_model *model, bool f16, FILE *file, struct qb_error *err)
+{
+    struct qb_text header = {0};
+    make_header(model, f16, &header);
+    if (header.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for the header");
+    else if (fwrite(header.data, 1, header.size, file) != header.size)
+        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+    qb_text_free(&header);
+    for (size_t i = 0; i < model->tensor_count && err->status == QB_OK; i++)
+        write_tensor(file, &model->tensors[i], f16, err);
+    if (err->status == QB_OK && fflush(file) != 0)
+        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+    return err->status;
+}
+
+enum qb_status qb_model_save(const struct qb_model *model, bool f16, const char *path, struct qb_error *err)
+{
+    char temp[4096];
+    int size = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
+    if (size < 0 || (size_t)size >= sizeof temp)
+        return qb_fail(err, QB_ERR_INPUT, "%s: the path is too long", path);
+    FILE *file = fopen(temp, "wb");
+    if (!file)
+        return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
+    write_all(model, f16, file, err);
+    if (fclose(file) != 0 && err->status == QB_OK)
+        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+    if (err->status == QB_OK)
+        qb_file_commit(temp, path, err);
+    if (err->status != QB_OK) {
+        unlink(temp);
+        qb_wrap(err, "%s", path);
+    }
+    return err->status;
+}

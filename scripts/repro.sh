@@ -1,0 +1,21 @@
+#!/bin/sh
+# The main job behind `make repro`: run the source suite, print the ledger, draw the figures, say where all is.
+set -eu
+program=$1
+results=$2
+start=$(date +%s)
+mkdir -p "$results"
+
+"$program" run experiments/suites/source.yaml -o "$results/source.h5"
+suite=$(($(date +%s) - start))
+claims=0
+"$program" claims "$results/source.h5" || claims=$?
+"$program" report "$results/source.h5" -o "$results/report"
+cat <<EOF
+
+result file  $results/source.h5        (h5ls -r, or: $program show $results/source.h5)
+figures      $results/report/figures   (png, svg, pdf; each with its .gp and .dat)
+index        $results/report/README.md
+suite $suite s, in all $(($(date +%s) - start)) s
+EOF
+exit $claims

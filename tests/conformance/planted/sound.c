@@ -1,0 +1,8 @@
+/* Planted fault: none. What the others differ from; it must pass, or the faults prove nothing. */
+#include "planted.h"
+
+QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
+{
+    static const struct qb_codec codec = PLANTED_CODEC(sound_size, sound_encode, sound_decode);
+    return &codec;
+}

@@ -1,0 +1,239 @@
+/* Every shipped codec and the example from outside pass the suite at every level the CPU has; every planted fault is
+ * found, by the check and with the words that are due. */
+#include <criterion/criterion.h>
+#include "base/cpu.h"
+#include "codec/conformance.h"
+#include "conformance/plugins.h"
+#include "unit/sanitized.h"
+
+static void print_failure(void *context, const struct qb_conformance_result *result)
+{
+    if (result->verdict == QB_VERDICT_FAIL)
+        cr_log_error("%s: %s [%s]: %s", (const char *)context, result->check, result->options, result->message);
+}
+
+static void passes(const struct qb_plugin *plugin, enum qb_isa isa)
+{
+    struct qb_conformance_summary summary;
+    struct qb_error err = {0};
+    struct qb_conformance_limits limits = {.seconds = QB_SANITIZED ? 60 : 10, .seed = 1};
+    cr_assert_eq(
+        qb_conformance(plugin, isa, &limits, print_failure, (void *)(uintptr_t)plugin->codec->id, &summary, &err),
+        QB_OK, "%s", err.message);
+    cr_expect_eq(summary.failed, 0, "%s at level %s: %zu checks failed", plugin->codec->id, qb_isa_name(isa),
+                 summary.failed);
+    cr_expect_gt(summary.passed, 14);
+    cr_log_info("%s at level %s: %zu passed, %zu skipped", plugin->codec->id, qb_isa_name(isa), summary.passed,
+                summary.skipped);
+}
+
+static void shipped(const char *id)
+{
+    struct qb_registry *registry = NULL;
+    struct qb_error err = {0};
+    const char *const folders[] = {codecs_path(), NULL};
+    cr_assert_eq(qb_registry_open(folders, NULL, &registry, &err), QB_OK, "%s", err.message);
+    const struct qb_plugin *known = NULL;
+    for (size_t i = 0; i < qb_registry_count(registry); i++) {
+        const struct qb_plugin *plugin = qb_registry_at(registry, i);
+        bool heavy = strcmp(plugin->codec->id, "qins8") == 0;
+        if (id ? strcmp(plugin->codec->id, id) != 0 : heavy)
+            continue;
+        known = plugin;
+        passes(plugin, qb_cpu()->isa);
+        if (qb_cpu()->isa > QB_ISA_PORTABLE)
+            passes(plugin, QB_ISA_PORTABLE);
+    }
+    cr_assert_not_null(known, "no codec in %s", folders[0]);
+    qb_registry_free(registry);
+}
+
+Test(conformance, qins8_passes, .timeout = 600)
+{
+    shipped("qins8");
+}
+
+Test(conformance, every_other_codec_passes, .timeout = 600)
+{
+    shipped(NULL);
+}
+
+Test(conformance, the_example_from_outside_passes, .timeout = 300)
+{
+    struct qb_registry *registry = load_plugin(plugin_path("outside/example.so"));
+    passes(qb_registry_at(registry, 0), qb_cpu()->isa);
+    qb_registry_free(registry);
+}
+
+/* What a planted plugin's run found: the failures, and whether one is of `check` with `words` in its message. */
+struct finding {
+    const char *check, *words;
+    bool found;
+    size_t failures;
+    char first[600]; /* the first failure, for the log */
+};
+
+static void look(void *context, const struct qb_conformance_result *result)
+{
+    struct finding *finding = context;
+    if (result->verdict != QB_VERDICT_FAIL)
+        return;
+    if (finding->failures++ == 0)
+        snprintf(finding->first, sizeof finding->first, "%s: %s", result->check, result->message);
+    if (finding->check && strcmp(result->check, finding->check) == 0 && strstr(result->message, finding->words))
+        finding->found = true;
+}
+
+static struct finding run_planted(const char *name, const char *check, const char *words)
+{
+    char path[64];
+    snprintf(path, sizeof path, "planted/%s.so", name);
+    struct qb_registry *registry = load_plugin(plugin_path(path));
+    struct finding finding = {.check = check, .words = words};
+    struct qb_conformance_limits limits = {.seconds = 2, .seed = 1};
+    struct qb_conformance_summary summary;
+    struct qb_error err = {0};
+    cr_assert_eq(qb_conformance(qb_registry_at(registry, 0), qb_cpu()->isa, &limits, look, &finding, &summary, &err),
+                 QB_OK, "%s", err.message);
+    cr_assert_eq(summary.failed, finding.failures);
+    cr_assert_eq(summary.passed + summary.failed + summary.skipped, 20, "the suite did not go on to its end");
+    qb_registry_free(registry);
+    return finding;
+}
+
+Test(planted, the_sound_one_passes, .timeout = 120)
+{
+    struct finding finding = run_planted("sound", NULL, NULL);
+    cr_assert_eq(finding.failures, 0, "%s", finding.first);
+}
+
+static void is_found(const char *name, const char *check, const char *words)
+{
+    struct finding finding = run_planted(name, check, words);
+    cr_assert(finding.found, "%s: no failure of '%s' says '%s'; %zu failures, the first: %s", name, check, words,
+              finding.failures, finding.first);
+}
+
+Test(planted, off_by_one, .timeout = 120)
+{
+    is_found("off_by_one", "idempotence", "decoded again after encoding that it is");
+}
+
+Test(planted, nan_in_one_row, .timeout = 120)
+{
+    is_found("nan_row", "round trip", "left element (22, 0) not finite or not written");
+}
+
+Test(planted, crash, .timeout = 120)
+{
+    is_found("crash", "row ranges", "crashed with signal 11 (SIGSEGV) in check 'row ranges'");
+}
+
+Test(planted, hang, .timeout = 120)
+{
+    is_found("hang", "row ranges", "hung: over 2 s in check 'row ranges'");
+}
+
+Test(planted, exits, .timeout = 120)
+{
+    is_found("exits", "row ranges", "ended the process with status 0 in check 'row ranges'");
+}
+
+Test(planted, overrun, .timeout = 120)
+{
+    is_found("overrun", "round trip", "wrote 1 byte(s) past the end of the encoded bytes, the first at end + 0");
+}
+
+Test(planted, overrun_is_caught_at_the_page_too, .timeout = 120)
+{
+    is_found("overrun", "exact buffers", "touched byte 1 past the end of the encoded bytes");
+}
+
+Test(planted, reads_past_the_end, .timeout = 120)
+{
+    is_found("reads_past_end", "exact buffers", "touched byte 1 past the end of the encoded bytes");
+}
+
+Test(planted, state, .timeout = 120)
+{
+    is_found("state", "determinism", "two encodes of the same 1 x 1 values differ");
+}
+
+Test(planted, output_not_written, .timeout = 120)
+{
+    is_found("tail_unwritten", "round trip", "left element (0, 0) not finite or not written");
+}
+
+Test(planted, wrong_rows, .timeout = 120)
+{
+    is_found("row_ranges", "row ranges", "differ from the same rows of the whole");
+}
+
+Test(planted, accepts_nan, .timeout = 120)
+{
+    is_found("accepts_nan", "NaN and Inf", "BAD_INPUT was due");
+}
+
+Test(planted, levels_differ, .timeout = 120)
+{
+    if (qb_cpu()->isa == QB_ISA_PORTABLE)
+        cr_skip_test("the CPU has the portable level only");
+    is_found("isa", "instruction sets", "decode of 1 x 1 differs between level 1 and the portable one");
+}
+
+Test(planted, accepts_too_few_bytes, .timeout = 120)
+{
+    is_found("short_size", "small buffers", "decode of 1 x 1 accepted 0 bytes, 1 are needed");
+}
+
+Test(planted, unknown_status, .timeout = 120)
+{
+    is_found("status", "NaN and Inf", "encode returned the unknown status 77");
+}
+
+Test(planted, message_without_end, .timeout = 120)
+{
+    is_found("message", "NaN and Inf", "encode left a message without an end");
+}
+
+/* What the registry refuses to load, and why. */
+static void is_refused(const char *name, enum qb_status status, const char *words)
+{
+    char path[64];
+    snprintf(path, sizeof path, "planted/%s.so", name);
+    const char *const extra[] = {plugin_path(path), NULL};
+    struct qb_registry *registry = NULL;
+    struct qb_error err = {0};
+    cr_assert_eq(qb_registry_open(NULL, extra, &registry, &err), status);
+    cr_assert_null(registry);
+    cr_assert(strstr(err.message, words), "'%s' does not say '%s'", err.message, words);
+    cr_assert(strstr(err.message, name), "'%s' does not name the file", err.message);
+}
+
+Test(planted, abi_version)
+{
+    is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 2, this program has version 1");
+}
+
+Test(planted, struct_size)
+{
+    char words[128];
+    snprintf(words, sizeof words, "its struct qb_codec has %zu bytes, this program's has %zu",
+             sizeof(struct qb_codec) - 8, sizeof(struct qb_codec));
+    is_refused("struct_size", QB_ERR_CODEC, words);
+}
+
+Test(planted, missing_function)
+{
+    is_refused("missing_function", QB_ERR_CODEC, "codec 'planted' lacks the mandatory function decode");
+}
+
+Test(planted, no_entry)
+{
+    is_refused("no_entry", QB_ERR_CODEC, "no plugin: it does not export qb_codec_entry");
+}
+
+Test(planted, default_out_of_range)
+{
+    is_refused("options", QB_ERR_CODEC, "option 'bits': its default: expected an integer in [2, 8], found '9'");
+}

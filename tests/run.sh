@@ -1,0 +1,48 @@
+#!/bin/bash
+# Runs every test program and script of a tier and ends with "N passed, N failed". BUILD: build folder; --long: the long
+# tier as well.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+BUILD=${BUILD:-build}
+export BUILD QINSBENCH_CODECS="$PWD/$BUILD/codecs" QINSBENCH="$PWD/$BUILD/qinsbench" OPENBLAS_NUM_THREADS=1
+passed=0 failed=0 names=""
+
+one() { # name command...
+    local name=$1 start log status
+    shift
+    start=$(date +%s%N)
+    log=$(mktemp)
+    "$@" >"$log" 2>&1
+    status=$?
+    printf '%-5s %6.1f s  %s\n' "$([ $status -eq 0 ] && echo ok || echo FAIL)" \
+        "$(((($(date +%s%N) - start)) / 100000000))e-1" "$name"
+    if [ $status -eq 0 ]; then
+        passed=$((passed + 1))
+        grep -h '^Synthesis\|SKIP' "$log" | tail -n 1 | sed 's/^/                 /;s/.*Synthesis: //' >/dev/null
+    else
+        failed=$((failed + 1))
+        names="$names $name"
+        tail -n 60 "$log" | sed 's/^/    /'
+    fi
+    rm -f "$log"
+}
+
+for tier in unit golden kernels conformance; do
+    for program in tests/"$tier"/test_*.c; do
+        [ -e "$program" ] || continue
+        program=${program#tests/}
+        one "${program%.c}" "$BUILD/tests/${program%.c}"
+    done
+done
+for script in tests/cli/*.sh; do
+    case "$(basename "$script")" in run.sh | lib.sh | _*) continue ;; esac
+    one "cli/$(basename "$script" .sh)" bash "$script"
+done
+if [ "${1:-}" = --long ]; then
+    for script in tests/long/*.sh; do
+        [ -e "$script" ] && one "long/$(basename "$script" .sh)" bash "$script"
+    done
+fi
+[ -z "$names" ] || echo "failed:$names"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

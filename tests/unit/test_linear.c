@@ -1,0 +1,276 @@
+#include "net_support.h"
+
+#include "base/rng.h"
+#include "compute/gemm.h"
+
+static struct qb_registry *registry;
+static struct qb_error err;
+
+static void begin(void)
+{
+    registry = support_registry();
+    err = (struct qb_error){0};
+}
+
+static void end(void)
+{
+    qb_registry_free(registry);
+}
+
+TestSuite(linear, .init = begin, .fini = end);
+
+static float *normal(size_t n, uint32_t seed)
+{
+    struct qb_rng rng;
+    float *x = qb_alloc(n, sizeof *x, "test", &err);
+    qb_rng_seed(&rng, seed);
+    qb_rng_normal(&rng, 0.0f, 0.05f, x, n);
+    return x;
+}
+
+Test(linear, product_is_the_same_for_any_number_of_threads)
+{
+    static const size_t ms[] = {1, 3, 32, 257, 510}, ns[] = {256, 512, 768, 1024, 5000};
+    float *a = normal(510 * 1024, 1), *b = normal(5000 * 1024, 2);
+    float *c[3];
+    struct qb_pool *pools[3];
+    for (unsigned t = 0; t < 3; t++) {
+        pools[t] = support_pool(t + 1);
+        c[t] = qb_alloc(510 * 5000, sizeof(float), "test", &err);
+    }
+    for (size_t i = 0; i < 5; i++)
+        for (size_t j = 0; j < 5; j++)
+            for (size_t k = 256; k <= 1024; k *= 4) {
+                for (unsigned t = 0; t < 3; t++)
+                    qb_sgemm_nt(pools[t], ms[i], ns[j], k, a, b, c[t], ns[j]);
+                for (unsigned t = 1; t < 3; t++)
+                    cr_expect_eq(memcmp(c[0], c[t], ms[i] * ns[j] * sizeof(float)), 0, "%zu x %zu x %zu, %u threads",
+                                 ms[i], ns[j], k, t + 1);
+            }
+    for (unsigned t = 0; t < 3; t++) {
+        qb_free(c[t]);
+        qb_pool_free(pools[t]);
+    }
+    qb_free(a);
+    qb_free(b);
+}
+
+Test(linear, product_agrees_with_the_reference_at_odd_sizes)
+{
+    static const size_t sizes[][3] = {{1, 1, 1},     {1, 129, 7}, {2, 513, 33}, {3, 600, 17},
+                                      {40, 65, 100}, {41, 70, 9}, {63, 513, 5}, {513, 33, 31}};
+    struct qb_pool *pool = support_pool(2);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2], ld = n + 3;
+        float *a = normal(m * k + 16, 3), *b = normal(n * k + 16, 4);
+        float *c = qb_alloc(m * ld, sizeof *c, "test", &err), *expected = qb_alloc(m * n, sizeof *c, "test", &err);
+        for (size_t i = 0; i < m * ld; i++)
+            c[i] = 77.0f;
+        qb_sgemm_nt(pool, m, n, k, a, b, c, ld);
+        qb_gemm_nt_ref(m, n, k, a, b, expected);
+        for (size_t i = 0; i < m; i++) {
+            for (size_t j = 0; j < n; j++)
+                cr_assert_float_eq(c[i * ld + j], expected[i * n + j], 1e-5, "%zu x %zu x %zu", m, n, k);
+            for (size_t j = n; j < ld; j++)
+                cr_assert_eq(c[i * ld + j], 77.0f, "written between the rows");
+        }
+        qb_free(a);
+        qb_free(b);
+        qb_free(c);
+        qb_free(expected);
+    }
+    qb_pool_free(pool);
+}
+
+#define QKV (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V)
+
+static struct qb_linear *linear_of(const struct qb_variant *variant, const float *w, const float *b, size_t rows,
+                                   size_t cols, uint32_t roles)
+{
+    struct qb_linear *linear = NULL;
+    MUST(qb_linear_create(variant, w, b, rows, cols, roles, &linear, &err));
+    return linear;
+}
+
+Test(linear, cached_and_uncached_agree_bit_for_bit)
+{
+    enum { ROWS = 300, COLS = 129 };
+    struct qb_variant *plain = support_variant(registry, "pattern-a"),
+                      *cached = support_variant(registry, "pattern-a-cached");
+    float *w = normal(ROWS * COLS, 5), *b = normal(ROWS, 6), *x = normal(700 * COLS, 7);
+    float *y[2] = {qb_alloc(700 * ROWS, 4, "test", &err), qb_alloc(700 * ROWS, 4, "test", &err)};
+    struct qb_linear *l[2] = {linear_of(plain, w, b, ROWS, COLS, QB_ROLE_MLP_UP),
+                              linear_of(cached, w, b, ROWS, COLS, QB_ROLE_MLP_UP)};
+    static const size_t ns[] = {1, 2, 5, 16, 33, 41, 257, 700};
+    for (size_t i = 0; i < 8; i++)
+        for (unsigned threads = 1; threads <= 3; threads++) {
+            struct qb_pool *pool = support_pool(threads);
+            MUST(qb_linear_apply(l[0], pool, x, ns[i], y[0], true, &err));
+            MUST(qb_linear_apply(l[1], pool, x, ns[i], y[1], true, &err));
+            cr_expect_eq(memcmp(y[0], y[1], ns[i] * ROWS * 4), 0, "%zu positions, %u threads", ns[i], threads);
+            qb_pool_free(pool);
+        }
+    cr_expect_eq(qb_linear_counters(l[0]).decodes, 24);
+    cr_expect_eq(qb_linear_counters(l[1]).decodes, 1);
+    cr_expect_eq(qb_linear_counters(l[1]).cache_hits, 23);
+    struct qb_segment_info info = qb_linear_segment(l[1], 0);
+    cr_expect_eq(info.cache_bytes, ROWS * COLS * 4);
+    cr_expect_eq(info.bytes, ROWS * COLS * 2 + 8, "%zu", info.bytes);
+    cr_expect_str_eq(info.store, "qins8");
+    for (size_t i = 0; i < 2; i++) {
+        qb_linear_free(l[i]);
+        qb_free(y[i]);
+    }
+    qb_free(w);
+    qb_free(b);
+    qb_free(x);
+    qb_variant_free(plain);
+    qb_variant_free(cached);
+}
+
+/* What the operator should compute, from the codec's own functions and plain loops. */
+static void expect_operator(const char *name, bool code_w, bool code_x, float scale)
+{
+    enum { N = 3, ROWS = 24, COLS = 40 };
+    struct qb_variant *v = support_variant(registry, name);
+    struct qb_pool *pool = support_pool(2);
+    float *w = normal(ROWS * COLS, 8), *b = normal(ROWS, 9), *x = normal(N * COLS, 10);
+    float w2[ROWS * COLS], x2[N * COLS], expected[N * ROWS], y[N * ROWS], s[ROWS];
+    uint8_t bytes[4 * ROWS * COLS];
+    size_t size;
+    memcpy(w2, w, sizeof w2);
+    memcpy(x2, x, sizeof x2);
+    if (v->path == QB_PATH_DECODE || code_w) {
+        MUST(qb_encoded_size(&v->weights, ROWS, COLS, &size, &err));
+        MUST(qb_encode(&v->weights, ROWS, COLS, w, bytes, size, &err));
+        MUST((code_w ? qb_coordinates : qb_decode)(&v->weights, ROWS, COLS, bytes, size, 0, ROWS, w2, &err));
+    }
+    for (size_t i = 0; code_x && i < N; i++) {
+        MUST(qb_encoded_size(&v->activations, 1, COLS, &size, &err));
+        MUST(qb_encode(&v->activations, 1, COLS, x + i * COLS, bytes, size, &err));
+        MUST(qb_coordinates(&v->activations, 1, COLS, bytes, size, 0, 1, x2 + i * COLS, &err));
+    }
+    qb_gemm_nt_ref(N, ROWS, COLS, x2, w2, expected);
+    struct qb_linear *l = linear_of(v, w, b, ROWS, COLS, QB_ROLE_MLP_UP);
+    for (size_t i = 0; i < ROWS; i++)
+        s[i] = scale;
+    if (scale != 1.0f)
+        MUST(qb_linear_set_scale(l, s, &err));
+    MUST(qb_linear_apply(l, pool, x, N, y, true, &err));
+    cr_expect(qb_linear_encoded(l), "%s", name);
+    for (size_t i = 0; i < N * ROWS; i++)
+        cr_expect_float_eq(y[i], scale * expected[i] + b[i % ROWS], 2e-6, "%s: %g", name, (double)y[i]);
+    float part[N * 5];
+    MUST(qb_linear_apply_rows(l, pool, x, N, 3, 5, part, 5, false, &err));
+    for (size_t i = 0; i < N * 5; i++)
+        cr_expect_float_eq(part[i], scale * expected[i / 5 * ROWS + 3 + i % 5], 2e-6, "%s: a range of rows", name);
+    qb_linear_free(l);
+    qb_free(w);
+    qb_free(b);
+    qb_free(x);
+    qb_pool_free(pool);
+    qb_variant_free(v);
+}
+
+Test(linear, paths)
+{
+    expect_operator("pattern-a", false, false, 1.0f);
+    expect_operator("pattern-a", false, false, 1.5f);
+    expect_operator("int8-channel", false, false, 1.0f);
+    expect_operator("legacy", false, true, 1.0f);
+    expect_operator("legacy", false, true, 0.75f);
+    expect_operator("legacy-weights", true, false, 1.0f);
+    expect_operator("legacy-both", true, true, 1.0f);
+}
+
+Test(linear, a_fused_tensor_is_cut_only_where_blocks_differ)
+{
+    enum { ROWS = 12, COLS = 8 };
+    float *w = normal(ROWS * COLS, 11), *x = normal(2 * COLS, 12), y[2 * ROWS], one[ROWS];
+    struct qb_pool *pool = support_pool(1);
+    struct qb_variant *whole = support_variant(registry, "pattern-a"), *cut = support_variant(registry, "calibrated");
+    struct qb_linear *l = linear_of(whole, w, NULL, ROWS, COLS, QKV);
+    cr_expect_eq(qb_linear_segments(l), 1);
+    qb_linear_free(l);
+    l = linear_of(cut, w, NULL, ROWS, COLS, QKV);
+    cr_assert_eq(qb_linear_segments(l), 3);
+    cr_expect_str_eq(qb_linear_segment(l, 0).store, "fp16");
+    cr_expect_str_eq(qb_linear_segment(l, 1).store, "fp16");
+    cr_expect_str_eq(qb_linear_segment(l, 2).store, "fp32");
+    cr_expect_eq(qb_linear_segment(l, 2).roles, QB_ROLE_ATTN_V);
+    cr_expect_eq(qb_linear_segment(l, 2).logical_bytes, 4 * COLS * 4);
+    for (size_t i = 0; i < ROWS; i++)
+        one[i] = 2.0f;
+    MUST(qb_linear_set_scale(l, one, &err));
+    cr_expect_eq(qb_linear_scale(l)[0], 1.0f, "FP16 rows take no S");
+    cr_expect_eq(qb_linear_scale(l)[8], 2.0f);
+    MUST(qb_linear_apply(l, pool, x, 2, y, true, &err));
+    for (size_t i = 0; i < 8; i++) { /* q and k: plain x, weights rounded to 11 bits */
+        double sum = 0;
+        for (size_t j = 0; j < COLS; j++)
+            sum += (double)x[j] * (double)w[i * COLS + j];
+        cr_expect_float_eq(y[i], sum, 1e-5);
+    }
+    qb_linear_free(l);
+    l = linear_of(NULL, w, NULL, ROWS, COLS, QKV);
+    cr_expect_not(qb_linear_encoded(l));
+    cr_expect_eq(qb_linear_segment(l, 0).bytes, 0);
+    qb_linear_free(l);
+    qb_free(w);
+    qb_free(x);
+    qb_pool_free(pool);
+    qb_variant_free(whole);
+    qb_variant_free(cut);
+}
+
+Test(linear, a_tied_embedding_is_encoded_when_both_uses_are_placed)
+{
+    float *w = normal(20 * 8, 13), rows[16];
+    struct qb_variant *head = support_variant(registry, "int8-tensor"), *both = support_variant(registry, "fp16");
+    struct qb_linear *l = linear_of(head, w, NULL, 20, 8, QB_ROLE_EMBED | QB_ROLE_HEAD);
+    cr_expect_not(qb_linear_encoded(l));
+    MUST(qb_linear_rows(l, 3, 2, rows, &err));
+    cr_expect_eq(memcmp(rows, w + 24, sizeof rows), 0);
+    qb_linear_free(l);
+    l = linear_of(both, w, NULL, 20, 8, QB_ROLE_EMBED | QB_ROLE_HEAD);
+    cr_expect(qb_linear_encoded(l));
+    cr_expect_eq(qb_linear_segment(l, 0).bytes, 20 * 8 * 2);
+    MUST(qb_linear_rows(l, 18, 2, rows, &err));
+    for (size_t i = 0; i < 16; i++)
+        cr_expect_float_eq(rows[i], w[18 * 8 + i], 5e-4 * fabs((double)w[18 * 8 + i]));
+    cr_expect_eq(qb_linear_rows(l, 19, 2, rows, &err), QB_ERR_INTERNAL);
+    qb_linear_free(l);
+    qb_free(w);
+    qb_variant_free(head);
+    qb_variant_free(both);
+}
+
+Test(linear, nan_activations_and_failing_memory_are_errors)
+{
+    float *w = normal(16 * 8, 14), *x = normal(8, 15), y[16];
+    struct qb_pool *pool = support_pool(1);
+    struct qb_variant *v = support_variant(registry, "legacy-both");
+    struct qb_linear *l = NULL;
+    size_t live = qb_mem_stats().live_bytes, n = 0;
+    for (enum qb_status status = QB_ERR_MEMORY; status == QB_ERR_MEMORY && n < 20;) {
+        struct qb_error e = {0};
+        qb_mem_fail_at(++n);
+        status = qb_linear_create(v, w, NULL, 16, 8, QB_ROLE_MLP_UP, &l, &e);
+        if (status == QB_OK) {
+            status = qb_linear_apply(l, pool, x, 1, y, true, &e);
+            qb_linear_free(l);
+        }
+        qb_mem_fail_at(0);
+        cr_expect(status == QB_OK || status == QB_ERR_MEMORY, "%s", e.message);
+        cr_expect_eq(qb_mem_stats().live_bytes, live, "leak when allocation %zu fails", n);
+    }
+    cr_expect_gt(n, 2);
+    MUST(qb_linear_create(v, w, NULL, 16, 8, QB_ROLE_MLP_UP, &l, &err));
+    x[5] = NAN;
+    cr_expect_neq(qb_linear_apply(l, pool, x, 1, y, true, &err), QB_OK);
+    qb_linear_free(l);
+    qb_free(w);
+    qb_free(x);
+    qb_pool_free(pool);
+    qb_variant_free(v);
+}

@@ -1,0 +1,132 @@
+#include <criterion/criterion.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/text.h"
+#include "model/tokenizer.h"
+#include "scratch.h"
+
+static struct qb_error err;
+
+static void begin(void)
+{
+    err = (struct qb_error){0};
+    scratch_begin();
+}
+
+TestSuite(bpe, .init = begin, .fini = scratch_end);
+
+/* A tokenizer.json of the 256 byte tokens and the given merges (each "left right"); `head` goes before the model. */
+static const char *json_of(const char *head, const char *const *merges, const char *extra)
+{
+    struct qb_text t = {0};
+    int next = 256;
+    qb_text_add(&t, "{%s\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},",
+                head);
+    qb_text_add(&t, "\"model\":{\"type\":\"BPE\",\"vocab\":{");
+    for (int b = 0; b < 256; b++) {
+        int printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+        qb_text_add(&t, "%s\"\\u%04x\":%d", b ? "," : "", printable ? b : next++, b);
+    }
+    for (int i = 0; merges[i]; i++) {
+        const char *space = strchr(merges[i], ' ');
+        qb_text_add(&t, ",\"%.*s%s\":%d", (int)(space - merges[i]), merges[i], space + 1, 256 + i);
+    }
+    qb_text_add(&t, "},\"merges\":[");
+    for (int i = 0; merges[i]; i++)
+        qb_text_add(&t, "%s\"%s\"", i ? "," : "", merges[i]);
+    qb_text_add(&t, "%s]}}", extra);
+    const char *path = scratch_path("t.json");
+    cr_assert_eq(qb_file_replace(path, t.data, t.size, &err), QB_OK, "%s", err.message);
+    qb_text_free(&t);
+    return path;
+}
+
+Test(bpe, merges_by_rank_then_place)
+{
+    static const char *const ok[] = {"a b", "ab c", "b c", "a a", "aa aa", NULL};
+    struct qb_tokenizer *t;
+    int32_t *ids;
+    size_t n;
+    cr_assert_eq(qb_tokenizer_open(json_of("", ok, ""), &t, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(qb_tokenizer_vocab(t), 261);
+    static const struct {
+        const char *text;
+        size_t count;
+        int32_t ids[4];
+    } cases[] = {
+        {"abc", 1, {257}},          {"bc", 1, {258}},         {"bbc", 2, {'b', 258}}, {"aaa", 2, {259, 'a'}},
+        {"aaaa", 1, {260}},         {"aaaaa", 2, {260, 'a'}}, {"aab", 2, {'a', 256}}, {"a'bc", 3, {'a', '\'', 258}},
+        {"\xff\x80", 2, {255, 128}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(qb_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), &ids, &n, &err), QB_OK);
+        cr_expect_eq(n, cases[i].count, "%s: %zu tokens", cases[i].text, n);
+        cr_expect_eq(memcmp(ids, cases[i].ids, n * sizeof *ids), 0, "%s", cases[i].text);
+        qb_free(ids);
+    }
+    qb_tokenizer_free(t);
+}
+
+Test(bpe, any_bytes_come_back_and_long_words_take_no_square_time)
+{
+    static const char *const ok[] = {"a b", "ab c", "b c", "a a", "aa aa", NULL};
+    enum { SIZE = 1 << 20 };
+    struct qb_tokenizer *t;
+    struct qb_rng rng;
+    char *text = malloc(SIZE), *back;
+    int32_t *ids;
+    size_t n, size;
+    cr_assert_eq(qb_tokenizer_open(json_of("", ok, ""), &t, &err), QB_OK);
+    qb_rng_seed(&rng, 1);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < SIZE; i++)
+            text[i] = pass ? 'a' : (char)(unsigned char)qb_rng_randint(&rng, 256);
+        cr_assert_eq(qb_tokenizer_encode(t, text, SIZE, &ids, &n, &err), QB_OK);
+        cr_assert_eq(qb_tokenizer_decode(t, ids, n, &back, &size, &err), QB_OK);
+        cr_expect(size == SIZE && memcmp(back, text, SIZE) == 0);
+        cr_expect_eq(n == SIZE / 4, pass == 1);
+        qb_free(back);
+        qb_free(ids);
+    }
+    free(text);
+    qb_tokenizer_free(t);
+}
+
+Test(bpe, ids_out_of_range_are_errors)
+{
+    static const char *const none[] = {NULL};
+    struct qb_tokenizer *t;
+    char *text;
+    size_t size;
+    cr_assert_eq(qb_tokenizer_open(json_of("", none, ""), &t, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(qb_tokenizer_decode(t, (const int32_t[]){1, 256}, 2, &text, &size, &err), QB_ERR_INPUT);
+    cr_expect(strstr(err.message, "256"));
+    cr_expect_eq(qb_tokenizer_decode(t, (const int32_t[]){-1}, 1, &text, &size, &err), QB_ERR_INPUT);
+    qb_tokenizer_free(t);
+}
+
+static void refused(const char *path, const char *say)
+{
+    struct qb_tokenizer *t = NULL;
+    struct qb_error e = {0};
+    size_t live = qb_mem_stats().live_bytes;
+    cr_expect_eq(qb_tokenizer_open(path, &t, &e), QB_ERR_INPUT, "accepted, expected '%s'", say);
+    cr_expect(strstr(e.message, say), "'%s' lacks '%s'", e.message, say);
+    cr_expect_eq(qb_mem_stats().live_bytes, live);
+}
+
+Test(bpe, other_tokenizers_are_refused)
+{
+    static const char *const none[] = {NULL}, *const unknown[] = {"a b", "xy z", NULL};
+    refused(json_of("", unknown, ""), "'xy' is not in the vocabulary");
+    refused(json_of("\"normalizer\":{\"type\":\"NFC\"},", none, ""), "normalizer");
+    refused(json_of("\"added_tokens\":[{\"id\":0}],", none, ""), "added_tokens");
+    refused(json_of("\"pre_tokenizer\":null,", none, ""), "duplicate");
+    refused(json_of("", none, "],\"dropout\":0.1,\"x\":["), "dropout");
+    refused(json_of("", none, "\"a\""), "no pair");
+    refused(json_of("", none, "[\"a\"]"), "no pair");
+    const char *path = scratch_path("x.json");
+    cr_assert_eq(qb_file_replace(path, "{\"model\":{\"type\":\"WordPiece\"}}", 30, &err), QB_OK);
+    refused(path, "expected BPE");
+}

@@ -1,0 +1,217 @@
+#include "net_support.h"
+
+#include "base/text.h"
+
+static struct qb_registry *registry;
+static struct qb_error err;
+
+static void begin(void)
+{
+    registry = support_registry();
+    err = (struct qb_error){0};
+    unsetenv("QINS_CODEC_AT_REST");
+}
+
+static void end(void)
+{
+    qb_registry_free(registry);
+}
+
+TestSuite(variant, .init = begin, .fini = end);
+
+Test(variant, roles)
+{
+    uint32_t mask = 0;
+    struct qb_text text = {0};
+    cr_expect(qb_role_parse("attn.*", &mask));
+    cr_expect_eq(mask, QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O);
+    cr_expect(qb_role_parse("head", &mask));
+    cr_expect_not(qb_role_parse("tail", &mask));
+    qb_role_print(mask, &text);
+    cr_expect_str_eq(text.data, "attn.q+attn.k+attn.v+attn.o+head");
+    qb_text_free(&text);
+    for (uint32_t bit = 1; bit <= QB_ROLE_POSITION; bit <<= 1) {
+        uint32_t one = 0;
+        cr_expect(qb_role_parse(qb_role_name(bit), &one));
+        cr_expect_eq(one, bit);
+    }
+    cr_expect_str_eq(qb_role_name(1u << 30), "");
+    cr_expect(qb_role_covered(QB_ROLE_EMBED | QB_ROLE_HEAD, QB_ROLE_EMBED | QB_ROLE_HEAD));
+    cr_expect_not(qb_role_covered(QB_ROLE_HEAD, QB_ROLE_EMBED | QB_ROLE_HEAD));
+    cr_expect_not(qb_role_covered(~0u, QB_ROLE_NORM));
+    cr_expect_not(qb_role_covered(~0u, QB_ROLE_MLP_UP | QB_ROLE_BIAS));
+    cr_expect_not(qb_role_covered(~0u, 0));
+}
+
+Test(variant, every_built_in_is_read_in_order)
+{
+    static const char *const promised[] = {
+        "fp32",           "fp16",        "bf16",         "pattern-a",  "pattern-a-cached", "legacy",
+        "legacy-weights", "legacy-both", "legacy-asrun", "calibrated", "calibrated-asrun", "calibrated-range-kept",
+        "int8-tensor",    "int8-channel"};
+    char **names;
+    size_t count = 0, found = 0;
+    MUST(qb_variant_names(&names, &err));
+    cr_expect_str_eq(names[0], "fp32");
+    for (; names[count]; count++) {
+        struct qb_variant *v = support_variant(registry, names[count]);
+        cr_expect_str_eq(v->name, names[count]);
+        cr_expect(strlen(v->summary) > 10);
+        cr_expect_eq(v->encoded, strcmp(v->name, "fp32") != 0);
+        cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN, "%s", v->name);
+        for (size_t i = 0; i < count; i++) {
+            struct qb_variant *other = support_variant(registry, names[i]);
+            cr_expect_str_neq(strchr(v->canonical + 8, ' ') ? strchr(v->canonical + 8, ' ') : "",
+                              strchr(other->canonical + 8, ' ') ? strchr(other->canonical + 8, ' ') : "",
+                              "%s and %s are the same", v->name, other->name);
+            qb_variant_free(other);
+        }
+        for (size_t i = 0; i < sizeof promised / sizeof *promised; i++)
+            found += strcmp(promised[i], names[count]) == 0;
+        qb_variant_free(v);
+    }
+    cr_expect_eq(found, sizeof promised / sizeof *promised);
+    for (size_t i = 0; i < count; i++)
+        qb_free(names[i]);
+    qb_free(names);
+}
+
+Test(variant, what_the_built_ins_mean)
+{
+    const uint32_t layers = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O | QB_ROLE_MLP_GATE |
+                            QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN;
+    struct qb_variant *v = support_variant(registry, "pattern-a");
+    cr_expect_eq(v->placement, layers, "the documents' placement has no head and no embedding");
+    cr_expect_eq(v->path, QB_PATH_DECODE);
+    cr_expect_not(v->cache);
+    qb_variant_free(v);
+    v = support_variant(registry, "legacy-asrun");
+    cr_expect_eq(v->placement, layers | QB_ROLE_HEAD);
+    cr_expect_eq(v->path, QB_PATH_DECODE);
+    cr_expect_null(v->warning);
+    qb_variant_free(v);
+    v = support_variant(registry, "calibrated");
+    cr_expect(v->path == QB_PATH_DOMAIN && v->domain == QB_DOMAIN_ACTIVATIONS);
+    cr_expect(v->calibration.scale && v->calibration.alpha && v->calibrated);
+    cr_expect_eq(v->calibration.fp16_roles, QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K);
+    cr_expect_str_eq(v->fp16.plugin->codec->id, "fp16");
+    cr_expect(strstr(v->canonical, "activations=qins8/") && strstr(v->canonical, "scope=row"), "%s", v->canonical);
+    cr_expect(strstr(v->warning, "pattern-a") && !strstr(v->warning, "0.2%"));
+    qb_variant_free(v);
+    v = support_variant(registry, "calibrated-asrun");
+    cr_expect(v->calibration.own_format && strstr(v->canonical, "range=lost") && strstr(v->canonical, "range=kept"),
+              "%s", v->canonical);
+    cr_expect_eq(v->calibration.rows, 100);
+    cr_expect_eq(v->calibration.alpha_min, 0.8);
+    qb_variant_free(v);
+    v = support_variant(registry, "legacy-both");
+    cr_expect_eq(v->domain, QB_DOMAIN_BOTH);
+    qb_variant_free(v);
+}
+
+Test(variant, the_documents_flag)
+{
+    struct qb_variant *v;
+    static const char *const cases[][2] = {{NULL, "pattern-a"}, {"", "pattern-a"}, {"1", "pattern-a"}, {"0", "legacy"}};
+    for (size_t i = 0; i < 4; i++) {
+        if (cases[i][0])
+            setenv("QINS_CODEC_AT_REST", cases[i][0], 1);
+        v = support_variant(registry, "qins");
+        cr_expect_str_eq(v->name, cases[i][1]);
+        qb_variant_free(v);
+    }
+    v = support_variant(registry, "pattern-a"); /* the flag is 0: a name says itself which path it takes */
+    cr_expect_str_eq(v->name, "pattern-a");
+    qb_variant_free(v);
+    setenv("QINS_CODEC_AT_REST", "yes", 1);
+    cr_expect_eq(qb_variant_builtin("qins", registry, QB_ISA_PORTABLE, &v, &err), QB_ERR_INPUT);
+    cr_expect(strstr(err.message, "'yes'"), "%s", err.message);
+}
+
+static enum qb_status read_text(const char *text, struct qb_variant **v)
+{
+    struct qb_yaml *root = NULL;
+    err = (struct qb_error){0};
+    MUST(qb_yaml_parse(text, strlen(text), "my.yaml", &root, &err));
+    enum qb_status status = qb_variant_read(root, "mine", registry, QB_ISA_PORTABLE, v, &err);
+    qb_yaml_free(root);
+    return status;
+}
+
+Test(variant, a_base_is_taken_first)
+{
+    struct qb_variant *v;
+    MUST(read_text("base: pattern-a\noptions: {scope: row}\n", &v));
+    cr_expect(strstr(v->canonical, "layout=source") && strstr(v->canonical, "scope=row"), "%s", v->canonical);
+    cr_expect_str_eq(v->name, "mine");
+    cr_expect_eq(v->line, 1);
+    cr_expect_str_eq(v->file, "my.yaml");
+    qb_variant_free(v);
+    MUST(read_text("base: pattern-a\ncodec: int8\nplacement: [head]\n", &v));
+    cr_expect_eq(v->placement, QB_ROLE_HEAD);
+    cr_expect(strstr(v->canonical, "int8"), "%s", v->canonical);
+    qb_variant_free(v);
+    MUST(read_text("base: calibrated-asrun\ncalibration: {alpha: false, rows: 7}\n", &v));
+    cr_expect(v->calibration.scale && !v->calibration.alpha && v->calibration.rows == 7 && v->calibration.own_format);
+    qb_variant_free(v);
+    MUST(read_text("codec: int8\npath: domain\nplacement: ['*']\n", &v));
+    cr_expect(strstr(v->warning, "code values"));
+    cr_expect_eq(v->activations.values[0].scope.kind, QB_SCOPE_ROW, "one range a token unless said otherwise");
+    qb_variant_free(v);
+}
+
+static void refused(const char *text, const char *say)
+{
+    struct qb_variant *v = NULL;
+    size_t live = qb_mem_stats().live_bytes;
+    cr_expect_eq(read_text(text, &v), QB_ERR_INPUT, "accepted: %s", text);
+    cr_expect(strstr(err.message, say) && strstr(err.message, "my.yaml"), "'%s' lacks '%s'", err.message, say);
+    cr_expect_eq(qb_mem_stats().live_bytes, live, "leak: %s", text);
+}
+
+Test(variant, mistakes_are_named)
+{
+    refused("codec: qins8\nplacment: [head]\n", "placement");
+    refused("codec: qins9\nplacement: [head]\n", "no codec 'qins9'");
+    refused("codec: int8\n", "placement");
+    refused("codec: int8\nplacement: []\n", "empty");
+    refused("codec: int8\nplacement: head\n", "list");
+    refused("codec: int8\nplacement: [heed]\n", "did you mean 'head'");
+    refused("codec: int8\nplacement: [norm]\n", "never encoded");
+    refused("codec: int8\nplacement: [kv.v]\n", "never encoded");
+    refused("codec: int8\nplacement: [head]\npath: decoded\n", "decode, domain");
+    refused("codec: int8\nplacement: [head]\ndomain: both\n", "path: domain");
+    refused("codec: fp16\nplacement: [head]\npath: domain\n", "no coordinates");
+    refused("codec: int8\nplacement: [head]\npath: domain\ncache: true\n", "keeps decoded");
+    refused("codec: int8\nplacement: [head]\nactivations: {scope: row}\n", "encodes activations");
+    refused("codec: int8\nplacement: [head]\noptions: {scop: row}\n", "scop");
+    refused("codec: int8\nplacement: [head]\ncalibration: {scales: true}\n", "scales");
+    refused("codec: int8\nplacement: [head]\ncalibration: {scale: true, rows: 1}\n", "rows");
+    refused("codec: int8\nplacement: [head]\ncalibration: {scale_range: [2, 1]}\n", "2");
+    refused("codec: int8\nplacement: [head]\ncalibration: {options: {scope: row}}\n", "scale is off");
+    refused("placement: [head]\n", "without a codec");
+    refused("base: patern-a\n", "pattern-a");
+    refused("[1, 2]", "map");
+    struct qb_variant *v;
+    err = (struct qb_error){0};
+    cr_expect_eq(qb_variant_builtin("../secret", registry, QB_ISA_PORTABLE, &v, &err), QB_ERR_INPUT);
+    err = (struct qb_error){0};
+    cr_expect_eq(qb_variant_builtin("legcy", registry, QB_ISA_PORTABLE, &v, &err), QB_ERR_INPUT);
+    cr_expect(strstr(err.message, "'legacy'"), "%s", err.message);
+}
+
+Test(variant, no_allocation_failure_leaks)
+{
+    size_t live = qb_mem_stats().live_bytes, n = 0;
+    for (enum qb_status status = QB_ERR_MEMORY; status == QB_ERR_MEMORY && n < 2000;) {
+        struct qb_error e = {0};
+        struct qb_variant *v = NULL;
+        qb_mem_fail_at(++n);
+        status = qb_variant_builtin("calibrated-asrun", registry, QB_ISA_PORTABLE, &v, &e);
+        qb_mem_fail_at(0);
+        qb_variant_free(status == QB_OK ? v : NULL);
+        cr_assert(status == QB_OK || status == QB_ERR_MEMORY, "%zu: %s", n, e.message);
+        cr_assert_eq(qb_mem_stats().live_bytes, live, "allocation %zu", n);
+    }
+    cr_expect_gt(n, 10);
+}
