@@ -1,0 +1,213 @@
+/* The body of the kernels of logits_kernels.h, included once by each of logits_portable.c, logits_avx2.c and
+ * logits_avx512.c, which set QB_VECTOR_BYTES to their register width. Sums run in eight lanes at every level: PARTS
+ * registers of PER_PART lanes each, so that lane l is always the same values in the same order.
+ *
+ * exp(x) = 2^k e^r with k = round(x / ln 2), r = x - k ln 2 in two parts (fdlibm's split, exact for |k| < 2^20), and
+ * e^r = 1 + r + r^2 P(r), P the Taylor series to r^13: |r| <= 0.347 leaves under 1e-16 of r^2 P(r). */
+#include <math.h>
+#include <string.h>
+#include "metric/logits_kernels.h"
+
+typedef double vd __attribute__((vector_size(QB_VECTOR_BYTES)));
+typedef int64_t vl __attribute__((vector_size(QB_VECTOR_BYTES)));
+typedef float vhalf __attribute__((vector_size(QB_VECTOR_BYTES / 2)));
+typedef float vf __attribute__((vector_size(QB_VECTOR_BYTES)));
+typedef int32_t vi __attribute__((vector_size(QB_VECTOR_BYTES)));
+
+enum { LANES = 8, PER_PART = QB_VECTOR_BYTES / 8, PARTS = LANES / PER_PART, WIDE = QB_VECTOR_BYTES / 4 };
+
+/* Vectors travel by pointer: passed by value their ABI would depend on the level. */
+#define INLINE static inline __attribute__((always_inline))
+
+/* *q = e^r - 1 - r for |r| <= 0.35, to full relative precision. */
+INLINE void expm1_less_r(const vd *r_in, vd *q)
+{
+    static const double taylor[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+                                    1.0 / 362880,     1.0 / 40320,     1.0 / 5040,     1.0 / 720,
+                                    1.0 / 120,        1.0 / 24,        1.0 / 6,        0.5};
+    const vd r = *r_in;
+    vd p = r * taylor[0] + taylor[1];
+    for (size_t i = 2; i < sizeof taylor / sizeof taylor[0]; i++)
+        p = p * r + taylor[i];
+    *q = p * r * r;
+}
+
+/* exp of each lane for x <= 700; 0 under -708 and for NaN. */
+INLINE void exp_lanes(const vd *x_in, vd *y)
+{
+    const vd x = *x_in;
+    const double magic = 0x1.8p52; /* adding it leaves the nearest integer in the low mantissa bits */
+    vd shifted = x * 1.4426950408889634 + magic;
+    vd k = shifted - magic;
+    vd r = x - k * 6.93147180369123816490e-01 - k * 1.90821492927058770002e-10;
+    vd q;
+    expm1_less_r(&r, &q);
+    vl scale = ((vl)shifted + 1023) << 52;
+    vl keep = (vl)(x >= -708.0);
+    *y = (vd)((vl)((vd)scale * (r + q + 1.0)) & keep);
+}
+
+INLINE void load_part(const float *x, vd *y)
+{
+    vhalf f;
+    memcpy(&f, x, sizeof f);
+    *y = __builtin_convertvector(f, vd);
+}
+
+/* The last count < LANES values, the lanes behind them set to `fill`. */
+INLINE void fill_lanes(const float *x, size_t count, float fill, float lanes[LANES])
+{
+    for (size_t i = 0; i < LANES; i++)
+        lanes[i] = i < count ? x[i] : fill;
+}
+
+/* One fixed order of adding lanes, whatever the register width. */
+INLINE double add_lanes(const vd *parts)
+{
+    double s[LANES];
+    memcpy(s, parts, sizeof s);
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+INLINE bool any_lane(const vi *mask)
+{
+    int64_t parts[PER_PART], any = 0;
+    memcpy(parts, mask, sizeof parts);
+    for (int i = 0; i < PER_PART; i++)
+        any |= parts[i];
+    return any != 0;
+}
+
+static float max_kernel(const float *x, size_t n, bool *nan)
+{
+    vf top = (vf){0} - INFINITY;
+    vi bad = {0};
+    size_t i = 0;
+    for (; i + WIDE <= n; i += WIDE) {
+        vf v;
+        memcpy(&v, x + i, sizeof v);
+        vi above = (vi)(v > top);
+        top = (vf)(((vi)v & above) | ((vi)top & ~above));
+        bad |= (vi)(v != v);
+    }
+    float best = -INFINITY;
+    *nan = any_lane(&bad);
+    for (int l = 0; l < WIDE; l++)
+        best = top[l] > best ? top[l] : best;
+    for (; i < n; i++) {
+        *nan = *nan || isnan(x[i]);
+        best = x[i] > best ? x[i] : best;
+    }
+    return best;
+}
+
+static size_t find_kernel(const float *x, size_t n, size_t from, float limit)
+{
+    size_t i = from;
+    for (; i + WIDE <= n; i += WIDE) {
+        vf v;
+        memcpy(&v, x + i, sizeof v);
+        vi hit = (vi)(v >= limit);
+        if (any_lane(&hit))
+            break;
+    }
+    while (i < n && !(x[i] >= limit))
+        i++;
+    return i;
+}
+
+INLINE void sum_exp_lanes(const float *x, double shift, vd *sum)
+{
+    for (int part = 0; part < PARTS; part++) {
+        vd v, e;
+        load_part(x + part * PER_PART, &v);
+        v -= shift;
+        exp_lanes(&v, &e);
+        sum[part] += e;
+    }
+}
+
+static double sum_exp_kernel(const float *x, size_t n, double shift)
+{
+    vd sum[PARTS] = {{0}};
+    float rest[LANES];
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        sum_exp_lanes(x + i, shift, sum);
+    fill_lanes(x + i, n - i, -INFINITY, rest);
+    sum_exp_lanes(rest, shift, sum);
+    return add_lanes(sum);
+}
+
+static double sum_power_kernel(const float *x, size_t n, double shift, int power)
+{
+    vd sum[PARTS] = {{0}};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int part = 0; part < PARTS; part++) {
+            vd v;
+            load_part(x + i + part * PER_PART, &v);
+            v -= shift;
+            sum[part] += power == 2 ? v * v : v;
+        }
+    double total = add_lanes(sum);
+    for (; i < n; i++) {
+        double v = (double)x[i] - shift;
+        total += power == 2 ? v * v : v;
+    }
+    return total;
+}
+
+struct kl_lanes {
+    vd w[PARTS], wt[PARTS], wg[PARTS];
+};
+
+/* g(t) by its series where |t| is small (no cancellation), else as w g(t) = exp(q - q_k) - w + w t, which holds its
+ * precision there and cannot overflow while w underflows. p and q come as differences to p_k and q_k. */
+INLINE void kl_step(const vd *p, const vd *q, struct kl_lanes *s, int part)
+{
+    const vd t = *p - *q;
+    vd w, e, minus_t = -t, series;
+    exp_lanes(p, &w);
+    exp_lanes(q, &e);
+    expm1_less_r(&minus_t, &series);
+    vl small = (vl)(t < 0.35) & (vl)(t > -0.35);
+    vd near = w * series, far = e - w + w * t;
+    s->w[part] += w;
+    s->wt[part] += w * t;
+    s->wg[part] += (vd)(((vl)near & small) | ((vl)far & ~small));
+}
+
+static struct qb_kl_sums kl_sums_kernel(const float *p, const float *q, size_t n, size_t k)
+{
+    const double pk = (double)p[k], qk = (double)q[k];
+    struct kl_lanes s = {{{0}}, {{0}}, {{0}}};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int part = 0; part < PARTS; part++) {
+            vd pv, qv;
+            load_part(p + i + part * PER_PART, &pv);
+            load_part(q + i + part * PER_PART, &qv);
+            pv -= pk;
+            qv -= qk;
+            kl_step(&pv, &qv, &s, part);
+        }
+    /* The rest, as differences; -4000 in the empty lanes is weight 0 and difference 0: they add nothing. */
+    double p_rest[LANES], q_rest[LANES];
+    for (size_t l = 0; l < LANES; l++) {
+        p_rest[l] = i + l < n ? (double)p[i + l] - pk : -4000;
+        q_rest[l] = i + l < n ? (double)q[i + l] - qk : -4000;
+    }
+    for (int part = 0; part < PARTS; part++) {
+        vd pv, qv;
+        memcpy(&pv, p_rest + part * PER_PART, sizeof pv);
+        memcpy(&qv, q_rest + part * PER_PART, sizeof qv);
+        kl_step(&pv, &qv, &s, part);
+    }
+    return (struct qb_kl_sums){add_lanes(s.w), add_lanes(s.wt), add_lanes(s.wg)};
+}
+
+#define QB_LOGITS_TABLE                                                                                                \
+    {                                                                                                                  \
+        max_kernel, find_kernel, sum_exp_kernel, sum_power_kernel, kl_sums_kernel                                      \
+    }

@@ -1,0 +1,106 @@
+/* Metrics of `linearity`: how far encoding is from a linear map, in units of the codec's own rounding. A ratio near 1
+ * is what rounding alone makes; the bound for "linear" is 3. Trials are independent draws. */
+#include <math.h>
+#include "base/mem.h"
+#include "metric/parts.h"
+
+static const double linear_bound = 3;
+
+/* Median over trials of error / noise. Without noise (a lossless codec) no error is ratio 0, any error Inf. */
+static bool ratio(const struct qb_record *record, const char *error, const char *noise, struct qb_value *value)
+{
+    size_t n = 0;
+    double *x = qb_doubles(record, error, &n);
+    const double *unit = x ? qb_shaped(record, noise, QB_F64, n, 0) : NULL;
+    for (size_t i = 0; unit && i < n; i++)
+        x[i] = x[i] == 0 && unit[i] == 0 ? 0 : x[i] / unit[i];
+    if (unit)
+        qb_median_value(value, x, n, "trials");
+    qb_free(x);
+    return unit;
+}
+
+static bool error_of(const struct qb_record *record, const char *error, struct qb_value *value)
+{
+    size_t n = 0;
+    double *x = qb_doubles(record, error, &n);
+    if (!x)
+        return false;
+    qb_median_value(value, x, n, "trials");
+    qb_free(x);
+    return true;
+}
+
+/* 1 when both ratios lie in [0, 3]: written so that NaN is no pass. */
+static bool verdict(const struct qb_record *record, const char *additivity, const char *homogeneity, const char *noise,
+                    struct qb_value *value)
+{
+    struct qb_value a = {0}, h = {0};
+    if (!ratio(record, additivity, noise, &a) || !ratio(record, homogeneity, noise, &h))
+        return false;
+    bool linear = a.value >= 0 && a.value <= linear_bound && h.value >= 0 && h.value <= linear_bound;
+    value->value = isnan(a.value) || isnan(h.value) ? NAN : linear;
+    value->n = a.n;
+    return qb_no_interval(value, "additivity %.3g, homogeneity %.3g of the rounding noise; linear up to %g", a.value,
+                          h.value, linear_bound);
+}
+
+static bool additivity_error(const struct qb_record *record, struct qb_value *value)
+{
+    return error_of(record, "additivity_error", value);
+}
+
+static bool homogeneity_error(const struct qb_record *record, struct qb_value *value)
+{
+    return error_of(record, "homogeneity_error", value);
+}
+
+static bool additivity_ratio(const struct qb_record *record, struct qb_value *value)
+{
+    return ratio(record, "additivity_error", "rounding_noise", value);
+}
+
+static bool homogeneity_ratio(const struct qb_record *record, struct qb_value *value)
+{
+    return ratio(record, "homogeneity_error", "rounding_noise", value);
+}
+
+static bool coord_additivity_ratio(const struct qb_record *record, struct qb_value *value)
+{
+    return ratio(record, "coord_additivity_error", "coord_rounding_noise", value);
+}
+
+static bool coord_homogeneity_ratio(const struct qb_record *record, struct qb_value *value)
+{
+    return ratio(record, "coord_homogeneity_error", "coord_rounding_noise", value);
+}
+
+static bool is_linear(const struct qb_record *record, struct qb_value *value)
+{
+    return verdict(record, "additivity_error", "homogeneity_error", "rounding_noise", value);
+}
+
+static bool coord_is_linear(const struct qb_record *record, struct qb_value *value)
+{
+    return verdict(record, "coord_additivity_error", "coord_homogeneity_error", "coord_rounding_noise", value);
+}
+
+const struct qb_metric qb_metrics_linearity[] = {
+    {"linearity_error", "linearity", "ratio", QB_LOWER_IS_BETTER,
+     "|Q(x+y) - Q(x) - Q(y)| over the codec's rounding noise, in value space; median over trials", additivity_ratio},
+    {"additivity_ratio", "linearity", "ratio", QB_LOWER_IS_BETTER, "the same as linearity_error", additivity_ratio},
+    {"homogeneity_ratio", "linearity", "ratio", QB_LOWER_IS_BETTER,
+     "|Q(ax) - aQ(x)| over the codec's rounding noise, in value space; median over trials", homogeneity_ratio},
+    {"is_linear", "linearity", "1", QB_NEUTRAL, "1: both ratios are at most 3, linear up to rounding; 0: not",
+     is_linear},
+    {"coord_additivity_ratio", "linearity", "ratio", QB_LOWER_IS_BETTER,
+     "additivity_ratio on coordinates, the best linear map to values taken out", coord_additivity_ratio},
+    {"coord_homogeneity_ratio", "linearity", "ratio", QB_LOWER_IS_BETTER,
+     "homogeneity_ratio on coordinates, the best linear map to values taken out", coord_homogeneity_ratio},
+    {"coord_is_linear", "linearity", "1", QB_NEUTRAL, "is_linear on coordinates", coord_is_linear},
+    {"additivity_error", "linearity", "1", QB_LOWER_IS_BETTER, "|Q(x+y) - Q(x) - Q(y)| / |x+y|; median over trials",
+     additivity_error},
+    {"homogeneity_error", "linearity", "1", QB_LOWER_IS_BETTER, "|Q(ax) - aQ(x)| / |ax|; median over trials",
+     homogeneity_error},
+    {0},
+};

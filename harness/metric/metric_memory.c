@@ -1,0 +1,132 @@
+/* Metrics of `memory`: bytes counted from the buffers that exist. All are exact counts. */
+#include <string.h>
+#include "metric/parts.h"
+
+/* Sum of an i64 array over the stored buffers; with `encoded`, only those not stored as fp32. *rows: how many. */
+static bool total(const struct qb_record *record, const char *name, bool encoded, double *sum, size_t *rows)
+{
+    const struct qb_array *store = qb_record_get(record, "store", QB_TEXT, 1);
+    const int64_t *x = store ? qb_shaped(record, name, QB_I64, store->count, 0) : NULL;
+    *sum = 0;
+    *rows = 0;
+    for (size_t i = 0; x && i < store->count; i++) {
+        if (encoded && strcmp(((char *const *)store->data)[i], "fp32") == 0)
+            continue;
+        *sum += (double)x[i];
+        ++*rows;
+    }
+    return x;
+}
+
+static bool weight_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes;
+    size_t rows;
+    return total(record, "bytes", false, &bytes, &rows) && qb_exact(value, bytes, rows);
+}
+
+static bool cache_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes;
+    size_t rows;
+    return total(record, "cache_bytes", false, &bytes, &rows) && qb_exact(value, bytes, rows);
+}
+
+static bool resident_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes, cache;
+    size_t rows;
+    return total(record, "cache_bytes", false, &cache, &rows) && total(record, "bytes", false, &bytes, &rows) &&
+           qb_exact(value, bytes + cache, rows);
+}
+
+static bool weight_bits(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes, values;
+    size_t rows;
+    if (!total(record, "bytes", false, &bytes, &rows) || !qb_scalar(record, "weight_values", &values) || values <= 0)
+        return false;
+    return qb_exact(value, 8 * bytes / values, rows);
+}
+
+static bool encoded_bits_per_weight(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes, values;
+    size_t rows;
+    if (!total(record, "bytes", true, &bytes, &rows) || !total(record, "values", true, &values, &rows) || values <= 0)
+        return false;
+    return qb_exact(value, 8 * bytes / values, rows);
+}
+
+static bool compression(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes, fp32;
+    size_t rows;
+    if (!total(record, "bytes", false, &bytes, &rows) || bytes <= 0 ||
+        !qb_scalar(record, "published_fp32_bytes", &fp32))
+        return false;
+    return qb_exact(value, fp32 / bytes, rows);
+}
+
+static bool published_formula_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes;
+    return qb_scalar(record, "published_bytes", &bytes) && qb_exact(value, bytes, 1);
+}
+
+static bool published_compression(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes, fp32;
+    if (!qb_scalar(record, "published_bytes", &bytes) || bytes <= 0 ||
+        !qb_scalar(record, "published_fp32_bytes", &fp32))
+        return false;
+    return qb_exact(value, fp32 / bytes, 1);
+}
+
+/* 0 is the system not telling, which is no measurement. */
+static bool peak_rss_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    if (!qb_scalar(record, "peak_rss", &value->value) || value->value <= 0)
+        return false;
+    value->n = 1;
+    return qb_no_interval(value, "one measurement of the cell's own process");
+}
+
+static bool rss_growth_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double before, after;
+    if (!qb_scalar(record, "rss_before", &before) || !qb_scalar(record, "rss_after", &after) || before <= 0 ||
+        after <= 0)
+        return false;
+    value->value = after - before;
+    value->n = 1;
+    return qb_no_interval(value, "one measurement of the cell's own process");
+}
+
+static bool kv_bytes_per_token(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes;
+    return qb_scalar(record, "kv_bytes_per_token", &bytes) && qb_exact(value, bytes, 1);
+}
+
+const struct qb_metric qb_metrics_memory[] = {
+    {"weight_bytes", "memory", "bytes", QB_LOWER_IS_BETTER, "bytes of all stored weights, decoded copies aside",
+     weight_bytes},
+    {"weight_bits", "memory", "bits", QB_LOWER_IS_BETTER, "weight_bytes in bits per weight, over all weights",
+     weight_bits},
+    {"encoded_bits_per_weight", "memory", "bits", QB_LOWER_IS_BETTER,
+     "bits per weight over the encoded matrices alone, ranges and scales included", encoded_bits_per_weight},
+    {"compression", "memory", "ratio", QB_HIGHER_IS_BETTER, "FP32 bytes over weight_bytes", compression},
+    {"cache_bytes", "memory", "bytes", QB_LOWER_IS_BETTER, "decoded copies that are kept", cache_bytes},
+    {"resident_bytes", "memory", "bytes", QB_LOWER_IS_BETTER, "weight_bytes and cache_bytes", resident_bytes},
+    {"published_formula_bytes", "memory", "bytes", QB_NEUTRAL, "what the source's formula gives for this model",
+     published_formula_bytes},
+    {"published_compression", "memory", "ratio", QB_NEUTRAL, "FP32 bytes over published_formula_bytes",
+     published_compression},
+    {"peak_rss_bytes", "memory", "bytes", QB_LOWER_IS_BETTER, "high-water mark of the process's resident set",
+     peak_rss_bytes},
+    {"rss_growth_bytes", "memory", "bytes", QB_LOWER_IS_BETTER, "resident set after building the model less before",
+     rss_growth_bytes},
+    {"kv_bytes_per_token", "memory", "bytes", QB_LOWER_IS_BETTER, "KV cache a token", kv_bytes_per_token},
+    {0},
+};

@@ -1,0 +1,87 @@
+/* The table of all metrics. A new metric is an entry in its experiment's metric_*.c; a new experiment has its line in
+ * `groups` below. */
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "metric/parts.h"
+
+static const struct qb_metric *const groups[] = {
+    qb_metrics_roundtrip,      qb_metrics_linearity, qb_metrics_depth, qb_metrics_greedy,
+    qb_metrics_teacher_forced, qb_metrics_memory,    qb_metrics_speed,
+};
+
+enum { METRICS_MAX = 255 };
+static const struct qb_metric *all[METRICS_MAX + 1]; /* written once, then constant */
+static pthread_once_t listed = PTHREAD_ONCE_INIT;
+
+static void list_metrics(void)
+{
+    size_t count = 0;
+    for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++)
+        for (const struct qb_metric *m = groups[g]; m->name && count < METRICS_MAX; m++)
+            all[count++] = m;
+}
+
+const struct qb_metric *const *qb_metrics(void)
+{
+    pthread_once(&listed, list_metrics);
+    return all;
+}
+
+const struct qb_metric *qb_metric_find(const char *experiment, const char *name)
+{
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+        if (strcmp((*m)->experiment, experiment) == 0 && strcmp((*m)->name, name) == 0)
+            return *m;
+    return NULL;
+}
+
+/* NaN and Inf are said before anything compares them; an interval that is not finite is none. */
+static void check_finite(struct qb_value *value)
+{
+    if (!isfinite(value->value)) {
+        value->flags |= QB_FLAG_NONFINITE;
+        value->lo = value->hi = NAN;
+    }
+    if (isfinite(value->lo) && isfinite(value->hi))
+        return;
+    value->lo = value->hi = NAN;
+    if (!(value->flags & QB_FLAG_NO_INTERVAL))
+        qb_no_interval(value, "the interval is not finite");
+}
+
+enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record *record, struct qb_value **values,
+                                  size_t *count, struct qb_error *err)
+{
+    size_t room = 0;
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+        room += strcmp((*m)->experiment, experiment) == 0;
+    *count = 0;
+    *values = qb_alloc(room, sizeof **values, "metric values", err);
+    if (!*values)
+        return err->status;
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++) {
+        struct qb_value value = {.value = NAN, .lo = NAN, .hi = NAN};
+        if (strcmp((*m)->experiment, experiment) != 0 || !(*m)->compute(record, &value))
+            continue;
+        snprintf(value.metric, sizeof value.metric, "%s", (*m)->name);
+        snprintf(value.unit, sizeof value.unit, "%s", (*m)->unit);
+        check_finite(&value);
+        (*values)[(*count)++] = value;
+    }
+    return QB_OK;
+}
+
+void qb_flags_print(uint32_t flags, struct qb_text *out)
+{
+    static const char *const names[] = {"degenerate", "nonfinite", "failed", "skipped", "no-interval"};
+    bool first = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (!(flags >> i & 1u))
+            continue;
+        qb_text_add(out, "%s%s", first ? "" : ",", names[i]);
+        first = false;
+    }
+}

@@ -1,0 +1,125 @@
+/* Metrics of `roundtrip`: decode(encode(x)) against x, over every value of the model's placed tensors and over
+ * generated inputs. Every value is counted, so there is nothing to have an interval. */
+#include <math.h>
+#include <string.h>
+#include "metric/parts.h"
+
+/* 10 log10(signal / error). An exact round trip has no error power and no SQNR: the metric is absent there, and
+ * max_abs_error and relative_error of 0 say so. */
+static bool sqnr(double signal, double error, size_t n, struct qb_value *value)
+{
+    if (error == 0)
+        return false;
+    return qb_exact(value, 10 * log10(signal / error), n);
+}
+
+static double sum(const double *x, size_t n)
+{
+    double total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += x[i];
+    return total;
+}
+
+static const struct qb_array *tensors_of(const struct qb_record *record, const char *name)
+{
+    const struct qb_array *array = qb_record_get(record, name, QB_F64, 1);
+    return array && array->count > 0 ? array : NULL;
+}
+
+static bool sqnr_db(const struct qb_record *record, struct qb_value *value)
+{
+    const struct qb_array *signal = tensors_of(record, "signal_power");
+    const double *error = signal ? qb_shaped(record, "error_power", QB_F64, signal->count, 0) : NULL;
+    return error && sqnr(sum(signal->data, signal->count), sum(error, signal->count), signal->count, value);
+}
+
+static bool sqnr_of_input(const struct qb_record *record, const char *input, struct qb_value *value)
+{
+    const struct qb_array *names = qb_record_get(record, "input", QB_TEXT, 1);
+    size_t count = names ? names->count : 0;
+    const double *signal = qb_shaped(record, "input_signal_power", QB_F64, count, 0);
+    const double *error = qb_shaped(record, "input_error_power", QB_F64, count, 0);
+    for (size_t i = 0; signal && error && i < count; i++)
+        if (strcmp(((char *const *)names->data)[i], input) == 0)
+            return sqnr(signal[i], error[i], 1, value);
+    return false;
+}
+
+static bool sqnr_gaussian(const struct qb_record *record, struct qb_value *value)
+{
+    return sqnr_of_input(record, "gaussian", value);
+}
+
+static bool sqnr_laplace(const struct qb_record *record, struct qb_value *value)
+{
+    return sqnr_of_input(record, "laplace", value);
+}
+
+static bool sqnr_student_t5(const struct qb_record *record, struct qb_value *value)
+{
+    return sqnr_of_input(record, "student_t5", value);
+}
+
+static bool sqnr_log_uniform(const struct qb_record *record, struct qb_value *value)
+{
+    return sqnr_of_input(record, "log_uniform", value);
+}
+
+static bool sqnr_uniform(const struct qb_record *record, struct qb_value *value)
+{
+    return sqnr_of_input(record, "uniform", value);
+}
+
+/* The largest entry; NaN when there is one. */
+static bool largest(const struct qb_record *record, const char *name, struct qb_value *value)
+{
+    const struct qb_array *array = tensors_of(record, name);
+    double top = -INFINITY;
+    for (size_t i = 0; array && i < array->count; i++) {
+        double x = ((const double *)array->data)[i];
+        top = isnan(x) || x > top ? x : top;
+        if (isnan(x))
+            break;
+    }
+    return array && qb_exact(value, top, array->count);
+}
+
+static bool max_abs_error(const struct qb_record *record, struct qb_value *value)
+{
+    return largest(record, "max_abs_error", value);
+}
+
+static bool relative_error(const struct qb_record *record, struct qb_value *value)
+{
+    return largest(record, "max_relative_error", value);
+}
+
+static bool codes_used(const struct qb_record *record, struct qb_value *value)
+{
+    const struct qb_array *codes = qb_record_get(record, "code_count", QB_I64, 1);
+    size_t used = 0;
+    for (size_t i = 0; codes && i < codes->count; i++)
+        used += ((const int64_t *)codes->data)[i] > 0;
+    if (!codes || codes->count == 0)
+        return false;
+    qb_note(value, "of %zu in the histogram", codes->count);
+    return qb_exact(value, (double)used, codes->count);
+}
+
+const struct qb_metric qb_metrics_roundtrip[] = {
+    {"sqnr_db", "roundtrip", "dB", QB_HIGHER_IS_BETTER,
+     "signal to quantisation noise over all placed tensors; absent when exact", sqnr_db},
+    {"max_abs_error", "roundtrip", "1", QB_LOWER_IS_BETTER, "largest |decoded - x| over all placed tensors",
+     max_abs_error},
+    {"relative_error", "roundtrip", "1", QB_LOWER_IS_BETTER,
+     "largest |decoded - x| / |x| over non-zero values of all placed tensors", relative_error},
+    {"sqnr_db_gaussian", "roundtrip", "dB", QB_HIGHER_IS_BETTER, "SQNR on Gaussian input", sqnr_gaussian},
+    {"sqnr_db_laplace", "roundtrip", "dB", QB_HIGHER_IS_BETTER, "SQNR on Laplace input", sqnr_laplace},
+    {"sqnr_db_student_t5", "roundtrip", "dB", QB_HIGHER_IS_BETTER,
+     "SQNR on Student's t input with 5 degrees of freedom", sqnr_student_t5},
+    {"sqnr_db_log_uniform", "roundtrip", "dB", QB_HIGHER_IS_BETTER, "SQNR on log-uniform input", sqnr_log_uniform},
+    {"sqnr_db_uniform", "roundtrip", "dB", QB_HIGHER_IS_BETTER, "SQNR on uniform input", sqnr_uniform},
+    {"codes_used", "roundtrip", "codes", QB_NEUTRAL, "distinct code values that the model's tensors use", codes_used},
+    {0},
+};

@@ -1,0 +1,117 @@
+/* Metrics of `speed`. Repeats are interleaved: repeat r of the variant, of the reference and of the ceilings ran side
+ * by side, so ratios are taken within a repeat and then their median, with its order-statistics interval. */
+#include "base/mem.h"
+#include "metric/parts.h"
+
+/* Median over repeats of factor * over[r] / under[r] / under_too[r]; a NULL name stands for 1. */
+static bool paired(const struct qb_record *record, double factor, const char *over, const char *under,
+                   const char *under_too, struct qb_value *value)
+{
+    const struct qb_array *first = qb_record_get(record, under ? under : over, QB_F64, 1);
+    size_t n = first ? first->count : 0;
+    const double *a = over ? qb_shaped(record, over, QB_F64, n, 0) : NULL;
+    const double *b = under ? qb_shaped(record, under, QB_F64, n, 0) : NULL;
+    const double *c = under_too ? qb_shaped(record, under_too, QB_F64, n, 0) : NULL;
+    if (n == 0 || (over && !a) || (under && !b) || (under_too && !c))
+        return false;
+    struct qb_error err = {0};
+    double *x = qb_alloc(n, sizeof *x, "repeats", &err);
+    if (!x)
+        return qb_no_memory(value);
+    for (size_t r = 0; r < n; r++)
+        x[r] = factor * (a ? a[r] : 1) / (b ? b[r] : 1) / (c ? c[r] : 1);
+    qb_median_value(value, x, n, "repeats");
+    qb_free(x);
+    return true;
+}
+
+/* amount / time of each repeat, `scale` units; absent where the amount is missing or 0 (nothing to decode). */
+static bool rate(const struct qb_record *record, const char *amount, double scale, const char *time,
+                 const char *ceiling, struct qb_value *value)
+{
+    double units;
+    if (!qb_scalar(record, amount, &units) || units <= 0)
+        return false;
+    return paired(record, units / scale, NULL, time, ceiling, value);
+}
+
+static bool decode_tok_s(const struct qb_record *record, struct qb_value *value)
+{
+    return rate(record, "decode_tokens", 1, "decode_s", NULL, value);
+}
+
+static bool prefill_tok_s(const struct qb_record *record, struct qb_value *value)
+{
+    return rate(record, "prefill_tokens", 1, "prefill_s", NULL, value);
+}
+
+static bool reference_decode_tok_s(const struct qb_record *record, struct qb_value *value)
+{
+    return rate(record, "decode_tokens", 1, "reference_decode_s", NULL, value);
+}
+
+static bool reference_prefill_tok_s(const struct qb_record *record, struct qb_value *value)
+{
+    return rate(record, "prefill_tokens", 1, "reference_prefill_s", NULL, value);
+}
+
+static bool decode_overhead(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "decode_s", "reference_decode_s", NULL, value);
+}
+
+static bool prefill_overhead(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "prefill_s", "reference_prefill_s", NULL, value);
+}
+
+static bool weight_decode_gbs(const struct qb_record *record, struct qb_value *value)
+{
+    return rate(record, "weight_decode_bytes", 1e9, "weight_decode_s", NULL, value);
+}
+
+static bool memcpy_gbs(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "memcpy_gbs", NULL, NULL, value);
+}
+
+static bool sgemm_gflops(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "sgemm_gflops", NULL, NULL, value);
+}
+
+/* (decode_bytes / seconds a step) / memcpy bandwidth: 1 would be a decode that does nothing but read its weights. */
+static bool roofline_fraction(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes, tokens;
+    if (!qb_scalar(record, "decode_bytes", &bytes) || !qb_scalar(record, "decode_tokens", &tokens) || bytes <= 0 ||
+        tokens <= 0)
+        return false;
+    return paired(record, bytes * tokens / 1e9, NULL, "decode_s", "memcpy_gbs", value);
+}
+
+static bool prefill_flop_fraction(const struct qb_record *record, struct qb_value *value)
+{
+    return rate(record, "prefill_flop", 1e9, "prefill_s", "sgemm_gflops", value);
+}
+
+const struct qb_metric qb_metrics_speed[] = {
+    {"decode_tok_s", "speed", "tok/s", QB_HIGHER_IS_BETTER, "tokens a second, one at a time", decode_tok_s},
+    {"prefill_tok_s", "speed", "tok/s", QB_HIGHER_IS_BETTER, "prompt tokens a second", prefill_tok_s},
+    {"decode_overhead", "speed", "ratio", QB_LOWER_IS_BETTER,
+     "decode time over FP32's, paired by repeat in the same process", decode_overhead},
+    {"prefill_overhead", "speed", "ratio", QB_LOWER_IS_BETTER, "prefill time over FP32's, paired by repeat",
+     prefill_overhead},
+    {"roofline_fraction", "speed", "ratio", QB_HIGHER_IS_BETTER,
+     "stored bytes read a decode step over its time, as a share of memcpy bandwidth", roofline_fraction},
+    {"prefill_flop_fraction", "speed", "ratio", QB_HIGHER_IS_BETTER,
+     "prefill's floating-point rate as a share of sgemm's", prefill_flop_fraction},
+    {"weight_decode_gbs", "speed", "GB/s", QB_HIGHER_IS_BETTER, "FP32 bytes that decoding all weights writes a second",
+     weight_decode_gbs},
+    {"reference_decode_tok_s", "speed", "tok/s", QB_NEUTRAL, "decode_tok_s of FP32", reference_decode_tok_s},
+    {"reference_prefill_tok_s", "speed", "tok/s", QB_NEUTRAL, "prefill_tok_s of FP32", reference_prefill_tok_s},
+    {"memcpy_gbs", "speed", "GB/s", QB_NEUTRAL, "memcpy bandwidth in the same run: the ceiling of decode", memcpy_gbs},
+    {"sgemm_gflops", "speed", "GFLOP/s", QB_NEUTRAL, "FP32 matrix product rate in the same run: the ceiling of prefill",
+     sgemm_gflops},
+    {0},
+};

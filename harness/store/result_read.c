@@ -1,0 +1,271 @@
+/* Reading a file of the store: all cells without arrays at once, arrays when asked for. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "store/hdf5_parts.h"
+
+static const char *const state_names[] = {"done", "failed", "skipped"};
+
+const char *qb_cell_state_name(enum qb_cell_state state)
+{
+    return state_names[state];
+}
+
+void qb_cell_free(struct qb_cell *cell)
+{
+    qb_free(cell->model);
+    qb_free(cell->variant);
+    qb_free(cell->experiment);
+    qb_free(cell->message);
+    qb_free(cell->warnings);
+    qb_record_free(&cell->record);
+    qb_free(cell->values);
+    *cell = (struct qb_cell){0};
+}
+
+bool qb_name_ok(const char *name)
+{
+    size_t size = name ? strlen(name) : 0;
+    return size >= 1 && size <= QB_STORE_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
+}
+
+struct indexed { /* a cell beside its place in the run */
+    uint64_t index;
+    struct qb_cell cell;
+};
+
+struct reading {
+    const char *path;
+    struct indexed *cells;
+    size_t count, room;
+};
+
+static struct indexed *next_cell(struct reading *r, struct qb_error *err)
+{
+    if (r->count == r->room) {
+        size_t room = r->room > 0 ? 2 * r->room : 64;
+        struct indexed *cells = qb_alloc(room, sizeof *cells, "a result's cells", err);
+        if (!cells)
+            return NULL;
+        if (r->count > 0)
+            memcpy(cells, r->cells, r->count * sizeof *cells);
+        qb_free(r->cells);
+        r->cells = cells;
+        r->room = room;
+    }
+    return &r->cells[r->count++];
+}
+
+static enum qb_status read_state(hid_t group, struct qb_cell *cell, const char *path, struct qb_error *err)
+{
+    char *state = NULL, *key = NULL;
+    if (qb_attribute_text(group, "state", path, &state, err) != QB_OK ||
+        qb_attribute_text(group, "key", path, &key, err) != QB_OK)
+        goto out;
+    if (strlen(key) >= sizeof cell->key) {
+        qb_fail(err, QB_ERR_INPUT, "%s: a cell's key has over %d characters", path, QB_HASH_HEX - 1);
+        goto out;
+    }
+    memcpy(cell->key, key, strlen(key) + 1);
+    size_t i = 0;
+    while (i < 3 && strcmp(state, state_names[i]) != 0)
+        i++;
+    if (i == 3)
+        qb_fail(err, QB_ERR_INPUT, "%s: a cell's state is '%.20s', expected done, failed or skipped", path, state);
+    else
+        cell->state = (enum qb_cell_state)i;
+out:
+    qb_free(state);
+    qb_free(key);
+    return err->status;
+}
+
+static enum qb_status read_cell(hid_t variants, const char *model, const char *variant, const char *experiment,
+                                struct reading *r, struct qb_error *err)
+{
+    struct indexed *entry = next_cell(r, err);
+    hid_t group = entry ? qb_hdf5_open(variants, experiment, H5I_GROUP, r->path, err) : -1;
+    if (group < 0)
+        return err->status;
+    struct qb_cell *cell = &entry->cell;
+    cell->model = qb_strdup(model, err);
+    cell->variant = cell->model ? qb_strdup(variant, err) : NULL;
+    cell->experiment = cell->variant ? qb_strdup(experiment, err) : NULL;
+    if (cell->experiment && read_state(group, cell, r->path, err) == QB_OK &&
+        qb_attribute_text(group, "message", r->path, &cell->message, err) == QB_OK &&
+        qb_attribute_text(group, "warnings", r->path, &cell->warnings, err) == QB_OK &&
+        qb_attribute_number(group, "seconds", H5T_NATIVE_DOUBLE, r->path, &cell->seconds, err) == QB_OK &&
+        qb_attribute_number(group, "cpu_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->cpu_seconds, err) == QB_OK &&
+        qb_attribute_number(group, "peak_rss", H5T_NATIVE_UINT64, r->path, &cell->peak_rss, err) == QB_OK)
+        qb_attribute_number(group, "index", H5T_NATIVE_UINT64, r->path, &entry->index, err);
+    qb_hdf5_close(group);
+    return err->status;
+}
+
+/* Walks /cells/<model>/<variant>/<experiment>; `above` holds the names so far. */
+static enum qb_status walk(hid_t group, const char *above[2], int depth, struct reading *r, struct qb_error *err)
+{
+    char **names;
+    size_t count;
+    if (qb_group_names(group, r->path, &names, &count, err) != QB_OK)
+        return err->status;
+    for (size_t i = 0; i < count && err->status == QB_OK; i++) {
+        if (!qb_name_ok(names[i])) {
+            qb_fail(err, QB_ERR_INPUT, "%s: '%s' cannot be the name of a model, variant or experiment", r->path,
+                    names[i]);
+        } else if (depth == 2) {
+            read_cell(group, above[0], above[1], names[i], r, err);
+        } else {
+            hid_t below = qb_hdf5_open(group, names[i], H5I_GROUP, r->path, err);
+            above[depth] = names[i];
+            if (below >= 0)
+                walk(below, above, depth + 1, r, err);
+            qb_hdf5_close(below);
+        }
+    }
+    qb_names_free(names, count);
+    return err->status;
+}
+
+static int by_index(const void *a, const void *b)
+{
+    uint64_t x = ((const struct indexed *)a)->index, y = ((const struct indexed *)b)->index;
+    return (x > y) - (x < y);
+}
+
+static enum qb_status read_cells(struct qb_result *result, struct qb_error *err)
+{
+    struct reading r = {.path = result->path};
+    const char *above[2] = {"", ""};
+    hid_t group = qb_hdf5_open(result->file, "cells", H5I_GROUP, result->path, err);
+    if (group >= 0)
+        walk(group, above, 0, &r, err);
+    qb_hdf5_close(group);
+    if (r.count > 1)
+        qsort(r.cells, r.count, sizeof *r.cells, by_index);
+    result->cells = err->status == QB_OK ? qb_alloc(r.count, sizeof *result->cells, "a result's cells", err) : NULL;
+    result->count = result->cells ? r.count : 0;
+    for (size_t i = 0; i < r.count; i++) {
+        if (result->cells)
+            result->cells[i] = r.cells[i].cell;
+        else
+            qb_cell_free(&r.cells[i].cell);
+    }
+    qb_free(r.cells);
+    return err->status;
+}
+
+static enum qb_status check_root(const struct qb_result *result, const char *format, struct qb_error *err)
+{
+    char *found = NULL;
+    int32_t version = 0;
+    if (qb_attribute_text(result->file, "format", result->path, &found, err) == QB_OK && strcmp(found, format) != 0)
+        qb_fail(err, QB_ERR_INPUT, "%s: its format is '%.40s', expected '%s'", result->path, found, format);
+    if (err->status == QB_OK &&
+        qb_attribute_number(result->file, "format_version", H5T_NATIVE_INT32, result->path, &version, err) == QB_OK &&
+        version != QB_FORMAT_VERSION)
+        qb_fail(err, QB_ERR_INPUT, "%s: format version %d, this program reads version %d", result->path, (int)version,
+                QB_FORMAT_VERSION);
+    qb_free(found);
+    return err->status;
+}
+
+enum qb_status qb_store_open(const char *path, const char *format, struct qb_result **result, struct qb_error *err)
+{
+    *result = NULL;
+    struct qb_result *r = qb_alloc(1, sizeof *r, "a result", err);
+    if (!r)
+        return err->status;
+    r->file = -1;
+    r->path = qb_strdup(path, err);
+    r->file = r->path ? qb_image_open(path, &r->bytes, err) : -1;
+    if (r->file >= 0 && check_root(r, format, err) == QB_OK && read_cells(r, err) == QB_OK &&
+        qb_summary_read(r->file, r->path, r->bytes, r->cells, r->count, err) == QB_OK)
+        qb_provenance_read(r->file, r->path, r->bytes, &r->provenance, err);
+    if (err->status != QB_OK) {
+        qb_result_close(r);
+        return err->status;
+    }
+    *result = r;
+    return QB_OK;
+}
+
+enum qb_status qb_result_open(const char *path, struct qb_result **result, struct qb_error *err)
+{
+    return qb_store_open(path, QB_FORMAT_RESULT, result, err);
+}
+
+void qb_result_close(struct qb_result *result)
+{
+    if (!result)
+        return;
+    if (result->file >= 0)
+        H5Fclose(result->file);
+    for (size_t i = 0; i < result->count; i++)
+        qb_cell_free(&result->cells[i]);
+    qb_free(result->cells);
+    qb_provenance_free(&result->provenance);
+    qb_free(result->path);
+    qb_free(result);
+}
+
+const char *qb_result_path(const struct qb_result *result)
+{
+    return result->path;
+}
+
+size_t qb_result_count(const struct qb_result *result)
+{
+    return result->count;
+}
+
+const struct qb_cell *qb_result_cell(const struct qb_result *result, size_t index)
+{
+    return index < result->count ? &result->cells[index] : NULL;
+}
+
+size_t qb_result_find(const struct qb_result *result, const char *model, const char *variant, const char *experiment)
+{
+    for (size_t i = 0; i < result->count; i++)
+        if (strcmp(result->cells[i].model, model) == 0 && strcmp(result->cells[i].variant, variant) == 0 &&
+            strcmp(result->cells[i].experiment, experiment) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+const struct qb_value *qb_result_value(const struct qb_result *result, const char *model, const char *variant,
+                                       const char *experiment, const char *metric)
+{
+    size_t index = qb_result_find(result, model, variant, experiment);
+    for (size_t i = 0; index != SIZE_MAX && i < result->cells[index].value_count; i++)
+        if (strcmp(result->cells[index].values[i].metric, metric) == 0)
+            return &result->cells[index].values[i];
+    return NULL;
+}
+
+hid_t qb_cell_group(const struct qb_result *result, size_t index, struct qb_error *err)
+{
+    const struct qb_cell *cell = &result->cells[index];
+    char place[3 * (QB_STORE_NAME_MAX + 1) + 8];
+    snprintf(place, sizeof place, "cells/%s/%s/%s", cell->model, cell->variant, cell->experiment);
+    return qb_hdf5_open(result->file, place, H5I_GROUP, result->path, err);
+}
+
+enum qb_status qb_result_record(const struct qb_result *result, size_t index, struct qb_record *record,
+                                struct qb_error *err)
+{
+    if (index >= result->count)
+        return qb_fail(err, QB_ERR_INTERNAL, "%s: has no cell %zu", result->path, index);
+    hid_t group = qb_cell_group(result, index, err);
+    if (group >= 0)
+        qb_record_read(group, result->path, result->bytes, record, err);
+    qb_hdf5_close(group);
+    return err->status;
+}
+
+const struct qb_provenance *qb_result_provenance(const struct qb_result *result)
+{
+    return &result->provenance;
+}

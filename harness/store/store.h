@@ -1,0 +1,101 @@
+/* The result file and the shards it is made of (HDF5). A shard holds one finished (or failed) cell; the result file
+ * holds every cell of a run under one roof. Files appear by rename only: what exists under its final name is whole.
+ * Both carry a SHA-256 of their content, which is checked before HDF5 sees a byte: libhdf5 has known crashes on
+ * damaged files, and a flipped bit in an array would go unseen. Not thread-safe, as libhdf5 is not: one thread of a
+ * process calls into the store. */
+#ifndef QB_STORE_H
+#define QB_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/record.h"
+#include "metric/metric.h"
+
+enum qb_cell_state { QB_CELL_DONE, QB_CELL_FAILED, QB_CELL_SKIPPED };
+
+struct qb_cell {
+    char *model, *variant, *experiment; /* variant "reference" for a reference's shard */
+    char key[QB_HASH_HEX];              /* content key */
+    enum qb_cell_state state;
+    char *message;  /* failed or skipped: why; "" otherwise */
+    char *warnings; /* lines shown to the user once, e.g. the deprecation of legacy; "" when none */
+    double seconds; /* wall */
+    double cpu_seconds;
+    uint64_t peak_rss;       /* bytes */
+    struct qb_record record; /* raw arrays; empty when read without them */
+    struct qb_value *values; /* summary rows */
+    size_t value_count;
+};
+void qb_cell_free(struct qb_cell *cell); /* the content; not the struct */
+
+/* May `name` stand for a model, variant or experiment in a result file's paths? 1 to 100 of [A-Za-z0-9._-], but not "."
+ * or "..". */
+bool qb_name_ok(const char *name);
+
+/* Writes a shard atomically, over a file that may be there; on a full disk the temporary file is removed and the error
+ * says so. */
+enum qb_status qb_shard_write(const char *path, const struct qb_cell *cell, struct qb_error *err);
+/* Reads a shard back, arrays included when `arrays`; a truncated or foreign file is an error, never a crash. */
+enum qb_status qb_shard_read(const char *path, bool arrays, struct qb_cell *cell, struct qb_error *err);
+
+/* Provenance: ordered (name, value) pairs; stored as attributes of /provenance, long ones as datasets. */
+struct qb_provenance {
+    struct qb_pair {
+        char *name, *value;
+    } * pairs;
+    size_t count, room;
+};
+/* Names are of [A-Za-z0-9._-]; adding a name again replaces its value. NULL as value counts as "". */
+enum qb_status qb_provenance_add(struct qb_provenance *p, const char *name, const char *value, struct qb_error *err);
+enum qb_status qb_provenance_addf(struct qb_provenance *p, struct qb_error *err, const char *name, const char *format,
+                                  ...) __attribute__((format(printf, 4, 5)));
+const char *qb_provenance_get(const struct qb_provenance *p, const char *name); /* NULL: none */
+void qb_provenance_free(struct qb_provenance *p);
+
+/* What the caller knows and the store cannot ask for (it includes no room but base and metric); strings may be NULL. */
+struct qb_run_facts {
+    const char *isa;         /* level in use: qb_isa_name */
+    const char *blas_config; /* qb_blas_config() */
+    const char *blas_core;   /* qb_blas_core() */
+    unsigned threads;        /* compute threads a worker; 0: not said */
+};
+/* Adds what every run states: program version, compiler and flags, CPU model and features, cores, ISA level in use,
+ * OpenBLAS config and core name, HDF5 version, host kernel, start time (UTC, now). The host's name is left out. Names
+ * are listed in docs/result-file.md. */
+enum qb_status qb_provenance_collect(struct qb_provenance *p, const struct qb_run_facts *facts, struct qb_error *err);
+
+/* Assembles the result file from shards and from cells of an older result file, in the order given, and puts it in
+ * place by rename. Each source is a shard path (cell = SIZE_MAX) or (old result file, cell index). Failed and skipped
+ * cells come as in-memory cells. Arrays are copied without being recomputed. */
+struct qb_cell_source {
+    const char *shard;           /* path, or NULL */
+    const struct qb_result *old; /* with old_index */
+    size_t old_index;
+    const struct qb_cell *cell; /* in memory */
+};
+struct qb_result;
+enum qb_status qb_result_assemble(const char *path, const struct qb_provenance *provenance,
+                                  const struct qb_cell_source *sources, size_t count, struct qb_error *err);
+
+/* Opens a result file for reading. Layout (docs/result-file.md): /provenance, /summary (compound table: model, variant,
+ * experiment, metric, value, lo, hi, n, unit, flags, note), /cells/<model>/<variant>/<experiment>/{arrays}. */
+enum qb_status qb_result_open(const char *path, struct qb_result **result, struct qb_error *err);
+void qb_result_close(struct qb_result *result);
+const char *qb_result_path(const struct qb_result *result);
+size_t qb_result_count(const struct qb_result *result);
+/* Cell `index` without arrays, owned by the result; its values are there. */
+const struct qb_cell *qb_result_cell(const struct qb_result *result, size_t index);
+/* Index of a cell, or SIZE_MAX. */
+size_t qb_result_find(const struct qb_result *result, const char *model, const char *variant, const char *experiment);
+/* The metric's value of a cell, or NULL. */
+const struct qb_value *qb_result_value(const struct qb_result *result, const char *model, const char *variant,
+                                       const char *experiment, const char *metric);
+/* Reads the raw arrays of a cell into a zeroed record; the caller frees it. */
+enum qb_status qb_result_record(const struct qb_result *result, size_t index, struct qb_record *record,
+                                struct qb_error *err);
+const struct qb_provenance *qb_result_provenance(const struct qb_result *result);
+
+#endif

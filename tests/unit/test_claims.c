@@ -1,0 +1,310 @@
+/* The ledger: reading, verdicts, controls, printing; with planted faults that turn each check red. */
+#include <criterion/criterion.h>
+#include <sys/stat.h>
+#include "planted_result.h"
+#include "reports/claims.h"
+#include "reports/layout.h"
+#include "scratch.h"
+
+TestSuite(claims, .init = scratch_begin, .fini = scratch_end);
+
+static const char ledger_text[] =
+    "document: paper.md\n"
+    "title: A paper\n"
+    "protocol:\n"
+    "  chain: {vocab: 5000, seed: 42, prompt: {random: 20, seed: 123}}\n"
+    "conclusions:\n"
+    "  domain-fails:\n"
+    "    says: the domain is the cause\n"
+    "    controls:\n"
+    "      int8: {cell: chain/int8/greedy/match_rate, format: \"%.2f%%\", op: \">=\", value: 50}\n"
+    "      std: {cell: chain/int8/greedy/logit_std, format: \"%.1e\"}\n"
+    "    no: INT8 loses it too, {int8} (std {std}).\n"
+    "    yes: INT8 keeps {int8}.\n"
+    "claims:\n"
+    "  - {id: match, place: Results, lines: [8, 36], what: match, quote: \"6.4%\", says: it matches, published: 6.4%,\n"
+    "     cell: chain/qins/greedy/match_rate, format: \"%.2f%%\", expect: \"6.40%\", n: 500, reproduces: yes,\n"
+    "     conclusion: domain-fails}\n"
+    "  - {id: kl, place: Results, lines: 9, what: kl, quote: \"<1e-9\", says: small, published: <1e-9,\n"
+    "     cell: chain/qins/teacher-forced/kl_mean, format: \"%.1e\", expect: {below: 1.0e-9}, reproduces: no,\n"
+    "     reason: it is larger}\n"
+    "  - {id: bytes, place: Table, lines: 10, what: ratio, quote: \"33.99x\", says: ratio, published: 33.99x,\n"
+    "     cell: chain/fp32/memory/weight_bytes, over: chain/qins/memory/published_formula_bytes,\n"
+    "     format: \"%.2fx\", expect: \"33.99x\", any_seed: true, reproduces: yes}\n"
+    "  - {id: speed, place: Table, lines: 11, what: speed, quote: \"1.18x\", says: fast, published: 1.18x,\n"
+    "     reproduces: not-measurable, reason: another machine}\n";
+
+static const char *write_ledger(const char *text)
+{
+    const char *folder = scratch_path("ledger");
+    mkdir(folder, 0777);
+    scratch_write("ledger/paper.yaml", text, strlen(text));
+    return folder;
+}
+
+/* A result under which everything comes out. */
+static void plant(struct planted *p)
+{
+    planted_value(p, "chain/qins/greedy/match_rate", 6.4, 500);
+    planted_value(p, "chain/int8/greedy/match_rate", 5.4, 500);
+    planted_value(p, "chain/int8/greedy/logit_std", 1.19e-5, 500);
+    planted_value(p, "chain/qins/teacher-forced/kl_mean", 3.7e-6, 50);
+    planted_value(p, "chain/fp32/memory/weight_bytes", 14584832, 1);
+    planted_value(p, "chain/qins/memory/published_formula_bytes", 429056, 1);
+    planted_fact(p, "model.chain.origin", "generator chain vocab=5000 hidden=256 layers=3 seed=42");
+    planted_fact(p, "suite", "{models: {chain: {generator: chain, prompt: {random: 20, seed: 123}}}}");
+}
+
+struct judged {
+    struct qb_ledger *ledger;
+    struct qb_result *result;
+};
+
+static struct judged judge(struct planted *p, const char *folder)
+{
+    struct judged j = {0};
+    struct qb_error err = {0};
+    const char *path = scratch_path("r.h5");
+    planted_write(p, path);
+    cr_assert_eq(qb_result_open(path, &j.result, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_ledger_load(folder, &j.ledger, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_ledger_evaluate(j.ledger, j.result, &err), QB_OK, "%s", err.message);
+    return j;
+}
+
+static void done(struct judged *j, struct planted *p)
+{
+    qb_ledger_free(j->ledger);
+    qb_result_close(j->result);
+    planted_free(p);
+}
+
+static struct qb_claim *claim(const struct judged *j, const char *id)
+{
+    for (size_t d = 0; d < j->ledger->document_count; d++)
+        for (size_t i = 0; i < j->ledger->documents[d].count; i++)
+            if (!strcmp(j->ledger->documents[d].claims[i].id, id))
+                return &j->ledger->documents[d].claims[i];
+    cr_assert_fail("no claim %s", id);
+    return NULL;
+}
+
+Test(claims, verdicts_and_control)
+{
+    struct planted p = {0};
+    plant(&p);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->verdict, QB_REPRODUCED);
+    cr_expect_str_eq(claim(&j, "match")->measured.text, "6.40%");
+    cr_expect_str_eq(claim(&j, "match")->lines, "8, 36");
+    cr_expect_eq(claim(&j, "kl")->verdict, QB_DIFFERS);
+    cr_expect_str_eq(claim(&j, "kl")->measured.text, "3.7e-6");
+    cr_expect_eq(claim(&j, "bytes")->verdict, QB_REPRODUCED);
+    cr_expect_str_eq(claim(&j, "bytes")->measured.text, "33.99x");
+    cr_expect_eq(claim(&j, "speed")->verdict, QB_VERDICT_NOT_MEASURABLE);
+    cr_expect_eq(claim(&j, "match")->conclusion->carries, QB_CARRIES_NO);
+    cr_expect_str_eq(claim(&j, "match")->conclusion->sentence.data, "INT8 loses it too, 5.40% (std 1.2e-5).");
+    cr_expect_eq(qb_ledger_count(j.ledger, false).short_of, 0);
+    done(&j, &p);
+}
+
+Test(claims, wrong_number_falls_short)
+{
+    struct planted p = {0};
+    plant(&p);
+    planted_value(&p, "chain/qins/greedy/match_rate", 6.2, 500);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->verdict, QB_DIFFERS);
+    cr_expect(qb_claim_falls_short(claim(&j, "match"), false));
+    cr_expect(qb_claim_falls_short(claim(&j, "match"), true), "a wrong number falls short whatever may be missing");
+    cr_expect_eq(qb_ledger_count(j.ledger, true).short_of, 1);
+    done(&j, &p);
+}
+
+Test(claims, nan_never_reproduces)
+{
+    struct planted p = {0};
+    plant(&p);
+    planted_value(&p, "chain/qins/greedy/match_rate", NAN, 500);
+    planted_value(&p, "chain/qins/teacher-forced/kl_mean", NAN, 50);
+    planted_value(&p, "chain/int8/greedy/match_rate", NAN, 500);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->verdict, QB_DIFFERS);
+    cr_expect_eq(claim(&j, "kl")->verdict, QB_DIFFERS);
+    cr_expect_eq(claim(&j, "match")->conclusion->carries, QB_CARRIES_NOT_TESTED);
+    done(&j, &p);
+}
+
+Test(claims, flipped_control_flips_the_conclusion)
+{
+    struct planted p = {0};
+    plant(&p);
+    planted_value(&p, "chain/int8/greedy/match_rate", 98, 500);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->conclusion->carries, QB_CARRIES_YES);
+    cr_expect_str_eq(claim(&j, "match")->conclusion->sentence.data, "INT8 keeps 98.00%.");
+    cr_expect_eq(claim(&j, "match")->verdict, QB_REPRODUCED, "the number itself stands");
+    done(&j, &p);
+}
+
+Test(claims, missing_cell_falls_short_unless_allowed)
+{
+    struct planted p = {0};
+    plant(&p);
+    planted_cell(&p, "chain", "qins", "greedy")->state = QB_CELL_FAILED;
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->verdict, QB_NOT_RUN);
+    cr_expect_eq(qb_ledger_count(j.ledger, false).short_of, 1);
+    cr_expect_eq(qb_ledger_count(j.ledger, true).short_of, 0);
+    done(&j, &p);
+}
+
+Test(claims, missing_control_is_not_tested)
+{
+    struct planted p = {0};
+    planted_value(&p, "chain/qins/greedy/match_rate", 6.4, 500);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->conclusion->carries, QB_CARRIES_NOT_TESTED);
+    cr_expect_not_null(strstr(claim(&j, "match")->conclusion->sentence.data, "chain/int8/greedy/match_rate"));
+    done(&j, &p);
+}
+
+/* The same wrong number, under another seed, prompt or length, is set aside and still shown. */
+static void set_aside(const char *origin, const char *suite, uint64_t n, const char *why)
+{
+    struct planted p = {0};
+    plant(&p);
+    qb_provenance_free(&p.provenance);
+    p.provenance = (struct qb_provenance){0};
+    planted_fact(&p, "model.chain.origin", origin);
+    planted_fact(&p, "suite", suite);
+    planted_value(&p, "chain/qins/greedy/match_rate", 4.8, n);
+    planted_value(&p, "chain/fp32/memory/weight_bytes", 1, 1);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->verdict, QB_VERDICT_NOT_MEASURABLE);
+    cr_expect_str_eq(claim(&j, "match")->measured.text, "4.80%");
+    cr_expect_not_null(strstr(claim(&j, "match")->note, why), "'%s'", claim(&j, "match")->note);
+    cr_expect_eq(claim(&j, "bytes")->verdict, QB_DIFFERS, "any_seed: compared under any seed");
+    cr_expect_eq(claim(&j, "match")->conclusion->carries, QB_CARRIES_NO, "controls do not need the seed");
+    done(&j, &p);
+}
+
+static const char origin_42[] = "generator chain vocab=5000 hidden=256 layers=3 seed=42";
+static const char suite_123[] = "{models: {chain: {prompt: {random: 20, seed: 123}}}}";
+
+Test(claims, another_seed_is_not_measurable)
+{
+    set_aside("generator chain vocab=5000 hidden=256 layers=3 seed=7", suite_123, 500, "another seed");
+}
+
+Test(claims, seed_421_is_not_seed_42)
+{
+    set_aside("generator chain vocab=5000 hidden=256 layers=3 seed=421", suite_123, 500, "another seed");
+}
+
+Test(claims, another_prompt_is_not_measurable)
+{
+    set_aside(origin_42, "{models: {chain: {prompt: {random: 20, seed: 5}}}}", 500, "another prompt");
+}
+
+Test(claims, another_length_is_not_measurable)
+{
+    set_aside(origin_42, suite_123, 100, "another length");
+}
+
+Test(claims, another_size_is_set_aside_for_any_seed_too)
+{
+    struct planted p = {0};
+    plant(&p);
+    qb_provenance_free(&p.provenance);
+    p.provenance = (struct qb_provenance){0};
+    planted_fact(&p, "model.chain.origin", "generator chain vocab=900 hidden=256 layers=3 seed=42");
+    planted_value(&p, "chain/fp32/memory/weight_bytes", 1, 1);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "bytes")->verdict, QB_VERDICT_NOT_MEASURABLE);
+    done(&j, &p);
+}
+
+Test(claims, unstated_origin_excuses_nothing)
+{
+    struct planted p = {0};
+    planted_value(&p, "chain/qins/greedy/match_rate", 6.2, 500);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    cr_expect_eq(claim(&j, "match")->verdict, QB_DIFFERS);
+    done(&j, &p);
+}
+
+Test(claims, prints_in_100_columns_and_as_data)
+{
+    struct planted p = {0};
+    plant(&p);
+    struct judged j = judge(&p, write_ledger(ledger_text));
+    for (int style = 0; style < 4; style++) {
+        struct qb_text out = {0};
+        qb_ledger_print(j.ledger, (enum qb_ledger_style)style, &out);
+        cr_assert_not(out.failed);
+        cr_expect_not_null(strstr(out.data, "6.40%"));
+        cr_expect_not_null(strstr(out.data, "INT8 loses it too, 5.40%"));
+        char *copy = out.data, *line;
+        while (style == QB_LEDGER_CONSOLE && (line = strsep(&copy, "\n")))
+            cr_expect_leq(qb_width(line), 100, "%s", line);
+        qb_text_free(&out);
+    }
+    done(&j, &p);
+}
+
+static void refused(const char *from, const char *to, const char *message)
+{
+    char text[sizeof ledger_text + 200];
+    struct qb_ledger *ledger = NULL;
+    struct qb_error err = {0};
+    const char *at = strstr(ledger_text, from);
+    cr_assert_not_null(at, "%s", from);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - ledger_text), ledger_text, to, at + strlen(from));
+    cr_expect_neq(qb_ledger_load(write_ledger(text), &ledger, &err), QB_OK, "%s was accepted", to);
+    cr_expect_not_null(strstr(err.message, message), "'%s' lacks '%s'", err.message, message);
+    cr_expect_null(ledger);
+}
+
+Test(claims, refuses_what_is_wrong)
+{
+    refused("what: match,", "waht: match,", "paper.yaml:14");
+    refused("chain/qins/greedy/match_rate", "chain/qins/match_rate", "model/variant/experiment/metric");
+    refused("chain/qins/greedy/match_rate", "chain/qins/greedy/match_rat", "no metric 'match_rat'");
+    refused("\"%.2f%%\", expect", "\"%s%n\", expect", "number pattern");
+    refused("\"%.2f%%\", expect", "\"%.2f %.2f\", expect", "number pattern");
+    refused("op: \">=\"", "op: \"=>\"", "expected <, <=");
+    refused("conclusion: domain-fails", "conclusion: domain-fail", "no file declares");
+    refused("id: kl", "id: match", "declared twice");
+    refused("reason: it is larger", "reason: \"\"", "needs a 'reason'");
+    refused("reproduces: yes,\n     conclusion", "reproduces: maybe,\n     conclusion", "yes, no or not-measurable");
+    refused("expect: {below: 1.0e-9}", "expect: {}", "at_least or above");
+    refused("lines: 9", "lines: nine", "paper.yaml:17");
+    refused("op: \">=\", value: 50", "op: \">=\"", "'value' or 'than'");
+    refused(", op: \">=\", value: 50", "", "nothing could decide");
+}
+
+Test(claims, empty_or_missing_folder)
+{
+    struct qb_ledger *ledger;
+    struct qb_error err = {0};
+    cr_expect_neq(qb_ledger_load(scratch_path("nowhere"), &ledger, &err), QB_OK);
+    mkdir(scratch_path("empty"), 0777);
+    err = (struct qb_error){0};
+    cr_expect_neq(qb_ledger_load(scratch_path("empty"), &ledger, &err), QB_OK);
+    cr_expect_not_null(strstr(err.message, "no .yaml file"));
+}
+
+/* The shipped ledger reads, and its golden prints are those of source_protocols.json. */
+Test(claims, shipped_ledger_reads)
+{
+    struct qb_ledger *ledger = NULL;
+    struct qb_error err = {0};
+    cr_assert_eq(qb_ledger_load("data/claims", &ledger, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(ledger->document_count, 3);
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++)
+            cr_expect_leq(strlen(ledger->documents[d].claims[i].what), 25, "%s is cut in the table",
+                          ledger->documents[d].claims[i].what);
+    qb_ledger_free(ledger);
+}

@@ -1,0 +1,265 @@
+/* Metrics of all experiments but greedy, and the registry. */
+#include "metric_case.h"
+
+Test(registry, names_are_unique_described_and_fit)
+{
+    size_t count = 0;
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++, count++) {
+        cr_expect((*m)->compute && strlen((*m)->description) > 5 && strlen((*m)->unit) < 16 && strlen((*m)->name) < 40);
+        cr_expect_eq(qb_metric_find((*m)->experiment, (*m)->name), *m, "%s/%s twice", (*m)->experiment, (*m)->name);
+    }
+    cr_assert_gt(count, 70);
+    cr_assert_null(qb_metric_find("greedy", "kl_mean"));
+    static const char *const promised[][2] = {
+        {"greedy", "match_rate"},        {"greedy", "top10_overlap"},
+        {"greedy", "first_divergence"},  {"greedy", "unique_tokens"},
+        {"greedy", "cycle_length"},      {"greedy", "margin_median"},
+        {"greedy", "logit_std"},         {"teacher-forced", "top1_agreement"},
+        {"teacher-forced", "kl_p99"},    {"teacher-forced", "perplexity"},
+        {"memory", "weight_bits"},       {"memory", "published_formula_bytes"},
+        {"speed", "roofline_fraction"},  {"speed", "decode_overhead"},
+        {"roundtrip", "sqnr_db"},        {"linearity", "linearity_error"},
+        {"roundtrip", "relative_error"}, {"teacher-forced", "alpha"},
+    };
+    for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++)
+        cr_expect_not_null(qb_metric_find(promised[i][0], promised[i][1]), "%s", promised[i][1]);
+}
+
+Test(registry, unknown_experiment_has_no_values)
+{
+    struct qb_error err = {0};
+    struct qb_record record = {0};
+    struct qb_value *values;
+    size_t count = 9;
+    cr_assert_eq(qb_metrics_compute("tea", &record, &values, &count, &err), QB_OK);
+    cr_assert_eq(count, 0);
+    qb_free(values);
+}
+
+Test(registry, flags_print_in_order)
+{
+    struct qb_text text = {0};
+    qb_flags_print(QB_FLAG_NO_INTERVAL | QB_FLAG_DEGENERATE, &text);
+    cr_assert_str_eq(text.data, "degenerate,no-interval");
+    qb_text_free(&text);
+    qb_flags_print(0, &text);
+    cr_assert_eq(text.size, 0);
+    qb_text_free(&text);
+}
+
+static struct qb_record forced(const double kl[6], const uint8_t top1[6], const double nll[6], float std)
+{
+    struct qb_record record = {0};
+    int32_t chunk[] = {0, 0, 0, 1, 1, 1}, target[] = {5, 5, -1, 5, 5, -1};
+    double reference[] = {1, 1, NAN, 1, 1, NAN};
+    float logit_std[6], diff[] = {1, 2, 3, 4, 5, 6};
+    uint8_t overlap[] = {10, 9, 10, 9, 10, 9};
+    for (int i = 0; i < 6; i++)
+        logit_std[i] = std;
+    put(&record, "chunk", QB_I32, 6, 0, chunk);
+    put(&record, "target", QB_I32, 6, 0, target);
+    put(&record, "kl", QB_F64, 6, 0, kl);
+    put(&record, "top1", QB_U8, 6, 0, top1);
+    put(&record, "overlap10", QB_U8, 6, 0, overlap);
+    put(&record, "nll", QB_F64, 6, 0, nll);
+    put(&record, "reference_nll", QB_F64, 6, 0, reference);
+    put(&record, "logit_std", QB_F32, 6, 0, logit_std);
+    put(&record, "max_logit_diff", QB_F32, 6, 0, diff);
+    return record;
+}
+
+#define TF "teacher-forced"
+
+Test(teacher_forced, by_hand)
+{
+    double kl[] = {1, 2, 3, 4, 5, 6}, nll[] = {1, 2, NAN, 2, 3, NAN};
+    uint8_t top1[] = {1, 1, 0, 1, 0, 0};
+    struct qb_record record = forced(kl, top1, nll, 2);
+    struct qb_value mean = must(TF, &record, "kl_mean"), ratio = must(TF, &record, "perplexity_ratio");
+    /* chunk means 2 and 5: standard error 1.5, t(1) = 12.706 */
+    cr_assert_eq(mean.value, 3.5);
+    cr_assert_float_eq(mean.hi, 3.5 + 12.706204736174694 * 1.5, 1e-9);
+    cr_assert_eq(mean.lo, 0, "no mean divergence is negative");
+    cr_assert_eq(must(TF, &record, "kl_median").value, 3.5);
+    cr_assert_float_eq(must(TF, &record, "kl_p99").value, 5.95, 1e-12);
+    cr_assert_eq(must(TF, &record, "kl_max").value, 6);
+    cr_assert_eq(must(TF, &record, "max_logit_diff").value, 6);
+    cr_assert_float_eq(must(TF, &record, "top1_agreement").value, 50, 1e-12);
+    cr_assert_float_eq(must(TF, &record, "top10_overlap").value, 95, 1e-12);
+    cr_assert_float_eq(must(TF, &record, "perplexity").value, exp(2), 1e-12);
+    cr_assert_eq(must(TF, &record, "perplexity").n, 4);
+    cr_assert_float_eq(must(TF, &record, "reference_perplexity").value, exp(1), 1e-12);
+    cr_assert_float_eq(ratio.value, exp(1), 1e-12);
+    cr_assert_float_eq(ratio.lo, exp(1 - 12.706204736174694 * 0.5), 1e-12);
+    cr_assert_not(ratio.flags & QB_FLAG_DEGENERATE);
+    qb_record_free(&record);
+}
+
+Test(teacher_forced, self_comparison_is_zero_with_its_interval)
+{
+    double kl[6] = {0}, nll[] = {1, 1, NAN, 1, 1, NAN};
+    uint8_t top1[] = {1, 1, 1, 1, 1, 1};
+    struct qb_record record = forced(kl, top1, nll, 2);
+    static const char *const names[] = {"kl_mean", "kl_median", "kl_p99", "kl_max"};
+    for (int i = 0; i < 4; i++) {
+        struct qb_value v = must(TF, &record, names[i]);
+        cr_assert(v.value == 0 && v.lo == 0 && v.hi == 0 && v.flags == 0, "%s", names[i]);
+    }
+    struct qb_value ratio = must(TF, &record, "perplexity_ratio"), rate = must(TF, &record, "top1_agreement");
+    cr_assert(ratio.value == 1 && ratio.lo == 1 && ratio.hi == 1);
+    cr_assert(rate.value == 100 && rate.lo < 100 && rate.hi == 100);
+    qb_record_free(&record);
+}
+
+Test(teacher_forced, nan_is_flagged_and_uniform_is_degenerate)
+{
+    double kl[] = {1, NAN, 3, 4, 5, 6}, nll[] = {1, NAN, NAN, 2, 3, NAN};
+    uint8_t top1[6] = {1};
+    struct qb_record record = forced(kl, top1, nll, 1e-5f);
+    static const char *const names[] = {"kl_mean", "kl_median", "kl_p99", "kl_max", "perplexity", "perplexity_ratio"};
+    for (int i = 0; i < 6; i++) {
+        struct qb_value v = must(TF, &record, names[i]);
+        cr_assert(isnan(v.value) && (v.flags & QB_FLAG_NONFINITE), "%s", names[i]);
+    }
+    cr_assert(must(TF, &record, "top1_agreement").flags & QB_FLAG_DEGENERATE);
+    cr_assert_eq(must(TF, &record, "top1_agreement").flags & QB_FLAG_NONFINITE, 0);
+    qb_record_free(&record);
+    cr_assert(absent(TF, &record, "kl_mean"));
+}
+
+Test(depth, by_hand)
+{
+    struct qb_record record = {0};
+    float accumulated[] = {0.25f, 0.75f, 1, 2}, local[] = {0.25f, 0.75f, 0.5f, 0.5f};
+    put(&record, "accumulated_error", QB_F32, 2, 2, accumulated);
+    put(&record, "local_error", QB_F32, 2, 2, local);
+    cr_assert_eq(must("depth", &record, "error_first").value, 0.5);
+    cr_assert_eq(must("depth", &record, "error_last").value, 1.5);
+    cr_assert_eq(must("depth", &record, "growth_ratio").value, 3);
+    cr_assert_eq(must("depth", &record, "local_error_mean").value, 0.5);
+    cr_assert_eq(must("depth", &record, "layers").value, 2);
+    qb_record_free(&record);
+    float zero[4] = {0};
+    put(&record, "accumulated_error", QB_F32, 2, 2, zero);
+    cr_assert(absent("depth", &record, "growth_ratio"));
+    cr_assert_eq(must("depth", &record, "error_last").value, 0);
+    qb_record_free(&record);
+}
+
+Test(linearity, ratio_and_verdict)
+{
+    struct qb_record record = {0};
+    double a[] = {2, 4, 6, 8, 10, 12, 14}, h[] = {1, 1, 1, 1, 1, 1, 1}, noise[] = {2, 2, 2, 2, 2, 2, 2};
+    put(&record, "additivity_error", QB_F64, 7, 0, a);
+    put(&record, "homogeneity_error", QB_F64, 7, 0, h);
+    put(&record, "rounding_noise", QB_F64, 7, 0, noise);
+    struct qb_value ratio = must("linearity", &record, "linearity_error");
+    cr_assert(ratio.value == 4 && ratio.lo == 1 && ratio.hi == 7 && ratio.n == 7);
+    cr_assert_eq(must("linearity", &record, "homogeneity_ratio").value, 0.5);
+    cr_assert_eq(must("linearity", &record, "is_linear").value, 0, "4 is over 3");
+    cr_assert(absent("linearity", &record, "coord_is_linear"));
+    for (int i = 0; i < 7; i++)
+        ((double *)qb_record_find(&record, "additivity_error")->data)[i] = 6;
+    cr_assert_eq(must("linearity", &record, "is_linear").value, 1, "3 is the bound");
+    ((double *)qb_record_find(&record, "additivity_error")->data)[2] = NAN;
+    cr_assert(must("linearity", &record, "is_linear").flags & QB_FLAG_NONFINITE, "NaN is no verdict");
+    qb_record_free(&record);
+    double zero[2] = {0};
+    put(&record, "additivity_error", QB_F64, 2, 0, zero);
+    put(&record, "homogeneity_error", QB_F64, 2, 0, zero);
+    put(&record, "rounding_noise", QB_F64, 2, 0, zero);
+    cr_assert_eq(must("linearity", &record, "is_linear").value, 1, "a lossless codec");
+    qb_record_free(&record);
+}
+
+Test(roundtrip, by_hand)
+{
+    struct qb_record record = {0};
+    double signal[] = {60, 40}, error[] = {0.5, 0.5}, largest[] = {0.25, 0.5}, relative[] = {0.01, NAN};
+    const char *const inputs[] = {"gaussian", "laplace"};
+    int64_t codes[] = {0, 3, 1, 0};
+    put(&record, "signal_power", QB_F64, 2, 0, signal);
+    put(&record, "error_power", QB_F64, 2, 0, error);
+    put(&record, "max_abs_error", QB_F64, 2, 0, largest);
+    put(&record, "max_relative_error", QB_F64, 2, 0, relative);
+    put_texts(&record, "input", inputs, 2);
+    put(&record, "input_signal_power", QB_F64, 2, 0, signal);
+    put(&record, "input_error_power", QB_F64, 2, 0, (double[]){0.006, 0});
+    put(&record, "code_count", QB_I64, 4, 0, codes);
+    cr_assert_float_eq(must("roundtrip", &record, "sqnr_db").value, 20, 1e-12);
+    cr_assert_float_eq(must("roundtrip", &record, "sqnr_db_gaussian").value, 40, 1e-12);
+    cr_assert(absent("roundtrip", &record, "sqnr_db_laplace"), "exact");
+    cr_assert(absent("roundtrip", &record, "sqnr_db_uniform"), "not recorded");
+    cr_assert_eq(must("roundtrip", &record, "max_abs_error").value, 0.5);
+    cr_assert(must("roundtrip", &record, "relative_error").flags & QB_FLAG_NONFINITE);
+    cr_assert_eq(must("roundtrip", &record, "codes_used").value, 2);
+    qb_record_free(&record);
+}
+
+/* The source transformer, counted (source-protocols 4): 12 matrices in 2 bytes, the rest FP32. */
+Test(memory, the_source_formula_beside_the_count)
+{
+    struct qb_record record = {0};
+    const char *const store[] = {"qins8", "fp32"};
+    int64_t values[] = {2359296, 1286912}, bytes[] = {2 * 2359296, 4 * 1286912}, cache[] = {100, 0};
+    put_texts(&record, "store", store, 2);
+    put(&record, "values", QB_I64, 2, 0, values);
+    put(&record, "bytes", QB_I64, 2, 0, bytes);
+    put(&record, "cache_bytes", QB_I64, 2, 0, cache);
+    put_scalar(&record, "fp32_bytes", 14584832);
+    put_scalar(&record, "published_fp32_bytes", 14584832);
+    put_scalar(&record, "weight_values", 3646208);
+    put_scalar(&record, "published_bytes", 429056);
+    put_scalar(&record, "peak_rss", 0);
+    cr_assert_eq(must("memory", &record, "weight_bytes").value, 9866240);
+    cr_assert_float_eq(must("memory", &record, "compression").value, 1.4782563570316554, 1e-12);
+    cr_assert_float_eq(must("memory", &record, "published_compression").value, 33.9928400954654, 1e-12);
+    cr_assert_eq(must("memory", &record, "encoded_bits_per_weight").value, 16);
+    cr_assert_float_eq(must("memory", &record, "weight_bits").value, 8 * 9866240.0 / 3646208, 1e-12);
+    cr_assert_eq(must("memory", &record, "resident_bytes").value, 9866340);
+    cr_assert(absent("memory", &record, "peak_rss_bytes"), "0: the system did not tell");
+    cr_assert(absent("memory", &record, "rss_growth_bytes"));
+    qb_record_free(&record);
+}
+
+Test(speed, ratios_are_paired_by_repeat)
+{
+    struct qb_record record = {0};
+    double ours[] = {2, 30, 2, 2, 2, 2}, theirs[] = {1, 10, 1, 1, 1, 1}, memcpy_rate[] = {8, 8, 8, 8, 8, 8};
+    put(&record, "decode_s", QB_F64, 6, 0, ours);
+    put(&record, "reference_decode_s", QB_F64, 6, 0, theirs);
+    put(&record, "memcpy_gbs", QB_F64, 6, 0, memcpy_rate);
+    put_scalar(&record, "decode_tokens", 10);
+    put_scalar(&record, "decode_bytes", 8e8);
+    put_scalar(&record, "weight_decode_bytes", 0);
+    put(&record, "weight_decode_s", QB_F64, 6, 0, ours);
+    struct qb_value overhead = must("speed", &record, "decode_overhead");
+    cr_assert(overhead.value == 2 && overhead.lo == 2 && overhead.hi == 3 && overhead.n == 6);
+    cr_assert_eq(must("speed", &record, "decode_tok_s").value, 5);
+    cr_assert_eq(must("speed", &record, "reference_decode_tok_s").value, 10);
+    cr_assert_float_eq(must("speed", &record, "roofline_fraction").value, 0.5, 1e-12);
+    cr_assert_eq(must("speed", &record, "memcpy_gbs").value, 8);
+    cr_assert(absent("speed", &record, "weight_decode_gbs"), "nothing to decode");
+    cr_assert(absent("speed", &record, "prefill_tok_s"));
+    qb_record_free(&record);
+}
+
+Test(metrics, running_out_of_memory_is_said)
+{
+    struct qb_record record = {0};
+    struct qb_error err = {0};
+    struct qb_value *values;
+    size_t count;
+    int32_t tokens[4] = {1, 2, 3, 4};
+    put(&record, "tokens", QB_I32, 2, 2, tokens);
+    put(&record, "reference_tokens", QB_I32, 2, 2, tokens);
+    for (size_t n = 1; n < 40; n++) {
+        qb_mem_fail_at(n);
+        enum qb_status status = qb_metrics_compute("greedy", &record, &values, &count, &err);
+        qb_mem_fail_at(0);
+        cr_assert(n == 1 ? status == QB_ERR_MEMORY : status == QB_OK);
+        if (status == QB_OK)
+            qb_free(values);
+    }
+    qb_record_free(&record);
+}

@@ -1,0 +1,199 @@
+#include <time.h>
+#include "cell_case.h"
+#include "sanitized.h"
+
+TestSuite(store, .init = scratch_begin, .fini = scratch_end);
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+Test(store, a_shard_comes_back_whole)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("source-chain", "pattern-a", "teacher-forced", 5000), back;
+    const char *path = scratch_path("a.shard.h5");
+    cr_assert_eq(qb_shard_write(path, &cell, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(scratch_count(), 1);
+    cr_assert_eq(qb_shard_read(path, true, &back, &err), QB_OK, "%s", err.message);
+    same_cell(&cell, &back);
+    same_arrays(&cell.record, &back.record);
+    qb_cell_free(&back);
+    cr_assert_eq(qb_shard_read(path, false, &back, &err), QB_OK, "%s", err.message);
+    same_cell(&cell, &back);
+    cr_assert_eq(back.record.count, 0);
+    qb_cell_free(&back);
+    cr_assert_eq(qb_shard_write(path, &cell, &err), QB_OK, "over the old one: %s", err.message);
+    qb_cell_free(&cell);
+    cr_assert_eq(qb_mem_stats().live_bytes, 0);
+}
+
+Test(store, a_failed_cell_comes_back)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = {.model = "m", .variant = "v", .experiment = "greedy", .state = QB_CELL_FAILED}, back;
+    cell.message = "worker ended by signal 11";
+    const char *path = scratch_path("f.h5");
+    cr_assert_eq(qb_shard_write(path, &cell, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_shard_read(path, true, &back, &err), QB_OK, "%s", err.message);
+    cr_assert(back.state == QB_CELL_FAILED && back.value_count == 0 && back.record.count == 0);
+    cr_assert_str_eq(back.message, "worker ended by signal 11");
+    cr_assert_str_eq(back.warnings, "");
+    qb_cell_free(&back);
+}
+
+Test(store, a_result_gathers_shards_memory_and_old_results)
+{
+    struct qb_error err = {0};
+    struct qb_cell one = make_cell("m2", "v", "greedy", 10), two = make_cell("m1", "v", "greedy", 700);
+    struct qb_cell lost = {.model = "m1", .variant = "a", .experiment = "speed", .state = QB_CELL_SKIPPED};
+    struct qb_provenance facts = {0};
+    struct qb_result *old = NULL, *result = NULL;
+    struct qb_record record = {0};
+    char suite[100000];
+    memset(suite, 'x', sizeof suite - 1);
+    suite[sizeof suite - 1] = 0;
+    lost.message = "nothing to encode";
+    cr_assert_eq(qb_shard_write(scratch_path("1"), &one, &err), QB_OK);
+    cr_assert_eq(qb_provenance_addf(&facts, &err, "zeta", "%d", 7), QB_OK);
+    qb_provenance_add(&facts, "alpha", "caf\xc3\xa9", &err);
+    qb_provenance_add(&facts, "suite", suite, &err);
+    qb_provenance_add(&facts, "empty", NULL, &err);
+
+    struct qb_cell_source first[] = {{.cell = &two}};
+    cr_assert_eq(qb_result_assemble(scratch_path("old.h5"), NULL, first, 1, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_result_open(scratch_path("old.h5"), &old, &err), QB_OK, "%s", err.message);
+    struct qb_cell_source sources[] = {{.shard = scratch_path("1")}, {.cell = &lost}, {.old = old, .old_index = 0}};
+    cr_assert_eq(qb_result_assemble(scratch_path("r.h5"), &facts, sources, 3, &err), QB_OK, "%s", err.message);
+    qb_result_close(old);
+
+    cr_assert_eq(qb_result_open(scratch_path("r.h5"), &result, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_result_count(result), 3);
+    same_cell(qb_result_cell(result, 0), &one); /* the order given, not that of names */
+    same_cell(qb_result_cell(result, 2), &two);
+    cr_assert_str_eq(qb_result_cell(result, 1)->message, "nothing to encode");
+    cr_assert_null(qb_result_cell(result, 3));
+    cr_assert_eq(qb_result_find(result, "m1", "v", "greedy"), 2);
+    cr_assert_eq(qb_result_find(result, "m1", "v", "speed"), SIZE_MAX);
+    cr_assert_eq(qb_result_value(result, "m2", "v", "greedy", "kl_mean")->value, 1e-14);
+    cr_assert_null(qb_result_value(result, "m2", "v", "greedy", "kl"));
+    cr_assert_eq(qb_result_record(result, 2, &record, &err), QB_OK, "%s", err.message);
+    same_arrays(&two.record, &record);
+    const struct qb_provenance *p = qb_result_provenance(result);
+    cr_assert_eq(p->count, 4);
+    cr_assert_str_eq(p->pairs[0].name, "zeta");
+    cr_assert_str_eq(qb_provenance_get(p, "alpha"), "caf\xc3\xa9");
+    cr_assert_str_eq(qb_provenance_get(p, "suite"), suite);
+    cr_assert_str_eq(qb_provenance_get(p, "empty"), "");
+    qb_record_free(&record);
+    qb_result_close(result);
+    qb_provenance_free(&facts);
+    qb_cell_free(&one);
+    qb_cell_free(&two);
+    cr_assert_eq(qb_mem_stats().live_bytes, 0);
+}
+
+Test(store, kinds_of_files_are_not_mixed_up)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 4), back;
+    struct qb_result *result;
+    qb_shard_write(scratch_path("s"), &cell, &err);
+    cr_assert_eq(qb_result_open(scratch_path("s"), &result, &err), QB_ERR_INPUT);
+    cr_assert_null(result);
+    cr_assert_not_null(strstr(err.message, "expected 'qinsbench-result'"), "%s", err.message);
+    err = (struct qb_error){0};
+    const char *text = scratch_write("t", "hello, this is no HDF5 file at all\n", 35);
+    cr_assert_eq(qb_shard_read(text, true, &back, &err), QB_ERR_INPUT);
+    cr_assert(strstr(err.message, text) && strstr(err.message, "not a result file"), "%s", err.message);
+    err = (struct qb_error){0};
+    cr_assert_neq(qb_shard_read(scratch_path("none"), true, &back, &err), QB_OK);
+    qb_cell_free(&cell);
+}
+
+Test(store, names_that_would_leave_their_place_are_refused)
+{
+    const char *const bad[] = {"", ".", "..", "a/b", "a b", "\xc3\xa9", "a\n"}, *const good[] = {"a", "int8-tensor",
+                                                                                                 "...", "A_1.2"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_expect_not(qb_name_ok(bad[i]), "'%s'", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        cr_expect(qb_name_ok(good[i]), "'%s'", good[i]);
+    cr_assert_not(qb_name_ok(NULL));
+    char longest[102];
+    memset(longest, 'a', 101);
+    longest[101] = 0;
+    cr_assert_not(qb_name_ok(longest));
+    longest[100] = 0;
+    cr_assert(qb_name_ok(longest));
+    struct qb_error err = {0};
+    struct qb_cell cell = {.model = "m", .variant = "../../x", .experiment = "greedy"};
+    cr_assert_eq(qb_shard_write(scratch_path("n"), &cell, &err), QB_ERR_INPUT);
+    cr_assert_not_null(strstr(err.message, "variant '../../x'"), "%s", err.message);
+    cr_assert_eq(scratch_count(), 0);
+}
+
+Test(store, the_same_cell_twice_is_refused)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 4);
+    struct qb_cell_source sources[] = {{.cell = &cell}, {.cell = &cell}};
+    cr_assert_eq(qb_result_assemble(scratch_path("r"), NULL, sources, 2, &err), QB_ERR_INTERNAL);
+    cr_assert_not_null(strstr(err.message, "comes twice"), "%s", err.message);
+    cr_assert_eq(scratch_count(), 0);
+    qb_cell_free(&cell);
+}
+
+Test(store, provenance_states_the_run)
+{
+    struct qb_error err = {0};
+    struct qb_provenance p = {0};
+    struct qb_run_facts facts = {"avx2", "OpenBLAS 0.3.21", "Haswell", 2};
+    cr_assert_eq(qb_provenance_collect(&p, &facts, &err), QB_OK, "%s", err.message);
+    const char *const names[] = {"program_version", "compiler", "build_flags", "cpu",       "cpu_features", "cores",
+                                 "threads",         "isa",      "blas",        "blas_core", "hdf5",         "kernel",
+                                 "started"};
+    cr_assert_eq(p.count, sizeof names / sizeof names[0]);
+    for (size_t i = 0; i < p.count; i++)
+        cr_assert_str_eq(p.pairs[i].name, names[i]);
+    cr_assert_str_eq(qb_provenance_get(&p, "program_version"), QB_VERSION);
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    for (size_t i = 0; i < p.count && strlen(host) > 3; i++)
+        cr_assert_null(strstr(p.pairs[i].value, host), "%s names the host", p.pairs[i].name);
+    cr_assert_eq(qb_provenance_add(&p, "isa", "portable", &err), QB_OK);
+    cr_assert_str_eq(qb_provenance_get(&p, "isa"), "portable");
+    cr_assert_eq(qb_provenance_add(&p, "a/b", "", &err), QB_ERR_INTERNAL);
+    qb_provenance_free(&p);
+    cr_assert_eq(qb_mem_stats().live_bytes, 0);
+}
+
+Test(store, five_hundred_cells_take_under_two_seconds)
+{
+    enum { CELLS = 500 };
+    struct qb_error err = {0};
+    static struct qb_cell_source sources[CELLS];
+    static char paths[CELLS][PATH_MAX];
+    for (int i = 0; i < CELLS; i++) {
+        char variant[32];
+        snprintf(variant, sizeof variant, "variant-%d", i);
+        struct qb_cell cell = make_cell("model", variant, "teacher-forced", 1000);
+        snprintf(paths[i], PATH_MAX, "%s", scratch_path(variant));
+        cr_assert_eq(qb_shard_write(paths[i], &cell, &err), QB_OK, "%s", err.message);
+        sources[i].shard = paths[i];
+        qb_cell_free(&cell);
+    }
+    double start = seconds_now();
+    cr_assert_eq(qb_result_assemble(scratch_path("r.h5"), NULL, sources, CELLS, &err), QB_OK, "%s", err.message);
+    double assembled = seconds_now();
+    struct qb_result *result;
+    cr_assert_eq(qb_result_open(scratch_path("r.h5"), &result, &err), QB_OK, "%s", err.message);
+    double opened = seconds_now();
+    cr_assert_eq(qb_result_count(result), CELLS);
+    qb_result_close(result);
+    fprintf(stderr, "500 cells: assembled in %.2f s, opened in %.2f s\n", assembled - start, opened - assembled);
+    cr_assert_lt(assembled - start, QB_SANITIZED ? 20 : 2);
+}

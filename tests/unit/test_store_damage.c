@@ -1,0 +1,312 @@
+/* Damaged files, full disks and refused memory: an error that names the file, never a crash, and nothing left behind.
+ */
+#include <hdf5.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include "base/file.h"
+#include "cell_case.h"
+
+TestSuite(store_damage, .init = scratch_begin, .fini = scratch_end, .timeout = 120);
+
+static char *whole(const char *path, size_t *size)
+{
+    struct qb_error err = {0};
+    char *data;
+    cr_assert_eq(qb_file_read(path, 1u << 30, &data, size, &err), QB_OK);
+    return data;
+}
+
+static char *small_result(size_t *size)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 300);
+    struct qb_cell_source source = {.cell = &cell};
+    cr_assert_eq(qb_result_assemble(scratch_path("r"), NULL, &source, 1, &err), QB_OK, "%s", err.message);
+    qb_cell_free(&cell);
+    return whole(scratch_path("r"), size);
+}
+
+/* Opens and reads all; true when everything went well. */
+static bool reads(const char *path, struct qb_error *err)
+{
+    struct qb_result *result;
+    struct qb_record record = {0};
+    *err = (struct qb_error){0};
+    if (qb_result_open(path, &result, err) != QB_OK)
+        return false;
+    for (size_t i = 0; i < qb_result_count(result) && err->status == QB_OK; i++) {
+        qb_result_record(result, i, &record, err);
+        qb_record_free(&record);
+    }
+    qb_result_close(result);
+    return err->status == QB_OK;
+}
+
+Test(store_damage, every_truncation_is_an_error)
+{
+    size_t size;
+    struct qb_error err;
+    char *data = small_result(&size);
+    for (size_t i = 0; i < 200; i++) {
+        const char *path = scratch_write("cut", data, i * size / 200);
+        cr_assert_not(reads(path, &err), "cut to %zu of %zu bytes", i * size / 200, size);
+        cr_assert_not_null(strstr(err.message, "cut"), "%s", err.message);
+    }
+    cr_assert(reads(scratch_write("cut", data, size), &err), "%s", err.message);
+    qb_free(data);
+    cr_assert_eq(qb_mem_stats().live_bytes, 0);
+}
+
+Test(store_damage, every_flipped_byte_is_an_error)
+{
+    size_t size;
+    struct qb_error err;
+    char *data = small_result(&size);
+    uint32_t random = 20240607;
+    for (int i = 0; i < 500; i++) {
+        random = random * 1664525u + 1013904223u;
+        size_t at = random % size;
+        data[at] = (char)(data[at] ^ (1 << (random >> 29)));
+        cr_assert_not(reads(scratch_write("flip", data, size), &err), "byte %zu", at);
+        data[at] = (char)(data[at] ^ (1 << (random >> 29)));
+    }
+    qb_free(data);
+}
+
+/* What a checksum cannot catch: whole HDF5 files that another program wrote, sealed with a right checksum. */
+static const char *sealed(const char *name, void (*build)(hid_t file))
+{
+    const char *inner = scratch_path("inner");
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t file = H5Fcreate(inner, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    build(file);
+    H5Fclose(file);
+    size_t size;
+    char *data = whole(inner, &size), hex[QB_HASH_HEX], *sealed_data = calloc(1, 512 + size);
+    memcpy(sealed_data + 512, data, size);
+    qb_hash_buffer(data, size, hex);
+    snprintf(sealed_data, 512, "qinsbench file; HDF5 from byte 512 on; sha256 of that part: %s\n", hex);
+    const char *path = scratch_write(name, sealed_data, 512 + size);
+    free(sealed_data);
+    qb_free(data);
+    return path;
+}
+
+static void put_attribute(hid_t object, const char *name, const char *text)
+{
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5Tset_size(type, strlen(text));
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    H5Awrite(a, type, text);
+    H5Aclose(a);
+    H5Sclose(space);
+    H5Tclose(type);
+}
+
+static void put_integer(hid_t object, const char *name, int value)
+{
+    hid_t space = H5Screate(H5S_SCALAR), a = H5Acreate2(object, name, H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    H5Awrite(a, H5T_NATIVE_INT, &value);
+    H5Aclose(a);
+    H5Sclose(space);
+}
+
+static void nothing(hid_t file)
+{
+    (void)file;
+}
+static void other_version(hid_t file)
+{
+    put_attribute(file, "format", "qinsbench-result");
+    put_integer(file, "format_version", 2);
+}
+static void soft_link(hid_t file)
+{
+    put_attribute(file, "format", "qinsbench-result");
+    put_integer(file, "format_version", 1);
+    hid_t cells = H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("/etc/hostname", "/", cells, "m", H5P_DEFAULT, H5P_DEFAULT);
+    H5Gclose(cells);
+}
+static void number_for_text(hid_t file)
+{
+    put_integer(file, "format", 3);
+}
+static void no_summary(hid_t file)
+{
+    put_attribute(file, "format", "qinsbench-result");
+    put_integer(file, "format_version", 1);
+    H5Gclose(H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+}
+
+Test(store_damage, foreign_files_are_refused_by_what_they_lack)
+{
+    static const struct {
+        void (*build)(hid_t file);
+        const char *says;
+    } cases[] = {{nothing, "no attribute 'format'"},
+                 {other_version, "format version 2, this program reads version 1"},
+                 {soft_link, "'m' is a soft or external link"},
+                 {number_for_text, "'format' has another type"},
+                 {no_summary, "no array 'summary'"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct qb_error err;
+        const char *path = sealed("foreign", cases[i].build);
+        cr_assert_not(reads(path, &err));
+        cr_expect(strstr(err.message, cases[i].says) && strstr(err.message, path), "%s", err.message);
+    }
+}
+
+/* A result that claims an array of 2^40 entries without storing them (early HDF5 bombs look like this). */
+static void huge_array(hid_t cell)
+{
+    hsize_t dims[] = {(hsize_t)1 << 40}, chunk[] = {1 << 20};
+    hid_t space = H5Screate_simple(1, dims, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, 1, chunk);
+    hid_t array = H5Dcreate2(cell, "kl", H5T_IEEE_F64LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    put_attribute(array, "unit", "nat");
+    put_attribute(array, "description", "x");
+    H5Dclose(array);
+    H5Pclose(plist);
+    H5Sclose(space);
+}
+
+static void large_array(hid_t cell)
+{
+    hsize_t dims[] = {(hsize_t)1 << 30}, chunk[] = {1 << 20};
+    hid_t space = H5Screate_simple(1, dims, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, 1, chunk);
+    H5Dclose(H5Dcreate2(cell, "kl", H5T_IEEE_F64LE, space, H5P_DEFAULT, plist, H5P_DEFAULT));
+    H5Pclose(plist);
+    H5Sclose(space);
+}
+
+static void external_array(hid_t cell)
+{
+    hsize_t dims[] = {4};
+    hid_t space = H5Screate_simple(1, dims, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_external(plist, "/etc/hostname", 0, 32);
+    H5Dclose(H5Dcreate2(cell, "kl", H5T_IEEE_F64LE, space, H5P_DEFAULT, plist, H5P_DEFAULT));
+    H5Pclose(plist);
+    H5Sclose(space);
+}
+
+static void complex_array(hid_t cell)
+{
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t array = H5Dcreate2(cell, "kl", H5T_STD_U16BE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    put_attribute(array, "unit", "nat");
+    put_attribute(array, "description", "x");
+    H5Dclose(array);
+    H5Sclose(space);
+}
+
+static void (*plant)(hid_t cell);
+
+static void with_planted(hid_t file)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 3);
+    struct qb_cell_source source = {.cell = &cell};
+    qb_record_free(&cell.record);
+    cell.record = (struct qb_record){0};
+    cr_assert_eq(qb_result_assemble(scratch_path("base"), NULL, &source, 1, &err), QB_OK);
+    hid_t base = H5Fopen(scratch_path("base"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    H5Ocopy(base, "cells", file, "cells", H5P_DEFAULT, H5P_DEFAULT);
+    H5Ocopy(base, "summary", file, "summary", H5P_DEFAULT, H5P_DEFAULT);
+    H5Ocopy(base, "provenance", file, "provenance", H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(base);
+    put_attribute(file, "format", "qinsbench-result");
+    put_integer(file, "format_version", 1);
+    hid_t group = H5Gopen2(file, "cells/m/v/greedy", H5P_DEFAULT);
+    plant(group);
+    H5Gclose(group);
+    qb_cell_free(&cell);
+}
+
+static void nothing_planted(hid_t cell)
+{
+    (void)cell;
+}
+
+Test(store_damage, arrays_that_no_run_writes_are_refused)
+{
+    static const struct {
+        void (*plant)(hid_t cell);
+        const char *says;
+    } cases[] = {{huge_array, "over 2^31 entries"},
+                 {large_array, "claims more bytes than the file can hold"},
+                 {external_array, "lies in another file"},
+                 {complex_array, "a type that no experiment records"}};
+    struct qb_error err;
+    plant = nothing_planted;
+    cr_assert(reads(sealed("sound", with_planted), &err), "%s", err.message);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        plant = cases[i].plant;
+        cr_assert_not(reads(sealed("planted", with_planted), &err));
+        cr_expect(strstr(err.message, cases[i].says) && strstr(err.message, "'kl'"), "%s", err.message);
+    }
+}
+
+Test(store_damage, a_full_disk_leaves_the_old_file_and_no_other)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 100), back;
+    const char *path = scratch_path("s");
+    cr_assert_eq(qb_shard_write(path, &cell, &err), QB_OK);
+    struct qb_cell larger = make_cell("m", "v", "greedy", 20000);
+    struct rlimit old, limit;
+    getrlimit(RLIMIT_FSIZE, &old);
+    limit = (struct rlimit){20000, old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    enum qb_status status = qb_shard_write(path, &larger, &err);
+    setrlimit(RLIMIT_FSIZE, &old);
+    cr_assert_eq(status, QB_ERR_IO);
+    cr_assert(strstr(err.message, path) && strstr(err.message, "File too large"), "%s", err.message);
+    cr_assert_eq(scratch_count(), 1);
+    err = (struct qb_error){0};
+    cr_assert_eq(qb_shard_read(path, true, &back, &err), QB_OK, "%s", err.message);
+    same_arrays(&cell.record, &back.record);
+    qb_cell_free(&back);
+    if (access("/dev/full", W_OK) == 0) {
+        cr_assert_neq(qb_shard_write("/dev/full", &cell, &err), QB_OK, "a device is not replaced");
+        cr_assert_eq(access("/dev/full", W_OK), 0);
+    }
+    qb_cell_free(&cell);
+    qb_cell_free(&larger);
+}
+
+Test(store_damage, every_refused_allocation_is_an_error)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 5), back;
+    struct qb_cell_source source = {.cell = &cell};
+    const char *path = scratch_path("s");
+    size_t live = qb_mem_stats().live_bytes;
+    for (size_t n = 1;; n++) {
+        err = (struct qb_error){0};
+        qb_mem_fail_at(n);
+        enum qb_status status = qb_shard_write(path, &cell, &err);
+        qb_mem_fail_at(0);
+        cr_assert_eq(qb_mem_stats().live_bytes, live, "writing, allocation %zu", n);
+        cr_assert(status == QB_OK || (status == QB_ERR_MEMORY && scratch_count() == 0), "%s", err.message);
+        if (status == QB_OK)
+            break;
+    }
+    qb_result_assemble(scratch_path("r"), NULL, &source, 1, &err);
+    for (size_t n = 1;; n++) {
+        err = (struct qb_error){0};
+        qb_mem_fail_at(n);
+        enum qb_status status = qb_shard_read(path, true, &back, &err);
+        qb_mem_fail_at(0);
+        if (status == QB_OK)
+            qb_cell_free(&back);
+        cr_assert_eq(qb_mem_stats().live_bytes, live, "reading, allocation %zu", n);
+        cr_assert(status == QB_OK || status == QB_ERR_MEMORY, "allocation %zu: %s", n, err.message);
+        if (status == QB_OK)
+            break;
+    }
+    qb_cell_free(&cell);
+}
