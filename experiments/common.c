@@ -1,0 +1,121 @@
+#include "common.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err)
+{
+    struct qb_calibration_data data = {env->inputs->calibration, env->inputs->calibration_contexts,
+                                       env->inputs->calibration_length};
+    return qb_net_create(env->model, reference ? NULL : env->variant, data.tokens ? &data : NULL, env->pool, net, err);
+}
+
+bool qb_cell_places(const struct qb_model *model, const struct qb_variant *variant, const struct qb_tensor *tensor)
+{
+    (void)model;
+    if (tensor->roles & (QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION))
+        return false;
+    return (tensor->roles & variant->placement) != 0;
+}
+
+const char *qb_cell_stores_nothing(const struct qb_cell_env *env)
+{
+    if (!env->variant->encoded)
+        return "the variant encodes nothing";
+    if (env->variant->path == QB_PATH_DOMAIN && env->variant->domain == QB_DOMAIN_ACTIVATIONS)
+        return "the variant encodes activations only, its weights stay FP32";
+    return NULL;
+}
+
+enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err)
+{
+    for (size_t i = 0; i < vocab; i++)
+        if (!isfinite(logits[i]))
+            return qb_fail(err, QB_ERR_NUMERIC, "logit of token %zu is %s", i, isnan(logits[i]) ? "NaN" : "infinite");
+    size_t k = vocab < QB_TOP ? vocab : QB_TOP;
+    for (size_t i = k; i < QB_TOP; i++)
+        stats->top[i] = -1;
+    qb_topk(logits, vocab, k, stats->top);
+    stats->margin = vocab > 1 ? logits[stats->top[0]] - logits[stats->top[1]] : 0;
+    stats->std = (float)qb_std_f32(logits, vocab);
+    return QB_OK;
+}
+
+enum qb_status qb_record_calibration(const struct qb_net *net, struct qb_record *out, struct qb_error *err)
+{
+    const struct qb_net_calibration *c = qb_net_calibration(net);
+    enum qb_status s;
+    if ((s = qb_record_f64(out, "alpha", c->alpha, "1", "global logit scale as applied", err)) ||
+        (s = qb_record_f64(out, "alpha_raw", c->alpha_raw, "1", "logit scale before the clamp", err)) ||
+        (s = qb_record_f64(out, "logit_std_fp", c->logit_std_fp, "1", "std of the FP32 logits on the contexts", err)) ||
+        (s = qb_record_f64(out, "logit_std_q", c->logit_std_q, "1", "std of the variant's logits on the contexts",
+                           err)))
+        return s;
+    size_t n = c->linears < 256 ? c->linears : 256;
+    if (n == 0)
+        return QB_OK;
+    float *lo = qb_record_add(out, "scale_min", QB_F32, 1, &n, "1", "least S of each scaled linear", err);
+    if (!lo)
+        return err->status;
+    memcpy(lo, c->scale_min, n * sizeof *lo);
+    float *hi = qb_record_add(out, "scale_max", QB_F32, 1, &n, "1", "largest S of each scaled linear", err);
+    if (!hi)
+        return err->status;
+    memcpy(hi, c->scale_max, n * sizeof *hi);
+    return QB_OK;
+}
+
+/* One step: logits of hidden, statistics of every row, the visitor, and the next token of each sequence. */
+static enum qb_status one_step(struct qb_net *net, const struct qb_generation *g, size_t step, const float *hidden,
+                               float *logits, struct qb_row_stats *stats, int32_t *next, qb_step_visit visit,
+                               void *context, struct qb_error *err)
+{
+    size_t vocab = qb_net_model(net)->arch.vocab;
+    enum qb_status s = qb_net_logits(net, hidden, g->batch, logits, err);
+    if (s)
+        return s;
+    for (size_t b = 0; b < g->batch; b++) {
+        s = qb_row_stats(logits + b * vocab, vocab, &stats[b], err);
+        if (s)
+            return qb_wrap(err, "prompt %zu, step %zu", b, step);
+        next[b] = stats[b].top[0];
+    }
+    return visit(context, step, hidden, logits, stats, err);
+}
+
+enum qb_status qb_generate_tokens(struct qb_net *net, const struct qb_generation *g, qb_step_visit visit, void *context,
+                                  struct qb_error *err)
+{
+    const struct qb_arch *arch = &qb_net_model(net)->arch;
+    struct qb_decoder *decoder = NULL;
+    enum qb_status s;
+    if (arch->context && g->length + g->steps > arch->context)
+        return qb_fail(err, QB_ERR_INPUT, "a prompt of %zu tokens and %zu steps need %zu positions; the model has %zu",
+                       g->length, g->steps, g->length + g->steps, arch->context);
+    float *hidden = qb_alloc(g->batch * arch->hidden, sizeof *hidden, "hidden states", err);
+    float *logits = qb_alloc(g->batch * arch->vocab, sizeof *logits, "logits", err);
+    struct qb_row_stats *stats = qb_alloc(g->batch, sizeof *stats, "row statistics", err);
+    int32_t *next = qb_alloc(g->batch, sizeof *next, "next tokens", err);
+    if (!hidden || !logits || !stats || !next) {
+        s = err->status;
+        goto out;
+    }
+    s = qb_decoder_create(net, g->batch, g->length + g->steps, &decoder, err);
+    if (!s)
+        s = qb_decoder_feed(decoder, g->prompts, g->length, hidden, err);
+    for (size_t step = 0; !s && step < g->steps; step++) {
+        if (step > 0)
+            s = qb_decoder_feed(decoder, next, 1, hidden, err);
+        if (!s)
+            s = one_step(net, g, step, hidden, logits, stats, next, visit, context, err);
+    }
+out:
+    qb_decoder_free(decoder);
+    qb_free(next);
+    qb_free(stats);
+    qb_free(logits);
+    qb_free(hidden);
+    return s;
+}

@@ -1,0 +1,42 @@
+/* What several experiments need: nets for a cell, one arm of greedy generation, logits statistics. */
+#ifndef QB_EXPERIMENTS_COMMON_H
+#define QB_EXPERIMENTS_COMMON_H
+
+#include "metric/metric.h"
+#include "run/experiment.h"
+
+/* The net of env's variant, or with `reference` the FP32 net; calibrated on env's calibration contexts. */
+enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err);
+
+/* Does `variant` store `tensor` encoded on `model`? A head tied to the embedding is the embedding's business. */
+bool qb_cell_places(const struct qb_model *model, const struct qb_variant *variant, const struct qb_tensor *tensor);
+
+/* The reason why a variant stores no weight encoded, or NULL when it does. */
+const char *qb_cell_stores_nothing(const struct qb_cell_env *env);
+
+#define QB_TOP 10
+
+/* What is kept of one logits row: the head of the distribution and how sharp it is. */
+struct qb_row_stats {
+    int32_t top[QB_TOP]; /* largest first; filled with -1 when the vocabulary is smaller */
+    float margin;        /* top-1 minus top-2 */
+    float std;           /* of the logits over the vocabulary, unbiased */
+};
+/* NaN or Inf in the logits is QB_ERR_NUMERIC, naming the vocabulary index. */
+enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err);
+
+/* alpha, alpha_raw, logit_std_fp, logit_std_q, scale_min[], scale_max[] of a calibrated net into a record. */
+enum qb_status qb_record_calibration(const struct qb_net *net, struct qb_record *out, struct qb_error *err);
+
+/* Free-running greedy generation on `net` from prompts[batch, length]: calls visit once a step with the batch's
+ * hidden[batch, H] and logits[batch, V] and the statistics of each row, whose top[0] is the token chosen. */
+struct qb_generation {
+    const int32_t *prompts;
+    size_t batch, length, steps;
+};
+typedef enum qb_status (*qb_step_visit)(void *context, size_t step, const float *hidden, const float *logits,
+                                        const struct qb_row_stats *stats, struct qb_error *err);
+enum qb_status qb_generate_tokens(struct qb_net *net, const struct qb_generation *generation, qb_step_visit visit,
+                                  void *context, struct qb_error *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* The experiments in display order. A new one is a file with a descriptor and its line here. */
+#include <stddef.h>
+#include <string.h>
+
+#include "run/experiment.h"
+
+extern const struct qb_experiment qb_experiment_roundtrip, qb_experiment_linearity, qb_experiment_depth,
+    qb_experiment_greedy, qb_experiment_teacher_forced, qb_experiment_memory, qb_experiment_speed;
+
+static const struct qb_experiment *const experiments[] = {
+    &qb_experiment_roundtrip,      &qb_experiment_linearity, &qb_experiment_depth, &qb_experiment_greedy,
+    &qb_experiment_teacher_forced, &qb_experiment_memory,    &qb_experiment_speed, NULL};
+
+const struct qb_experiment *const *qb_experiments(void)
+{
+    return experiments;
+}
+
+const struct qb_experiment *qb_experiment_find(const char *name)
+{
+    for (size_t i = 0; experiments[i]; i++)
+        if (strcmp(experiments[i]->name, name) == 0)
+            return experiments[i];
+    return NULL;
+}

@@ -1,0 +1,136 @@
+/* memory: bytes counted from the buffers that exist, beside the process's resident set and the source's formula. */
+#include <malloc.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "common.h"
+
+#define BUFFERS_MAX 8192
+
+/* One pass through the net, so that everything it keeps while running is there. */
+static enum qb_status touch(const struct qb_cell_env *env, struct qb_net *net, struct qb_error *err)
+{
+    int32_t token = 0;
+    float *hidden = qb_alloc(env->model->arch.hidden, sizeof *hidden, "hidden state", err);
+    float *logits = hidden ? qb_alloc(env->model->arch.vocab, sizeof *logits, "logits", err) : NULL;
+    enum qb_status s = logits ? qb_net_forward(net, &token, 1, 1, hidden, err) : err->status;
+    if (!s)
+        s = qb_net_logits(net, hidden, 1, logits, err);
+    qb_free(logits);
+    qb_free(hidden);
+    return s;
+}
+
+static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, struct qb_record *out,
+                                  struct qb_error *err)
+{
+    const char **tensor = qb_alloc(n, sizeof *tensor, "buffer names", err);
+    const char **store = tensor ? qb_alloc(n, sizeof *store, "buffer names", err) : NULL;
+    struct qb_text *role = store ? qb_alloc(n, sizeof *role, "buffer roles", err) : NULL;
+    const char **role_text = role ? qb_alloc(n, sizeof *role_text, "buffer roles", err) : NULL;
+    enum qb_status s = role_text ? QB_OK : err->status;
+    for (size_t i = 0; i < n && !s; i++) {
+        tensor[i] = rows[i].tensor;
+        store[i] = rows[i].store;
+        qb_role_print(rows[i].roles, &role[i]);
+        role_text[i] = role[i].data ? role[i].data : "";
+    }
+    if (!s && !(s = qb_record_text(out, "tensor", tensor, n, "stored buffers", err)) &&
+        !(s = qb_record_text(out, "store", store, n, "codec that stores each, or fp32", err)))
+        s = qb_record_text(out, "role", role_text, n, "roles of each", err);
+    for (size_t i = 0; role && i < n; i++)
+        qb_text_free(&role[i]);
+    qb_free(role_text);
+    qb_free(role);
+    qb_free(store);
+    qb_free(tensor);
+    return s;
+}
+
+/* Arrays of counts and the sums that metrics start from. Returns the FP32 size of all values in *values. */
+static enum qb_status add_counts(const struct qb_net_buffer *rows, size_t n, struct qb_record *out,
+                                 struct qb_error *err)
+{
+    int64_t *values = qb_record_add(out, "values", QB_I64, 1, &n, "values", "logical weights of each", err);
+    int64_t *bytes = values ? qb_record_add(out, "bytes", QB_I64, 1, &n, "bytes", "stored bytes of each", err) : NULL;
+    int64_t *cache =
+        bytes ? qb_record_add(out, "cache_bytes", QB_I64, 1, &n, "bytes", "decoded copies kept", err) : NULL;
+    if (!cache)
+        return err->status;
+    int64_t encoded = 0, total = 0, norms = 0;
+    for (size_t i = 0; i < n; i++) {
+        values[i] = (int64_t)rows[i].values;
+        bytes[i] = (int64_t)rows[i].bytes;
+        cache[i] = (int64_t)rows[i].cache_bytes;
+        total += values[i];
+        norms += rows[i].roles & QB_ROLE_NORM ? values[i] : 0;
+        if (strcmp(rows[i].store, "fp32") != 0)
+            encoded += values[i];
+    }
+    int64_t counted = total - norms, plain = counted - encoded; /* the source counts matrices and biases */
+    enum qb_status s = qb_record_i64(out, "weight_values", total, "values", "all weights, each counted once", err);
+    if (!s)
+        s = qb_record_i64(out, "encoded_values", encoded, "values", "of these, stored by a codec", err);
+    if (!s)
+        s = qb_record_i64(out, "fp32_bytes", total * 4, "bytes", "all weights at 4 bytes", err);
+    if (!s) /* source-protocols 4 */
+        s = qb_record_i64(out, "published_fp32_bytes", counted * 4, "bytes", "as the source counts: without norms",
+                          err);
+    if (!s) /* its second term is negative whenever more is encoded than not */
+        s = qb_record_i64(out, "published_bytes", encoded * 2 + (plain - encoded) * 4, "bytes",
+                          "the source's formula enc*2 + (fp - enc)*4", err);
+    return s;
+}
+
+static enum qb_status add_process(const struct qb_cell_env *env, struct qb_net *net, const size_t before[2],
+                                  struct qb_record *out, struct qb_error *err)
+{
+    struct qb_decoder *decoder = NULL;
+    enum qb_status s = qb_decoder_create(net, 1, 16, &decoder, err);
+    if (s)
+        return s;
+    int64_t kv = env->model->arch.causal ? (int64_t)(qb_decoder_kv_bytes(decoder) / 16) : 0;
+    qb_decoder_free(decoder);
+    struct {
+        const char *name, *description;
+        size_t value;
+    } list[] = {{"rss_before", "resident set before the net was built", before[0]},
+                {"rss_after", "resident set after one forward pass", qb_rss_bytes()},
+                {"peak_rss", "largest resident set of the worker", qb_peak_rss_bytes()},
+                {"accounted_before", "accounted bytes before the net was built", before[1]},
+                {"accounted_after", "accounted bytes after one forward pass", qb_mem_stats().live_bytes},
+                {"kv_bytes_per_token", "KV cache of one token (FP32)", (size_t)kv}};
+    for (size_t i = 0; i < sizeof list / sizeof *list && !s; i++)
+        s = qb_record_i64(out, list[i].name, (int64_t)list[i].value, "bytes", list[i].description, err);
+    return s;
+}
+
+static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    struct qb_net *net = NULL;
+    malloc_trim(0);
+    size_t before[2] = {qb_rss_bytes(), qb_mem_stats().live_bytes};
+    enum qb_status s = qb_cell_net(env, false, &net, err);
+    if (s)
+        return s;
+    struct qb_net_buffer *rows = qb_alloc(BUFFERS_MAX, sizeof *rows, "buffer table", err);
+    if (!rows)
+        s = err->status;
+    if (!s && !(s = touch(env, net, err))) {
+        size_t n = qb_net_buffers(net, rows, BUFFERS_MAX);
+        if (n > BUFFERS_MAX)
+            s = qb_fail(err, QB_ERR_INTERNAL, "%zu stored buffers, at most %d fit", n, BUFFERS_MAX);
+        if (!s && !(s = add_buffers(rows, n, out, err)) && !(s = add_counts(rows, n, out, err)))
+            s = add_process(env, net, before, out, err);
+    }
+    qb_free(rows);
+    qb_net_free(net);
+    return s;
+}
+
+const struct qb_experiment qb_experiment_memory = {
+    .name = "memory",
+    .summary = "bytes by role from the buffers that exist, resident set, and the source's formula",
+    .run = run,
+};

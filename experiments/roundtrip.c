@@ -1,0 +1,266 @@
+/* roundtrip: what storing a tensor in the variant's format does to its values, on the model's own placed tensors and on
+ * generated inputs of known shape. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "common.h"
+
+enum { OPTION_ROWS, OPTION_COLS };
+static const struct qb_codec_option options[] = {
+    {"rows", QB_OPTION_INT, "256", 1, 65536, NULL, "rows of each generated input"},
+    {"cols", QB_OPTION_INT, "256", 1, 65536, NULL, "columns of each generated input"},
+    {0}};
+
+/* Error statistics of one matrix; arrays of struct stats_arrays hold one entry a matrix. */
+struct stats_arrays {
+    double *signal, *error, *max_abs, *abs_max, *max_relative;
+};
+
+static void measure(const float *x, const float *decoded, size_t n, struct stats_arrays *to, size_t at)
+{
+    for (size_t i = 0; i < n; i++) {
+        double v = x[i], e = fabs((double)decoded[i] - v);
+        to->signal[at] += v * v;
+        to->error[at] += e * e;
+        to->max_abs[at] = fmax(to->max_abs[at], e);
+        to->abs_max[at] = fmax(to->abs_max[at], fabs(v));
+        if (v != 0)
+            to->max_relative[at] = fmax(to->max_relative[at], e / fabs(v));
+    }
+}
+
+static enum qb_status add_stats(const char *prefix, size_t n, struct stats_arrays *to, struct qb_record *out,
+                                struct qb_error *err)
+{
+    struct {
+        const char *name, *unit, *description;
+        double **data;
+    } list[] = {{"signal_power", "1", "sum of squared values", &to->signal},
+                {"error_power", "1", "sum of squared errors", &to->error},
+                {"max_abs_error", "1", "largest |decoded - x|", &to->max_abs},
+                {"abs_max", "1", "largest |x|", &to->abs_max},
+                {"max_relative_error", "1", "largest |decoded - x| / |x| over x != 0", &to->max_relative}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", prefix, list[i].name);
+        *list[i].data = qb_record_add(out, name, QB_F64, 1, &n, list[i].unit, list[i].description, err);
+        if (!*list[i].data)
+            return err->status;
+    }
+    return QB_OK;
+}
+
+/* Distinct code values and how often each occurred: an open hash table over the bits of a float, given up on when it
+ * holds more than CODES_MAX values. */
+#define CODES_MAX 4096
+#define CODES_SLOTS (4 * CODES_MAX)
+struct codes {
+    float value[CODES_SLOTS];
+    int64_t count[CODES_SLOTS]; /* 0: the slot is free */
+    size_t used;
+    bool overflow;
+};
+
+static void count_codes(struct codes *c, const float *coordinates, size_t n)
+{
+    for (size_t i = 0; i < n && !c->overflow; i++) {
+        float v = coordinates[i] + 0.0f; /* -0 counts as 0 */
+        uint32_t bits;
+        memcpy(&bits, &v, sizeof bits);
+        size_t slot = (bits * 2654435761u >> 16) % CODES_SLOTS;
+        while (c->count[slot] && c->value[slot] != v)
+            slot = (slot + 1) % CODES_SLOTS;
+        c->value[slot] = v;
+        c->used += c->count[slot]++ == 0;
+        c->overflow = c->used > CODES_MAX;
+    }
+}
+
+/* Encodes and decodes x[rows, cols] and adds what came out at index `at`; with codes != NULL counts them, too. */
+static enum qb_status one_matrix(const struct qb_format *format, const float *x, size_t rows, size_t cols,
+                                 struct stats_arrays *to, size_t at, struct codes *codes, struct qb_error *err)
+{
+    size_t bytes;
+    enum qb_status s = qb_encoded_size(format, rows, cols, &bytes, err);
+    if (s)
+        return s;
+    void *encoded = qb_alloc(bytes, 1, "encoded tensor", err);
+    float *decoded = qb_alloc(rows * cols, sizeof *decoded, "decoded tensor", err);
+    if (!encoded || !decoded)
+        s = err->status;
+    if (!s && !(s = qb_encode(format, rows, cols, x, encoded, bytes, err)) &&
+        !(s = qb_decode(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
+        measure(x, decoded, rows * cols, to, at);
+    if (!s && codes && !codes->overflow && format->plugin->codec->coordinates &&
+        !(s = qb_coordinates(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
+        count_codes(codes, decoded, rows * cols);
+    qb_free(decoded);
+    qb_free(encoded);
+    return s;
+}
+
+static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *codes, struct qb_record *out,
+                                 struct qb_error *err)
+{
+    const struct qb_model *m = env->model;
+    const struct qb_tensor *placed[4096];
+    const char *names[4096];
+    size_t n = 0;
+    for (size_t i = 0; i < m->tensor_count && n < 4096; i++)
+        if (qb_cell_places(m, env->variant, &m->tensors[i])) {
+            placed[n] = &m->tensors[i];
+            names[n++] = m->tensors[i].name;
+        }
+    struct stats_arrays stats;
+    enum qb_status s = qb_record_text(out, "tensor", names, n, "the placed tensors", err);
+    if (!s)
+        s = add_stats("", n, &stats, out, err);
+    int64_t *values = s ? NULL : qb_record_add(out, "tensor_values", QB_I64, 1, &n, "values", "size of each", err);
+    if (!s && !values)
+        s = err->status;
+    for (size_t i = 0; i < n && !s; i++) {
+        values[i] = (int64_t)(placed[i]->rows * placed[i]->cols);
+        s = one_matrix(&env->variant->weights, placed[i]->data, placed[i]->rows, placed[i]->cols, &stats, i, codes,
+                       err);
+        if (s)
+            qb_wrap(err, "tensor '%s'", placed[i]->name);
+    }
+    return s;
+}
+
+/* Generated inputs, all scaled to about the size of trained weights (sigma 0.02). */
+static double draw_unit(struct qb_rng *rng)
+{
+    return ((double)qb_rng_u32(rng) + 0.5) / 4294967296.0;
+}
+
+static double draw_normal(struct qb_rng *rng)
+{
+    double u = draw_unit(rng), v = draw_unit(rng);
+    return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+}
+
+static double draw_laplace(struct qb_rng *rng)
+{
+    double u = draw_unit(rng) - 0.5;
+    return (u < 0 ? 1 : -1) * log(1 - 2 * fabs(u)) / sqrt(2);
+}
+
+static double draw_t5(struct qb_rng *rng)
+{
+    double z = draw_normal(rng), chi2 = 0;
+    for (int i = 0; i < 5; i++) {
+        double g = draw_normal(rng);
+        chi2 += g * g;
+    }
+    return z / sqrt(chi2 / 5);
+}
+
+static double draw_log_uniform(struct qb_rng *rng)
+{
+    double sign = qb_rng_u32(rng) & 1 ? 1 : -1;
+    return sign * exp(log(1e-4) * draw_unit(rng)) * 50; /* four decades up to 50 sigma */
+}
+
+static double draw_uniform(struct qb_rng *rng)
+{
+    return (2 * draw_unit(rng) - 1) * sqrt(3);
+}
+
+static const struct {
+    const char *name;
+    double (*draw)(struct qb_rng *);
+} inputs[] = {{"gaussian", draw_normal},
+              {"laplace", draw_laplace},
+              {"student_t5", draw_t5},
+              {"log_uniform", draw_log_uniform},
+              {"uniform", draw_uniform}};
+#define INPUTS (sizeof inputs / sizeof *inputs)
+
+static enum qb_status on_generated(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    size_t rows = (size_t)env->options[OPTION_ROWS].i, cols = (size_t)env->options[OPTION_COLS].i;
+    const char *names[INPUTS];
+    struct stats_arrays stats;
+    struct qb_rng rng;
+    for (size_t i = 0; i < INPUTS; i++)
+        names[i] = inputs[i].name;
+    enum qb_status s = qb_record_text(out, "input", names, INPUTS, "generated inputs, sigma 0.02", err);
+    if (!s)
+        s = add_stats("input_", INPUTS, &stats, out, err);
+    if (s)
+        return s;
+    float *x = qb_alloc(rows * cols, sizeof *x, "generated input", err);
+    if (!x)
+        return err->status;
+    for (size_t i = 0; i < INPUTS && !s; i++) {
+        qb_rng_seed(&rng, env->seed + (uint32_t)i);
+        for (size_t j = 0; j < rows * cols; j++)
+            x[j] = (float)(0.02 * inputs[i].draw(&rng));
+        s = one_matrix(&env->variant->weights, x, rows, cols, &stats, i, NULL, err);
+        if (s)
+            qb_wrap(err, "input '%s'", inputs[i].name);
+    }
+    qb_free(x);
+    return s;
+}
+
+struct code_row {
+    float value;
+    int64_t count;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    float x = ((const struct code_row *)a)->value, y = ((const struct code_row *)b)->value;
+    return (x > y) - (x < y);
+}
+
+static enum qb_status add_histogram(const struct codes *codes, struct qb_record *out, struct qb_error *err)
+{
+    size_t n = 0;
+    if (codes->overflow || codes->used == 0)
+        return QB_OK;
+    struct code_row *rows = qb_alloc(codes->used, sizeof *rows, "code histogram", err);
+    if (!rows)
+        return err->status;
+    for (size_t i = 0; i < CODES_SLOTS; i++)
+        if (codes->count[i])
+            rows[n++] = (struct code_row){codes->value[i], codes->count[i]};
+    qsort(rows, n, sizeof *rows, compare_rows);
+    float *value = qb_record_add(out, "code_value", QB_F32, 1, &n, "1", "coordinates that occur", err);
+    int64_t *count =
+        value ? qb_record_add(out, "code_count", QB_I64, 1, &n, "weights", "how often each occurs", err) : NULL;
+    for (size_t i = 0; count && i < n; i++) {
+        value[i] = rows[i].value;
+        count[i] = rows[i].count;
+    }
+    qb_free(rows);
+    return count ? QB_OK : err->status;
+}
+
+static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    struct codes *codes = qb_alloc(1, sizeof *codes, "code histogram", err);
+    if (!codes)
+        return err->status;
+    enum qb_status s = on_tensors(env, codes, out, err);
+    if (!s)
+        s = on_generated(env, out, err);
+    if (!s)
+        s = add_histogram(codes, out, err);
+    qb_free(codes);
+    return s;
+}
+
+const struct qb_experiment qb_experiment_roundtrip = {
+    .name = "roundtrip",
+    .summary = "what storing does to values: SQNR, largest errors, code histogram, per tensor and on known inputs",
+    .options = options,
+    .skip = qb_cell_stores_nothing,
+    .run = run,
+};

@@ -1,0 +1,279 @@
+/* teacher-forced: reference and variant read the same tokens; their next-token distributions are compared at every
+ * position. On text: chunks of a corpus. With text_greedy: the tokens that the reference itself generates. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "common.h"
+
+#define BLOCK 256 /* positions whose logits exist at once */
+
+/* Per-position arrays, all [positions]. */
+struct rows {
+    size_t count;
+    int32_t *chunk, *position, *target;
+    double *kl, *nll, *reference_nll;
+    uint8_t *top1, *overlap;
+    float *max_diff, *logit_std, *margin;
+};
+
+static enum qb_status add_rows(size_t n, struct rows *r, struct qb_record *out, struct qb_error *err)
+{
+    r->count = n;
+    r->chunk = qb_record_add(out, "chunk", QB_I32, 1, &n, "1", "chunk of the text that the position is in", err);
+    r->position =
+        qb_record_add(out, "position", QB_I32, 1, &n, "1", "position in its chunk, or place among the compared", err);
+    r->target = qb_record_add(out, "target", QB_I32, 1, &n, "token id", "the token that follows; -1: none", err);
+    r->kl = qb_record_add(out, "kl", QB_F64, 1, &n, "nat", "KL(reference || variant) of the next token", err);
+    r->top1 = qb_record_add(out, "top1", QB_U8, 1, &n, "1", "1: both arms have the same most likely token", err);
+    r->overlap = qb_record_add(out, "overlap10", QB_U8, 1, &n, "tokens", "shared tokens of the two top-10 lists", err);
+    r->nll = qb_record_add(out, "nll", QB_F64, 1, &n, "nat", "variant's -log p(target); NaN without target", err);
+    r->reference_nll = qb_record_add(out, "reference_nll", QB_F64, 1, &n, "nat",
+                                     "reference's -log p(target); NaN without target", err);
+    r->max_diff = qb_record_add(out, "max_logit_diff", QB_F32, 1, &n, "1", "largest |logit difference|", err);
+    r->logit_std = qb_record_add(out, "logit_std", QB_F32, 1, &n, "1", "std of the reference's logits", err);
+    r->margin = qb_record_add(out, "margin", QB_F32, 1, &n, "1", "reference's top-1 minus top-2 logit", err);
+    return r->chunk && r->position && r->target && r->kl && r->top1 && r->overlap && r->nll && r->reference_nll &&
+                   r->max_diff && r->logit_std && r->margin
+               ? QB_OK
+               : err->status;
+}
+
+static enum qb_status compare_row(const float *p, const float *q, size_t vocab, struct rows *r, size_t i,
+                                  struct qb_error *err)
+{
+    struct qb_row_stats ps, qs;
+    enum qb_status s = qb_row_stats(p, vocab, &ps, err);
+    if (s)
+        return qb_wrap(err, "reference, position %zu", i);
+    if ((s = qb_row_stats(q, vocab, &qs, err)))
+        return qb_wrap(err, "position %zu", i);
+    r->kl[i] = qb_kl(p, q, vocab);
+    r->top1[i] = ps.top[0] == qs.top[0];
+    r->overlap[i] = (uint8_t)qb_overlap(ps.top, qs.top, vocab < QB_TOP ? vocab : QB_TOP);
+    r->logit_std[i] = ps.std;
+    r->margin[i] = ps.margin;
+    float largest = 0;
+    for (size_t v = 0; v < vocab; v++)
+        largest = fmaxf(largest, fabsf(p[v] - q[v]));
+    r->max_diff[i] = largest;
+    r->nll[i] = r->reference_nll[i] = NAN;
+    if (r->target[i] >= 0) {
+        r->reference_nll[i] = qb_logsumexp(p, vocab) - (double)p[r->target[i]];
+        r->nll[i] = qb_logsumexp(q, vocab) - (double)q[r->target[i]];
+    }
+    return QB_OK;
+}
+
+struct compare {
+    const float *p, *q;
+    size_t vocab, first;
+    struct rows *rows;
+    struct qb_error *errors; /* one a row of the block */
+};
+
+static void compare_task(void *context, size_t i, unsigned worker)
+{
+    struct compare *c = context;
+    (void)worker;
+    compare_row(c->p + i * c->vocab, c->q + i * c->vocab, c->vocab, c->rows, c->first + i, &c->errors[i]);
+}
+
+/* Rows [first, first + n) from both arms' final hidden states. */
+static enum qb_status compare_block(const struct qb_cell_env *env, struct qb_net *fp32, struct qb_net *net,
+                                    const float *reference, const float *hidden, size_t first, size_t n, float *p,
+                                    float *q, struct rows *r, struct qb_error *err)
+{
+    size_t vocab = env->model->arch.vocab;
+    enum qb_status s = qb_net_logits(fp32, reference, n, p, err);
+    if (!s)
+        s = qb_net_logits(net, hidden, n, q, err);
+    if (s)
+        return s;
+    struct qb_error *errors = qb_alloc(n, sizeof *errors, "row errors", err);
+    if (!errors)
+        return err->status;
+    struct compare c = {p, q, vocab, first, r, errors};
+    qb_pool_run(env->pool, n, compare_task, &c);
+    for (size_t i = 0; i < n && !s; i++)
+        if (errors[i].status) {
+            *err = errors[i];
+            s = err->status;
+        }
+    qb_free(errors);
+    return s;
+}
+
+static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *net, const float *reference,
+                                  const float *hidden, struct rows *r, struct qb_error *err)
+{
+    size_t vocab = env->model->arch.vocab, width = env->model->arch.hidden;
+    struct qb_net *fp32 = NULL;
+    enum qb_status s = qb_cell_net(env, true, &fp32, err);
+    float *p = s ? NULL : qb_alloc(BLOCK * vocab, sizeof *p, "reference logits", err);
+    float *q = p ? qb_alloc(BLOCK * vocab, sizeof *q, "logits", err) : NULL;
+    if (!s && !q)
+        s = err->status;
+    for (size_t i = 0; i < r->count && !s; i += BLOCK) {
+        size_t n = r->count - i < BLOCK ? r->count - i : BLOCK;
+        s = compare_block(env, fp32, net, reference + i * width, hidden + i * width, i, n, p, q, r, err);
+    }
+    qb_free(q);
+    qb_free(p);
+    qb_net_free(fp32);
+    return s;
+}
+
+/* Final hidden states of all positions of the text, a chunk at a time: hidden[chunks * context, H]. */
+static enum qb_status read_text(const struct qb_cell_env *env, struct qb_net *net, float *hidden, struct qb_error *err)
+{
+    const struct qb_inputs *in = env->inputs;
+    enum qb_status s = QB_OK;
+    for (size_t c = 0; c < in->chunks && !s; c++) {
+        s = qb_net_forward(net, in->text + c * in->context, 1, in->context,
+                           hidden + c * in->context * env->model->arch.hidden, err);
+        if (s)
+            return qb_wrap(err, "chunk %zu", c);
+    }
+    return s;
+}
+
+/* The reference's own text: prompt 0 and what FP32 generates behind it, read in one pass. The positions compared are
+ * those that predict the generated tokens; a model without causal mask, whose states depend on all that is read, is
+ * compared on the first positions of the sequence instead (source-protocols 2 and 3). */
+static size_t own_length(const struct qb_cell_env *env)
+{
+    const struct qb_arch *arch = &env->model->arch;
+    bool sees_all = arch->attention && !arch->causal;
+    return env->inputs->text_greedy + (sees_all ? 0 : env->inputs->prompt_length - 1);
+}
+
+struct keep {
+    int32_t *tokens;
+    size_t room;
+};
+
+static enum qb_status keep_step(void *context, size_t step, const float *hidden, const float *logits,
+                                const struct qb_row_stats *stats, struct qb_error *err)
+{
+    struct keep *k = context;
+    (void)hidden, (void)logits, (void)err;
+    if (step < k->room)
+        k->tokens[step] = stats[0].top[0];
+    return QB_OK;
+}
+
+/* Fills tokens[length] with prompt 0 and the net's continuation. */
+static enum qb_status write_own(const struct qb_cell_env *env, struct qb_net *net, int32_t *tokens, size_t length,
+                                struct qb_error *err)
+{
+    const struct qb_inputs *in = env->inputs;
+    if (!in->prompts)
+        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no prompt to generate its text from", env->model->name);
+    size_t prompt = in->prompt_length < length ? in->prompt_length : length;
+    memcpy(tokens, in->prompts, prompt * sizeof *tokens);
+    if (prompt == length)
+        return QB_OK;
+    struct keep keep = {tokens + prompt, length - prompt};
+    struct qb_generation g = {in->prompts, 1, in->prompt_length, length - prompt};
+    return qb_generate_tokens(net, &g, keep_step, &keep, err);
+}
+
+/* Final hidden states of the compared positions of tokens[length]: hidden[text_greedy, H]. */
+static enum qb_status read_own(const struct qb_cell_env *env, struct qb_net *net, const int32_t *tokens, size_t length,
+                               float *hidden, struct qb_error *err)
+{
+    size_t width = env->model->arch.hidden, n = env->inputs->text_greedy;
+    float *all = qb_alloc(length * width, sizeof *all, "hidden states", err);
+    if (!all)
+        return err->status;
+    enum qb_status s = qb_net_forward(net, tokens, 1, length, all, err);
+    memcpy(hidden, all + (length - n) * width, n * width * sizeof *hidden);
+    qb_free(all);
+    return s;
+}
+
+/* Positions of this cell; 0 when the model has no text. */
+static size_t positions(const struct qb_inputs *in)
+{
+    return in->text_greedy ? in->text_greedy : in->chunks * in->context;
+}
+
+static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    const struct qb_inputs *in = env->inputs;
+    size_t n = positions(in), dims[2] = {n, env->model->arch.hidden};
+    struct qb_net *net = NULL;
+    if (n == 0)
+        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no text; give `corpus` to the model or to teacher-forced",
+                       env->model->name);
+    float *hidden = qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err);
+    if (!hidden)
+        return err->status;
+    size_t length = own_length(env);
+    int32_t *tokens = NULL;
+    if (in->text_greedy && !(tokens = qb_record_add(out, "tokens", QB_I32, 1, &length, "token id",
+                                                    "prompt 0 and what FP32 generates", err)))
+        return err->status;
+    enum qb_status s = qb_cell_net(env, true, &net, err);
+    if (!s && tokens && !(s = write_own(env, net, tokens, length, err)))
+        s = read_own(env, net, tokens, length, hidden, err);
+    else if (!s)
+        s = read_text(env, net, hidden, err);
+    qb_net_free(net);
+    return s;
+}
+
+/* The variant's final hidden states on the reference's tokens. */
+static enum qb_status read_variant(const struct qb_cell_env *env, struct qb_net *net, float *hidden,
+                                   struct qb_error *err)
+{
+    const struct qb_inputs *in = env->inputs;
+    if (!in->text_greedy)
+        return read_text(env, net, hidden, err);
+    const struct qb_array *tokens = qb_record_get(env->reference, "tokens", QB_I32, 1);
+    if (!tokens || tokens->count != own_length(env))
+        return qb_fail(err, QB_ERR_INTERNAL, "the reference's tokens do not fit this run");
+    return read_own(env, net, tokens->data, tokens->count, hidden, err);
+}
+
+static void fill_places(const struct qb_inputs *in, struct rows *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        size_t context = in->text_greedy ? r->count : in->context;
+        r->chunk[i] = (int32_t)(i / context);
+        r->position[i] = (int32_t)(i % context);
+        r->target[i] = in->text_greedy || i % context + 1 == context ? -1 : in->text[i + 1];
+    }
+}
+
+static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    size_t n = positions(env->inputs), width = env->model->arch.hidden;
+    const struct qb_array *ref = qb_record_get(env->reference, "hidden", QB_F32, 2);
+    struct qb_net *net = NULL;
+    struct rows rows = {0};
+    if (!ref || ref->count != n * width)
+        return qb_fail(err, QB_ERR_INTERNAL, "the reference's hidden states do not fit this run");
+    enum qb_status s = add_rows(n, &rows, out, err);
+    if (s)
+        return s;
+    fill_places(env->inputs, &rows);
+    float *hidden = qb_alloc(n * width, sizeof *hidden, "hidden states", err);
+    if (!hidden)
+        return err->status;
+    if (!(s = qb_cell_net(env, false, &net, err)) && !(s = read_variant(env, net, hidden, err)))
+        s = compare_all(env, net, ref->data, hidden, &rows, err);
+    if (!s && env->variant->calibrated)
+        s = qb_record_calibration(net, out, err);
+    qb_net_free(net);
+    qb_free(hidden);
+    return s;
+}
+
+const struct qb_experiment qb_experiment_teacher_forced = {
+    .name = "teacher-forced",
+    .summary = "next-token distributions on the same tokens against FP32: top-1, top-10, KL, perplexity",
+    .reference = reference,
+    .run = run,
+};

@@ -1,0 +1,122 @@
+/* Interleaved timing of probes. */
+#include "bench_probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+#define TURN 1e-3 /* least seconds of a timed turn */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct qb_probe *qb_probes_add(struct qb_probes *probes, struct qb_error *err)
+{
+    if (probes->count == probes->room) {
+        size_t room = probes->room ? 2 * probes->room : 32;
+        struct qb_probe *items = qb_alloc(room, sizeof *items, "probes", err);
+        if (!items)
+            return NULL;
+        if (probes->count)
+            memcpy(items, probes->items, probes->count * sizeof *items);
+        qb_free(probes->items);
+        probes->items = items;
+        probes->room = room;
+    }
+    struct qb_probe *probe = &probes->items[probes->count];
+    probe->ceiling = probes->count++;
+    return probe;
+}
+
+/* Seconds of one call, the mean over as many as fill a turn. */
+static enum qb_status turn(const struct qb_probe *probe, double *seconds, struct qb_error *err)
+{
+    double start = now(), spent = 0;
+    size_t calls = 0;
+    do {
+        enum qb_status s = probe->call(probe->context, err);
+        if (s)
+            return qb_wrap(err, "%s %s", probe->name, probe->detail);
+        calls++;
+        spent = now() - start;
+    } while (spent < TURN);
+    *seconds = spent / (double)calls;
+    return QB_OK;
+}
+
+enum qb_status qb_probes_run(struct qb_probes *probes, struct qb_error *err)
+{
+    double untimed;
+    for (size_t i = 0; i < probes->count; i++) {
+        struct qb_probe *probe = &probes->items[i];
+        probe->seconds = qb_alloc(probes->repeats, sizeof *probe->seconds, "timings", err);
+        if (!probe->seconds || turn(probe, &untimed, err))
+            return err->status;
+    }
+    for (size_t r = 0; r < probes->repeats; r++)
+        for (size_t i = 0; i < probes->count; i++)
+            if (turn(&probes->items[i], &probes->items[i].seconds[r], err))
+                return err->status;
+    return QB_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* min, median and max of the rate. */
+static void rates(const struct qb_probes *probes, size_t i, double out[3])
+{
+    const struct qb_probe *probe = &probes->items[i];
+    double sorted[1024];
+    size_t n = probes->repeats < 1024 ? probes->repeats : 1024;
+    memcpy(sorted, probe->seconds, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_value);
+    out[0] = probe->work / sorted[n - 1] * 1e-9;
+    out[1] = probe->work / ((sorted[(n - 1) / 2] + sorted[n / 2]) / 2) * 1e-9;
+    out[2] = probe->work / sorted[0] * 1e-9;
+}
+
+double qb_probes_rate(const struct qb_probes *probes, size_t i)
+{
+    double rate[3];
+    rates(probes, i, rate);
+    return rate[1];
+}
+
+enum qb_status qb_probes_list(const struct qb_probes *probes, struct qb_listing *listing, struct qb_error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < probes->count; i++) {
+        const struct qb_probe *probe = &probes->items[i];
+        char text[3][32], n[32], share[32] = "";
+        double rate[3];
+        rates(probes, i, rate);
+        for (int k = 0; k < 3; k++)
+            snprintf(text[k], sizeof text[k], "%.4g", rate[k]);
+        snprintf(n, sizeof n, "%zu", probes->repeats);
+        if (probe->ceiling != i)
+            snprintf(share, sizeof share, "%.3f", rate[1] / qb_probes_rate(probes, probe->ceiling));
+        qb_listing_add(listing, (const char *[]){probe->group, probe->name, probe->detail, text[1], text[0], text[2],
+                                                 probe->unit, n, share,
+                                                 probe->ceiling != i ? probes->items[probe->ceiling].name : ""});
+    }
+    return QB_OK;
+}
+
+void qb_probes_free(struct qb_probes *probes)
+{
+    for (size_t i = 0; i < probes->count; i++)
+        qb_free(probes->items[i].seconds);
+    qb_free(probes->items);
+    *probes = (struct qb_probes){0};
+}

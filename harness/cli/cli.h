@@ -1,0 +1,108 @@
+/* What the subcommands share. Only this room prints to stdout or decides exit codes. */
+#ifndef QB_CLI_H
+#define QB_CLI_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/error.h"
+#include "base/text.h"
+#include "codec/registry.h"
+
+enum { QB_EXIT_DONE = 0, QB_EXIT_SHORT = 1, QB_EXIT_INPUT = 2, QB_EXIT_CELLS = 3, QB_EXIT_INTERRUPTED = 130 };
+
+/* Subcommands, one file each; argv[0] is the subcommand's name. They return the exit code. */
+int qb_command_run(int argc, char **argv);
+int qb_command_show(int argc, char **argv);
+int qb_command_list(int argc, char **argv);
+int qb_command_claims(int argc, char **argv);
+int qb_command_report(int argc, char **argv);
+int qb_command_inspect(int argc, char **argv);
+int qb_command_bench(int argc, char **argv);
+int qb_command_generate(int argc, char **argv);
+
+/* ---- options and help as data ---- */
+
+#define QB_FLAGS_MAX 24
+
+struct qb_flag {
+    const char *name;     /* long name; NULL ends the list */
+    char letter;          /* short name, or 0 */
+    const char *argument; /* what it takes, for the help ("FILE"), or NULL */
+    const char *help;
+};
+
+struct qb_usage {
+    const char *name;            /* of the subcommand */
+    const char *synopsis;        /* what follows it */
+    const char *summary;         /* a sentence or two */
+    const struct qb_flag *flags; /* --help is added */
+    const char *examples;        /* lines, each a command */
+};
+
+enum { QB_FLAG_END = -1, QB_FLAG_STOP = -2 };
+struct qb_flags { /* a parse in progress; zero-initialise with usage */
+    const struct qb_usage *usage;
+    struct option options[QB_FLAGS_MAX + 2];
+    char letters[3 * QB_FLAGS_MAX + 4];
+    int code; /* QB_FLAG_STOP: the exit code (help was printed, or an unknown option with the nearest one) */
+};
+/* The index of the next flag of argv in usage->flags, its argument in optarg; QB_FLAG_END: optind is at the first
+ * positional argument; QB_FLAG_STOP: return flags->code. */
+int qb_flags_next(struct qb_flags *flags, int argc, char **argv);
+void qb_usage_print(const struct qb_usage *usage);
+
+/* ---- messages and exit codes ---- */
+
+/* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
+int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int qb_complain_error(const struct qb_error *err);
+/* Writes text to stdout and checks that it arrived. */
+int qb_print(const struct qb_text *text);
+
+/* ---- argument values ---- */
+enum qb_output { QB_OUTPUT_CONSOLE, QB_OUTPUT_CSV, QB_OUTPUT_JSON };
+enum qb_status qb_parse_output(const char *text, enum qb_output *output, struct qb_error *err);
+enum qb_status qb_parse_count(const char *flag, const char *text, long min, long max, long *value,
+                              struct qb_error *err);
+/* --isa NAME, refused when the CPU lacks it. */
+enum qb_status qb_parse_isa(const char *text, enum qb_isa *isa, struct qb_error *err);
+
+/* The plugin folders' codecs and those of `extra` (NULL-terminated, may be NULL). */
+enum qb_status qb_open_registry(const char *const *extra, struct qb_registry **registry, struct qb_error *err);
+
+/* A suite argument: a file, or the name of a shipped suite. Writes out[4096]. */
+enum qb_status qb_find_suite(const char *text, char out[4096], struct qb_error *err);
+/* The folder of the shipped suites; false when there is none. */
+bool qb_suites_folder(char out[4096]);
+
+/* ---- output formats ---- */
+void qb_json_string(struct qb_text *out, const char *text);
+/* The shortest decimal that reads back as the same double; null (JSON) or nothing (CSV) when it is not finite. */
+void qb_json_number(struct qb_text *out, double value);
+void qb_csv_number(struct qb_text *out, double value);
+void qb_csv_field(struct qb_text *out, const char *text); /* RFC 4180 */
+
+/* Columns of a text: the terminal's, $COLUMNS, or 100. */
+size_t qb_columns(int fd);
+
+/* A table with aligned columns: cells[rows][cols], row 0 the header; the first column left, others right. Columns that
+ * do not fit `width` go into further tables under the first, each with the first column again. */
+void qb_table(struct qb_text *out, const char *const *cells, size_t rows, size_t cols, size_t width);
+/* Characters of a UTF-8 text. */
+size_t qb_text_width(const char *text);
+
+/* A list of records as console table, CSV or JSON: the same columns each. A value that looks like a number in a column
+ * with `numeric` is one in JSON. */
+struct qb_listing {
+    const char *const *columns; /* NULL-terminated */
+    const bool *numeric;        /* per column, or NULL */
+    char **values;              /* [rows * columns], qb_strdup'ed */
+    size_t rows, room;
+};
+void qb_listing_add(struct qb_listing *listing, const char *const *values);
+void qb_listing_print(const struct qb_listing *listing, enum qb_output output, struct qb_text *out);
+void qb_listing_free(struct qb_listing *listing);
+
+#endif

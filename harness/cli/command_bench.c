@@ -1,0 +1,196 @@
+/* qinsbench bench: codecs against memcpy, products against plain OpenBLAS, OpenBLAS's core types against each other. */
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "bench_probe.h"
+#include "cli.h"
+#include "compute/linear.h"
+
+extern char **environ;
+
+enum { OUTPUT, ONLY, REPEATS, THREADS, CODEC, ISA, BLAS_CORE, SQUARE };
+static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
+                                       {"only", 0, "GLOB", "codecs whose id matches"},
+                                       {"repeats", 0, "N", "timed rounds; default 15"},
+                                       {"threads", 0, "N", "threads of the products and the forward pass; default 1"},
+                                       {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
+                                       {"isa", 0, "LEVEL", "highest level to measure: portable, avx2 or avx512"},
+                                       {"blas-core", 0, "NAME", "OpenBLAS core type (OPENBLAS_CORETYPE), or auto"},
+                                       {"square", 0, NULL, "print OpenBLAS's rate on one square product and end"},
+                                       {0}};
+static const struct qb_usage usage = {
+    "bench", "[options]",
+    "Measures encode and decode of every codec at every instruction set level against memcpy, the products of the\n"
+    "source's transformer against plain OpenBLAS, its forward pass, and OpenBLAS's core types. Median, least and\n"
+    "largest rate of n rounds over everything; share: of the row named last.",
+    flags,
+    "  qinsbench bench\n"
+    "  qinsbench bench --only qins8 --isa avx2 --output json\n"
+    "  qinsbench bench --blas-core Haswell"};
+
+struct arguments {
+    enum qb_output output;
+    const char *only;
+    long repeats, threads;
+    const char *codecs[33];
+    size_t codec_count;
+    enum qb_isa isa;
+    bool square;
+};
+
+static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
+{
+    switch (flag) {
+    case OUTPUT:
+        return qb_parse_output(optarg, &a->output, err);
+    case ONLY:
+        a->only = optarg;
+        return QB_OK;
+    case REPEATS:
+        return qb_parse_count("--repeats", optarg, 3, 1000, &a->repeats, err);
+    case THREADS:
+        return qb_parse_count("--threads", optarg, 1, 256, &a->threads, err);
+    case CODEC:
+        if (a->codec_count == 32)
+            return qb_fail(err, QB_ERR_INPUT, "--codec: at most 32 of them");
+        a->codecs[a->codec_count++] = optarg;
+        return QB_OK;
+    case ISA:
+        return qb_parse_isa(optarg, &a->isa, err);
+    case SQUARE:
+        a->square = true;
+        return QB_OK;
+    default:
+        return QB_OK; /* --blas-core was read before the program started itself again */
+    }
+}
+
+/* A child of this program under another core type: its rate and the core that OpenBLAS then runs. */
+static bool ask_child(const char *core, double *gflops, char name[64])
+{
+    int fds[2];
+    pid_t pid = 0;
+    char line[128] = "";
+    char *const argv[] = {(char *)(uintptr_t) "qinsbench", (char *)(uintptr_t) "bench",
+                          (char *)(uintptr_t) "--square",  (char *)(uintptr_t) "--blas-core",
+                          (char *)(uintptr_t)core,         NULL};
+    posix_spawn_file_actions_t actions;
+    if (pipe(fds))
+        return false;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, fds[0]);
+    bool started = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, argv, environ) == 0;
+    posix_spawn_file_actions_destroy(&actions);
+    close(fds[1]);
+    FILE *in = fdopen(fds[0], "r");
+    bool read = started && in && fgets(line, sizeof line, in) != NULL;
+    if (in)
+        fclose(in);
+    else
+        close(fds[0]);
+    int status = 0;
+    if (started)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    return read && WIFEXITED(status) && WEXITSTATUS(status) == 0 && sscanf(line, "%lf %63s", gflops, name) == 2;
+}
+
+/* Core types that this CPU's features allow. A newer one on an older CPU would end in SIGILL. */
+static void list_cores(struct qb_listing *listing)
+{
+    static const struct {
+        const char *name;
+        enum qb_isa needs;
+    } cores[] = {
+        {"Sandybridge", QB_ISA_AVX2}, {"Haswell", QB_ISA_AVX2}, {"Zen", QB_ISA_AVX2}, {"SkylakeX", QB_ISA_AVX512}};
+    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++) {
+        double rate[3] = {0};
+        char name[64] = "", text[3][32];
+        size_t n = 0;
+        while (n < 3 && cores[i].needs <= qb_cpu()->isa && ask_child(cores[i].name, &rate[n], name))
+            n++;
+        if (n < 3)
+            continue;
+        for (int k = 0; k < 2; k++) /* three rates in order */
+            for (int j = 0; j < 2; j++)
+                if (rate[j] > rate[j + 1]) {
+                    double swap = rate[j];
+                    rate[j] = rate[j + 1];
+                    rate[j + 1] = swap;
+                }
+        for (int k = 0; k < 3; k++)
+            snprintf(text[k], sizeof text[k], "%.4g", rate[k]);
+        qb_listing_add(listing, (const char *[]){"core", "OpenBLAS 768x768x768", name, text[1], text[0], text[2],
+                                                 "GFLOPS", "3", "", ""});
+    }
+}
+
+static enum qb_status measure(const struct arguments *a, struct qb_listing *listing, struct qb_error *err)
+{
+    struct qb_registry *registry = NULL;
+    struct qb_probes codecs = {.repeats = (size_t)a->repeats}, net = {.repeats = (size_t)a->repeats};
+    struct qb_bench_codecs *buffers = NULL;
+    struct qb_bench_net *forward = NULL;
+    enum qb_status s = qb_open_registry(a->codecs, &registry, err);
+    if (!s)
+        s = qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err);
+    if (!s)
+        s = qb_probes_run(&codecs, err);
+    if (!s)
+        s = qb_probes_list(&codecs, listing, err);
+    if (!s && !a->only && !(s = qb_bench_net((unsigned)a->threads, &net, &forward, err)) &&
+        !(s = qb_probes_run(&net, err)) && !(s = qb_probes_list(&net, listing, err)))
+        list_cores(listing);
+    qb_bench_codecs_free(buffers);
+    qb_bench_net_free(forward);
+    qb_probes_free(&codecs);
+    qb_probes_free(&net);
+    qb_registry_free(registry);
+    return s;
+}
+
+static int print_square(void)
+{
+    struct qb_error err = {0};
+    double gflops = 0;
+    if (qb_bench_square(&gflops, &err))
+        return qb_complain_error(&err);
+    printf("%.6g %s\n", gflops, qb_blas_core());
+    return QB_EXIT_DONE;
+}
+
+int qb_command_bench(int argc, char **argv)
+{
+    static const char *const columns[] = {"group", "what", "detail", "median", "min", "max",
+                                          "unit",  "n",    "share",  "of",     NULL};
+    static const bool numeric[] = {false, false, false, true, true, true, false, true, true, false};
+    struct qb_flags parse = {.usage = &usage};
+    struct arguments a = {.repeats = 15, .threads = 1, .isa = qb_cpu()->isa};
+    struct qb_listing listing = {.columns = columns, .numeric = numeric};
+    struct qb_error err = {0};
+    struct qb_text out = {0};
+    int flag;
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
+        if (take(&a, flag, &err))
+            return qb_complain_error(&err);
+    if (flag == QB_FLAG_STOP)
+        return parse.code;
+    if (optind != argc)
+        return qb_complain("bench: takes no file (qinsbench bench --help)");
+    if (a.square)
+        return print_square();
+    enum qb_status s = measure(&a, &listing, &err);
+    if (!s)
+        qb_listing_print(&listing, a.output, &out);
+    int code = s ? qb_complain_error(&err) : qb_print(&out);
+    qb_text_free(&out);
+    qb_listing_free(&listing);
+    return code;
+}

@@ -1,0 +1,110 @@
+/* claims: the ledger of published numbers against a result file. */
+#include <string.h>
+
+#include "cli.h"
+#include "codec/variant.h"
+#include "reports/claims.h"
+
+enum { FLAG_OUTPUT, FLAG_CLAIMS, FLAG_ALLOW_MISSING };
+static const struct qb_flag flags[] = {
+    {"output", 0, "FORMAT", "console (default), json, csv or markdown"},
+    {"claims", 0, "DIR", "the ledger's YAML files (default: the shipped data/claims)"},
+    {"allow-missing", 0, NULL, "a number whose cell was not run is no failure"},
+    {0}};
+static const struct qb_usage usage = {
+    .name = "claims",
+    .synopsis = "RESULT.h5 [options]",
+    .summary =
+        "Prints every published number beside what the run measured: reproduced, differs, or not measurable here; and\n"
+        "separately whether it carries the conclusion drawn from it, decided by control cells of the same run.\n"
+        "Exits 1 when a number that should reproduce does not.",
+    .flags = flags,
+    .examples = "  qinsbench claims results/source.h5\n"
+                "  qinsbench claims results/source.h5 --output markdown > ledger.md",
+};
+
+struct request {
+    const char *result, *folder;
+    enum qb_ledger_style style;
+    bool allow_missing;
+};
+
+static bool parse_style(const char *text, enum qb_ledger_style *style)
+{
+    static const char *const names[] = {"console", "json", "csv", "markdown"};
+    for (int i = 0; i < 4; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *style = (enum qb_ledger_style)i;
+            return true;
+        }
+    return false;
+}
+
+/* QB_FLAG_END: go on; else the exit code. */
+static int parse(int argc, char **argv, struct request *r)
+{
+    struct qb_flags parse = {.usage = &usage};
+    int flag;
+    while ((flag = qb_flags_next(&parse, argc, argv)) != QB_FLAG_END) {
+        if (flag == QB_FLAG_STOP)
+            return parse.code;
+        if (flag == FLAG_OUTPUT && !parse_style(optarg, &r->style))
+            return qb_complain("--output: expected console, json, csv or markdown, found '%s'", optarg);
+        if (flag == FLAG_CLAIMS)
+            r->folder = optarg;
+        r->allow_missing |= flag == FLAG_ALLOW_MISSING;
+    }
+    if (argc - optind != 1)
+        return qb_complain("claims: expected one result file (qinsbench claims --help)");
+    r->result = argv[optind];
+    return QB_FLAG_END;
+}
+
+/* Names each number that falls short on stderr. */
+static int judge(const struct qb_ledger *ledger, bool allow_missing)
+{
+    size_t short_of = qb_ledger_count(ledger, allow_missing).short_of;
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++) {
+            const struct qb_claim *c = &ledger->documents[d].claims[i];
+            if (!qb_claim_falls_short(c, allow_missing))
+                continue;
+            if (c->verdict == QB_NOT_RUN)
+                qb_complain("claim %s (%s, %s): %s", c->id, c->what, c->published, c->measured.why);
+            else
+                qb_complain("claim %s (%s) should reproduce: published %s, measured %s, %s", c->id, c->what,
+                            c->published, c->measured.text, c->number.cell.text);
+        }
+    if (short_of)
+        qb_complain("%zu number%s that should reproduce %s not", short_of, short_of == 1 ? "" : "s",
+                    short_of == 1 ? "does" : "do");
+    return short_of ? QB_EXIT_SHORT : QB_EXIT_DONE;
+}
+
+int qb_command_claims(int argc, char **argv)
+{
+    struct request r = {0};
+    char folder[4096];
+    struct qb_error err = {0};
+    struct qb_ledger *ledger = NULL;
+    struct qb_result *result = NULL;
+    struct qb_text out = {0};
+    int code = parse(argc, argv, &r);
+    if (code != QB_FLAG_END)
+        return code;
+    if (!r.folder && qb_data_path("claims", folder, &err))
+        return qb_complain_error(&err);
+    if (qb_ledger_load(r.folder ? r.folder : folder, &ledger, &err) || qb_result_open(r.result, &result, &err) ||
+        qb_ledger_evaluate(ledger, result, &err)) {
+        code = qb_complain_error(&err);
+    } else {
+        qb_ledger_print(ledger, r.style, &out);
+        code = qb_print(&out);
+        if (code == QB_EXIT_DONE)
+            code = judge(ledger, r.allow_missing);
+    }
+    qb_text_free(&out);
+    qb_result_close(result);
+    qb_ledger_free(ledger);
+    return code;
+}

@@ -1,0 +1,253 @@
+/* qinsbench inspect: what is in a file. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cpu.h"
+#include "cli.h"
+#include "codec/conformance.h"
+#include "codec/options.h"
+#include "model/safetensors.h"
+#include "run/plan.h"
+#include "store/store.h"
+
+enum { CONFORMANCE, SET, CODEC, ONLY, ISA };
+static const struct qb_flag flags[] = {
+    {"conformance", 0, NULL, "a codec plugin: run the conformance suite; exit 1 when a check fails"},
+    {"set", 0, "KEY=VALUE", "a suite: set a key first; repeatable"},
+    {"codec", 0, "PLUGIN.so", "a suite: load a codec from outside; repeatable"},
+    {"only", 0, "M/V/E", "a suite: as run's"},
+    {"isa", 0, "LEVEL", "portable, avx2 or avx512"},
+    {0}};
+static const struct qb_usage usage = {"inspect", "FILE [options]",
+                                      "Shows a model (.safetensors), a result file (.h5), a codec plugin (.so), or a "
+                                      "suite or variant (.yaml), checked as\n"
+                                      "run would check it. A suite's plan is printed, one cell a line.",
+                                      flags,
+                                      "  qinsbench inspect data/models/kjv-chain.safetensors\n"
+                                      "  qinsbench inspect ./my-codec.so --conformance\n"
+                                      "  qinsbench inspect experiments/suites/source.yaml --only 'kjv-*'"};
+
+struct arguments {
+    const char *path, *only;
+    const char *set[33], *codecs[33];
+    size_t set_count, codec_count;
+    bool conformance;
+    enum qb_isa isa;
+};
+
+static enum qb_status inspect_model(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
+{
+    static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
+                                       "tied_head",    "context", "tokenizer", "format",    NULL};
+    struct qb_safetensors *file = NULL;
+    size_t values = 0;
+    (void)code;
+    if (qb_safetensors_open(a->path, &file, err))
+        return err->status;
+    for (size_t i = 0; keys[i]; i++)
+        if (qb_safetensors_meta(file, keys[i]))
+            qb_text_add(out, "%-14s %s\n", keys[i], qb_safetensors_meta(file, keys[i]));
+    for (size_t i = 0; i < qb_safetensors_count(file); i++) {
+        struct qb_st_info info = qb_safetensors_info(file, i);
+        qb_text_add(out, "%-36s %-5s ", info.name, info.dtype);
+        for (size_t d = 0; d < info.rank; d++)
+            qb_text_add(out, "%s%zu", d ? " x " : "", info.dims[d]);
+        qb_text_add(out, "\n");
+        values += info.elements;
+    }
+    qb_text_add(out, "%zu tensors, %zu weights\n", qb_safetensors_count(file), values);
+    qb_safetensors_close(file);
+    return QB_OK;
+}
+
+static enum qb_status inspect_result(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
+{
+    static const char *const states[] = {"done", "failed", "skipped"};
+    struct qb_result *result = NULL;
+    (void)code;
+    if (qb_result_open(a->path, &result, err))
+        return err->status;
+    const struct qb_provenance *p = qb_result_provenance(result);
+    qb_text_add(out, "provenance\n");
+    for (size_t i = 0; i < p->count; i++) {
+        size_t length = strcspn(p->pairs[i].value, "\n");
+        bool cut = length > 200 || p->pairs[i].value[length];
+        qb_text_add(out, "  %-24s %.*s%s\n", p->pairs[i].name, (int)(length > 200 ? 200 : length), p->pairs[i].value,
+                    cut ? " ..." : "");
+    }
+    qb_text_add(out, "cells\n");
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s%s%s%s\n", states[cell->state],
+                    cell->model, cell->variant, cell->experiment, cell->seconds, cell->cpu_seconds,
+                    (double)cell->peak_rss / 1048576.0, cell->value_count, *cell->message ? ": " : "", cell->message,
+                    *cell->warnings ? "; warning: " : "", cell->warnings);
+    }
+    qb_result_close(result);
+    return QB_OK;
+}
+
+/* ---- codecs ---- */
+
+static void describe_codec(const struct qb_plugin *plugin, struct qb_text *out)
+{
+    const struct qb_codec *c = plugin->codec;
+    qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s\n", c->id, c->version,
+                c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
+                c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
+    qb_text_add(out, "offers       encode decode%s%s%s\n", c->coordinates ? " coordinates" : "", c->gemv ? " gemv" : "",
+                c->gemm_tile ? " gemm_tile" : "");
+    qb_text_add(out, "tolerance    relative %g (over %g of max), absolute %g of max, bias %g, SQNR %g dB\n",
+                c->tolerance.relative_error, c->tolerance.floor_fraction, c->tolerance.absolute_error,
+                c->tolerance.bias, c->tolerance.sqnr_db);
+    for (size_t i = 0; i < qb_options_count(c->options); i++) {
+        qb_text_add(out, "option       %s=%s  ", c->options[i].name, c->options[i].default_value);
+        qb_option_domain(&c->options[i], out);
+        qb_text_add(out, ": %s\n", c->options[i].help);
+    }
+}
+
+/* Passing checks are counted, others printed. */
+static void report_check(void *context, const struct qb_conformance_result *r)
+{
+    struct qb_text *out = context;
+    static const char *const words[] = {"pass", "FAIL", "skip"};
+    if (r->verdict == QB_VERDICT_FAIL)
+        qb_text_add(out, "%s  %s%s%s%s: %s\n", words[r->verdict], r->check, *r->options ? " (" : "", r->options,
+                    *r->options ? ")" : "", r->message);
+}
+
+static enum qb_status inspect_codec(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
+{
+    static const char *const nowhere[] = {NULL};
+    char path[4200];
+    const char *extra[2] = {path, NULL};
+    struct qb_registry *registry = NULL;
+    struct qb_conformance_summary summary = {0};
+    snprintf(path, sizeof path, "%s%s", strchr(a->path, '/') ? "" : "./", a->path); /* dlopen searches bare names */
+    enum qb_status s = qb_registry_open(nowhere, extra, &registry, err);
+    if (!s)
+        describe_codec(qb_registry_at(registry, 0), out);
+    if (!s && a->conformance) {
+        s = qb_conformance(qb_registry_at(registry, 0), a->isa, NULL, report_check, out, &summary, err);
+        qb_text_add(out, "conformance  %zu passed, %zu failed, %zu skipped\n", summary.passed, summary.failed,
+                    summary.skipped);
+        *code = summary.failed ? QB_EXIT_SHORT : QB_EXIT_DONE;
+    }
+    qb_registry_free(registry);
+    return s;
+}
+
+/* ---- YAML ---- */
+
+static enum qb_status inspect_suite(const struct arguments *a, const struct qb_registry *registry, struct qb_text *out,
+                                    struct qb_error *err)
+{
+    struct qb_suite_options options = {registry, a->isa, a->set};
+    struct qb_suite *suite = NULL;
+    struct qb_plan plan = {0};
+    enum qb_status s = qb_suite_load(a->path, &options, &suite, err);
+    if (!s)
+        s = qb_plan_make(suite, a->only, &plan, err);
+    if (!s) {
+        qb_text_add(out, "suite %s: %zu models, %zu variants, %zu experiments, %zu cells%s\n", suite->name,
+                    suite->model_count, suite->variant_count, suite->experiment_count, plan.selected,
+                    a->only ? " selected" : "");
+        for (size_t i = 0; i < plan.count; i++) {
+            if (!plan.cells[i].selected)
+                continue;
+            qb_text_add(out, "  ");
+            qb_plan_label(suite, &plan.cells[i], out);
+            const char *options =
+                qb_suite_experiment_of(suite, plan.cells[i].model, plan.cells[i].experiment)->canonical;
+            qb_text_add(out, "%s%s\n", *options ? "  " : "", options);
+        }
+    }
+    qb_plan_free(&plan);
+    qb_suite_free(suite);
+    return s;
+}
+
+static enum qb_status inspect_variant(const struct arguments *a, const struct qb_yaml *root,
+                                      const struct qb_registry *registry, struct qb_text *out, struct qb_error *err)
+{
+    struct qb_variant *variant = NULL;
+    const struct qb_yaml *node = qb_yaml_get(root, "name");
+    const char *name = "unnamed";
+    if ((node && qb_yaml_text(node, &name, err)) || qb_variant_read(root, name, registry, a->isa, &variant, err))
+        return err->status;
+    qb_text_add(out, "variant %s: %s\n%s\n", variant->name, variant->summary ? variant->summary : "",
+                variant->canonical);
+    qb_variant_free(variant);
+    return QB_OK;
+}
+
+static enum qb_status inspect_yaml(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
+{
+    struct qb_registry *registry = NULL;
+    struct qb_yaml *root = NULL;
+    (void)code;
+    enum qb_status s = qb_yaml_load(a->path, &root, err);
+    if (!s)
+        s = qb_open_registry(a->codecs, &registry, err);
+    if (!s)
+        s = qb_yaml_get(root, "models") || !qb_yaml_get(root, "codec") ? inspect_suite(a, registry, out, err)
+                                                                       : inspect_variant(a, root, registry, out, err);
+    qb_yaml_free(root);
+    qb_registry_free(registry);
+    return s;
+}
+
+static const struct {
+    const char *suffix;
+    enum qb_status (*inspect)(const struct arguments *, struct qb_text *, int *, struct qb_error *);
+} kinds[] = {{".safetensors", inspect_model},
+             {".h5", inspect_result},
+             {".so", inspect_codec},
+             {".yaml", inspect_yaml},
+             {".yml", inspect_yaml}};
+
+static int inspect(const struct arguments *a)
+{
+    struct qb_error err = {0};
+    struct qb_text out = {0};
+    size_t length = strlen(a->path);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t end = strlen(kinds[i].suffix);
+        if (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0)
+            continue;
+        int code = QB_EXIT_DONE;
+        enum qb_status s = kinds[i].inspect(a, &out, &code, &err);
+        int printed = s ? qb_complain_error(&err) : qb_print(&out);
+        qb_text_free(&out);
+        return printed ? printed : code;
+    }
+    return qb_complain("inspect %s: expected a name that ends in .safetensors, .h5, .so or .yaml", a->path);
+}
+
+int qb_command_inspect(int argc, char **argv)
+{
+    struct qb_flags parse = {.usage = &usage};
+    struct arguments a = {.isa = qb_cpu()->isa};
+    struct qb_error err = {0};
+    int flag;
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
+        if (flag == CONFORMANCE)
+            a.conformance = true;
+        else if (flag == SET && a.set_count < 32)
+            a.set[a.set_count++] = optarg;
+        else if (flag == CODEC && a.codec_count < 32)
+            a.codecs[a.codec_count++] = optarg;
+        else if (flag == ONLY)
+            a.only = optarg;
+        else if (flag == ISA && qb_parse_isa(optarg, &a.isa, &err))
+            return qb_complain_error(&err);
+    }
+    if (flag == QB_FLAG_STOP)
+        return parse.code;
+    if (optind + 1 != argc)
+        return qb_complain("inspect: expected one file, found %d (qinsbench inspect --help)", argc - optind);
+    a.path = argv[optind];
+    return inspect(&a);
+}

@@ -1,0 +1,247 @@
+/* qinsbench list: what there is to choose from. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "cli.h"
+#include "codec/options.h"
+#include "codec/variant.h"
+#include "metric/metric.h"
+#include "model/safetensors.h"
+#include "run/experiment.h"
+
+enum { OUTPUT, CODEC };
+static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
+                                       {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
+                                       {0}};
+static const struct qb_usage usage = {"list", "codecs|variants|models|experiments|metrics|suites [options]",
+                                      "Lists what suites can name.", flags,
+                                      "  qinsbench list variants\n"
+                                      "  qinsbench list codecs --codec ./my-codec.so\n"
+                                      "  qinsbench list metrics --output json"};
+
+/* name=default (domain; help), ... of an option list. */
+static void print_options(const struct qb_codec_option *options, struct qb_text *out)
+{
+    size_t n = qb_options_count(options);
+    for (size_t i = 0; i < n; i++) {
+        qb_text_add(out, "%s%s=%s (", i ? "; " : "", options[i].name, options[i].default_value);
+        qb_option_domain(&options[i], out);
+        qb_text_add(out, ": %s)", options[i].help);
+    }
+}
+
+static enum qb_status list_codecs(const struct qb_registry *registry, struct qb_listing *listing, struct qb_error *err)
+{
+    static const char *const columns[] = {"codec", "version", "summary", "options", NULL};
+    (void)err;
+    listing->columns = columns;
+    for (size_t i = 0; i < qb_registry_count(registry); i++) {
+        const struct qb_codec *codec = qb_registry_at(registry, i)->codec;
+        struct qb_text options = {0};
+        print_options(codec->options, &options);
+        qb_listing_add(listing, (const char *[]){codec->id, codec->version, codec->summary, options.data});
+        qb_text_free(&options);
+    }
+    return QB_OK;
+}
+
+static void add_variant(const struct qb_variant *variant, struct qb_listing *listing)
+{
+    struct qb_text placement = {0};
+    const char *calibrated = variant->calibrated ? "calibrated" : "";
+    const char *path = !variant->encoded ? "" : variant->path == QB_PATH_DECODE ? "decode" : "domain";
+    qb_role_print(variant->placement, &placement);
+    qb_listing_add(listing, (const char *[]){variant->name, variant->encoded ? variant->weights.plugin->codec->id : "",
+                                             path, calibrated, placement.data, variant->summary});
+    qb_text_free(&placement);
+}
+
+static enum qb_status list_variants(const struct qb_registry *registry, struct qb_listing *listing,
+                                    struct qb_error *err)
+{
+    static const char *const columns[] = {"variant", "codec", "path", "calibration", "placement", "summary", NULL};
+    char **names = NULL;
+    enum qb_status s = qb_variant_names(&names, err);
+    listing->columns = columns;
+    for (size_t i = 0; !s && names[i]; i++) {
+        struct qb_variant *variant = NULL;
+        s = qb_variant_builtin(names[i], registry, qb_cpu()->isa, &variant, err);
+        if (!s)
+            add_variant(variant, listing);
+        qb_variant_free(variant);
+    }
+    for (size_t i = 0; names && names[i]; i++)
+        qb_free(names[i]);
+    qb_free(names);
+    return s;
+}
+
+/* Names of a folder's files that end in `suffix`, sorted; freed by the caller. */
+static int files_of(const char *folder, const char *suffix, struct dirent ***entries)
+{
+    int n = scandir(folder, entries, NULL, alphasort), kept = 0;
+    for (int i = 0; i < n; i++) {
+        size_t length = strlen((*entries)[i]->d_name), end = strlen(suffix);
+        if (length > end && strcmp((*entries)[i]->d_name + length - end, suffix) == 0)
+            (*entries)[kept++] = (*entries)[i];
+        else
+            free((*entries)[i]);
+    }
+    return kept;
+}
+
+static void add_model_file(const char *folder, const char *file, struct qb_listing *listing)
+{
+    char path[4400], name[256];
+    struct qb_safetensors *open = NULL;
+    struct qb_error err = {0};
+    struct qb_text detail = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".safetensors")), file);
+    if (qb_safetensors_open(path, &open, &err)) {
+        qb_text_add(&detail, "unreadable: %s", err.message);
+    } else {
+        const char *architecture = qb_safetensors_meta(open, "architecture");
+        size_t values = 0;
+        for (size_t i = 0; i < qb_safetensors_count(open); i++)
+            values += qb_safetensors_info(open, i).elements;
+        qb_text_add(&detail, "%s, %zu weights", architecture ? architecture : "?", values);
+    }
+    qb_listing_add(listing, (const char *[]){name, "file", path, detail.data});
+    qb_text_free(&detail);
+    qb_safetensors_close(open);
+}
+
+static enum qb_status list_models(const struct qb_registry *registry, struct qb_listing *listing, struct qb_error *err)
+{
+    static const char *const columns[] = {"model", "kind", "suite_entry", "detail", NULL};
+    char folder[4096];
+    struct dirent **entries = NULL;
+    struct qb_error ignored = {0};
+    (void)registry, (void)err;
+    listing->columns = columns;
+    qb_listing_add(listing, (const char *[]){"transformer", "generator", "{generator: transformer}",
+                                             "the source's transformer; vocab=5000 hidden=256 layers=3 seed=42"});
+    qb_listing_add(listing, (const char *[]){"chain", "generator", "{generator: chain}",
+                                             "the source's chain of linears; vocab=5000 hidden=256 layers=3 seed=42"});
+    if (qb_data_path("models", folder, &ignored))
+        return QB_OK;
+    int n = files_of(folder, ".safetensors", &entries);
+    for (int i = 0; i < n; i++) {
+        add_model_file(folder, entries[i]->d_name, listing);
+        free(entries[i]);
+    }
+    free(entries);
+    return QB_OK;
+}
+
+static enum qb_status list_experiments(const struct qb_registry *registry, struct qb_listing *listing,
+                                       struct qb_error *err)
+{
+    static const char *const columns[] = {"experiment", "summary", "options", NULL};
+    (void)registry, (void)err;
+    listing->columns = columns;
+    for (const struct qb_experiment *const *e = qb_experiments(); *e; e++) {
+        struct qb_text options = {0};
+        print_options((*e)->options, &options);
+        qb_listing_add(listing, (const char *[]){(*e)->name, (*e)->summary, options.data});
+        qb_text_free(&options);
+    }
+    return QB_OK;
+}
+
+static enum qb_status list_metrics(const struct qb_registry *registry, struct qb_listing *listing, struct qb_error *err)
+{
+    static const char *const columns[] = {"experiment", "metric", "unit", "better", "description", NULL};
+    static const char *const better[] = {"higher", "lower", "-"};
+    (void)registry, (void)err;
+    listing->columns = columns;
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+        qb_listing_add(listing, (const char *[]){(*m)->experiment, (*m)->name, (*m)->unit, better[(*m)->direction],
+                                                 (*m)->description});
+    return QB_OK;
+}
+
+static enum qb_status list_suites(const struct qb_registry *registry, struct qb_listing *listing, struct qb_error *err)
+{
+    static const char *const columns[] = {"suite", "file", "summary", NULL};
+    char folder[4096], path[4400], name[256];
+    struct dirent **entries = NULL;
+    (void)registry;
+    listing->columns = columns;
+    if (!qb_suites_folder(folder))
+        return qb_fail(err, QB_ERR_INPUT, "the shipped suites are not beside the program; set QINSBENCH_DATA");
+    int n = files_of(folder, ".yaml", &entries);
+    for (int i = 0; i < n; i++) {
+        struct qb_yaml *root = NULL;
+        struct qb_error cause = {0};
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        snprintf(name, sizeof name, "%.*s", (int)(strlen(entries[i]->d_name) - 5), entries[i]->d_name);
+        const struct qb_yaml *summary = qb_yaml_load(path, &root, &cause) ? NULL : qb_yaml_get(root, "summary");
+        qb_listing_add(listing, (const char *[]){name, path, summary && summary->scalar ? summary->scalar : ""});
+        qb_yaml_free(root);
+        free(entries[i]);
+    }
+    free(entries);
+    return QB_OK;
+}
+
+static const struct {
+    const char *name;
+    enum qb_status (*list)(const struct qb_registry *, struct qb_listing *, struct qb_error *);
+    bool codecs; /* needs the plugins */
+} kinds[] = {{"codecs", list_codecs, true},    {"variants", list_variants, true},
+             {"models", list_models, false},   {"experiments", list_experiments, false},
+             {"metrics", list_metrics, false}, {"suites", list_suites, false}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static int print_list(size_t kind, const char *const *codecs, enum qb_output output)
+{
+    struct qb_registry *registry = NULL;
+    struct qb_listing listing = {0};
+    struct qb_error err = {0};
+    struct qb_text out = {0};
+    enum qb_status s = kinds[kind].codecs ? qb_open_registry(codecs, &registry, &err) : QB_OK;
+    if (!s)
+        s = kinds[kind].list(registry, &listing, &err);
+    if (!s)
+        qb_listing_print(&listing, output, &out);
+    int code = s ? qb_complain_error(&err) : qb_print(&out);
+    qb_text_free(&out);
+    if (listing.columns)
+        qb_listing_free(&listing);
+    qb_registry_free(registry);
+    return code;
+}
+
+int qb_command_list(int argc, char **argv)
+{
+    struct qb_flags parse = {.usage = &usage};
+    struct qb_error err = {0};
+    enum qb_output output = QB_OUTPUT_CONSOLE;
+    const char *codecs[33] = {0}, *names[KINDS + 1] = {0};
+    size_t codec_count = 0;
+    int flag;
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
+        if (flag == CODEC && codec_count < 32)
+            codecs[codec_count++] = optarg;
+        else if (flag == OUTPUT && qb_parse_output(optarg, &output, &err))
+            return qb_complain_error(&err);
+    }
+    if (flag == QB_FLAG_STOP)
+        return parse.code;
+    if (optind + 1 != argc)
+        return qb_complain("list: expected one of codecs, variants, models, experiments, metrics, suites");
+    for (size_t i = 0; i < KINDS; i++) {
+        names[i] = kinds[i].name;
+        if (strcmp(argv[optind], kinds[i].name) == 0)
+            return print_list(i, codecs, output);
+    }
+    const char *nearest = qb_nearest(argv[optind], names);
+    return qb_complain("list: expected one of codecs, variants, models, experiments, metrics, suites, found '%s'%s%s%s",
+                       argv[optind], nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}

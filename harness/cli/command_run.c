@@ -1,0 +1,191 @@
+/* qinsbench run: a suite to a result file. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "cli.h"
+#include "compute/linear.h"
+#include "progress.h"
+#include "run/engine.h"
+
+enum { OUTPUT, JOBS, THREADS, ONLY, RESUME, SET, CODEC, ISA, BLAS_CORE, QUIET };
+static const struct qb_flag flags[] = {
+    {"output", 'o', "FILE", "result file; default results/<name of the suite>.h5"},
+    {"jobs", 'j', "N", "cells side by side; default: cores / threads"},
+    {"threads", 0, "N", "threads of each cell; default 1; results do not depend on it"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"resume", 0, NULL, "keep every finished cell whose content key still holds"},
+    {"set", 0, "KEY=VALUE", "set a key of the suite first, e.g. models.source-chain.seed=7; repeatable"},
+    {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
+    {"isa", 0, "LEVEL", "portable, avx2 or avx512; default: the best that this CPU has"},
+    {"blas-core", 0, "NAME", "OpenBLAS core type (OPENBLAS_CORETYPE), or auto"},
+    {"quiet", 'q', NULL, "only warnings and failures on stderr"},
+    {0}};
+static const struct qb_usage usage = {
+    "run", "SUITE.yaml|NAME [options]",
+    "Runs every cell (model x variant x experiment) of a suite in a process of its own and writes one HDF5 result\n"
+    "file. Ctrl-C keeps what is finished; a second one stops at once. NAME is a shipped suite (list suites).",
+    flags,
+    "  qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
+    "  qinsbench run source --only 'kjv-*/int8-*' -j 2\n"
+    "  qinsbench run source --resume --set experiments.greedy.steps=1000\n"
+    "  qinsbench run mine.yaml --codec ./my-codec.so"};
+
+#define LIST_MAX 64
+struct arguments {
+    const char *output, *only;
+    long jobs, threads;
+    bool resume, quiet;
+    const char *set[LIST_MAX + 1], *codec[LIST_MAX + 1];
+    size_t set_count, codec_count;
+    enum qb_isa isa;
+    const char *blas_core;
+};
+
+static volatile sig_atomic_t stop_requests; /* a signal handler has no other way to speak */
+
+static void on_stop(int signal_number)
+{
+    if (stop_requests++ > 0)
+        _exit(128 + signal_number); /* the workers die with us */
+}
+
+static enum qb_status append(const char *flag, const char **list, size_t *count, const char *value,
+                             struct qb_error *err)
+{
+    if (*count == LIST_MAX)
+        return qb_fail(err, QB_ERR_INPUT, "%s: at most %d of them", flag, LIST_MAX);
+    list[(*count)++] = value;
+    return QB_OK;
+}
+
+static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
+{
+    switch (flag) {
+    case OUTPUT:
+        a->output = optarg;
+        return *optarg ? QB_OK : qb_fail(err, QB_ERR_INPUT, "-o: expected a file name");
+    case JOBS:
+        return qb_parse_count("-j", optarg, 1, 256, &a->jobs, err);
+    case THREADS:
+        return qb_parse_count("--threads", optarg, 1, 256, &a->threads, err);
+    case ONLY:
+        a->only = optarg;
+        return QB_OK;
+    case RESUME:
+        a->resume = true;
+        return QB_OK;
+    case SET:
+        return append("--set", a->set, &a->set_count, optarg, err);
+    case CODEC:
+        return append("--codec", a->codec, &a->codec_count, optarg, err);
+    case ISA:
+        return qb_parse_isa(optarg, &a->isa, err);
+    case BLAS_CORE:
+        a->blas_core = optarg;
+        return QB_OK;
+    default:
+        a->quiet = true;
+        return QB_OK;
+    }
+}
+
+/* OpenBLAS falls back silently when it does not know a core type. */
+static enum qb_status check_core(const struct arguments *a, struct qb_error *err)
+{
+    if (!a->blas_core || strcmp(a->blas_core, "auto") == 0 || strcasecmp(a->blas_core, qb_blas_core()) == 0)
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT, "--blas-core %s: OpenBLAS does not know it or cannot run it here; it chose %s",
+                   a->blas_core, qb_blas_core());
+}
+
+static void command_line(int argc, char **argv, struct qb_text *out)
+{
+    qb_text_add(out, "qinsbench");
+    for (int i = 0; i < argc; i++)
+        qb_text_add(out, strpbrk(argv[i], " '\"*?[$\\") ? " '%s'" : " %s", argv[i]);
+}
+
+static int tell(const struct qb_run_summary *summary, const char *output, bool quiet)
+{
+    if (!quiet || summary->failed)
+        fprintf(stderr, "%zu of %zu cells done%s", summary->done, summary->total, summary->taken ? " (" : "");
+    if (summary->taken && (!quiet || summary->failed))
+        fprintf(stderr, "%zu from an earlier run)", summary->taken);
+    if (!quiet || summary->failed)
+        fprintf(stderr, ", %zu failed, %zu skipped%s; %.1f s; %s\n", summary->failed, summary->skipped,
+                summary->interrupted ? ", interrupted (--resume goes on)" : "", summary->seconds, output);
+    return summary->interrupted ? QB_EXIT_INTERRUPTED : summary->failed ? QB_EXIT_CELLS : QB_EXIT_DONE;
+}
+
+static enum qb_status run_suite(const struct arguments *a, const char *path, const char *command,
+                                struct qb_run_summary *summary, struct qb_text *output, struct qb_error *err)
+{
+    struct qb_registry *registry = NULL;
+    struct qb_suite *suite = NULL;
+    struct qb_progress progress;
+    enum qb_status s = qb_open_registry(a->codec, &registry, err);
+    if (!s) {
+        struct qb_suite_options options = {registry, a->isa, a->set};
+        s = qb_suite_load(path, &options, &suite, err);
+    }
+    if (!s) {
+        if (a->output)
+            qb_text_add(output, "%s", a->output);
+        else
+            qb_text_add(output, "results/%s.h5", suite->name);
+        unsigned cores = qb_cpu()->cores, threads = (unsigned)a->threads;
+        unsigned jobs = a->jobs ? (unsigned)a->jobs : cores / threads > 0 ? cores / threads : 1;
+        struct qb_run_options options = {.output = output->data,
+                                         .only = a->only,
+                                         .resume = a->resume,
+                                         .jobs = jobs > 256 ? 256 : jobs,
+                                         .threads = threads,
+                                         .isa = a->isa,
+                                         .command = command,
+                                         .stop = &stop_requests,
+                                         .event = qb_progress_event,
+                                         .context = &progress};
+        qb_progress_begin(&progress, a->quiet);
+        s = output->failed ? qb_fail(err, QB_ERR_MEMORY, "no memory") : qb_run(suite, &options, summary, err);
+        qb_progress_end(&progress);
+    }
+    qb_suite_free(suite);
+    qb_registry_free(registry);
+    return s;
+}
+
+int qb_command_run(int argc, char **argv)
+{
+    struct qb_flags parse = {.usage = &usage};
+    struct arguments a = {.threads = 1, .isa = qb_cpu()->isa};
+    struct qb_error err = {0};
+    struct qb_text command = {0}, output = {0};
+    struct qb_run_summary summary;
+    char path[4096];
+    int flag;
+    command_line(argc, argv, &command);
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
+        if (take(&a, flag, &err))
+            break;
+    int code = parse.code;
+    if (flag == QB_FLAG_STOP)
+        goto out;
+    if (!err.status && optind + 1 != argc)
+        qb_fail(&err, QB_ERR_INPUT, "run: expected one suite, found %d (qinsbench run --help)", argc - optind);
+    struct sigaction action = {.sa_handler = on_stop};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (err.status || check_core(&a, &err) || qb_find_suite(argv[optind], path, &err) ||
+        run_suite(&a, path, command.data, &summary, &output, &err))
+        code = qb_complain_error(&err);
+    else
+        code = tell(&summary, output.data, a.quiet);
+out:
+    qb_text_free(&command);
+    qb_text_free(&output);
+    return code;
+}

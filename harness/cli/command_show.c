@@ -1,0 +1,166 @@
+/* qinsbench show: the summary of a result file. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "show_table.h"
+
+enum { OUTPUT, ONLY, METRIC };
+static const struct qb_flag flags[] = {
+    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"metric", 0, "GLOB", "metrics to show"},
+    {0}};
+static const struct qb_usage usage = {
+    "show", "RESULT.h5 [options]",
+    "Prints the metrics of a result file. JSON is an array of {model, variant, experiment, metric, value, lo, hi, n,\n"
+    "unit, flags}; a value that is missing is null and its flags say why.",
+    flags,
+    "  qinsbench show results/source.h5\n"
+    "  qinsbench show results/source.h5 --only 'kjv-*/*/teacher-forced' --metric 'kl_*'\n"
+    "  qinsbench show results/source.h5 --output json | jq '.[] | select(.metric==\"match_rate\")'"};
+
+bool qb_show_wants(const struct qb_show_filter *filter, const struct qb_cell *cell)
+{
+    return qb_glob(filter->part[0], cell->model) && qb_glob(filter->part[1], cell->variant) &&
+           qb_glob(filter->part[2], cell->experiment);
+}
+
+static enum qb_status parse_only(const char *text, struct qb_show_filter *filter, struct qb_error *err)
+{
+    for (size_t i = 0; i < 3; i++)
+        snprintf(filter->part[i], sizeof filter->part[i], "*");
+    for (size_t i = 0; text; i++) {
+        size_t length = strcspn(text, "/");
+        if (i == 3 || length == 0 || length >= sizeof filter->part[i])
+            return qb_fail(err, QB_ERR_INPUT,
+                           "--only: expected one to three globs MODEL/VARIANT/EXPERIMENT, found '%s'", text);
+        snprintf(filter->part[i], sizeof filter->part[i], "%.*s", (int)length, text);
+        text = text[length] ? text + length + 1 : NULL;
+    }
+    return QB_OK;
+}
+
+/* ["degenerate","no-interval"] from the flags' text. */
+static void json_flags(uint32_t flag_bits, struct qb_text *out)
+{
+    struct qb_text text = {0};
+    qb_flags_print(flag_bits, &text);
+    qb_text_add(out, "[");
+    for (const char *at = text.data ? text.data : ""; *at;) {
+        size_t length = strcspn(at, ",");
+        qb_text_add(out, "%s\"%.*s\"", at == text.data ? "" : ", ", (int)length, at);
+        at += length + (at[length] == ',');
+    }
+    qb_text_add(out, "]");
+    qb_text_free(&text);
+}
+
+static void json_row(const struct qb_cell *cell, const struct qb_value *value, bool first, struct qb_text *out)
+{
+    qb_text_add(out, "%s\n  {\"model\": ", first ? "" : ",");
+    qb_json_string(out, cell->model);
+    qb_text_add(out, ", \"variant\": ");
+    qb_json_string(out, cell->variant);
+    qb_text_add(out, ", \"experiment\": ");
+    qb_json_string(out, cell->experiment);
+    qb_text_add(out, ", \"metric\": ");
+    qb_json_string(out, value->metric);
+    qb_text_add(out, ", \"value\": ");
+    qb_json_number(out, value->value);
+    qb_text_add(out, ", \"lo\": ");
+    qb_json_number(out, value->lo);
+    qb_text_add(out, ", \"hi\": ");
+    qb_json_number(out, value->hi);
+    qb_text_add(out, ", \"n\": %llu, \"unit\": ", (unsigned long long)value->n);
+    qb_json_string(out, value->unit);
+    qb_text_add(out, ", \"flags\": ");
+    json_flags(value->flags, out);
+    qb_text_add(out, "}");
+}
+
+static void csv_row(const struct qb_cell *cell, const struct qb_value *value, struct qb_text *out)
+{
+    struct qb_text bits = {0};
+    const char *texts[] = {cell->model, cell->variant, cell->experiment, value->metric};
+    for (size_t i = 0; i < 4; i++) {
+        qb_csv_field(out, texts[i]);
+        qb_text_add(out, ",");
+    }
+    qb_csv_number(out, value->value);
+    qb_text_add(out, ",");
+    qb_csv_number(out, value->lo);
+    qb_text_add(out, ",");
+    qb_csv_number(out, value->hi);
+    qb_text_add(out, ",%llu,", (unsigned long long)value->n);
+    qb_csv_field(out, value->unit);
+    qb_text_add(out, ",");
+    qb_flags_print(value->flags, &bits);
+    qb_csv_field(out, bits.data ? bits.data : "");
+    qb_text_add(out, ",");
+    qb_csv_field(out, value->note);
+    qb_text_add(out, "\r\n");
+    qb_text_free(&bits);
+}
+
+static void show_rows(const struct qb_result *result, const struct qb_show_filter *filter, bool json,
+                      struct qb_text *out)
+{
+    size_t rows = 0;
+    qb_text_add(out, json ? "[" : "model,variant,experiment,metric,value,lo,hi,n,unit,flags,note\r\n");
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        if (!qb_show_wants(filter, cell))
+            continue;
+        for (size_t v = 0; v < cell->value_count; v++) {
+            if (!qb_glob(filter->metric, cell->values[v].metric))
+                continue;
+            if (json)
+                json_row(cell, &cell->values[v], rows == 0, out);
+            else
+                csv_row(cell, &cell->values[v], out);
+            rows++;
+        }
+    }
+    if (json)
+        qb_text_add(out, "%s]\n", rows ? "\n" : "");
+}
+
+static int show(const char *path, const struct qb_show_filter *filter, enum qb_output output, struct qb_error *err)
+{
+    struct qb_result *result = NULL;
+    struct qb_text out = {0};
+    if (qb_result_open(path, &result, err))
+        return qb_complain_error(err);
+    if (output == QB_OUTPUT_CONSOLE)
+        qb_show_tables(result, filter, qb_columns(STDOUT_FILENO), &out);
+    else
+        show_rows(result, filter, output == QB_OUTPUT_JSON, &out);
+    qb_result_close(result);
+    int code = qb_print(&out);
+    qb_text_free(&out);
+    return code;
+}
+
+int qb_command_show(int argc, char **argv)
+{
+    struct qb_flags parse = {.usage = &usage};
+    struct qb_show_filter filter = {.metric = "*"};
+    struct qb_error err = {0};
+    enum qb_output output = QB_OUTPUT_CONSOLE;
+    int flag;
+    parse_only(NULL, &filter, &err);
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
+        if (flag == METRIC)
+            filter.metric = optarg;
+        else if (flag == OUTPUT ? qb_parse_output(optarg, &output, &err) : parse_only(optarg, &filter, &err))
+            return qb_complain_error(&err);
+    }
+    if (flag == QB_FLAG_STOP)
+        return parse.code;
+    if (optind + 1 != argc)
+        return qb_complain("show: expected one result file, found %d (qinsbench show --help)", argc - optind);
+    return show(argv[optind], &filter, output, &err);
+}

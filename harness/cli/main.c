@@ -1,0 +1,102 @@
+/* qinsbench: the subcommand table, and the environment that OpenBLAS needs before the program starts. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "cli.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"run", qb_command_run, "run a suite and write its result file"},
+    {"show", qb_command_show, "the metrics of a result file as tables, CSV or JSON"},
+    {"list", qb_command_list, "codecs, variants, models, experiments, metrics or suites"},
+    {"claims", qb_command_claims, "the ledger of published numbers against a result file"},
+    {"report", qb_command_report, "figures and tables of a result file"},
+    {"inspect", qb_command_inspect, "what is in a model, result file, codec plugin or suite"},
+    {"bench", qb_command_bench, "codec and BLAS speed on this machine"},
+    {"generate", qb_command_generate, "write a generated model as safetensors"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(void)
+{
+    printf("qinsbench %s - what encoding a model's weights does to it, measured\n\n"
+           "usage: qinsbench COMMAND [options]     qinsbench COMMAND --help\n\n",
+           QB_VERSION);
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-10s%s\n", commands[i].name, commands[i].summary);
+    printf("\nexample: qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
+           "         qinsbench show results/source.h5\n\n"
+           "exit codes: 0 done, 1 a claim fell short, 2 usage or input error, 3 some cells failed\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[COMMANDS + 1];
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    names[COMMANDS] = NULL;
+    const char *nearest = qb_nearest(name, names);
+    return qb_complain("no command '%s'%s%s%s (qinsbench --help lists them)", name, nearest ? ", did you mean '" : "",
+                       nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+/* The value of --blas-core, wherever it stands; NULL when it is not given. */
+static const char *blas_core_flag(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--blas-core=", 12) == 0)
+            return argv[i] + 12;
+        if (strcmp(argv[i], "--blas-core") == 0 && i + 1 < argc)
+            return argv[i + 1];
+    }
+    return NULL;
+}
+
+/* OpenBLAS reads its environment when it is loaded, before main: the program sets it and starts itself again, once. The
+ * mark holds the process id, which exec keeps and a child does not have. What the user set wins. */
+static void start_again(int argc, char **argv)
+{
+    char mine[32];
+    const char *mark = getenv("QINSBENCH_STARTED"), *flag = blas_core_flag(argc, argv);
+    snprintf(mine, sizeof mine, "%ld", (long)getpid());
+    if (mark && strcmp(mark, mine) == 0)
+        return;
+    const char *core = flag && strcmp(flag, "auto") != 0 ? flag : qb_blas_coretype();
+    if (flag || !getenv("OPENBLAS_CORETYPE")) {
+        if (core)
+            setenv("OPENBLAS_CORETYPE", core, 1);
+        else
+            unsetenv("OPENBLAS_CORETYPE");
+    }
+    /* One thread: workers are forked from this process, and the harness does its own threading. */
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    setenv("QINSBENCH_STARTED", mine, 1);
+    execv("/proc/self/exe", argv); /* when it fails the program goes on with OpenBLAS's own choice */
+}
+
+int main(int argc, char **argv)
+{
+    start_again(argc, argv);
+    if (argc < 2) {
+        print_help();
+        return QB_EXIT_INPUT;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("qinsbench %s\n", QB_VERSION);
+        return QB_EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help();
+        return QB_EXIT_DONE;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return unknown_command(argv[1]);
+}

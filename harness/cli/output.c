@@ -1,0 +1,236 @@
+/* Tables, CSV and JSON. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli.h"
+
+void qb_json_string(struct qb_text *out, const char *text)
+{
+    qb_text_add(out, "\"");
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            qb_text_add(out, "\\%c", *c);
+        else if (*c < 32)
+            qb_text_add(out, "\\u%04x", *c);
+        else
+            qb_text_bytes(out, (const char *)c, 1);
+    }
+    qb_text_add(out, "\"");
+}
+
+static void shortest(struct qb_text *out, double value)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    qb_text_add(out, "%s", text);
+}
+
+void qb_json_number(struct qb_text *out, double value)
+{
+    if (isfinite(value))
+        shortest(out, value);
+    else
+        qb_text_add(out, "null");
+}
+
+void qb_csv_number(struct qb_text *out, double value)
+{
+    if (isfinite(value))
+        shortest(out, value);
+}
+
+void qb_csv_field(struct qb_text *out, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        qb_text_add(out, "%s", text);
+        return;
+    }
+    qb_text_add(out, "\"");
+    for (; *text; text++)
+        qb_text_add(out, *text == '"' ? "\"\"" : "%c", *text);
+    qb_text_add(out, "\"");
+}
+
+size_t qb_columns(int fd)
+{
+    struct winsize size;
+    const char *set = getenv("COLUMNS");
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+        return size.ws_col;
+    long n = set ? strtol(set, NULL, 10) : 0;
+    return n >= 20 && n <= 10000 ? (size_t)n : 100;
+}
+
+size_t qb_text_width(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+/* One block of a table: the first column and columns [from, to). */
+static void table_block(struct qb_text *out, const char *const *cells, size_t rows, size_t cols, size_t from, size_t to,
+                        const size_t *widths)
+{
+    for (size_t r = 0; r < rows; r++) {
+        const char *label = cells[r * cols];
+        size_t line = out->size;
+        qb_text_add(out, "  %s", label);
+        for (size_t pad = qb_text_width(label); pad < widths[0]; pad++)
+            qb_text_add(out, " ");
+        for (size_t c = from; c < to; c++) {
+            const char *cell = cells[r * cols + c];
+            for (size_t pad = qb_text_width(cell); pad < widths[c] + 2; pad++)
+                qb_text_add(out, " ");
+            qb_text_add(out, "%s", cell);
+        }
+        while (!out->failed && out->size > line && out->data[out->size - 1] == ' ')
+            out->data[--out->size] = '\0';
+        qb_text_add(out, "\n");
+    }
+}
+
+void qb_table(struct qb_text *out, const char *const *cells, size_t rows, size_t cols, size_t width)
+{
+    struct qb_error ignored = {0};
+    size_t *widths = qb_alloc(cols, sizeof *widths, "table", &ignored);
+    if (!widths) {
+        out->failed = true;
+        return;
+    }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) {
+            size_t w = qb_text_width(cells[r * cols + c]);
+            widths[c] = w > widths[c] ? w : widths[c];
+        }
+    for (size_t from = 1, to; from < cols; from = to) {
+        size_t used = 2 + widths[0];
+        for (to = from; to < cols && (to == from || used + widths[to] + 2 <= width); to++)
+            used += widths[to] + 2;
+        if (from > 1)
+            qb_text_add(out, "\n");
+        table_block(out, cells, rows, cols, from, to, widths);
+    }
+    qb_free(widths);
+}
+
+/* ---- listings ---- */
+
+static size_t column_count(const struct qb_listing *listing)
+{
+    size_t n = 0;
+    while (listing->columns[n])
+        n++;
+    return n;
+}
+
+void qb_listing_add(struct qb_listing *listing, const char *const *values)
+{
+    struct qb_error ignored = {0};
+    size_t n = column_count(listing);
+    if (listing->rows == listing->room) {
+        size_t room = listing->room ? 2 * listing->room : 16;
+        char **grown = qb_alloc(room * n, sizeof *grown, "listing", &ignored);
+        if (!grown)
+            return;
+        if (listing->rows)
+            memcpy(grown, listing->values, listing->rows * n * sizeof *grown);
+        qb_free(listing->values);
+        listing->values = grown;
+        listing->room = room;
+    }
+    for (size_t c = 0; c < n; c++)
+        listing->values[listing->rows * n + c] = qb_strdup(values[c] ? values[c] : "", &ignored);
+    listing->rows++;
+}
+
+static const char *value_at(const struct qb_listing *listing, size_t r, size_t c)
+{
+    const char *value = listing->values[r * column_count(listing) + c];
+    return value ? value : "";
+}
+
+static void listing_json(const struct qb_listing *listing, struct qb_text *out)
+{
+    size_t n = column_count(listing);
+    qb_text_add(out, "[");
+    for (size_t r = 0; r < listing->rows; r++) {
+        qb_text_add(out, "%s\n  {", r ? "," : "");
+        for (size_t c = 0; c < n; c++) {
+            const char *value = value_at(listing, r, c);
+            char *end = NULL;
+            double number = strtod(value, &end);
+            qb_text_add(out, "%s\"%s\": ", c ? ", " : "", listing->columns[c]);
+            if (listing->numeric && listing->numeric[c] && *value && !*end)
+                qb_json_number(out, number);
+            else
+                qb_json_string(out, value);
+        }
+        qb_text_add(out, "}");
+    }
+    qb_text_add(out, "%s]\n", listing->rows ? "\n" : "");
+}
+
+static void listing_csv(const struct qb_listing *listing, struct qb_text *out)
+{
+    size_t n = column_count(listing);
+    for (size_t c = 0; c < n; c++)
+        qb_text_add(out, "%s%s", c ? "," : "", listing->columns[c]);
+    qb_text_add(out, "\r\n");
+    for (size_t r = 0; r < listing->rows; r++) {
+        for (size_t c = 0; c < n; c++) {
+            qb_text_add(out, "%s", c ? "," : "");
+            qb_csv_field(out, value_at(listing, r, c));
+        }
+        qb_text_add(out, "\r\n");
+    }
+}
+
+/* Columns to the left, the last one as it is. */
+static void listing_console(const struct qb_listing *listing, struct qb_text *out)
+{
+    size_t n = column_count(listing);
+    for (size_t r = 0; r <= listing->rows; r++) {
+        for (size_t c = 0; c < n; c++) {
+            const char *value = r ? value_at(listing, r - 1, c) : listing->columns[c];
+            size_t width = qb_text_width(listing->columns[c]);
+            for (size_t i = 0; i < listing->rows; i++) {
+                size_t w = qb_text_width(value_at(listing, i, c));
+                width = w > width ? w : width;
+            }
+            qb_text_add(out, "%s", value);
+            for (size_t pad = qb_text_width(value); c + 1 < n && pad < width + 2; pad++)
+                qb_text_add(out, " ");
+        }
+        qb_text_add(out, "\n");
+    }
+}
+
+void qb_listing_print(const struct qb_listing *listing, enum qb_output output, struct qb_text *out)
+{
+    if (output == QB_OUTPUT_JSON)
+        listing_json(listing, out);
+    else if (output == QB_OUTPUT_CSV)
+        listing_csv(listing, out);
+    else
+        listing_console(listing, out);
+}
+
+void qb_listing_free(struct qb_listing *listing)
+{
+    for (size_t i = 0; i < listing->rows * column_count(listing); i++)
+        qb_free(listing->values[i]);
+    qb_free(listing->values);
+    listing->values = NULL;
+    listing->rows = listing->room = 0;
+}

@@ -1,0 +1,56 @@
+/* An experiment: a measurement of (model, variant, inputs) that records raw arrays. experiments/<name>.c holds one
+ * const descriptor each; a new file needs its line in experiments/list.c and nothing else. */
+#ifndef QB_EXPERIMENT_H
+#define QB_EXPERIMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/record.h"
+#include "base/threads.h"
+#include "codec/codec.h" /* option lists as data, the same as a codec's */
+#include "codec/variant.h"
+#include "model/net.h"
+
+/* Token inputs of one model, made by the suite from `prompt`, `corpus` and `calibration` (source-protocols 2, 3). */
+struct qb_inputs {
+    int32_t *prompts; /* [prompt_count, prompt_length] */
+    size_t prompt_count, prompt_length;
+    int32_t *text; /* teacher-forced: [chunks, context] real tokens; NULL when text_greedy */
+    size_t chunks, context;
+    size_t text_greedy;   /* > 0: teacher-forced on this many of the reference's own greedy tokens after prompt 0 */
+    int32_t *calibration; /* [contexts, length] */
+    size_t calibration_contexts, calibration_length;
+    char sha256[QB_HASH_HEX]; /* over all of the above */
+};
+void qb_inputs_free(struct qb_inputs *inputs);
+
+struct qb_cell_env {
+    const struct qb_model *model;
+    const struct qb_variant *variant; /* NULL in reference() */
+    const struct qb_inputs *inputs;
+    const union qb_option_value *options; /* in the order of the descriptor's list */
+    const struct qb_record *reference;    /* what reference() recorded; NULL in reference() or when there is none */
+    struct qb_pool *pool;
+    enum qb_isa isa;
+    uint32_t seed; /* for random test vectors; the suite's `seed`, default 0 */
+};
+
+struct qb_experiment {
+    const char *name;
+    const char *summary;                   /* one line for `list experiments` */
+    bool exclusive;                        /* measures time: its cells run alone, after all others */
+    const struct qb_codec_option *options; /* as data; NULL-name terminated; NULL: none */
+    /* Why this experiment cannot run on (model, variant), or NULL when it can: such a cell is skipped with the reason
+     * (linearity on fp32 has nothing to encode). May be NULL. */
+    const char *(*skip)(const struct qb_cell_env *env);
+    /* The FP32 run that all variants of a model share: records tokens and final hidden states. NULL: none needed. */
+    enum qb_status (*reference)(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err);
+    enum qb_status (*run)(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err);
+};
+
+/* NULL-terminated, in display order; and by name. */
+const struct qb_experiment *const *qb_experiments(void);
+const struct qb_experiment *qb_experiment_find(const char *name);
+
+#endif

@@ -1,0 +1,167 @@
+/* Which cells there are, in which order they start, and their content keys. */
+#include "run/plan.h"
+
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+
+const char *qb_plan_variant_name(const struct qb_suite *suite, const struct qb_plan_cell *cell)
+{
+    return cell->variant == QB_PLAN_NONE ? "reference" : suite->variants[cell->variant]->name;
+}
+
+void qb_plan_label(const struct qb_suite *suite, const struct qb_plan_cell *cell, struct qb_text *out)
+{
+    qb_text_add(out, "%s/%s/%s", suite->models[cell->model].name, qb_plan_variant_name(suite, cell),
+                suite->experiments[cell->experiment].experiment->name);
+}
+
+/* ---- --only ---- */
+
+struct only {
+    char part[3][256]; /* model, variant, experiment */
+};
+
+static enum qb_status parse_only(const char *text, struct only *only, struct qb_error *err)
+{
+    for (size_t i = 0; i < 3; i++)
+        strcpy(only->part[i], "*");
+    for (size_t i = 0; text; i++) {
+        size_t length = strcspn(text, "/");
+        if (i == 3 || length == 0 || length >= sizeof only->part[0])
+            return qb_fail(err, QB_ERR_INPUT,
+                           "--only: expected one to three globs MODEL/VARIANT/EXPERIMENT, found '%s'", text);
+        memcpy(only->part[i], text, length);
+        only->part[i][length] = '\0';
+        text = text[length] ? text + length + 1 : NULL;
+    }
+    return QB_OK;
+}
+
+static bool matches(const struct only *only, const struct qb_suite *suite, const struct qb_plan_cell *cell)
+{
+    return qb_glob(only->part[0], suite->models[cell->model].name) &&
+           qb_glob(only->part[1], qb_plan_variant_name(suite, cell)) &&
+           qb_glob(only->part[2], suite->experiments[cell->experiment].experiment->name);
+}
+
+/* ---- cells ---- */
+
+/* A reference and the variants of (model, experiment); the room was counted before. */
+static void add_cells(const struct qb_suite *suite, size_t m, size_t e, bool references, struct qb_plan *plan)
+{
+    const struct qb_suite_model *model = &suite->models[m];
+    const struct qb_suite_experiment *experiment = &suite->experiments[e];
+    struct qb_plan_cell cell = {.model = m,
+                                .experiment = e,
+                                .variant = QB_PLAN_NONE,
+                                .reference = QB_PLAN_NONE,
+                                .exclusive = experiment->experiment->exclusive};
+    if (!qb_suite_allows(model, NULL, experiment))
+        return;
+    if (references) {
+        if (experiment->experiment->reference)
+            plan->cells[plan->count++] = cell;
+        return;
+    }
+    for (size_t i = 0; i < plan->count && experiment->experiment->reference; i++)
+        if (plan->cells[i].model == m && plan->cells[i].experiment == e && plan->cells[i].variant == QB_PLAN_NONE)
+            cell.reference = i;
+    for (size_t v = 0; v < suite->variant_count; v++) {
+        cell.variant = v;
+        if (qb_suite_allows(model, suite->variants[v], experiment))
+            plan->cells[plan->count++] = cell;
+    }
+}
+
+/* The first round holds what may share the machine, the second what measures time. */
+static void add_round(const struct qb_suite *suite, bool exclusive, struct qb_plan *plan)
+{
+    for (size_t m = 0; m < suite->model_count; m++)
+        for (int references = 1; references >= 0; references--)
+            for (size_t e = 0; e < suite->experiment_count; e++)
+                if (suite->experiments[e].experiment->exclusive == exclusive)
+                    add_cells(suite, m, e, references, plan);
+}
+
+enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, struct qb_plan *plan, struct qb_error *err)
+{
+    struct only only;
+    size_t room = suite->model_count * suite->experiment_count * (suite->variant_count + 1);
+    *plan = (struct qb_plan){0};
+    if (parse_only(text, &only, err))
+        return err->status;
+    plan->cells = qb_alloc(room, sizeof *plan->cells, "plan", err);
+    if (!plan->cells)
+        return err->status;
+    add_round(suite, false, plan);
+    add_round(suite, true, plan);
+    for (size_t i = plan->count; i-- > 0;) { /* from the end: a reference is seen after all that read it */
+        struct qb_plan_cell *cell = &plan->cells[i];
+        cell->selected = cell->selected || matches(&only, suite, cell);
+        if (cell->selected && cell->reference != QB_PLAN_NONE)
+            plan->cells[cell->reference].selected = true;
+        plan->selected += cell->selected;
+    }
+    if (plan->count > suite->limits.cells)
+        qb_fail(err, QB_ERR_INPUT, "%s: the suite has %zu cells, limits.cells is %zu", suite->path, plan->count,
+                suite->limits.cells);
+    else if (plan->selected == 0)
+        qb_fail(err, QB_ERR_INPUT, "%s%s%s%s: no cell is left to run", suite->path, text ? ": --only '" : "",
+                text ? text : "", text ? "'" : "");
+    if (err->status)
+        qb_plan_free(plan);
+    return err->status;
+}
+
+void qb_plan_free(struct qb_plan *plan)
+{
+    qb_free(plan->cells);
+    *plan = (struct qb_plan){0};
+}
+
+/* ---- keys ---- */
+
+static void hash_plugin(struct qb_hash *hash, const struct qb_plugin *plugin)
+{
+    if (!plugin)
+        return;
+    qb_hash_text(hash, plugin->codec->id);
+    qb_hash_text(hash, plugin->codec->version);
+    qb_hash_text(hash, plugin->sha256);
+}
+
+enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_cell *cell,
+                           const struct qb_key_context *context, char key[QB_HASH_HEX], struct qb_error *err)
+{
+    const struct qb_suite_experiment *experiment = qb_suite_experiment_of(suite, cell->model, cell->experiment);
+    const struct qb_variant *variant = cell->variant == QB_PLAN_NONE ? NULL : suite->variants[cell->variant];
+    struct qb_text seed = {0};
+    struct qb_hash *hash = qb_hash_new();
+    if (!hash)
+        return qb_fail(err, QB_ERR_MEMORY, "no memory for a content key");
+    qb_text_add(&seed, "%u", suite->seed);
+    qb_hash_text(hash, "qinsbench-cell-1");
+    qb_hash_text(hash, QB_VERSION);
+    qb_hash_text(hash, context->blas_core);
+    qb_hash_text(hash, qb_isa_name(context->isa));
+    qb_hash_text(hash, suite->models[cell->model].name);
+    qb_hash_text(hash, context->model->sha256);
+    qb_hash_text(hash, experiment->experiment->name);
+    qb_hash_text(hash, experiment->canonical);
+    qb_hash_text(hash, context->inputs->sha256);
+    qb_hash_text(hash, seed.data);
+    qb_hash_text(hash, qb_plan_variant_name(suite, cell));
+    if (variant) {
+        qb_hash_text(hash, variant->canonical);
+        hash_plugin(hash, variant->weights.plugin);
+        hash_plugin(hash, variant->activations.plugin);
+        hash_plugin(hash, variant->fp16.plugin);
+        hash_plugin(hash, variant->calibration.scale_format.plugin);
+    }
+    qb_hash_hex(hash, key);
+    enum qb_status s = seed.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for a content key") : QB_OK;
+    qb_text_free(&seed);
+    return s;
+}

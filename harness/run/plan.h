@@ -1,0 +1,45 @@
+/* The plan: every cell of a suite in the order in which cells start. */
+#ifndef QB_PLAN_H
+#define QB_PLAN_H
+
+#include "base/hash.h"
+#include "run/suite.h"
+
+#define QB_PLAN_NONE ((size_t)-1)
+
+struct qb_plan_cell {
+    size_t model, experiment; /* indices into the suite */
+    size_t variant;           /* QB_PLAN_NONE: the reference */
+    size_t reference;         /* index of the cell whose record this one reads, or QB_PLAN_NONE */
+    bool selected;            /* by --only */
+    bool exclusive;
+};
+
+/* Cells grouped by model, a model's references first, exclusive ones in a second round at the end. */
+struct qb_plan {
+    struct qb_plan_cell *cells;
+    size_t count, selected;
+};
+
+/* only: up to three globs MODEL/VARIANT/EXPERIMENT ("*" where a part is missing), NULL: everything. A reference is
+ * selected with the cells that read it. A pattern that selects nothing and a plan over limits.cells are errors. */
+enum qb_status qb_plan_make(const struct qb_suite *suite, const char *only, struct qb_plan *plan, struct qb_error *err);
+void qb_plan_free(struct qb_plan *plan);
+
+/* "model/variant/experiment". */
+void qb_plan_label(const struct qb_suite *suite, const struct qb_plan_cell *cell, struct qb_text *out);
+const char *qb_plan_variant_name(const struct qb_suite *suite, const struct qb_plan_cell *cell);
+
+/* What a cell's content key covers beside the suite. */
+struct qb_key_context {
+    const struct qb_model *model;
+    const struct qb_inputs *inputs;
+    enum qb_isa isa;
+    const char *blas_core;
+};
+/* SHA-256 over all that a cell's result depends on: names, model bytes, variant, plugins, experiment and options,
+ * inputs, seed, program version, BLAS core, ISA level. Not over threads or -j, on which no result depends. */
+enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_cell *cell,
+                           const struct qb_key_context *context, char key[QB_HASH_HEX], struct qb_error *err);
+
+#endif

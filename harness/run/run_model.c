@@ -1,0 +1,105 @@
+/* One model at a time: loading, inputs, content keys. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "compute/linear.h"
+#include "run/run_state.h"
+
+static enum qb_status open_model(const struct qb_suite_model *entry, struct qb_model **model, struct qb_error *err)
+{
+    enum qb_status s = entry->generator ? qb_model_generate(entry->generator, &entry->generated, model, err)
+                                        : qb_model_open(entry->file, model, err);
+    if (s)
+        return qb_wrap(err, "model '%s'", entry->name);
+    /* Users know a model by the suite's name for it; messages say that one. */
+    char *name = qb_strdup(entry->name, err);
+    if (!name) {
+        qb_model_free(*model);
+        *model = NULL;
+        return err->status;
+    }
+    qb_free((*model)->name);
+    (*model)->name = name;
+    return QB_OK;
+}
+
+void qb_run_unload(struct qb_run *run)
+{
+    for (size_t e = 0; run->inputs && e < run->suite->experiment_count; e++)
+        qb_inputs_free(&run->inputs[e]);
+    qb_free(run->inputs);
+    qb_free(run->input_errors);
+    qb_model_free(run->model);
+    run->inputs = NULL;
+    run->input_errors = NULL;
+    run->model = NULL;
+}
+
+/* The inputs of every experiment that cells [from, to) run; a failure is kept for the cells that need them. */
+static enum qb_status make_inputs(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
+{
+    const struct qb_suite *suite = run->suite;
+    struct qb_token_cache cache = {0};
+    run->inputs = qb_alloc(suite->experiment_count, sizeof *run->inputs, "inputs", err);
+    run->input_errors = qb_alloc(suite->experiment_count, sizeof *run->input_errors, "inputs", err);
+    if (!run->inputs || !run->input_errors)
+        return err->status;
+    for (size_t i = from; i < to; i++) {
+        size_t e = run->plan.cells[i].experiment;
+        if (run->inputs[e].sha256[0] || run->input_errors[e].status)
+            continue;
+        qb_inputs_make(suite, &suite->models[run->model_index], &suite->experiments[e], run->model, &cache,
+                       &run->inputs[e], &run->input_errors[e]);
+    }
+    qb_token_cache_free(&cache);
+    return QB_OK;
+}
+
+/* A cell of the group that cannot run: its model or its inputs are not there. */
+static enum qb_status fail_cell(struct qb_run *run, size_t i, const char *message, struct qb_error *err)
+{
+    run->load_failures++;
+    if (qb_run_outcome(run, i, QB_CELL_FAILED, false, 0, message, err))
+        return err->status;
+    qb_run_finished(run, i, 0);
+    return QB_OK;
+}
+
+static enum qb_status key_cells(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
+{
+    for (size_t i = from; i < to; i++) {
+        size_t e = run->plan.cells[i].experiment;
+        struct qb_run_cell *cell = &run->cells[i];
+        struct qb_key_context context = {run->model, &run->inputs[e], run->options->isa, qb_blas_core()};
+        if (cell->stage != QB_STAGE_WAITING)
+            continue;
+        if (run->input_errors[e].status) {
+            if (run->plan.cells[i].selected && fail_cell(run, i, run->input_errors[e].message, err))
+                return err->status;
+            continue;
+        }
+        if (qb_plan_key(run->suite, &run->plan.cells[i], &context, cell->key, err))
+            return err->status;
+        if (run->options->resume)
+            qb_run_take(run, i);
+    }
+    return QB_OK;
+}
+
+enum qb_status qb_run_load(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
+{
+    struct qb_error cause = {0};
+    size_t m = run->plan.cells[from].model;
+    run->model_index = m;
+    if (open_model(&run->suite->models[m], &run->model, &cause)) {
+        for (size_t i = from; i < to; i++)
+            if (run->plan.cells[i].selected && fail_cell(run, i, cause.message, err))
+                return err->status;
+        return QB_OK;
+    }
+    memcpy(run->model_hashes[m], run->model->sha256, sizeof run->model_hashes[m]);
+    if (make_inputs(run, from, to, err))
+        return err->status;
+    return key_cells(run, from, to, err);
+}

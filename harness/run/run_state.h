@@ -1,0 +1,74 @@
+/* A run in progress; only the engine's files include this. */
+#ifndef QB_RUN_STATE_H
+#define QB_RUN_STATE_H
+
+#include "run/engine.h"
+#include "run/inputs.h"
+#include "run/worker.h"
+
+enum qb_stage { QB_STAGE_WAITING, QB_STAGE_RUNNING, QB_STAGE_ENDED };
+
+struct qb_run_cell {
+    enum qb_stage stage;
+    char key[QB_HASH_HEX];  /* "" until the model was loaded */
+    struct qb_cell outcome; /* failed or skipped: the whole cell; done: state alone */
+    bool taken;
+    size_t old_index; /* done: cell of the old result file, or QB_PLAN_NONE for a shard */
+    size_t slot;      /* running: its worker */
+};
+
+struct qb_run {
+    const struct qb_suite *suite;
+    const struct qb_run_options *options;
+    struct qb_plan plan;
+    struct qb_run_cell *cells; /* [plan.count] */
+    char *folder;              /* of the shards */
+    int lock;
+    struct qb_old_cell { /* finished cells of the result file that was there before; none without resume */
+        char *model, *variant, *experiment;
+        char key[QB_HASH_HEX];
+        size_t index;
+    } * old;
+    size_t old_count;
+    /* the model at hand */
+    struct qb_model *model;
+    size_t model_index;
+    struct qb_inputs *inputs; /* [experiment_count] */
+    struct qb_error *input_errors;
+    char (*model_hashes)[QB_HASH_HEX]; /* [model_count], "" when not loaded */
+    struct qb_worker *workers;         /* [jobs] */
+    double start;
+    struct qb_provenance provenance;
+    bool interrupted;
+    size_t load_failures; /* cells that failed because their model could not be loaded */
+};
+
+/* ---- run_files.c: lock, folder of shards, what is finished already ---- */
+enum qb_status qb_run_lock(struct qb_run *run, struct qb_error *err);
+void qb_run_unlock(struct qb_run *run);
+/* Checks the output path, makes the folder, removes what does not belong there: without resume every shard. */
+enum qb_status qb_run_prepare(struct qb_run *run, struct qb_error *err);
+void qb_run_shard_path(const struct qb_run *run, const char *key, char out[4200]);
+/* Marks cell i as done when a shard or the old file has it under its key. */
+void qb_run_take(struct qb_run *run, size_t i);
+/* Removes the shards and their folder: everything is in the result file. */
+void qb_run_clean(struct qb_run *run);
+
+/* ---- run_model.c: one model at a time ---- */
+/* Loads the model of plan cells [from, to), makes their inputs and keys, and takes what is finished. On failure its
+ * cells have failed; QB_OK still. */
+enum qb_status qb_run_load(struct qb_run *run, size_t from, size_t to, struct qb_error *err);
+void qb_run_unload(struct qb_run *run);
+
+/* ---- run_result.c ---- */
+/* The outcome of a cell without a shard: failed or skipped, with flagged rows for the summary. */
+enum qb_status qb_run_outcome(struct qb_run *run, size_t i, enum qb_cell_state state, bool nonfinite, double seconds,
+                              const char *message, struct qb_error *err);
+enum qb_status qb_run_assemble(struct qb_run *run, struct qb_error *err);
+
+/* ---- engine.c ---- */
+void qb_run_note(struct qb_run *run, enum qb_run_event_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void qb_run_finished(struct qb_run *run, size_t i, double seconds);
+
+#endif

@@ -1,0 +1,356 @@
+/* The suite as a whole: the file, --set, names, and what holds between models, variants and experiments. */
+#include "run/suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "run/suite_parts.h"
+
+enum qb_status qb_suite_name(const struct qb_yaml *node, const char *name, const char *what, struct qb_error *err)
+{
+    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    if (length == 0 || length > 63 || name[length] || name[0] == '.')
+        return qb_yaml_fail(node, err, "expected %s of 1 to 63 letters, digits, '-', '_' or '.', found '%.80s'", what,
+                            name);
+    return QB_OK;
+}
+
+/* "<folder>/<relative>" exists? An absolute path stands for itself. */
+static bool lookup(const char *folder, const char *relative, char out[4096])
+{
+    int n = relative[0] == '/' ? snprintf(out, 4096, "%s", relative) : snprintf(out, 4096, "%s/%s", folder, relative);
+    return n > 0 && n < 4096 && qb_file_exists(out);
+}
+
+enum qb_status qb_suite_file(const struct qb_suite *suite, const struct qb_yaml *node, char out[4096],
+                             struct qb_error *err)
+{
+    const char *text = NULL;
+    struct qb_error ignored = {0};
+    if (qb_yaml_text(node, &text, err))
+        return err->status;
+    if (lookup(suite->folder, text, out) || lookup(".", text, out))
+        return QB_OK;
+    if (text[0] != '/') {
+        while (strncmp(text, "../", 3) == 0)
+            text += 3;
+        if (strncmp(text, "data/", 5) == 0)
+            text += 5;
+        if (!qb_data_path(text, out, &ignored))
+            return QB_OK;
+    }
+    return qb_yaml_fail(node, err, "no such file '%s'; looked in %s, the current folder and the shipped data",
+                        node->scalar, suite->folder);
+}
+
+/* ---- --set ---- */
+
+static bool generator_key(const char *key)
+{
+    static const char *const keys[] = {"vocab", "hidden", "layers", "seed", NULL};
+    size_t length = strcspn(key, ".");
+    for (size_t i = 0; keys[i]; i++)
+        if (strlen(keys[i]) == length && strncmp(keys[i], key, length) == 0)
+            return true;
+    return false;
+}
+
+/* models.*.seed and its like mean the generated models: a file has no such key. */
+static enum qb_status set_generated(struct qb_yaml *root, const char *rest, const char *value, struct qb_error *err)
+{
+    const struct qb_yaml *models = qb_yaml_get(root, "models");
+    size_t reached = 0;
+    for (size_t i = 0; models && models->kind == QB_YAML_MAP && i < models->count; i++) {
+        if (!qb_yaml_get(models->children[i], "generator"))
+            continue;
+        struct qb_text path = {0};
+        qb_text_add(&path, "models.%s.%s", models->children[i]->key, rest);
+        enum qb_status s = qb_yaml_set(root, path.data, value, err);
+        qb_text_free(&path);
+        if (s)
+            return s;
+        reached++;
+    }
+    return reached ? QB_OK : qb_fail(err, QB_ERR_INPUT, "--set models.*.%s: the suite has no generated model", rest);
+}
+
+static enum qb_status apply_set(struct qb_yaml *root, const char *setting, struct qb_error *err)
+{
+    char path[512];
+    const char *equals = strchr(setting, '=');
+    if (!equals || equals == setting || (size_t)(equals - setting) >= sizeof path)
+        return qb_fail(err, QB_ERR_INPUT, "--set '%s': expected key=value, such as models.source-chain.seed=7",
+                       setting);
+    memcpy(path, setting, (size_t)(equals - setting));
+    path[equals - setting] = '\0';
+    if (strncmp(path, "models.*.", 9) == 0 && generator_key(path + 9))
+        return set_generated(root, path + 9, equals + 1, err);
+    return qb_yaml_set(root, path, equals + 1, err);
+}
+
+/* ---- sections ---- */
+
+/* The section `key` of kind; it must be there, with 1 to QB_SUITE_SIDE_MAX entries. */
+static enum qb_status section(const struct qb_suite *suite, const char *key, enum qb_yaml_kind kind,
+                              const struct qb_yaml **out, struct qb_error *err)
+{
+    const struct qb_yaml *node = qb_yaml_get(suite->root, key);
+    if (!node)
+        return qb_yaml_fail(suite->root, err, "expected the key '%s'", key);
+    if (qb_yaml_expect(node, kind, err))
+        return err->status;
+    if (node->count == 0 || node->count > QB_SUITE_SIDE_MAX)
+        return qb_yaml_fail(node, err, "expected 1 to %d entries, found %zu", QB_SUITE_SIDE_MAX, node->count);
+    *out = node;
+    return QB_OK;
+}
+
+static enum qb_status read_models(struct qb_suite *suite, struct qb_error *err)
+{
+    const struct qb_yaml *node = NULL;
+    if (section(suite, "models", QB_YAML_MAP, &node, err))
+        return err->status;
+    suite->models = qb_alloc(node->count, sizeof *suite->models, "models of a suite", err);
+    if (!suite->models)
+        return err->status;
+    suite->model_count = node->count;
+    for (size_t i = 0; i < node->count; i++)
+        if (qb_suite_read_model(suite, node->children[i], &suite->models[i], err))
+            return err->status;
+    return QB_OK;
+}
+
+static enum qb_status read_experiments(struct qb_suite *suite, struct qb_error *err)
+{
+    const struct qb_yaml *node = NULL;
+    if (section(suite, "experiments", QB_YAML_MAP, &node, err))
+        return err->status;
+    suite->experiments = qb_alloc(node->count, sizeof *suite->experiments, "experiments of a suite", err);
+    if (!suite->experiments)
+        return err->status;
+    suite->experiment_count = node->count;
+    for (size_t i = 0; i < node->count; i++)
+        if (qb_suite_read_experiment(suite, node->children[i], &suite->experiments[i], err))
+            return err->status;
+    return QB_OK;
+}
+
+static enum qb_status read_variants(struct qb_suite *suite, const struct qb_suite_options *options,
+                                    struct qb_error *err)
+{
+    const struct qb_yaml *node = NULL;
+    if (section(suite, "variants", QB_YAML_LIST, &node, err))
+        return err->status;
+    suite->variants = qb_alloc(node->count, sizeof(struct qb_variant *), "variants of a suite", err);
+    if (!suite->variants)
+        return err->status;
+    suite->variant_count = node->count;
+    for (size_t i = 0; i < node->count; i++) {
+        if (qb_suite_read_variant(suite, options, node->children[i], &suite->variants[i], err))
+            return err->status;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(suite->variants[i]->name, suite->variants[j]->name) == 0)
+                return qb_yaml_fail(node->children[i], err, "variant '%s' is in the list twice",
+                                    suite->variants[i]->name);
+    }
+    return QB_OK;
+}
+
+/* Every entry of a restriction must name something of the suite. */
+static enum qb_status check_restriction(const struct qb_yaml *list, const struct qb_suite *suite, bool variants,
+                                        struct qb_error *err)
+{
+    size_t count = variants ? suite->variant_count : suite->experiment_count;
+    for (size_t i = 0; list && i < list->count; i++) {
+        const char *glob = NULL;
+        bool found = false;
+        if (qb_yaml_text(list->children[i], &glob, err))
+            return err->status;
+        for (size_t j = 0; j < count && !found; j++)
+            found = qb_glob(glob, variants ? suite->variants[j]->name : suite->experiments[j].experiment->name);
+        if (!found)
+            return qb_yaml_fail(list->children[i], err, "expected one of the suite's %s, found '%s'",
+                                variants ? "variants" : "experiments", glob);
+    }
+    return QB_OK;
+}
+
+/* models.<name>.options: each key names an experiment of the suite. */
+static enum qb_status read_overrides(const struct qb_suite *suite, struct qb_suite_model *model, struct qb_error *err)
+{
+    if (!model->options)
+        return QB_OK;
+    if (qb_yaml_expect(model->options, QB_YAML_MAP, err))
+        return err->status;
+    model->own = qb_alloc(model->options->count, sizeof *model->own, "a model's own options", err);
+    for (size_t i = 0; model->own && i < model->options->count; i++) {
+        const struct qb_yaml *node = model->options->children[i];
+        size_t e = 0;
+        while (e < suite->experiment_count && strcmp(suite->experiments[e].experiment->name, node->key) != 0)
+            e++;
+        if (e == suite->experiment_count)
+            return qb_yaml_fail(node, err, "expected one of the suite's experiments, found '%s'", node->key);
+        model->own_count++;
+        if (qb_suite_read_override(&suite->experiments[e], node, &model->own[i], err))
+            return err->status;
+    }
+    return model->own ? QB_OK : err->status;
+}
+
+const struct qb_suite_experiment *qb_suite_experiment_of(const struct qb_suite *suite, size_t m, size_t e)
+{
+    const struct qb_suite_model *model = &suite->models[m];
+    for (size_t i = 0; i < model->own_count; i++)
+        if (model->own[i].experiment == suite->experiments[e].experiment)
+            return &model->own[i];
+    return &suite->experiments[e];
+}
+
+/* What no single entry can see: restrictions that name nothing, calibrated variants on models without contexts. */
+static enum qb_status check_whole(const struct qb_suite *suite, struct qb_error *err)
+{
+    for (size_t e = 0; e < suite->experiment_count; e++)
+        if (check_restriction(suite->experiments[e].variants, suite, true, err))
+            return err->status;
+    for (size_t e = 0; e < suite->experiment_count; e++)
+        if (check_restriction(suite->experiments[e].variants, suite, true, err))
+            return err->status;
+    for (size_t m = 0; m < suite->model_count; m++) {
+        const struct qb_suite_model *model = &suite->models[m];
+        if (check_restriction(model->experiments, suite, false, err) ||
+            check_restriction(model->variants, suite, true, err))
+            return err->status;
+        if (model->generator || model->calibration || suite->calibration)
+            continue;
+        for (size_t v = 0; v < suite->variant_count; v++)
+            if (suite->variants[v]->calibrated && qb_suite_allows(model, suite->variants[v], NULL))
+                return qb_yaml_fail(model->node, err,
+                                    "variant '%s' is calibrated: expected the key 'calibration' here or in the suite, "
+                                    "such as {corpus: data/corpus/kjv.calibration, contexts: 50, length: 20}",
+                                    suite->variants[v]->name);
+    }
+    return QB_OK;
+}
+
+static bool listed(const struct qb_yaml *list, const char *name)
+{
+    if (!list)
+        return true;
+    for (size_t i = 0; i < list->count; i++)
+        if (qb_glob(list->children[i]->scalar, name))
+            return true;
+    return false;
+}
+
+bool qb_suite_allows(const struct qb_suite_model *model, const struct qb_variant *variant,
+                     const struct qb_suite_experiment *experiment)
+{
+    return (!variant || listed(model->variants, variant->name)) &&
+           (!experiment || listed(model->experiments, experiment->experiment->name)) &&
+           (!experiment || !variant || listed(experiment->variants, variant->name));
+}
+
+static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_options *options, struct qb_error *err)
+{
+    static const char *const known[] = {"name",        "summary",     "seed",   "models", "variants",
+                                        "experiments", "calibration", "limits", NULL};
+    const struct qb_yaml *root = suite->root, *name = qb_yaml_get(root, "name"), *seed = qb_yaml_get(root, "seed");
+    const char *text = NULL;
+    int64_t number = 0;
+    if (qb_yaml_expect(root, QB_YAML_MAP, err) || qb_yaml_known(root, known, err))
+        return err->status;
+    if (!name)
+        return qb_yaml_fail(root, err, "expected the key 'name'");
+    if (qb_yaml_text(name, &text, err) || qb_suite_name(name, text, "a name", err) ||
+        !(suite->name = qb_strdup(text, err)))
+        return err->status;
+    if (seed && qb_yaml_int(seed, 0, UINT32_MAX, &number, err))
+        return err->status;
+    suite->seed = (uint32_t)number;
+    suite->calibration = qb_yaml_get(root, "calibration");
+    if (qb_yaml_get(root, "summary") && qb_yaml_text(qb_yaml_get(root, "summary"), &text, err))
+        return err->status;
+    if ((suite->calibration && qb_suite_check_calibration(suite, suite->calibration, true, err)) ||
+        qb_suite_read_limits(qb_yaml_get(root, "limits"), &suite->limits, err) || read_models(suite, err) ||
+        read_experiments(suite, err) || read_variants(suite, options, err))
+        return err->status;
+    for (size_t m = 0; m < suite->model_count; m++)
+        if (read_overrides(suite, &suite->models[m], err))
+            return err->status;
+    return check_whole(suite, err);
+}
+
+static enum qb_status split_path(struct qb_suite *suite, const char *path, struct qb_error *err)
+{
+    char *slash;
+    if (!(suite->path = qb_strdup(path, err)) || !(suite->folder = qb_strdup(path, err)))
+        return err->status;
+    slash = strrchr(suite->folder, '/');
+    if (slash == suite->folder)
+        slash[1] = '\0';
+    else if (slash)
+        *slash = '\0';
+    else if (qb_free(suite->folder), !(suite->folder = qb_strdup(".", err)))
+        return err->status;
+    return QB_OK;
+}
+
+enum qb_status qb_suite_load(const char *path, const struct qb_suite_options *options, struct qb_suite **out,
+                             struct qb_error *err)
+{
+    struct qb_suite *suite = qb_alloc(1, sizeof *suite, "suite", err);
+    if (!suite)
+        return err->status;
+    enum qb_status s = split_path(suite, path, err);
+    if (!s)
+        s = qb_yaml_load(path, &suite->root, err);
+    for (size_t i = 0; !s && options->set && options->set[i]; i++)
+        s = apply_set(suite->root, options->set[i], err);
+    if (!s)
+        s = read_root(suite, options, err);
+    if (!s) {
+        qb_yaml_print(suite->root, &suite->text);
+        if (suite->text.failed)
+            s = qb_fail(err, QB_ERR_MEMORY, "no memory for the suite's text");
+    }
+    if (s) {
+        qb_suite_free(suite);
+        return s;
+    }
+    *out = suite;
+    return QB_OK;
+}
+
+static void free_experiments(struct qb_suite_experiment *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        qb_free(list[i].values);
+        qb_free(list[i].canonical);
+    }
+    qb_free(list);
+}
+
+void qb_suite_free(struct qb_suite *suite)
+{
+    if (!suite)
+        return;
+    for (size_t i = 0; i < suite->model_count; i++) {
+        qb_free(suite->models[i].name);
+        qb_free(suite->models[i].generator);
+        qb_free(suite->models[i].file);
+        free_experiments(suite->models[i].own, suite->models[i].own_count);
+    }
+    for (size_t i = 0; i < suite->variant_count; i++)
+        qb_variant_free(suite->variants[i]);
+    qb_free(suite->models);
+    qb_free(suite->variants);
+    free_experiments(suite->experiments, suite->experiment_count);
+    qb_text_free(&suite->text);
+    qb_yaml_free(suite->root);
+    qb_free(suite->name);
+    qb_free(suite->path);
+    qb_free(suite->folder);
+    qb_free(suite);
+}

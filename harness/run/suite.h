@@ -1,0 +1,92 @@
+/* A suite: models x variants x experiments as the user wrote them, read strictly. Every error names file, line, key
+ * and what was expected. */
+#ifndef QB_SUITE_H
+#define QB_SUITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/text.h"
+#include "base/yaml.h"
+#include "codec/variant.h"
+#include "model/model.h"
+#include "run/experiment.h"
+
+#define QB_SUITE_SIDE_MAX 1024 /* models, variants or experiments of one suite */
+
+struct qb_suite_experiment;
+
+/* models.<name>: {generator, vocab, hidden, layers, seed} or {file}, and optionally prompt, corpus, calibration (which
+ * win over the experiment's and the suite's), options (experiment -> options that win likewise), experiments and
+ * variants (lists of names or globs that restrict). */
+struct qb_suite_model {
+    char *name;
+    const struct qb_yaml *node;
+    char *generator; /* or NULL */
+    struct qb_generator_options generated;
+    char *file; /* resolved path, or NULL */
+    const struct qb_yaml *prompt, *corpus, *calibration;
+    const struct qb_yaml *experiments, *variants, *options;
+    struct qb_suite_experiment *own; /* experiments under this model's options */
+    size_t own_count;
+};
+
+/* experiments.<name>: the descriptor's options, and the inputs prompt, corpus, context and chunks, and
+ * variants (a list of names or globs that restrict). */
+struct qb_suite_experiment {
+    const struct qb_experiment *experiment;
+    const struct qb_yaml *node, *over; /* over: a model's options, which win; or NULL */
+    union qb_option_value *values;     /* one an option */
+    char *canonical;                   /* "steps=500", in the descriptor's order */
+    const struct qb_yaml *prompt, *corpus;
+    const struct qb_yaml *variants; /* names or globs that restrict it, or NULL */
+    size_t context, chunks;         /* of a corpus; defaults 256 and 40 */
+};
+
+struct qb_suite_limits {
+    double seconds;  /* of one cell; default 300 */
+    uint64_t memory; /* bytes that a worker may take beyond the loaded model; 0: no limit */
+    size_t cells;    /* largest plan; default 100000 */
+};
+
+struct qb_suite {
+    char *name;
+    char *path;   /* of the file */
+    char *folder; /* it is in: relative paths are looked up there first */
+    struct qb_yaml *root;
+    struct qb_text text; /* the suite after --set, canonical */
+    uint32_t seed;       /* for random test vectors; default 0 */
+    struct qb_suite_model *models;
+    size_t model_count;
+    struct qb_variant **variants;
+    size_t variant_count;
+    struct qb_suite_experiment *experiments;
+    size_t experiment_count;
+    const struct qb_yaml *calibration; /* for models without their own */
+    struct qb_suite_limits limits;
+};
+
+struct qb_suite_options {
+    const struct qb_registry *registry;
+    enum qb_isa isa;
+    const char *const *set; /* "key=value", NULL-terminated, or NULL: put into the tree before it is read */
+};
+
+/* Reads path. `--set models.*.<generator key>` reaches generated models only. The caller frees with qb_suite_free. */
+enum qb_status qb_suite_load(const char *path, const struct qb_suite_options *options, struct qb_suite **suite,
+                             struct qb_error *err);
+void qb_suite_free(struct qb_suite *suite);
+
+/* The file that `node` (a scalar) names: relative paths are tried from the suite's folder, the current folder and the
+ * shipped data ("data/..." there too). Writes out[4096]. */
+enum qb_status qb_suite_file(const struct qb_suite *suite, const struct qb_yaml *node, char out[4096],
+                             struct qb_error *err);
+
+/* Experiment e as model m runs it: with the model's own options where it has some. */
+const struct qb_suite_experiment *qb_suite_experiment_of(const struct qb_suite *suite, size_t m, size_t e);
+
+/* Does this model run under this variant, this experiment (the restrictions of both)? variant NULL: the reference. */
+bool qb_suite_allows(const struct qb_suite_model *model, const struct qb_variant *variant,
+                     const struct qb_suite_experiment *experiment);
+
+#endif

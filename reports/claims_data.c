@@ -1,0 +1,158 @@
+/* The evaluated ledger as JSON and CSV: one row a claim, in order. */
+#include "claims_print.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const reproduces_names[] = {"yes", "no", "not-measurable"};
+
+static json_t *number_or_null(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static json_t *control_json(const struct qb_control *k)
+{
+    static const char *const relations[] = {"shown", "<", "<=", ">", ">=", "==", "!="};
+    json_t *o = json_object();
+    bool found = k->measured.found == QB_FOUND;
+    json_object_set_new(o, "id", json_string(k->id));
+    json_object_set_new(o, "cell", json_string(k->number.cell.text));
+    json_object_set_new(o, "measured", found ? number_or_null(k->measured.value) : json_null());
+    json_object_set_new(o, "op", json_string(relations[k->relation]));
+    if (k->has_than) {
+        json_object_set_new(o, "than", json_string(k->than.cell.text));
+        json_object_set_new(o, "threshold", number_or_null(k->measured_than.value));
+    } else if (k->relation != QB_SHOWN) {
+        json_object_set_new(o, "threshold", number_or_null(k->threshold));
+    }
+    json_object_set_new(o, "holds", k->holds < 0 ? json_null() : json_boolean(k->holds));
+    return o;
+}
+
+static json_t *conclusion_json(const struct qb_conclusion *c)
+{
+    json_t *o = json_object(), *controls = json_array();
+    json_object_set_new(o, "id", json_string(c->id));
+    json_object_set_new(o, "says", json_string(c->says));
+    json_object_set_new(o, "sentence", json_string(c->sentence.data ? c->sentence.data : ""));
+    for (size_t i = 0; i < c->control_count; i++)
+        json_array_append_new(controls, control_json(&c->controls[i]));
+    json_object_set_new(o, "controls", controls);
+    return o;
+}
+
+static json_t *claim_json(const struct qb_claims_document *d, const struct qb_claim *c)
+{
+    json_t *o = json_object();
+    struct qb_text why = {0};
+    bool found = c->has_number && c->measured.found == QB_FOUND;
+    qb_claim_why(c, &why);
+    const char *const texts[][2] = {{"id", c->id},       {"document", d->document}, {"place", c->place},
+                                    {"lines", c->lines}, {"what", c->what},         {"quote", c->quote},
+                                    {"says", c->says},   {"protocol", c->protocol}, {"published", c->published}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        json_object_set_new(o, texts[i][0], json_string(texts[i][1]));
+    json_object_set_new(o, "cell", c->has_number ? json_string(c->number.cell.text) : json_null());
+    json_object_set_new(o, "expect", c->expect ? json_string(c->expect) : json_null());
+    json_object_set_new(o, "ours", found ? json_string(c->measured.text) : json_null());
+    json_object_set_new(o, "value", found ? number_or_null(c->measured.value) : json_null());
+    json_object_set_new(o, "n", found ? json_integer((json_int_t)c->measured.n) : json_null());
+    json_object_set_new(o, "reproduces", json_string(reproduces_names[c->reproduces]));
+    json_object_set_new(o, "verdict", json_string(qb_verdict_name(c->verdict)));
+    json_object_set_new(o, "why", json_string(why.size ? why.data : ""));
+    json_object_set_new(o, "carries",
+                        json_string(qb_carries_name(c->conclusion ? c->conclusion->carries : QB_CARRIES_NONE)));
+    json_object_set_new(o, "conclusion", c->conclusion ? conclusion_json(c->conclusion) : json_null());
+    qb_text_free(&why);
+    return o;
+}
+
+static void print_json(const struct qb_ledger *ledger, struct qb_text *out)
+{
+    json_t *all = json_array();
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++)
+            json_array_append_new(all, claim_json(&ledger->documents[d], &ledger->documents[d].claims[i]));
+    char *text = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+    if (text)
+        qb_text_add(out, "%s\n", text);
+    else
+        out->failed = true;
+    free(text);
+    json_decref(all);
+}
+
+/* RFC 4180: quoted when needed, quotes doubled. */
+static void csv_cell(struct qb_text *out, const char *text, const char *end)
+{
+    if (!strpbrk(text, ",\"\n\r")) {
+        qb_text_add(out, "%s%s", text, end);
+        return;
+    }
+    qb_text_add(out, "\"");
+    for (; *text; text++) {
+        qb_text_bytes(out, text, 1);
+        if (*text == '"')
+            qb_text_add(out, "\"");
+    }
+    qb_text_add(out, "\"%s", end);
+}
+
+static void csv_claim(const struct qb_claims_document *d, const struct qb_claim *c, struct qb_text *out)
+{
+    struct qb_text why = {0}, value = {0};
+    bool found = c->has_number && c->measured.found == QB_FOUND;
+    qb_claim_why(c, &why);
+    if (found)
+        qb_text_add(&value, "%.17g", c->measured.value);
+    const char *const cells[] = {c->id,
+                                 d->document,
+                                 c->place,
+                                 c->lines,
+                                 c->what,
+                                 c->quote,
+                                 c->has_number ? c->number.cell.text : "",
+                                 c->published,
+                                 found ? c->measured.text : "",
+                                 value.size ? value.data : "",
+                                 qb_verdict_name(c->verdict),
+                                 c->conclusion ? c->conclusion->id : "",
+                                 qb_carries_name(c->conclusion ? c->conclusion->carries : QB_CARRIES_NONE),
+                                 c->conclusion && c->conclusion->sentence.size ? c->conclusion->sentence.data : "",
+                                 why.size ? why.data : ""};
+    size_t count = sizeof cells / sizeof *cells;
+    for (size_t i = 0; i < count; i++)
+        csv_cell(out, cells[i], i + 1 < count ? "," : "\n");
+    qb_text_free(&why);
+    qb_text_free(&value);
+}
+
+static void print_csv(const struct qb_ledger *ledger, struct qb_text *out)
+{
+    qb_text_add(out, "id,document,place,lines,what,quote,cell,published,ours,value,verdict,conclusion,carries,sentence,"
+                     "why\n");
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++)
+            csv_claim(&ledger->documents[d], &ledger->documents[d].claims[i], out);
+}
+
+void qb_ledger_print(const struct qb_ledger *ledger, enum qb_ledger_style style, struct qb_text *out)
+{
+    switch (style) {
+    case QB_LEDGER_CONSOLE:
+        qb_ledger_console(ledger, out);
+        break;
+    case QB_LEDGER_JSON:
+        print_json(ledger, out);
+        break;
+    case QB_LEDGER_CSV:
+        print_csv(ledger, out);
+        break;
+    case QB_LEDGER_MARKDOWN:
+        qb_ledger_markdown(ledger, out);
+        break;
+    }
+}

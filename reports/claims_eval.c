@@ -1,0 +1,305 @@
+/* Measuring a ledger in a result: verdicts from the claims' cells, conclusions from their controls. */
+#include "claims.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/text.h"
+
+/* What a verdict looks at. */
+struct run_facts {
+    const struct qb_result *result;
+    struct qb_yaml *suite; /* as stored in the provenance; NULL when it is missing or unreadable */
+};
+
+/* The value of one cell path, or why there is none. */
+static const struct qb_value *look_up(const struct qb_result *result, const struct qb_cell_path *path,
+                                      struct qb_measured *m)
+{
+    size_t at = qb_result_find(result, path->model, path->variant, path->experiment);
+    m->found = QB_FOUND_NOT_RUN;
+    if (at == SIZE_MAX) {
+        snprintf(m->why, sizeof m->why, "%s was not run", path->text);
+        return NULL;
+    }
+    const struct qb_cell *cell = qb_result_cell(result, at);
+    if (cell->state != QB_CELL_DONE) {
+        m->found = QB_FOUND_FAILED;
+        snprintf(m->why, sizeof m->why, "%s %s: %.120s", path->text,
+                 cell->state == QB_CELL_FAILED ? "failed" : "was skipped", cell->message ? cell->message : "");
+        return NULL;
+    }
+    const struct qb_value *v = qb_result_value(result, path->model, path->variant, path->experiment, path->metric);
+    if (!v)
+        snprintf(m->why, sizeof m->why, "%s: the cell has no such metric", path->text);
+    else
+        m->found = QB_FOUND;
+    return v;
+}
+
+/* Not measured becomes NaN, which no comparison lets pass. */
+static void measure(const struct qb_result *result, const struct qb_claim_number *number, struct qb_measured *m)
+{
+    m->value = NAN;
+    const struct qb_value *v = look_up(result, &number->cell, m);
+    if (!v)
+        return;
+    double x = number->bound == QB_BOUND_LO ? v->lo : number->bound == QB_BOUND_HI ? v->hi : v->value;
+    m->n = v->n;
+    m->flags = v->flags;
+    if (number->has_over) {
+        const struct qb_value *over = look_up(result, &number->over, m);
+        if (!over)
+            return;
+        x /= over->value;
+    }
+    m->value = number->scale * x + number->offset;
+    struct qb_text text = {0};
+    qb_number_print(&number->format, m->value, m->n, &text);
+    snprintf(m->text, sizeof m->text, "%s", text.data ? text.data : "");
+    qb_text_free(&text);
+}
+
+/* Is "key=value" a whole word of origin? */
+static bool states(const char *origin, const char *key, const char *value)
+{
+    char word[128];
+    int n = snprintf(word, sizeof word, "%s=%s", key, value);
+    for (const char *at = origin; n > 0 && (at = strstr(at, word)); at++) {
+        char before = at == origin ? ' ' : at[-1], after = at[n];
+        if (strchr(" ,;", before) && (after == '\0' || strchr(" ,;", after)))
+            return true;
+    }
+    return false;
+}
+
+/* What the run's suite gives a model as prompt: its own entry before the greedy experiment's. NULL: not stated. */
+static const struct qb_yaml *prompt_of(const struct qb_yaml *suite, const char *model)
+{
+    const struct qb_yaml *own = qb_yaml_get(qb_yaml_get(qb_yaml_get(suite, "models"), model), "prompt");
+    return own ? own : qb_yaml_get(qb_yaml_get(qb_yaml_get(suite, "experiments"), "greedy"), "prompt");
+}
+
+/* Does the suite's prompt say something else than the protocol's? */
+static bool other_prompt(const struct qb_yaml *protocol, const struct qb_yaml *suite, const char *model)
+{
+    const struct qb_yaml *prompt = prompt_of(suite, model);
+    for (size_t i = 0; prompt && i < protocol->count; i++) {
+        const struct qb_yaml *due = protocol->children[i], *is = qb_yaml_get(prompt, due->key);
+        if (!is || !is->scalar || !due->scalar || strcmp(is->scalar, due->scalar) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is the run's model another than the protocol's, the first difference put into note? A run whose provenance does not
+ * state the model's origin gives no reason to set a number aside. */
+static bool other_model(const struct qb_claims_document *d, const struct qb_claim *c, const char *model,
+                        const struct run_facts *run, char *note, size_t room)
+{
+    char name[160];
+    const struct qb_yaml *facts = qb_yaml_get(d->protocol, model);
+    snprintf(name, sizeof name, "model.%s.origin", model);
+    const char *origin = qb_provenance_get(qb_result_provenance(run->result), name);
+    for (size_t i = 0; facts && i < facts->count; i++) {
+        const struct qb_yaml *fact = facts->children[i];
+        bool seed = strcmp(fact->key, "seed") == 0, prompt = fact->kind == QB_YAML_MAP;
+        if (c->any_seed && (seed || prompt))
+            continue;
+        if (prompt && other_prompt(fact, run->suite, model)) {
+            snprintf(note, room, "another prompt than the protocol's for %s", model);
+            return true;
+        }
+        if (prompt || !origin || states(origin, fact->key, fact->scalar))
+            continue;
+        snprintf(note, room, "%s (%s has not %s=%s: %.100s)", seed ? "another seed" : "another model", model, fact->key,
+                 fact->scalar, origin);
+        return true;
+    }
+    return false;
+}
+
+/* Was the number taken under another protocol than the document's? */
+static bool other_protocol(const struct qb_claims_document *d, struct qb_claim *c, const struct run_facts *run)
+{
+    if (other_model(d, c, c->number.cell.model, run, c->note, sizeof c->note))
+        return true;
+    if (c->number.has_over && other_model(d, c, c->number.over.model, run, c->note, sizeof c->note))
+        return true;
+    if (c->n && c->measured.n != c->n) {
+        snprintf(c->note, sizeof c->note, "another length (n = %llu, the protocol has %llu)",
+                 (unsigned long long)c->measured.n, (unsigned long long)c->n);
+        return true;
+    }
+    return false;
+}
+
+static bool in_range(const struct qb_claim *c, double x)
+{
+    bool above = c->low_open ? x > c->low : x >= c->low;
+    bool below = c->high_open ? x < c->high : x <= c->high;
+    return above && below; /* NaN fails both */
+}
+
+static void judge(const struct qb_claims_document *d, struct qb_claim *c, const struct run_facts *run)
+{
+    c->note[0] = '\0';
+    if (c->has_number)
+        measure(run->result, &c->number, &c->measured);
+    if (c->reproduces == QB_NOT_MEASURABLE) {
+        c->verdict = QB_VERDICT_NOT_MEASURABLE;
+        return;
+    }
+    if (c->measured.found != QB_FOUND) {
+        c->verdict = QB_NOT_RUN;
+        return;
+    }
+    bool same = c->has_range ? in_range(c, c->measured.value) : strcmp(c->measured.text, c->expect) == 0;
+    if (other_protocol(d, c, run))
+        c->verdict = QB_VERDICT_NOT_MEASURABLE;
+    else
+        c->verdict = same ? QB_REPRODUCED : QB_DIFFERS;
+}
+
+static bool related(double x, enum qb_relation relation, double y)
+{
+    switch (relation) {
+    case QB_SHOWN:
+        return true;
+    case QB_LESS:
+        return x < y;
+    case QB_AT_MOST:
+        return x <= y;
+    case QB_MORE:
+        return x > y;
+    case QB_AT_LEAST:
+        return x >= y;
+    case QB_EQUAL:
+        return x >= y && x <= y;
+    case QB_UNEQUAL:
+        return x < y || x > y;
+    }
+    return false;
+}
+
+static void test_control(struct qb_control *k, const struct qb_result *result)
+{
+    double threshold = k->threshold;
+    measure(result, &k->number, &k->measured);
+    bool known = k->measured.found == QB_FOUND && !isnan(k->measured.value);
+    if (k->has_than) {
+        measure(result, &k->than, &k->measured_than);
+        known = known && k->measured_than.found == QB_FOUND && !isnan(k->measured_than.value);
+        threshold = k->measured_than.value;
+    }
+    k->holds = k->relation == QB_SHOWN ? 1 : known ? related(k->measured.value, k->relation, threshold) : -1;
+}
+
+/* The sentence with {id} and {id.than} replaced by what the controls measured. */
+static void fill(const struct qb_conclusion *c, const char *sentence, struct qb_text *out)
+{
+    for (const char *p = sentence; *p; p++) {
+        const char *end = *p == '{' ? strchr(p, '}') : NULL;
+        size_t length = end ? (size_t)(end - p) - 1 : 0;
+        bool done = false;
+        for (size_t i = 0; end && i < c->control_count && !done; i++) {
+            const struct qb_control *k = &c->controls[i];
+            size_t n = strlen(k->id);
+            const struct qb_measured *m = NULL;
+            if (length == n && memcmp(p + 1, k->id, n) == 0)
+                m = &k->measured;
+            else if (length == n + 5 && memcmp(p + 1, k->id, n) == 0 && memcmp(p + 1 + n, ".than", 5) == 0)
+                m = &k->measured_than;
+            if (m) {
+                qb_text_add(out, "%s", m->found == QB_FOUND ? m->text : "(not run)");
+                done = true;
+            }
+        }
+        if (done)
+            p = end;
+        else
+            qb_text_bytes(out, p, 1);
+    }
+}
+
+static enum qb_status conclude(struct qb_conclusion *c, const struct qb_result *result, struct qb_error *err)
+{
+    const struct qb_control *missing = NULL;
+    c->carries = QB_CARRIES_YES;
+    qb_text_free(&c->sentence);
+    c->sentence = (struct qb_text){0};
+    for (size_t i = 0; i < c->control_count; i++) {
+        test_control(&c->controls[i], result);
+        if (c->controls[i].holds == 0)
+            c->carries = QB_CARRIES_NO;
+        else if (c->controls[i].holds < 0 && !missing)
+            missing = &c->controls[i];
+    }
+    if (missing && c->carries == QB_CARRIES_YES)
+        c->carries = QB_CARRIES_NOT_TESTED;
+    if (c->carries == QB_CARRIES_NOT_TESTED) {
+        const struct qb_measured *m =
+            missing->measured.found != QB_FOUND ? &missing->measured : &missing->measured_than;
+        qb_text_add(&c->sentence, "The control is missing: %s.",
+                    m->found == QB_FOUND || !*m->why ? "its value is NaN" : m->why);
+    } else {
+        fill(c, c->carries == QB_CARRIES_YES ? c->yes : c->no, &c->sentence);
+    }
+    return c->sentence.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for the sentence of '%s'", c->id) : QB_OK;
+}
+
+enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *result, struct qb_error *err)
+{
+    enum qb_status s = QB_OK;
+    struct run_facts run = {result, NULL};
+    struct qb_error ignored = {0};
+    const char *suite = qb_provenance_get(qb_result_provenance(result), "suite");
+    if (suite && qb_yaml_parse(suite, strlen(suite), "the result's suite", &run.suite, &ignored))
+        run.suite = NULL; /* then prompts cannot be compared */
+    for (size_t i = 0; i < ledger->conclusion_count && !s; i++)
+        s = conclude(&ledger->conclusions[i], result, err);
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++)
+            judge(&ledger->documents[d], &ledger->documents[d].claims[i], &run);
+    qb_yaml_free(run.suite);
+    return s;
+}
+
+bool qb_claim_falls_short(const struct qb_claim *claim, bool allow_missing)
+{
+    if (claim->reproduces != QB_SHOULD_REPRODUCE)
+        return false;
+    return claim->verdict == QB_DIFFERS || (claim->verdict == QB_NOT_RUN && !allow_missing);
+}
+
+struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allow_missing)
+{
+    struct qb_ledger_count n = {.conclusions = ledger->conclusion_count};
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++) {
+            const struct qb_claim *c = &ledger->documents[d].claims[i];
+            n.claims++;
+            n.reproduced += c->verdict == QB_REPRODUCED;
+            n.differ += c->verdict == QB_DIFFERS;
+            n.not_measurable += c->verdict == QB_VERDICT_NOT_MEASURABLE;
+            n.not_run += c->verdict == QB_NOT_RUN;
+            n.short_of += qb_claim_falls_short(c, allow_missing);
+        }
+    for (size_t i = 0; i < ledger->conclusion_count; i++) {
+        n.carried += ledger->conclusions[i].carries == QB_CARRIES_YES;
+        n.not_carried += ledger->conclusions[i].carries == QB_CARRIES_NO;
+    }
+    return n;
+}
+
+const char *qb_verdict_name(enum qb_verdict verdict)
+{
+    static const char *const names[] = {"reproduced", "differs", "not measurable here", "not run"};
+    return names[verdict];
+}
+
+const char *qb_carries_name(enum qb_carries carries)
+{
+    static const char *const names[] = {"not tested", "yes", "no", "-"};
+    return names[carries];
+}

@@ -1,0 +1,213 @@
+#include "figure.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/text.h"
+
+void qb_figure_block(struct qb_figure *figure, const char *comment)
+{
+    qb_text_add(&figure->data, "%s# block %zu: %s\n", figure->blocks ? "\n\n" : "", figure->blocks, comment);
+    figure->blocks++;
+}
+
+/* Inside gnuplot's single quotes only ' itself is special (doubled); line ends would end the statement. */
+static void quoted(struct qb_text *out, const char *text)
+{
+    qb_text_add(out, "'");
+    for (; *text; text++) {
+        qb_text_bytes(out, *text == '\n' ? " " : text, 1);
+        if (*text == '\'')
+            qb_text_add(out, "'");
+    }
+    qb_text_add(out, "'");
+}
+
+void qb_figure_text(struct qb_figure *figure, const char *name, const char *text)
+{
+    qb_text_add(&figure->variables, "%s = ", name);
+    quoted(&figure->variables, text);
+    qb_text_add(&figure->variables, "\n");
+}
+
+void qb_figure_number(struct qb_figure *figure, const char *name, double value)
+{
+    qb_text_add(&figure->variables, "%s = %.9g\n", name, value);
+}
+
+void qb_figure_array(struct qb_figure *figure, const char *name, size_t count)
+{
+    qb_text_add(&figure->variables, "array %s[%zu]\n", name, count ? count : 1);
+}
+
+void qb_figure_set(struct qb_figure *figure, const char *name, size_t index, const char *text)
+{
+    qb_text_add(&figure->variables, "%s[%zu] = ", name, index);
+    quoted(&figure->variables, text);
+    qb_text_add(&figure->variables, "\n");
+}
+
+void qb_figure_set_number(struct qb_figure *figure, const char *name, size_t index, double value)
+{
+    qb_text_add(&figure->variables, "%s[%zu] = %.9g\n", name, index, value);
+}
+
+/* Line types 1 to 18 of style.gp, in this order. */
+static const struct {
+    const char *variant, *label;
+} builtins[] = {{"fp32", "FP32"},
+                {"fp16", "FP16"},
+                {"bf16", "BF16"},
+                {"int8-tensor", "INT8 per tensor"},
+                {"int8-channel", "INT8 per channel"},
+                {"pattern-a", "Pattern A"},
+                {"pattern-a-cached", "Pattern A, cached"},
+                {"pattern-a-packed", "Pattern A, packed"},
+                {"legacy", "legacy, documented"},
+                {"legacy-weights", "legacy, weights"},
+                {"legacy-both", "legacy, both"},
+                {"legacy-asrun", "\"standard\" as run"},
+                {"calibrated", "calibrated, documented"},
+                {"calibrated-asrun", "calibrated as run"},
+                {"calibrated-range-kept", "calibrated, range kept"},
+                {"calibrated-scale", "legacy + S"},
+                {"calibrated-alpha", "legacy + alpha"},
+                {"calibrated-qk16", "legacy + Q/K in FP16"}};
+enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 20 };
+
+static size_t builtin(const char *variant)
+{
+    size_t i = 0;
+    while (i < BUILTINS && strcmp(builtins[i].variant, variant) != 0)
+        i++;
+    return i;
+}
+
+/* A user's variant takes one of eight line types, by its name: the same in every figure and run. */
+unsigned qb_figure_linetype(const char *variant)
+{
+    size_t i = builtin(variant);
+    unsigned sum = 0;
+    for (const char *p = variant; *p; p++)
+        sum = sum * 31 + (unsigned char)*p;
+    return i < BUILTINS ? (unsigned)i + 1 : OTHERS + sum % 8;
+}
+
+const char *qb_figure_label(const char *variant)
+{
+    size_t i = builtin(variant);
+    return i < BUILTINS ? builtins[i].label : variant;
+}
+
+static bool listed(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool drawable(const struct qb_cell *cell, const char *experiment)
+{
+    return cell->state == QB_CELL_DONE && strcmp(cell->experiment, experiment) == 0 &&
+           strcmp(cell->variant, "reference") != 0;
+}
+
+static bool was_run(const struct qb_result *result, const char *experiment, const char *variant)
+{
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        if (drawable(cell, experiment) && strcmp(cell->variant, variant) == 0)
+            return true;
+    }
+    return false;
+}
+
+void qb_select(const struct qb_result *result, const char *experiment, const char *const *wanted, size_t most,
+               struct qb_selection *s)
+{
+    *s = (struct qb_selection){0};
+    const char *seen[64];
+    size_t seen_count = 0;
+    for (; *wanted && s->variant_count < most; wanted++)
+        if (was_run(result, experiment, *wanted))
+            s->variants[s->variant_count++] = *wanted;
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        if (!drawable(cell, experiment))
+            continue;
+        if (!listed(s->models, s->model_count, cell->model)) {
+            if (s->model_count < QB_FIGURE_MODELS)
+                s->models[s->model_count++] = cell->model;
+            else if (!listed(seen, seen_count, cell->model) && seen_count < 64) {
+                seen[seen_count++] = cell->model;
+                qb_text_add(&s->left_out, "%smodel %s", s->left_out.size ? ", " : "", cell->model);
+            }
+        }
+        if (listed(s->variants, s->variant_count, cell->variant) || listed(seen, seen_count, cell->variant))
+            continue;
+        if (builtin(cell->variant) == BUILTINS && s->variant_count < most) {
+            s->variants[s->variant_count++] = cell->variant;
+        } else if (seen_count < 64) {
+            seen[seen_count++] = cell->variant;
+            qb_text_add(&s->left_out, "%s%s", s->left_out.size ? ", " : "", cell->variant);
+        }
+    }
+}
+
+void qb_selection_end(struct qb_selection *s, struct qb_figure *figure)
+{
+    if (s->left_out.size)
+        qb_text_add(&figure->caption, " Run and not drawn: %s.", s->left_out.data);
+    qb_text_free(&s->left_out);
+    s->left_out = (struct qb_text){0};
+}
+
+bool qb_figure_record(const struct qb_result *result, const char *model, const char *variant, const char *experiment,
+                      struct qb_record *record, struct qb_error *err)
+{
+    size_t at = qb_result_find(result, model, variant, experiment);
+    *record = (struct qb_record){0};
+    if (at == SIZE_MAX || qb_result_cell(result, at)->state != QB_CELL_DONE)
+        return false;
+    if (qb_result_record(result, at, record, err)) {
+        qb_wrap(err, "%s/%s/%s", model, variant, experiment);
+        qb_record_free(record);
+        return false;
+    }
+    return true;
+}
+
+bool qb_figure_degenerate(const struct qb_result *result, const char *model, const char *variant,
+                          const char *experiment, const char *metric)
+{
+    const struct qb_value *v = qb_result_value(result, model, variant, experiment, metric);
+    return v && (v->flags & QB_FLAG_DEGENERATE);
+}
+
+void qb_figure_axes(struct qb_figure *figure, const struct qb_selection *s)
+{
+    qb_figure_number(figure, "nmodels", (double)s->model_count);
+    qb_figure_number(figure, "nvariants", (double)s->variant_count);
+    qb_figure_array(figure, "models", s->model_count);
+    for (size_t m = 0; m < s->model_count; m++)
+        qb_figure_set(figure, "models", m + 1, s->models[m]);
+    qb_figure_array(figure, "labels", s->variant_count);
+    qb_figure_array(figure, "types", s->variant_count);
+    for (size_t v = 0; v < s->variant_count; v++) {
+        qb_figure_set(figure, "labels", v + 1, qb_figure_label(s->variants[v]));
+        qb_figure_set_number(figure, "types", v + 1, qb_figure_linetype(s->variants[v]));
+    }
+}
+
+void qb_figure_degenerates(const struct qb_result *result, const struct qb_selection *s, const char *experiment,
+                           const char *metric, struct qb_text *out)
+{
+    for (size_t m = 0; m < s->model_count; m++) {
+        bool all = true;
+        for (size_t v = 0; v < s->variant_count; v++)
+            all = all && (qb_result_find(result, s->models[m], s->variants[v], experiment) == SIZE_MAX ||
+                          qb_figure_degenerate(result, s->models[m], s->variants[v], experiment, metric));
+        if (all)
+            qb_text_add(out, "%s%s", out->size ? ", " : "", s->models[m]);
+    }
+}

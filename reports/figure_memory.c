@@ -1,0 +1,104 @@
+/* memory: stored bytes by role, stacked, with the source's formula marked, a panel a model. */
+#include "figure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum group { ATTENTION, MLP, EMBEDDING, HEAD, REST, CACHE, GROUPS };
+#define MIB 1048576.0
+
+static enum group group_of(const char *role)
+{
+    if (strstr(role, "bias") || strstr(role, "norm") || strstr(role, "position"))
+        return REST;
+    if (strstr(role, "attn."))
+        return ATTENTION;
+    if (strstr(role, "mlp."))
+        return MLP;
+    if (strstr(role, "embed"))
+        return EMBEDDING;
+    return strstr(role, "head") ? HEAD : REST;
+}
+
+/* A row of the model's block: a bar. */
+static bool add_bar(const struct qb_record *record, const char *label, struct qb_figure *figure)
+{
+    const struct qb_array *role = qb_record_get(record, "role", QB_TEXT, 1);
+    const struct qb_array *bytes = qb_record_get(record, "bytes", QB_I64, 1);
+    const struct qb_array *cache = qb_record_get(record, "cache_bytes", QB_I64, 1);
+    double sums[GROUPS] = {0};
+    if (!role || !bytes || !cache || bytes->count != role->count || cache->count != role->count)
+        return false;
+    for (size_t i = 0; i < role->count; i++) {
+        const char *name = ((char *const *)role->data)[i];
+        sums[group_of(name ? name : "")] += (double)((const int64_t *)bytes->data)[i] / MIB;
+        sums[CACHE] += (double)((const int64_t *)cache->data)[i] / MIB;
+    }
+    qb_text_add(&figure->data, "\"%s\"", label);
+    for (size_t g = 0; g < GROUPS; g++)
+        qb_text_add(&figure->data, " %.6g", sums[g]);
+    qb_text_add(&figure->data, " %.6g\n", qb_record_scalar(record, "published_bytes", 0) / MIB);
+    return true;
+}
+
+/* ": on MODEL 0.41, where the buffers hold 9.41", from the first model that has both. */
+static void add_contrast(const struct qb_result *result, const struct qb_selection *s, struct qb_figure *figure)
+{
+    for (size_t m = 0; m < s->model_count; m++) {
+        const struct qb_value *formula =
+            qb_result_value(result, s->models[m], "pattern-a", "memory", "published_formula_bytes");
+        const struct qb_value *bytes = qb_result_value(result, s->models[m], "pattern-a", "memory", "weight_bytes");
+        if (formula && bytes) {
+            qb_text_add(&figure->caption, ": on %s %.2f, where the buffers hold %.2f", s->models[m],
+                        formula->value / MIB, bytes->value / MIB);
+            return;
+        }
+    }
+}
+
+static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
+{
+    static const char *const wanted[] = {
+        "fp32", "fp16", "int8-channel", "pattern-a-packed", "pattern-a", "pattern-a-cached", NULL};
+    struct qb_selection s;
+    qb_select(result, "memory", wanted, 8, &s);
+    if (!s.model_count || !s.variant_count)
+        snprintf(figure->missing, sizeof figure->missing, "no memory cell was run");
+    if (s.model_count > 4) {
+        qb_text_add(&s.left_out, "%smodel %s", s.left_out.size ? ", " : "", s.models[4]);
+        s.model_count = 4;
+    }
+    qb_figure_axes(figure, &s);
+    qb_figure_array(figure, "pattern_row", s.model_count);
+    qb_figure_array(figure, "nrows", s.model_count);
+    for (size_t m = 0; m < s.model_count; m++) {
+        size_t rows = 0, marked = 0;
+        qb_figure_block(figure, s.models[m]);
+        qb_text_add(&figure->data, "# variant, MiB of: attention, mlp, embedding, head, biases norms and positions, "
+                                   "decoded copies; the source's formula\n");
+        for (size_t v = 0; v < s.variant_count; v++) {
+            struct qb_record record;
+            if (qb_figure_record(result, s.models[m], s.variants[v], "memory", &record, err) &&
+                add_bar(&record, qb_figure_label(s.variants[v]), figure)) {
+                if (strcmp(s.variants[v], "pattern-a") == 0)
+                    marked = rows + 1;
+                rows++;
+            }
+            qb_record_free(&record);
+        }
+        if (rows == 0)
+            qb_text_add(&figure->data, "\"\" nan nan nan nan nan nan nan\n");
+        qb_figure_set_number(figure, "nrows", m + 1, rows ? (double)rows : 1);
+        qb_figure_set_number(figure, "pattern_row", m + 1, (double)marked);
+    }
+    qb_text_add(&figure->caption,
+                "Memory of the weights: stored bytes by role (MiB = 2^20 bytes), counted once from the buffers that "
+                "exist; decoded copies that a cache keeps are on top. The diamond marks what the source's formula "
+                "enc*2 + (fp - enc)*4 gives for Pattern A");
+    add_contrast(result, &s, figure);
+    qb_text_add(&figure->caption, ". n: exact counts, one run.");
+    qb_selection_end(&s, figure);
+    return err->status;
+}
+
+const struct qb_figure_kind qb_figure_memory = {"memory", "Memory of the weights", fill};

@@ -1,0 +1,36 @@
+width = 7.0; height = 2*(0.24*nvariants + 0.3) + 1.75
+strip = 0.34
+do for [format in formats] {
+    load 'style.gp'
+    left_in = 1.5; gap_in = 0.35; vgap_in = 0.72
+    array colours[3] = [blue, orange, green]
+    array marks[3] = [7, 9, 5]
+    array titles[4] = ['decode step, time / FP32', 'prefill, time / FP32', 'weights decoded (GB/s)', 'prefill (GFLOP/s)']
+    set multiplot
+    set yrange [nvariants+0.6:0.4]; set grid noytics
+    do for [p=1:4] {
+        i = p-1
+        set lmargin at screen x0(i,2); set rmargin at screen x1(i,2)
+        set tmargin at screen y1(i,2,2,strip); set bmargin at screen y0(i,2,2,strip)
+        rows = row_labels
+        do for [v=1:nvariants] { rows = add_row(rows, i%2 == 0 ? labels[v] : '', v) }
+        eval rows.') scale 0'
+        set xlabel titles[p] offset 0,0.5
+        unset arrow
+        ceiling = p == 3 ? memcpy_gbs : p == 4 ? sgemm_gflops : 1
+        set arrow 1 from ceiling, graph 0 to ceiling, graph 1 nohead lc rgb black lw 1 dt (5,3) back
+        unset label
+        if (p >= 3) {
+            set label 1 (p == 3 ? 'memcpy' : 'sgemm') at ceiling, graph 1 offset 0,0.5 center
+            set xrange [0:ceiling*1.08]; unset offsets
+        } else {
+            set label 1 'FP32' at 1, graph 1 offset 0,0.5 center
+            set xrange [0:*]; set offsets 0, graph 0.04, 0, 0
+        }
+        if (p == 1) { eval key_under(0.5, 1) } else { unset key }
+        plot for [m=1:nmodels] data index m-1 using (column(3*p-1)):($1+0.22*(m-0.5*(nmodels+1))):(column(3*p)):(column(3*p+1)) \
+            with xerrorbars pt marks[m] ps 0.7 lc rgb colours[m] lw 1.2 dt 1 title models[m]
+    }
+    unset multiplot
+    unset output
+}

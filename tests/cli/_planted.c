@@ -1,0 +1,69 @@
+/* A codec that stores FP32 as it is, and with its option `fault` does what a codec must not do. For tests/cli. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec.h"
+
+enum fault { FAULT_NONE, FAULT_CRASH, FAULT_HANG, FAULT_NAN, FAULT_EXIT, FAULT_CHATTER, FAULT_REFUSE };
+static const struct qb_codec_option options[] = {
+    {"fault", QB_OPTION_CHOICE, "none", 0, 0, "none|crash|hang|nan|exit|chatter|refuse", "what goes wrong"}, {0}};
+
+static int size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
+                struct qb_codec_error *error)
+{
+    (void)config, (void)error;
+    *bytes = rows * cols * sizeof(float);
+    return QB_CODEC_OK;
+}
+
+static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
+                  size_t out_bytes, struct qb_codec_error *error)
+{
+    int fault = (int)config->options[0].i;
+    (void)out_bytes;
+    if (fault == FAULT_CRASH) {
+        fprintf(stderr, "planted: about to write to nowhere\n");
+        fflush(stderr);
+        abort();
+    }
+    for (volatile int forever = fault == FAULT_HANG; forever;)
+        ;
+    if (fault == FAULT_EXIT)
+        _Exit(7);
+    for (int i = 0; fault == FAULT_CHATTER && i < 20000; i++)
+        printf("a plugin that prints, line %d\r", i);
+    if (fault == FAULT_REFUSE) {
+        error->index = 1;
+        snprintf(error->message, sizeof error->message, "planted refusal");
+        return QB_CODEC_BAD_INPUT;
+    }
+    memcpy(out, x, rows * cols * sizeof *x);
+    return QB_CODEC_OK;
+}
+
+static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  size_t row, size_t count, float *out, struct qb_codec_error *error)
+{
+    (void)rows, (void)in_bytes, (void)error;
+    memcpy(out, (const float *)in + row * cols, count * cols * sizeof *out);
+    if (config->options[0].i == FAULT_NAN)
+        out[count * cols - 1] = NAN;
+    return QB_CODEC_OK;
+}
+
+QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
+{
+    static const struct qb_codec codec = {.struct_size = sizeof codec,
+                                          .abi_version = QB_CODEC_ABI_VERSION,
+                                          .id = "planted",
+                                          .version = "1",
+                                          .summary = "FP32 as it is, with planted faults",
+                                          .options = options,
+                                          .tolerance = {.sqnr_db = 1e9},
+                                          .encoded_size = size,
+                                          .encode = encode,
+                                          .decode = decode};
+    return &codec;
+}

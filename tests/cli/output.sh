@@ -1,0 +1,66 @@
+#!/bin/bash
+# What the program prints: stdout is data that parses, stderr is talk, --help everywhere.
+. "$(dirname "$0")/lib.sh"
+check "quick.yaml runs" "$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r.h5" -q
+out=$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" 2>/dev/null)
+same "run prints nothing on stdout" "$out" ""
+same "-q prints warnings alone" "$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" -q 2>&1 | grep -vc '^warning')" 0
+json=$("$QINSBENCH" show "$TMP/r.h5" --output json)
+parse() { python3 -c 'import json,sys
+rows=json.load(sys.stdin)
+assert len(rows)>100
+keys={"model","variant","experiment","metric","value","lo","hi","n","unit","flags"}
+for r in rows:
+    assert set(r)==keys, r
+    assert isinstance(r["flags"],list) and isinstance(r["n"],int)
+    for k in ("value","lo","hi"): assert r[k] is None or isinstance(r[k],(int,float)), r
+    assert r["value"] is not None or r["flags"], r
+    assert (r["lo"] is None) == ("no-interval" in r["flags"]) or r["value"] is None, r'; }
+if command -v python3 >/dev/null; then
+    if printf '%s' "$json" | parse; then pass "JSON has the promised shape"; else fail "JSON has the promised shape"; fi
+    n=$(printf '%s' "$json" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')
+    m=$("$QINSBENCH" show "$TMP/r.h5" --output csv | python3 -c 'import csv,sys; r=list(csv.reader(sys.stdin)); assert len({len(x) for x in r})==1; print(len(r)-1)')
+    same "CSV has the same rows" "$m" "$n"
+    for what in codecs variants models experiments metrics suites; do
+        if "$QINSBENCH" list $what --output json | python3 -c 'import json,sys; assert json.load(sys.stdin)'; then pass "list $what parses"; else fail "list $what parses"; fi
+        check "list $what prints" "$QINSBENCH" list $what
+    done
+else
+    echo "# SKIP python3 is not there"
+fi
+same "CSV ends its lines with CR LF" "$("$QINSBENCH" show "$TMP/r.h5" --output csv | head -n 1 | tail -c 2 | od -An -tx1 | xargs)" "0d 0a"
+same "--metric and --only choose" "$("$QINSBENCH" show "$TMP/r.h5" --output csv --only 'tiny-chain/fp32/teacher-forced' --metric kl_max | cut -d, -f1-5 | tail -n +2)" "tiny-chain,fp32,teacher-forced,kl_max,0"
+width=$(COLUMNS=100 "$QINSBENCH" show "$TMP/r.h5" | awk '{ if (length > w) w = length } END { print w }')
+check "no console line over 100 columns (widest $width)" test "$width" -le 100
+has "degenerate runs are marked and explained" "$("$QINSBENCH" show "$TMP/r.h5")" "*         degenerate"
+for command in run show list claims report inspect bench generate; do
+    help=$("$QINSBENCH" $command --help)
+    same "$command --help: exit 0" $? 0
+    has "$command --help has examples" "$help" "examples:"
+done
+missing=""
+for command in run show list claims report inspect bench generate; do
+    grep -q "Cm $command" docs/qinsbench.1 || missing="$missing $command"
+    for option in $("$QINSBENCH" $command --help | grep -o '^  [- ].*--[a-z0-9-]*' | grep -o '\-\-[a-z0-9-]*' | sort -u); do
+        grep -q "[ ,]-*${option#-}\b" docs/qinsbench.1 || missing="$missing $command:$option"
+    done
+done
+same "the man page has every command and option" "$missing" ""
+"$QINSBENCH" show "$TMP/r.h5" >/dev/full 2>/dev/null
+same "a full stdout: exit 2" $? 2
+"$QINSBENCH" show "$TMP/r.h5" | head -n 1 >/dev/null
+same "a closed pipe is no error" "${PIPESTATUS[1]}" 0
+check "generate writes a model" "$QINSBENCH" generate chain --vocab 50 --hidden 16 --layers 1 -o "$TMP/m.safetensors"
+has "inspect shows it" "$("$QINSBENCH" inspect "$TMP/m.safetensors")" "architecture"
+for file in "$ROOT/$BUILD"/codecs/*.so; do check "inspect $(basename "$file")" "$QINSBENCH" inspect "$file"; done
+cat >"$TMP/f.yaml" <<'Y'
+name: f
+models: {m: {file: m.safetensors, prompt: {random: 4, seed: 1}}}
+variants: [fp32, int8-tensor]
+experiments: {greedy: {steps: 4}}
+Y
+check "a generated file runs as a model" "$QINSBENCH" run "$TMP/f.yaml" -q -o "$TMP/f.h5"
+before=$(ls "$TMP")
+has "bench of one codec" "$("$QINSBENCH" bench --only fp16 --repeats 3 --isa portable --output csv)" "codec,fp16 decode,portable,"
+same "bench leaves nothing behind" "$(ls "$TMP")" "$before"
+finish
