@@ -58,6 +58,7 @@ $(foreach c,$(CODECS),$(eval $(call codec_rule,$(c))))
 # Tests: each tests/<tier>/test_*.c is one Criterion program.
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/kernels/test_*.c tests/conformance/test_*.c tests/golden/test_*.c))
 TEST_BIN := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+LONG_BIN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/long/test_*.c)))
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libqinsbench.a $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) -Itests $< $(TEST_OBJ) -o $@ $(BUILD)/libqinsbench.a $(LDLIBS_ALL) -lcriterion
@@ -65,6 +66,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libqinsbench.a $(BUILD)/flags
 $(BUILD)/tests/kernels/test_qins8_kernels: TEST_OBJ = $(filter %.o,$^)
 $(BUILD)/tests/kernels/test_qins8_kernels: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard codecs/qins8/qins8_*.c))
 tests: $(TEST_BIN)
+long: $(LONG_BIN)
 
 # ---- plugins that the conformance tests load: planted faults, and the example from outside by its own Makefile ----
 
@@ -97,7 +99,7 @@ test:
 # The long rest: other seeds, fuzzing, kill -9 at many moments.
 test-long:
 	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory -s -j$(JOBS) all tests planted
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all tests planted long
 	@BUILD=$(BUILD) tests/run.sh --long
 
 asan:
@@ -141,4 +143,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all codecs tests planted repro test test-long asan tsan lint install clean FORCE
+.PHONY: all codecs tests planted long repro test test-long asan tsan lint install clean FORCE

@@ -12,12 +12,14 @@ enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct
     return qb_net_create(env->model, reference ? NULL : env->variant, data.tokens ? &data : NULL, env->pool, net, err);
 }
 
-bool qb_cell_places(const struct qb_model *model, const struct qb_variant *variant, const struct qb_tensor *tensor)
+bool qb_cell_places(const struct qb_variant *variant, const struct qb_tensor *tensor)
 {
-    (void)model;
+    const uint32_t fused = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V;
     if (tensor->roles & (QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION))
         return false;
-    return (tensor->roles & variant->placement) != 0;
+    if (tensor->roles & fused)
+        return (tensor->roles & variant->placement) != 0;
+    return qb_role_covered(variant->placement, tensor->roles);
 }
 
 const char *qb_cell_stores_nothing(const struct qb_cell_env *env)

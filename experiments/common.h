@@ -8,8 +8,8 @@
 /* The net of env's variant, or with `reference` the FP32 net; calibrated on env's calibration contexts. */
 enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err);
 
-/* Does `variant` store `tensor` encoded on `model`? A head tied to the embedding is the embedding's business. */
-bool qb_cell_places(const struct qb_model *model, const struct qb_variant *variant, const struct qb_tensor *tensor);
+/* Does `variant` store `tensor`, or a part of a fused one, encoded? */
+bool qb_cell_places(const struct qb_variant *variant, const struct qb_tensor *tensor);
 
 /* The reason why a variant stores no weight encoded, or NULL when it does. */
 const char *qb_cell_stores_nothing(const struct qb_cell_env *env);

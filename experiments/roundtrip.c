@@ -111,7 +111,7 @@ static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *co
     const char *names[4096];
     size_t n = 0;
     for (size_t i = 0; i < m->tensor_count && n < 4096; i++)
-        if (qb_cell_places(m, env->variant, &m->tensors[i])) {
+        if (qb_cell_places(env->variant, &m->tensors[i])) {
             placed[n] = &m->tensors[i];
             names[n++] = m->tensors[i].name;
         }

@@ -122,35 +122,42 @@ static bool was_run(const struct qb_result *result, const char *experiment, cons
     return false;
 }
 
+/* Names that were run and are not drawn, each once. */
+static void leave_out(struct qb_selection *s, const char *name, const char *kind)
+{
+    char word[160];
+    int n = snprintf(word, sizeof word, "%s%s", kind, name);
+    for (const char *at = s->left_out.data; at && (at = strstr(at, word)); at++)
+        if ((at == s->left_out.data || at[-1] == ' ') && (at[n] == ',' || at[n] == '\0'))
+            return;
+    qb_text_add(&s->left_out, "%s%s", s->left_out.size ? ", " : "", word);
+}
+
 void qb_select(const struct qb_result *result, const char *experiment, const char *const *wanted, size_t most,
                struct qb_selection *s)
 {
     *s = (struct qb_selection){0};
-    const char *seen[64];
-    size_t seen_count = 0;
     for (; *wanted && s->variant_count < most; wanted++)
         if (was_run(result, experiment, *wanted))
             s->variants[s->variant_count++] = *wanted;
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
-        if (!drawable(cell, experiment))
+        if (!drawable(cell, experiment) || listed(s->variants, s->variant_count, cell->variant))
             continue;
-        if (!listed(s->models, s->model_count, cell->model)) {
-            if (s->model_count < QB_FIGURE_MODELS)
-                s->models[s->model_count++] = cell->model;
-            else if (!listed(seen, seen_count, cell->model) && seen_count < 64) {
-                seen[seen_count++] = cell->model;
-                qb_text_add(&s->left_out, "%smodel %s", s->left_out.size ? ", " : "", cell->model);
-            }
-        }
-        if (listed(s->variants, s->variant_count, cell->variant) || listed(seen, seen_count, cell->variant))
-            continue;
-        if (builtin(cell->variant) == BUILTINS && s->variant_count < most) {
+        if (builtin(cell->variant) == BUILTINS && s->variant_count < most)
             s->variants[s->variant_count++] = cell->variant;
-        } else if (seen_count < 64) {
-            seen[seen_count++] = cell->variant;
-            qb_text_add(&s->left_out, "%s%s", s->left_out.size ? ", " : "", cell->variant);
-        }
+        else
+            leave_out(s, cell->variant, "");
+    }
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        if (!drawable(cell, experiment) || !listed(s->variants, s->variant_count, cell->variant) ||
+            listed(s->models, s->model_count, cell->model))
+            continue;
+        if (s->model_count < QB_FIGURE_MODELS)
+            s->models[s->model_count++] = cell->model;
+        else
+            leave_out(s, cell->model, "model ");
     }
 }
 

@@ -18,7 +18,6 @@ one() { # name command...
         "$(((($(date +%s%N) - start)) / 100000000))e-1" "$name"
     if [ $status -eq 0 ]; then
         passed=$((passed + 1))
-        grep -h '^Synthesis\|SKIP' "$log" | tail -n 1 | sed 's/^/                 /;s/.*Synthesis: //' >/dev/null
     else
         failed=$((failed + 1))
         names="$names $name"
@@ -27,7 +26,9 @@ one() { # name command...
     rm -f "$log"
 }
 
-for tier in unit golden kernels conformance; do
+tiers="unit golden kernels conformance"
+[ "${1:-}" = --long ] && tiers="$tiers long"
+for tier in $tiers; do
     for program in tests/"$tier"/test_*.c; do
         [ -e "$program" ] || continue
         program=${program#tests/}

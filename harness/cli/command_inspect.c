@@ -159,9 +159,9 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
                 continue;
             qb_text_add(out, "  ");
             qb_plan_label(suite, &plan.cells[i], out);
-            const char *options =
+            const char *chosen =
                 qb_suite_experiment_of(suite, plan.cells[i].model, plan.cells[i].experiment)->canonical;
-            qb_text_add(out, "%s%s\n", *options ? "  " : "", options);
+            qb_text_add(out, "%s%s\n", *chosen ? "  " : "", chosen);
         }
     }
     qb_plan_free(&plan);

@@ -128,8 +128,11 @@ static enum qb_status read_metadata(const json_t *metadata, struct qb_error *err
     json_t *value;
     if (!json_is_object(metadata))
         return qb_fail(err, QB_ERR_INPUT, "__metadata__ is no object");
-    json_object_foreach((json_t *)(uintptr_t)metadata, key, value) if (!json_is_string(value)) return qb_fail(
-        err, QB_ERR_INPUT, "__metadata__: the value of '%s' is no text", key);
+    json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
+    {
+        if (!json_is_string(value))
+            return qb_fail(err, QB_ERR_INPUT, "__metadata__: the value of '%s' is no text", key);
+    }
     return QB_OK;
 }
 

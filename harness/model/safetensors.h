@@ -23,7 +23,8 @@ struct qb_st_info {
 struct qb_st_info qb_safetensors_info(const struct qb_safetensors *file, size_t index);
 /* The value of a __metadata__ key, or NULL. */
 const char *qb_safetensors_meta(const struct qb_safetensors *file, const char *key);
-/* Every __metadata__ key must be in known (NULL-terminated): an option that is not understood must not pass silently. */
+/* Every __metadata__ key must be in known (NULL-terminated): an option that is not understood must not pass silently.
+ */
 enum qb_status qb_safetensors_meta_known(const struct qb_safetensors *file, const char *const *known,
                                          struct qb_error *err);
 /* Converts tensor `index` into out[elements] (FP32). */

@@ -15,9 +15,13 @@ do for [format in formats] {
         set tmargin at screen y1(i,cols,rows,strip); set bmargin at screen y0(i,cols,rows,strip)
         set title titles[k] offset 0,-0.7
         set label 1 counts[k] at graph 0.02, graph 0.9 left
-        set yrange [0:*]
+        stats data index i using 2 nooutput
+        top = exists('STATS_max') && STATS_max > 0 ? STATS_max : 1
+        set yrange [0:top*1.1]
+        step = top > 6 ? 2 : top > 2.5 ? 1 : top > 0.9 ? 0.5 : top > 0.3 ? 0.2 : 0.05
+        set ytics step
         if (i >= (rows-1)*cols) { set xlabel 'code / largest code' offset 0,0.5 } else { unset xlabel }
-        if (i%cols == 0) { set ylabel 'weights (%)' offset 1.0,0 } else { unset ylabel }
+        if (i%cols == 0) { set ylabel 'weights (%)' offset 0.3,0 } else { unset ylabel }
         plot data index i using 1:2 with impulses lw 0.8 lc rgb colours[1+(i/cols)%4] notitle
     }
     unset multiplot

@@ -2,7 +2,7 @@ width = 7.0; height = 0.28*nrows + 1.4
 strip = 0.52
 do for [format in formats] {
     load 'style.gp'
-    left_in = 1.62; gap_in = 0.28; top_in = 0.34
+    left_in = 1.70; gap_in = 0.28; top_in = 0.34
     set multiplot
     set yrange [nrows+0.6:0.4]; set xrange [-4:104]; set xtics 0,25,100
     set grid noytics

@@ -16,7 +16,8 @@ do for [format in formats] {
         set tmargin at screen y1(i,cols,rows,strip); set bmargin at screen y0(i,cols,rows,strip)
         set title models[m] offset 0,-0.6
         set yrange [0:*]
-        if (i%cols == 0) { set ylabel 'stored weights (MiB)' offset 1.0,0 } else { unset ylabel }
+        set ytics 5
+        if (i%cols == 0) { set ylabel 'stored weights (MiB)' offset 0.3,0 } else { unset ylabel }
         if (m == 1) { eval key_under(0.5, 3) } else { unset key }
         set xrange [-0.6:nrows[m]-0.4]
         plot data index i using 0:(0):xtic(1) with points ps 0 notitle, \
