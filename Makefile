@@ -11,7 +11,7 @@ include scripts/version.mk
 
 PKGS := yaml-0.1 jansson libcrypto hdf5-serial openblas
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror
-OPT ?= -O2 -g
+OPT ?= -O3 -g
 SAN ?=
 CFLAGS_ALL = -std=c17 $(OPT) $(WARN) $(SAN) -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC -pthread
 CPPFLAGS_ALL = -D_GNU_SOURCE -Iharness -I. -DQB_VERSION='"$(VERSION)"' -DQB_BUILD_FLAGS='"$(CC) $(CFLAGS_ALL)"' -MMD -MP

@@ -71,7 +71,8 @@ static const struct {
                 {"calibrated-range-kept", "calibrated, range kept"},
                 {"calibrated-scale", "legacy + S"},
                 {"calibrated-alpha", "legacy + alpha"},
-                {"calibrated-qk16", "legacy + Q/K in FP16"}};
+                {"calibrated-qk16", "legacy + Q/K in FP16"},
+                {"calibrated-alpha-model", "legacy + model's alpha"}};
 enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 20 };
 
 static size_t builtin(const char *variant)

@@ -63,8 +63,8 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     qb_text_add(
         &figure->caption,
         "Greedy match over steps: share of generated tokens, up to each step, that equal the FP32 reference's at "
-        "the same step (percent; mean over prompts). Each arm generates on its own sequence, so one near-tie "
-        "that falls the other way ends the match for good; the curve shows when, not how large the error was. "
+        "the same step (percent; mean over prompts). Each arm generates on its own sequence, so that one "
+        "token that differs leads it elsewhere; the curve shows when that happened, not how large the error was. "
         "n: %s.",
         counts.data ? counts.data : "");
     qb_figure_degenerates(result, &s, "greedy", "match_rate", &degenerate);

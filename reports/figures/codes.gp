@@ -15,6 +15,7 @@ do for [format in formats] {
         set tmargin at screen y1(i,cols,rows,strip); set bmargin at screen y0(i,cols,rows,strip)
         set title titles[k] offset 0,-0.7
         set label 1 counts[k] at graph 0.02, graph 0.9 left
+        set yrange [*:*] # stats looks only inside the range
         stats data index i using 2 nooutput
         top = exists('STATS_max') && STATS_max > 0 ? STATS_max : 1
         set yrange [0:top*1.1]

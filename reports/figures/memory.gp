@@ -1,6 +1,6 @@
 cols = nmodels > 1 ? 2 : 1
 rows = (nmodels + cols - 1)/cols
-strip = 0.52
+strip = 0.60
 width = 7.0; height = 2.3*rows + strip + 0.2
 array groups[6] = ['attention', 'MLP', 'embedding', 'head', 'biases, norms, pos.', 'decoded copies']
 do for [format in formats] {
@@ -24,8 +24,9 @@ do for [format in formats] {
              for [g=1:6] data index i using (column(g+1) > 0 ? $0 : NaN):(0):($0-0.36):($0+0.36): \
                  (sum [k=2:g] column(k)):(sum [k=2:g+1] column(k)) with boxxyerror \
                  lc rgb fills[g] dt 1 lw 0.8 fs pattern patterns[g] border title groups[g], \
-             data index i using ($0 == pattern_row[m]-1 ? $0 : NaN):8 with points pt 13 ps 1.2 lc rgb black \
-                 title 'published formula'
+             data index i using ($0 == pattern_row[m]-1 ? $0 : NaN):8 with points pt 13 ps 1.7 lc rgb black \
+                 title 'published formula', \
+             data index i using ($0 == pattern_row[m]-1 ? $0 : NaN):8 with points pt 13 ps 0.9 lc rgb yellow notitle
     }
     unset multiplot
     unset output

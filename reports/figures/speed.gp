@@ -22,13 +22,13 @@ do for [format in formats] {
         unset label
         if (p >= 3) {
             set label 1 (p == 3 ? 'memcpy' : 'sgemm') at ceiling, graph 1 offset 0,0.5 center
-            set xrange [0:ceiling*1.08]; unset offsets
         } else {
             set label 1 'FP32' at 1, graph 1 offset 0,0.5 center
-            set xrange [0:*]; set offsets 0, graph 0.04, 0, 0
         }
+        set xrange [0:*]
         if (p == 1) { eval key_under(0.5, 1) } else { unset key }
-        plot for [m=1:nmodels] data index m-1 using (column(3*p-1)):($1+0.22*(m-0.5*(nmodels+1))):(column(3*p)):(column(3*p+1)) \
+        plot data index 0 every ::0::0 using (ceiling*1.06):(1) with points ps 0 notitle, \
+            for [m=1:nmodels] data index m-1 using (column(3*p-1)):($1+0.22*(m-0.5*(nmodels+1))):(column(3*p)):(column(3*p+1)) \
             with xerrorbars pt marks[m] ps 0.7 lc rgb colours[m] lw 1.2 dt 1 title models[m]
     }
     unset multiplot

@@ -35,6 +35,7 @@ set linetype 15 lc rgb purple     lw 1.4 dt (2,3)     pt 12 ps 0.7  # calibrated
 set linetype 16 lc rgb purple     lw 1.2 dt (9,4)     pt 1  ps 0.6
 set linetype 17 lc rgb purple     lw 1.2 dt (5,3)     pt 2  ps 0.6
 set linetype 18 lc rgb purple     lw 1.2 dt (8,3,2,3) pt 3  ps 0.6
+set linetype 19 lc rgb purple     lw 1.2 dt (2,2)     pt 8  ps 0.6
 # A user's own variants.
 do for [i=0:7] { set linetype 20+i lc rgb word('#000000 #009E73 #D55E00 #0072B2 #E69F00 #CC79A7 #56B4E9 #707070', i+1) \
     lw 1.4 dt (7,2,2,2,2,2) pt 4+2*(i%4) ps 0.6 }
@@ -44,7 +45,7 @@ set style line 101 lc rgb '#c8c8c8' lw 0.4 dt 1      # grid
 set border 3 ls 100
 set tics nomirror out scale 0.6
 set grid ls 101
-set key Left reverse samplen 3.2 spacing 1.1 width 1
+set key Left reverse samplen 2.6 spacing 1.1 width -1
 set format '%g'
 unset title
 

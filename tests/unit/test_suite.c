@@ -52,6 +52,17 @@ Test(suite, an_experiments_own_variants)
     qb_suite_free(s);
 }
 
+Test(suite, a_models_own_options_win)
+{
+    struct qb_suite *s =
+        fixture_suite(SUITE_MODELS "  c: {generator: chain, options: {greedy: {steps: 9}}}\n" SUITE_REST, NULL);
+    cr_expect_eq(qb_suite_experiment_of(s, 0, 0)->values[0].i, 4);
+    cr_expect_eq(qb_suite_experiment_of(s, 2, 0)->values[0].i, 9);
+    cr_expect_str_eq(qb_suite_experiment_of(s, 2, 0)->canonical, "steps=9", "the content key follows");
+    cr_expect_str_eq(qb_suite_experiment_of(s, 2, 1)->canonical, "positions=64");
+    qb_suite_free(s);
+}
+
 Test(suite, set_changes_the_tree)
 {
     const char *set[] = {"models.a.seed=7", "models.a.prompt.seed=9", "experiments.greedy.steps=50", NULL};
