@@ -54,8 +54,10 @@ static enum qb_status compare_row(const float *p, const float *q, size_t vocab, 
     r->logit_std[i] = ps.std;
     r->margin[i] = ps.margin;
     float largest = 0;
-    for (size_t v = 0; v < vocab; v++)
-        largest = fmaxf(largest, fabsf(p[v] - q[v]));
+    for (size_t v = 0; v < vocab; v++) {
+        float d = fabsf(p[v] - q[v]);
+        largest = d > largest ? d : largest;
+    }
     r->max_diff[i] = largest;
     r->nll[i] = r->reference_nll[i] = NAN;
     if (r->target[i] >= 0) {

@@ -95,12 +95,12 @@ static int decode(const struct qb_codec_config *config, size_t rows, size_t cols
     (config->isa >= QB_ISA_AVX2 ? fp16_widen_avx2 : fp16_widen_portable)(bytes, count * cols, out);
     uint32_t seen = 0; /* gets its top bit from an exponent of all ones */
     for (size_t i = 0; i < count * cols; i++) {
-        uint32_t word;
-        memcpy(&word, &out[i], sizeof word);
-        seen |= (word & 0x7f800000u) + 0x00800000u;
+        uint16_t half;
+        memcpy(&half, bytes + 2 * i, sizeof half);
+        seen |= (half & 0x7c00u) + 0x0400u;
     }
-    for (size_t i = 0; seen >> 31 && i < count * cols; i++)
-        if (!isfinite(out[i]))
+    for (size_t i = 0; seen >> 15 && i < count * cols; i++)
+        if (!(fabsf(out[i]) < FP16_LIMIT))
             return refuse(error, QB_CODEC_BAD_BYTES, 2 * (row * cols + i), "byte %zu starts a NaN or Inf",
                           2 * (row * cols + i));
     return QB_CODEC_OK;

@@ -32,7 +32,7 @@ void qb_codec_error_sanitise(struct qb_codec_error *error)
  * ones carries into the sign bit, which was masked off. */
 size_t qb_first_nonfinite(const float *x, size_t n)
 {
-    enum { STEP = 16 };
+    enum { STEP = 256 };
     size_t i = 0;
     for (; i + STEP <= n; i += STEP) {
         uint32_t seen = 0;

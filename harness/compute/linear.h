@@ -79,7 +79,7 @@ void qb_sgemm_nt(struct qb_pool *pool, size_t m, size_t n, size_t k, const float
                  size_t ldc);
 
 /* OpenBLAS as linked: version/config string and the core name it runs ("SkylakeX"); static strings. Sets BLAS to one
- * thread a call; call once at the start of a process that computes. */
+ * thread a call and maps its working memory; call once at the start of a process that computes. */
 void qb_blas_init(void);
 const char *qb_blas_config(void);
 const char *qb_blas_core(void);

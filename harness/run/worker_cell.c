@@ -48,13 +48,16 @@ static uint64_t address_space(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void set_limits(const struct qb_suite_limits *limits)
+#define BLAS_BUFFER ((uint64_t)256 << 20) /* address space that OpenBLAS and a stack take for each further thread */
+
+static void set_limits(const struct qb_suite_limits *limits, unsigned threads)
 {
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     if (!limits->memory)
         return;
-    uint64_t all = address_space() + limits->memory;
+    qb_blas_init(); /* maps its buffer now: OpenBLAS spins for ever where it cannot get one */
+    uint64_t all = address_space() + limits->memory + (uint64_t)(threads - 1) * BLAS_BUFFER;
     struct rlimit as = {all, all};
     setrlimit(RLIMIT_AS, &as);
     qb_mem_limit((size_t)limits->memory);
@@ -172,7 +175,7 @@ _Noreturn void qb_worker_cell(const struct qb_worker_job *job, pid_t parent, int
     struct qb_error err = {0};
     struct qb_worker_report answer = {0};
     settle(parent, report, chatter);
-    set_limits(&job->suite->limits);
+    set_limits(&job->suite->limits, job->threads);
     answer.status = run_cell(job, &err);
     snprintf(answer.message, sizeof answer.message, "%s", err.message);
     ssize_t n = write(REPORT_FD, &answer, sizeof answer);

@@ -14,7 +14,7 @@ bad() {
     output=$("$QINSBENCH" "$@" 2>&1 </dev/null)
     status=$?
     output=$(printf '%s\n' "$output" | grep -v '^\[.*done\|^note:\|cells done' | tail -n 1)
-    output=${output//$TMP\//} output=${output//$ROOT\//}
+    output=${output//$TMP\//} output=${output//$ROOT\//} output=${output//$TMP/FOLDER}
     if [ $PAGE = 1 ]; then
         printf '| %s | `%s`%s |\n' "${what//|/\\|}" "${output//|/\\|}" "$([ $code = 2 ] || echo " (exit $code)")"
     fi
