@@ -73,7 +73,7 @@ long: $(LONG_BIN)
 PLANTED := $(patsubst tests/conformance/%.c,$(BUILD)/%.so,$(sort $(wildcard tests/conformance/planted/*.c)))
 $(BUILD)/planted/%.so: tests/conformance/planted/%.c tests/conformance/planted/planted.h $(BUILD)/include/codec.h $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -I$(BUILD)/include $(CFLAGS_ALL) -shared $< -o $@ -lm
+	$(CC) -I$(BUILD)/include $(filter-out $(SAN),$(CFLAGS_ALL)) -shared $< -o $@ -lm
 $(BUILD)/outside/example.so: tests/conformance/outside/example.c tests/conformance/outside/Makefile $(BUILD)/include/codec.h
 	@mkdir -p $(@D)
 	$(MAKE) -C tests/conformance/outside CC="$(CC)" CODEC_H=$(abspath $(BUILD)/include) OUT=$(abspath $@)

@@ -15,7 +15,7 @@ for signal in INT TERM; do
     : >"$TMP/log"
     "$QINSBENCH" run "$TMP/slow.yaml" -o "$TMP/s.h5" -j 1 2>"$TMP/log" &
     pid=$!
-    for ((i = 0; i < 200; i++)); do
+    for ((i = 0; i < 1200; i++)); do
         grep -q '\] done.*a/pattern-a' "$TMP/log" && break
         sleep 0.05
     done
