@@ -4,6 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-build}
+[ -z "${SANITIZED:-}" ] || export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export BUILD QINSBENCH_CODECS="$PWD/$BUILD/codecs" QINSBENCH="$PWD/$BUILD/qinsbench" OPENBLAS_NUM_THREADS=1
 passed=0 failed=0 names=""
 
