@@ -108,11 +108,6 @@ asan:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-asan OPT="-O1 -g -fno-omit-frame-pointer" \
 		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation" all tests planted
 	@BUILD=build-asan SANITIZED=1 tests/run.sh
-tsan:
-	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-tsan OPT="-O1 -g" SAN="-fsanitize=thread" \
-		build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_linear
-	@build-tsan/tests/unit/test_threads && build-tsan/tests/unit/test_linear
 
 # No warning from gcc or clang, and formatted.
 lint:
@@ -144,4 +139,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all codecs tests planted long repro test test-long asan tsan lint install clean FORCE
+.PHONY: all codecs tests planted long repro test test-long asan lint install clean FORCE
