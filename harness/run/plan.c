@@ -143,7 +143,7 @@ enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_ce
         return qb_fail(err, QB_ERR_MEMORY, "no memory for a content key");
     qb_text_add(&seed, "%u", suite->seed);
     qb_hash_text(hash, "qinsbench-cell-1");
-    qb_hash_text(hash, QB_VERSION);
+    qb_hash_text(hash, context->program);
     qb_hash_text(hash, context->blas_core);
     qb_hash_text(hash, qb_isa_name(context->isa));
     qb_hash_text(hash, suite->models[cell->model].name);

@@ -36,9 +36,10 @@ struct qb_key_context {
     const struct qb_inputs *inputs;
     enum qb_isa isa;
     const char *blas_core;
+    const char *program; /* SHA-256 of the running executable: a rebuilt program takes no older result for its own */
 };
 /* SHA-256 over all that a cell's result depends on: names, model bytes, variant, plugins, experiment and options,
- * inputs, seed, program version, BLAS core, ISA level. Not over threads or -j, on which no result depends. */
+ * inputs, seed, program, BLAS core, ISA level. Not over threads or -j, on which no result depends. */
 enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_cell *cell,
                            const struct qb_key_context *context, char key[QB_HASH_HEX], struct qb_error *err);
 

@@ -68,10 +68,12 @@ static enum qb_status fail_cell(struct qb_run *run, size_t i, const char *messag
 
 static enum qb_status key_cells(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
 {
+    if (!run->program[0] && qb_hash_file("/proc/self/exe", run->program, err))
+        return err->status;
     for (size_t i = from; i < to; i++) {
         size_t e = run->plan.cells[i].experiment;
         struct qb_run_cell *cell = &run->cells[i];
-        struct qb_key_context context = {run->model, &run->inputs[e], run->options->isa, qb_blas_core()};
+        struct qb_key_context context = {run->model, &run->inputs[e], run->options->isa, qb_blas_core(), run->program};
         if (cell->stage != QB_STAGE_WAITING)
             continue;
         if (run->input_errors[e].status) {

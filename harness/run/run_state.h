@@ -24,7 +24,8 @@ struct qb_run {
     struct qb_run_cell *cells; /* [plan.count] */
     char *folder;              /* of the shards */
     int lock;
-    struct qb_old_cell { /* finished cells of the result file that was there before; none without resume */
+    char program[QB_HASH_HEX]; /* of the running executable */
+    struct qb_old_cell {       /* finished cells of the result file that was there before; none without resume */
         char *model, *variant, *experiment;
         char key[QB_HASH_HEX];
         size_t index;

@@ -87,7 +87,7 @@ static void key_of(const char *const *set, size_t variant, enum qb_isa isa, cons
     cr_assert_eq(qb_inputs_make(s, &s->models[0], &s->experiments[0], model, &cache, &in, &err), QB_OK, "%s",
                  err.message);
     struct qb_plan_cell cell = {.model = 0, .experiment = 0, .variant = variant};
-    struct qb_key_context context = {model, &in, isa, core};
+    struct qb_key_context context = {model, &in, isa, core, "program"};
     cr_assert_eq(qb_plan_key(s, &cell, &context, key, &err), QB_OK);
     qb_inputs_free(&in);
     qb_token_cache_free(&cache);
