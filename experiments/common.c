@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "codec/calls.h"
 
 enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err)
 {
@@ -33,15 +34,9 @@ const char *qb_cell_stores_nothing(const struct qb_cell_env *env)
 
 enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err)
 {
-    uint32_t seen = 0; /* gets its top bit from an exponent of all ones */
-    for (size_t i = 0; i < vocab; i++) {
-        uint32_t bits;
-        memcpy(&bits, &logits[i], sizeof bits);
-        seen |= (bits & 0x7f800000u) + 0x00800000u;
-    }
-    for (size_t i = 0; seen >> 31 && i < vocab; i++)
-        if (!isfinite(logits[i]))
-            return qb_fail(err, QB_ERR_NUMERIC, "logit of token %zu is %s", i, isnan(logits[i]) ? "NaN" : "infinite");
+    size_t bad = qb_first_nonfinite(logits, vocab);
+    if (bad < vocab)
+        return qb_fail(err, QB_ERR_NUMERIC, "logit of token %zu is %s", bad, isnan(logits[bad]) ? "NaN" : "infinite");
     size_t k = vocab < QB_TOP ? vocab : QB_TOP;
     for (size_t i = k; i < QB_TOP; i++)
         stats->top[i] = -1;
