@@ -218,9 +218,10 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
 }
 
 enum qb_status qb_figures_write(const struct qb_result *result, const struct qb_figure_options *options,
-                                struct qb_text *report, struct qb_error *err)
+                                struct qb_figure_list *list, struct qb_text *report, struct qb_error *err)
 {
     struct writer w = {.options = options, .report = report};
+    (void)list;
     enum qb_status s = check_only(options->only, err);
     if (!s)
         s = parse_formats(&w, err);

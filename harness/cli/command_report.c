@@ -44,7 +44,7 @@ int qb_command_report(int argc, char **argv)
         return qb_complain("report: expected one result file and -o DIR (qinsbench report --help)");
     enum qb_status s = qb_result_open(argv[optind], &result, &err);
     if (!s)
-        s = qb_figures_write(result, &options, &report, &err);
+        s = qb_figures_write(result, &options, NULL, &report, &err);
     code = qb_print(&report); /* what was drawn before a failure is worth saying */
     if (s)
         code = qb_complain_error(&err);

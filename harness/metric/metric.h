@@ -3,10 +3,12 @@
 #ifndef QB_METRIC_H
 #define QB_METRIC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/record.h"
 #include "base/text.h"
+#include "metric/stats.h"
 
 enum qb_direction { QB_HIGHER_IS_BETTER, QB_LOWER_IS_BETTER, QB_NEUTRAL };
 
@@ -15,11 +17,14 @@ enum {                               /* flags of a value or cell */
        QB_FLAG_NONFINITE = 1u << 1,  /* NaN or Inf came up */
        QB_FLAG_FAILED = 1u << 2,
        QB_FLAG_SKIPPED = 1u << 3,
-       QB_FLAG_NO_INTERVAL = 1u << 4 /* note says why */
+       QB_FLAG_NO_INTERVAL = 1u << 4, /* note says why */
+       QB_FLAG_UNRESOLVED = 1u << 5,  /* no further from "identical" than FP32 arithmetic in another order is */
+       QB_FLAG_CONTAMINATED = 1u << 6 /* calibrated on text that it is evaluated on */
 };
 /* "degenerate,no-interval" appended to out; nothing for 0. Bits in the order above. */
 void qb_flags_print(uint32_t flags, struct qb_text *out);
 
+enum { QB_NOTE_MAX = 256 };
 struct qb_value {
     char metric[40];
     char unit[16];
@@ -27,8 +32,23 @@ struct qb_value {
     double lo, hi; /* 95% interval; NaN with QB_FLAG_NO_INTERVAL */
     uint64_t n;    /* observations behind it: positions, steps, repeats */
     uint32_t flags;
-    char note[160]; /* how the interval was made, or why there is none */
+    char note[QB_NOTE_MAX]; /* how the interval was made, or why there is none */
 };
+
+/* A metric that is a mean over clusters, taken apart: value = transform(sum of sum / sum of weight). What intervals,
+ * paired comparisons and the gate work on; small enough to travel in a baseline. */
+enum qb_transform { QB_AS_IS, QB_PERCENT /* 100 x */, QB_EXP /* exp(x) */ };
+struct qb_sample {
+    double *sum, *weight; /* [clusters], qb_alloc'ed; freed by qb_sample_free */
+    size_t clusters;
+    uint64_t n; /* observations */
+    enum qb_transform transform;
+    enum qb_data_kind kind;
+    double icc;       /* for a share of exactly 0 or 1 (stats.h) */
+    const char *unit; /* of a cluster, plural: "chunks", "prompts"; static */
+};
+void qb_sample_free(struct qb_sample *sample); /* the content; zeroes it */
+double qb_transform(enum qb_transform transform, double x);
 
 struct qb_metric {
     const char *name;       /* match_rate */
@@ -39,7 +59,26 @@ struct qb_metric {
     /* Fills value, lo, hi, n, flags, note; name and unit are filled by the registry. Returns false when the record
      * lacks what it needs (the metric is then absent). */
     bool (*compute)(const struct qb_record *record, struct qb_value *value);
+    /* For a mean over clusters: takes the record apart; false when it lacks what is needed. NULL: no such metric. */
+    bool (*sample)(const struct qb_record *record, struct qb_sample *sample);
+    /* The value when the variant is the reference itself (KL 0, agreement 100, ratio 1), where there is one. */
+    bool has_identity;
+    double identity;
 };
+
+/* Floors: what FP32 arithmetic in another order (variant fp32-reordered), FP16 and BF16 weights alone cost on the same
+ * model. A value no further from its metric's identity than the first is flagged unresolved; a greedy run whose
+ * reference's median top-2 margin is under what reordering moves a logit by (its max_logit_diff, teacher-forced) is
+ * flagged degenerate. Idempotent; cells in any order. */
+#define QB_FLOOR_ARITHMETIC "fp32-reordered"
+#define QB_FLOOR_FP16 "fp16"
+#define QB_FLOOR_BF16 "bf16"
+struct qb_floor_cell {
+    const char *model, *variant, *experiment;
+    struct qb_value *values;
+    size_t count;
+};
+void qb_floors_apply(struct qb_floor_cell *cells, size_t count);
 
 /* All metrics, NULL-terminated, in display order (grouped by experiment). */
 const struct qb_metric *const *qb_metrics(void);

@@ -19,6 +19,8 @@ enum qb_cell_state { QB_CELL_DONE, QB_CELL_FAILED, QB_CELL_SKIPPED };
 struct qb_cell {
     char *model, *variant, *experiment; /* variant "reference" for a reference's shard */
     char key[QB_HASH_HEX];              /* content key */
+    char inputs[QB_HASH_HEX];           /* SHA-256 of the cell's token inputs; "" in files of older programs */
+    char *options;                      /* the experiment's options in force, "steps=500"; likewise "" */
     enum qb_cell_state state;
     char *message;  /* failed or skipped: why; "" otherwise */
     char *warnings; /* lines shown to the user once, e.g. the deprecation of legacy; "" when none */

@@ -5,7 +5,7 @@
 
 struct row {
     char model[QB_STORE_NAME_MAX + 4], variant[QB_STORE_NAME_MAX + 4], experiment[QB_STORE_NAME_MAX + 4];
-    char metric[40], unit[16], flags[64], note[160];
+    char metric[40], unit[16], flags[96], note[QB_NOTE_MAX];
     double value, lo, hi;
     uint64_t n;
 };

@@ -158,7 +158,7 @@ static enum qb_status draw(struct planted *p, const struct qb_figure_options *op
     struct qb_result *result = NULL;
     planted_write(p, path);
     cr_assert_eq(qb_result_open(path, &result, err), QB_OK, "%s", err->message);
-    enum qb_status s = qb_figures_write(result, options, report, err);
+    enum qb_status s = qb_figures_write(result, options, NULL, report, err);
     qb_result_close(result);
     planted_free(p);
     return s;
