@@ -15,21 +15,14 @@ enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct
 
 bool qb_cell_places(const struct qb_variant *variant, const struct qb_tensor *tensor)
 {
-    const uint32_t fused = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V;
-    if (tensor->roles & (QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION))
-        return false;
-    if (tensor->roles & fused)
-        return (tensor->roles & variant->placement) != 0;
-    return qb_role_covered(variant->placement, tensor->roles);
+    return qb_variant_covers(variant, variant->placement, tensor->name, tensor->roles) != 0;
 }
 
 const char *qb_cell_stores_nothing(const struct qb_cell_env *env)
 {
     if (!env->variant->encoded)
         return "the variant encodes nothing";
-    if (env->variant->path == QB_PATH_DOMAIN && env->variant->domain == QB_DOMAIN_ACTIVATIONS)
-        return "the variant encodes activations only, its weights stay FP32";
-    return NULL;
+    return qb_variant_stores(env->variant) ? NULL : "the variant encodes activations only, its weights stay FP32";
 }
 
 enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err)

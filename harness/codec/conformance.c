@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "codec/calls.h"
@@ -32,13 +32,6 @@ struct suite {
 /* The byte that a check's process sends first. */
 static const char verdict_bytes[] = {[QB_VERDICT_PASS] = 'P', [QB_VERDICT_FAIL] = 'F', [QB_VERDICT_SKIP] = 'S'};
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 _Noreturn static void child(const struct qb_check *check, struct qb_check_case *c, int fd)
 {
     qb_guard_catch(fd, verdict_bytes[QB_VERDICT_FAIL]);
@@ -51,10 +44,10 @@ _Noreturn static void child(const struct qb_check *check, struct qb_check_case *
 /* Reads until the other end closes or the time is over; false then. */
 static bool receive(int fd, double seconds, char *text, size_t room)
 {
-    double end = now() + seconds;
+    double end = qb_clock() + seconds;
     size_t size = 0;
     for (;;) {
-        double left = end - now();
+        double left = end - qb_clock();
         struct pollfd wait = {.fd = fd, .events = POLLIN};
         int ready = left > 0 ? poll(&wait, 1, (int)(left * 1000) + 1) : 0;
         if (ready < 0 && errno == EINTR)

@@ -6,9 +6,9 @@
 #include "codec/overlay.h"
 #include "codec/variant_parts.h"
 
-static const char *const known_keys[] = {"name",      "summary",     "order", "base",   "codec",
-                                         "options",   "activations", "path",  "domain", "cache",
-                                         "placement", "calibration", NULL};
+static const char *const known_keys[] = {"name",        "summary", "order",       "base",       "codec", "options",
+                                         "activations", "path",    "domain",      "stored",     "cache", "placement",
+                                         "tensors",     "except",  "calibration", "arithmetic", NULL};
 static const char *const calibration_keys[] = {"scale", "alpha",          "fp16",     "scale_range", "alpha_range",
                                                "rows",  "alpha_contexts", "alpha_on", "options",     NULL};
 
@@ -38,40 +38,6 @@ static enum qb_status read_word(const struct qb_yaml *node, const char *const *w
     qb_yaml_fail(node, err, "'%s', expected one of %s", text, list.data ? list.data : "the known words");
     qb_text_free(&list);
     return err->status;
-}
-
-/* A list of roles or globs. Only weights can be placed: a glob passes over other roles, a name of one is an error. */
-static enum qb_status read_roles(const struct qb_yaml *list, uint32_t *mask, struct qb_error *err)
-{
-    const char *const names[] = {"attn.q", "attn.k",   "attn.v", "attn.o", "mlp.gate",
-                                 "mlp.up", "mlp.down", "embed",  "head",   NULL};
-    if (qb_yaml_expect(list, QB_YAML_LIST, err) != QB_OK)
-        return err->status;
-    for (size_t i = 0; i < list->count; i++) {
-        const char *pattern;
-        uint32_t found = 0;
-        if (qb_yaml_text(list->children[i], &pattern, err) != QB_OK)
-            return err->status;
-        bool any = qb_role_parse(pattern, &found);
-        for (uint32_t bit = 1; bit <= QB_ROLE_POSITION; bit <<= 1)
-            if (!qb_role_covered(bit, bit))
-                found &= ~bit;
-        if (found) {
-            *mask |= found;
-            continue;
-        }
-        const char *near = qb_nearest(pattern, names);
-        if (any)
-            return qb_yaml_fail(list->children[i], err,
-                                "role '%s' is never encoded, expected attn.{q,k,v,o}, "
-                                "mlp.{gate,up,down}, embed or head",
-                                pattern);
-        return qb_yaml_fail(
-            list->children[i], err,
-            "no role matches '%s', expected attn.{q,k,v,o}, mlp.{gate,up,down}, embed, head or a glob%s%s%s", pattern,
-            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
-    return QB_OK;
 }
 
 static enum qb_status find_codec(const struct qb_yaml *node, const char *id, const struct qb_registry *registry,
@@ -109,6 +75,7 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
 {
     const struct qb_yaml *path = qb_yaml_get(map, "path"), *domain = qb_yaml_get(map, "domain");
     const struct qb_yaml *cache = qb_yaml_get(map, "cache"), *activations = qb_yaml_get(map, "activations");
+    const struct qb_yaml *stored = qb_yaml_get(map, "stored");
     int word = 0;
     if (path && read_word(path, (const char *const[]){"decode", "domain", NULL}, &word, err) != QB_OK)
         return err->status;
@@ -117,8 +84,12 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
     if (domain && read_word(domain, (const char *const[]){"activations", "weights", "both", NULL}, &word, err) != QB_OK)
         return err->status;
     v->domain = (enum qb_domain)word;
-    if (cache && qb_yaml_bool(cache, &v->cache, err) != QB_OK)
+    if ((cache && qb_yaml_bool(cache, &v->cache, err) != QB_OK) ||
+        (stored && qb_yaml_bool(stored, &v->stored, err) != QB_OK))
         return err->status;
+    if (v->stored && (v->path != QB_PATH_DOMAIN || v->domain != QB_DOMAIN_ACTIVATIONS))
+        return qb_yaml_fail(stored, err,
+                            "only path: domain with domain: activations leaves the weights unencoded unless told so");
     bool coded_input = v->path == QB_PATH_DOMAIN && v->domain != QB_DOMAIN_WEIGHTS;
     if (domain && v->path != QB_PATH_DOMAIN)
         return qb_yaml_fail(domain, err, "only path: domain has one");
@@ -126,8 +97,8 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
         return qb_yaml_fail(activations, err, "only path: domain with domain: activations or both encodes activations");
     if (v->path != QB_PATH_DOMAIN)
         return QB_OK;
-    if (v->cache)
-        return qb_yaml_fail(cache, err, "only path: decode keeps decoded weights");
+    if (v->cache && !v->stored)
+        return qb_yaml_fail(cache, err, "only path: decode, or stored: true, keeps decoded weights");
     if (!v->weights.plugin->codec->coordinates)
         return qb_yaml_fail(path, err, "codec '%s' has no coordinates to compute on", v->weights.plugin->codec->id);
     v->warning = strncmp(v->weights.plugin->codec->id, "qins", 4) == 0 ? qins_warning : domain_warning;
@@ -185,7 +156,7 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
     const struct qb_yaml *own = qb_yaml_get(map, "options");
     if ((scale && qb_yaml_bool(scale, &c->scale, err) != QB_OK) ||
         (alpha && qb_yaml_bool(alpha, &c->alpha, err) != QB_OK) ||
-        (fp16 && read_roles(fp16, &c->fp16_roles, err) != QB_OK) ||
+        (fp16 && variant_read_roles(fp16, &c->fp16_roles, err) != QB_OK) ||
         (alpha_on && read_word(alpha_on, (const char *const[]){"head", "model", NULL}, &on, err) != QB_OK) ||
         read_range(qb_yaml_get(map, "scale_range"), &c->scale_min, &c->scale_max, err) != QB_OK ||
         read_range(qb_yaml_get(map, "alpha_range"), &c->alpha_min, &c->alpha_max, err) != QB_OK ||
@@ -206,14 +177,19 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
     return qb_format_make(plugin, NULL, isa, &v->fp16, err);
 }
 
-/* Everything that a map without a codec may not have: it would be silently without effect. */
-static enum qb_status check_plain(const struct qb_yaml *map, struct qb_error *err)
+/* A map without a codec. What it may not have would be silently without effect. */
+static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v, struct qb_error *err)
 {
-    static const char *const need_codec[] = {"options", "activations", "path",        "domain",
-                                             "cache",   "placement",   "calibration", NULL};
+    static const char *const need_codec[] = {"options",   "activations", "path",   "domain",      "stored", "cache",
+                                             "placement", "tensors",     "except", "calibration", NULL};
+    const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
+    int word = 0;
     for (size_t i = 0; need_codec[i]; i++)
         if (qb_yaml_get(map, need_codec[i]))
             return qb_yaml_fail(qb_yaml_get(map, need_codec[i]), err, "has no effect without a codec");
+    if (arithmetic && read_word(arithmetic, (const char *const[]){"forward", "reversed", NULL}, &word, err) != QB_OK)
+        return err->status;
+    v->reversed = word == 1;
     return QB_OK;
 }
 
@@ -222,11 +198,14 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
 {
     const struct qb_yaml *codec = qb_yaml_get(map, "codec"), *options = qb_yaml_get(map, "options");
     const struct qb_yaml *placement = qb_yaml_get(map, "placement"), *calibration = qb_yaml_get(map, "calibration");
+    const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
     v->calibration = (struct qb_calibration){.scale_min = 0.5, .scale_max = 2.0, .alpha_min = 0.8, .alpha_max = 1.2};
     v->calibration.rows = 100;
     v->calibration.alpha_contexts = 10;
     if (!codec)
-        return check_plain(map, err);
+        return read_plain(map, v, err);
+    if (arithmetic)
+        return qb_yaml_fail(arithmetic, err, "only a variant without a codec has one");
     const char *id;
     const struct qb_plugin *plugin;
     if (qb_yaml_text(codec, &id, err) != QB_OK || find_codec(codec, id, registry, &plugin, err) != QB_OK ||
@@ -235,10 +214,13 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
     v->encoded = true;
     if (!placement)
         return qb_yaml_fail(codec, err, "a variant with a codec needs a placement: a list of roles");
-    if (read_roles(placement, &v->placement, err) != QB_OK)
+    if (variant_read_roles(placement, &v->placement, err) != QB_OK)
         return err->status;
     if (!v->placement)
         return qb_yaml_fail(placement, err, "an empty list encodes nothing, expected roles");
+    if (variant_read_names(qb_yaml_get(map, "tensors"), &v->tensors, err) != QB_OK ||
+        variant_read_names(qb_yaml_get(map, "except"), &v->except, err) != QB_OK)
+        return err->status;
     if (read_path(map, v, isa, err) != QB_OK)
         return err->status;
     return calibration ? read_calibration(calibration, options, registry, v, isa, err) : QB_OK;

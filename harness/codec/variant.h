@@ -49,7 +49,8 @@ enum qb_domain {                        /* QB_PATH_DOMAIN: whose coordinates */
 struct qb_calibration {
     bool scale;          /* S per output channel: y = S * (W x) + b, S = std(y_fp) / (std(y_q) + 1e-8), clamped */
     bool alpha;          /* logits *= alpha, alpha = std(logits_fp) / (std(logits_q) + 1e-8), clamped */
-    uint32_t fp16_roles; /* these tensors are kept in FP16 and computed by decoding, whatever the path */
+    uint32_t fp16_roles; /* these tensors are kept in FP16 and computed by decoding, whatever the path (of those that
+                            the variant's tensors and except leave) */
     double scale_min, scale_max; /* default 0.5, 2 */
     double alpha_min, alpha_max; /* default 0.8, 1.2 */
     size_t rows;                 /* S: the first rows of the layer's input activations; default 100 */
@@ -69,8 +70,12 @@ struct qb_variant {
     struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
     enum qb_path path;
     enum qb_domain domain;
-    bool cache;         /* DECODE: decode once and keep FP32 weights (pattern-a-cached) */
+    bool stored;        /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
+    bool cache;         /* decode once and keep FP32 weights (pattern-a-cached) */
+    bool reversed;      /* unencoded: every product sums its terms from the last to the first */
     uint32_t placement; /* roles of the tensors that are encoded */
+    char **tensors;     /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
+    char **except;      /* and of those none whose name matches one of these; likewise; NULL: none */
     struct qb_calibration calibration;
     bool calibrated;     /* scale || alpha || fp16_roles */
     const char *warning; /* deprecation text to print once and to store, or NULL; static */
@@ -79,10 +84,21 @@ struct qb_variant {
     unsigned line;
 };
 
+/* What of a tensor's (or row block's) roles comes under a mask of the variant, `placement` or `calibration.fp16_roles`:
+ * the roles of the row blocks that do, 0 where none does. The one rule for "is this tensor encoded": roles say which
+ * (a fused tensor block by block, a tied embedding only as a whole: qb_role_covered), tensors and except restrict it by
+ * `name`, as in data/models/README.md ("layers.1.mlp.up.weight"). An unencoded variant's placement is 0. */
+uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, const char *name, uint32_t roles);
+
+/* Are the weights that are placed stored encoded (not so where activations alone are)? */
+bool qb_variant_stores(const struct qb_variant *variant);
+
 /* Reads a variant from its YAML map (`name` from the key, or for a file of data/variants from its `name`). Keys: name,
  * summary, base (another variant whose keys are taken first), codec, options, activations, path (decode|domain), domain
- * (activations|weights|both), cache, placement (list of roles or globs), calibration {scale, alpha, fp16, scale_range,
- * alpha_range, rows, alpha_contexts, alpha_on, options}. The caller frees with qb_variant_free. */
+ * (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and except (lists of globs of
+ * tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows, alpha_contexts, alpha_on, options}.
+ * A variant without a codec takes one of them, arithmetic (forward|reversed): the order in which each linear product
+ * sums its terms. `order` in a built-in's file is its place in lists. The caller frees with qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

@@ -28,6 +28,15 @@ static void print_calibration(const struct qb_calibration *c, struct qb_text *ou
     qb_text_add(out, ")");
 }
 
+static void print_names(const char *key, char *const *names, struct qb_text *out)
+{
+    if (!names)
+        return;
+    qb_text_add(out, " %s=", key);
+    for (size_t i = 0; names[i]; i++)
+        qb_text_add(out, "%s'%s'", i ? "," : "", names[i]);
+}
+
 static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err)
 {
     static const char *const domains[] = {"activations", "weights", "both"};
@@ -39,8 +48,14 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
         qb_text_add(&out, " path=%s%s%s cache=%d placement=", domain ? "domain" : "decode", domain ? " domain=" : "",
                     domain ? domains[v->domain] : "", v->cache);
         qb_role_print(v->placement, &out);
+        print_names("tensors", v->tensors, &out);
+        print_names("except", v->except, &out);
+        if (v->stored)
+            qb_text_add(&out, " stored=1");
         print_format("activations", &v->activations, &out);
     }
+    if (v->reversed)
+        qb_text_add(&out, " arithmetic=reversed");
     if (v->calibrated)
         print_calibration(&v->calibration, &out);
     print_format("fp16", &v->fp16, &out);
@@ -101,6 +116,8 @@ void qb_variant_free(struct qb_variant *variant)
     qb_free(variant->name);
     qb_free(variant->summary);
     qb_free(variant->canonical);
+    variant_free_names(variant->tensors);
+    variant_free_names(variant->except);
     qb_free((void *)(uintptr_t)variant->file);
     qb_free(variant);
 }

@@ -4,15 +4,17 @@
 #include "base/mem.h"
 #include "compute/linear_parts.h"
 
-static enum treatment treatment_of(const struct qb_variant *variant, uint32_t roles)
+static enum treatment treatment_of(const struct qb_variant *variant, const char *name, uint32_t roles)
 {
     if (!variant)
         return TREAT_FLOAT;
-    if (qb_role_covered(variant->calibration.fp16_roles, roles))
+    if (variant->reversed)
+        return TREAT_REVERSED;
+    if (qb_variant_covers(variant, variant->calibration.fp16_roles, name, roles))
         return TREAT_FP16;
-    if (!variant->encoded || !qb_role_covered(variant->placement, roles))
+    if (!qb_variant_covers(variant, variant->placement, name, roles))
         return TREAT_FLOAT;
-    return variant->path == QB_PATH_DOMAIN && variant->domain == QB_DOMAIN_ACTIVATIONS ? TREAT_CODED : TREAT_STORED;
+    return qb_variant_stores(variant) ? TREAT_STORED : TREAT_CODED;
 }
 
 /* The row blocks' roles: a fused qkv has three, everything else one (a tied embedding is one block of two roles). */
@@ -28,18 +30,19 @@ static size_t blocks_of(uint32_t roles, uint32_t blocks[8])
     return count;
 }
 
-static void cut_segments(struct qb_linear *linear, const struct qb_variant *variant, uint32_t roles)
+static void cut_segments(struct qb_linear *linear, const struct qb_variant *variant, const struct qb_matrix *matrix)
 {
     uint32_t blocks[8];
-    size_t count = blocks_of(roles, blocks), rows = linear->rows / count;
+    size_t count = blocks_of(matrix->roles, blocks), rows = linear->rows / count;
+    enum treatment first = treatment_of(variant, matrix->name, blocks[0]);
     bool alike = true;
     for (size_t i = 1; i < count; i++)
-        alike = alike && treatment_of(variant, blocks[i]) == treatment_of(variant, blocks[0]);
+        alike = alike && treatment_of(variant, matrix->name, blocks[i]) == first;
     linear->segment_count = alike ? 1 : count;
     for (size_t i = 0; i < linear->segment_count; i++) {
         struct segment *segment = &linear->segments[i];
-        segment->treatment = treatment_of(variant, blocks[i]);
-        segment->roles = alike ? roles : blocks[i];
+        segment->treatment = treatment_of(variant, matrix->name, blocks[i]);
+        segment->roles = alike ? matrix->roles : blocks[i];
         segment->row = i * rows;
         segment->rows = alike ? linear->rows : rows;
     }
@@ -48,6 +51,8 @@ static void cut_segments(struct qb_linear *linear, const struct qb_variant *vari
 static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const float *weights,
                             size_t cols, struct qb_error *err)
 {
+    if (segment->treatment == TREAT_FLOAT || segment->treatment == TREAT_REVERSED)
+        return QB_OK;
     bool domain = variant->path == QB_PATH_DOMAIN;
     if (segment->treatment == TREAT_CODED) {
         segment->coded_input = true;
@@ -55,9 +60,9 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     }
     if (segment->treatment == TREAT_STORED) {
         segment->format = &variant->weights;
-        segment->keep = variant->cache && !domain;
-        segment->coordinates = domain;
-        segment->coded_input = domain && variant->domain == QB_DOMAIN_BOTH;
+        segment->coordinates = domain && variant->domain != QB_DOMAIN_ACTIVATIONS;
+        segment->coded_input = domain && variant->domain != QB_DOMAIN_WEIGHTS;
+        segment->keep = variant->cache && !segment->coordinates;
     } else {
         segment->format = &variant->fp16;
         segment->keep = variant->cache;
@@ -71,27 +76,26 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     return qb_encode(segment->format, segment->rows, cols, weights + segment->row * cols, segment->bytes, size, err);
 }
 
-enum qb_status qb_linear_create(const struct qb_variant *variant, const float *weights, const float *bias, size_t rows,
-                                size_t cols, uint32_t roles, struct qb_linear **linear, struct qb_error *err)
+enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix,
+                                struct qb_linear **linear, struct qb_error *err)
 {
     uint32_t blocks[8];
-    size_t count = blocks_of(roles, blocks);
+    size_t count = blocks_of(matrix->roles, blocks), rows = matrix->rows, cols = matrix->cols;
     if (rows == 0 || cols == 0 || rows % count)
         return qb_fail(err, QB_ERR_INPUT, "a weight matrix of %zu x %zu cannot be cut into %zu equal row blocks", rows,
                        cols, count);
     struct qb_linear *new = qb_alloc(1, sizeof *new, "linear operator", err);
     if (!new)
         return err->status;
-    new->weights = weights;
-    new->bias = bias;
+    new->weights = matrix->data;
+    new->bias = matrix->bias;
     new->rows = rows;
     new->cols = cols;
     new->scratch = &new->own;
     new->activations = variant ? &variant->activations : NULL;
-    cut_segments(new, variant, roles);
+    cut_segments(new, variant, matrix);
     for (size_t i = 0; i < new->segment_count; i++)
-        if (new->segments[i].treatment != TREAT_FLOAT &&
-            store(&new->segments[i], variant, weights, cols, err) != QB_OK) {
+        if (store(&new->segments[i], variant, matrix->data, cols, err) != QB_OK) {
             qb_linear_free(new);
             return err->status;
         }

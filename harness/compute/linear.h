@@ -23,12 +23,21 @@ struct qb_segment_info {
     size_t cache_bytes;   /* decoded copy that is kept (cache) */
 };
 
-/* Makes the operator of `variant` (NULL: fp32) for W (rows x cols, FP32, borrowed: must outlive it) with bias
- * (borrowed, may be NULL) and the roles of W's equal row blocks (q, k, v for a fused qkv). A tensor whose blocks are
- * all treated alike is one segment (one range for the whole matrix, as the source has it); else one segment a block.
- * Weights that are not placed stay FP32 and borrowed; placed ones are encoded into accounted memory. */
-enum qb_status qb_linear_create(const struct qb_variant *variant, const float *weights, const float *bias, size_t rows,
-                                size_t cols, uint32_t roles, struct qb_linear **linear, struct qb_error *err);
+/* A weight matrix as a model holds it; borrowed. */
+struct qb_matrix {
+    const char *name;  /* of the tensor: a variant may choose by it */
+    const float *data; /* rows x cols, FP32 */
+    const float *bias; /* [rows], or NULL */
+    size_t rows, cols;
+    uint32_t roles; /* of its equal row blocks (q, k, v for a fused qkv) */
+};
+
+/* Makes the operator of `variant` (NULL: fp32) for W, whose buffers must outlive it. A tensor whose blocks are all
+ * treated alike is one segment (one range for the whole matrix, as the source has it); else one segment a block.
+ * Weights that are not placed stay FP32 and borrowed; placed ones are encoded into accounted memory. Under reversed
+ * arithmetic the weights stay FP32, too, and are turned round at each use. */
+enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix,
+                                struct qb_linear **linear, struct qb_error *err);
 void qb_linear_free(struct qb_linear *linear);
 
 /* Lets the operator use this working memory (decoded tiles, encoded activations) instead of its own, so that the
@@ -70,7 +79,7 @@ struct qb_linear_counters {
 struct qb_linear_counters qb_linear_counters(const struct qb_linear *linear);
 
 /* Rows [row, row+count) of the effective weights as FP32 (decoded, also under a path that computes in the code domain;
- * without S), e.g. an embedding lookup. Not counted. */
+ * without S; in the model's order), e.g. an embedding lookup. Not counted. */
 enum qb_status qb_linear_rows(struct qb_linear *linear, size_t row, size_t count, float *out, struct qb_error *err);
 
 /* C[m, n] = A[m, k] B[n, k]^T over the pool, deterministic over thread counts; the sgemm that everything uses.

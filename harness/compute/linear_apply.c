@@ -3,7 +3,7 @@
  * same BLAS calls as kept FP32 rows would, so a cached and an uncached operator agree bit for bit. */
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "compute/gemm.h"
 #include "compute/linear_parts.h"
@@ -27,13 +27,6 @@ struct step {
     struct qb_error error; /* the first failure */
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void report(struct step *step, double seconds, const struct qb_error *err)
 {
     pthread_mutex_lock(&step->lock);
@@ -54,12 +47,24 @@ static enum qb_status run(struct step *step, struct qb_pool *pool, size_t tasks,
     return step->error.status;
 }
 
-/* ---- decoding ---- */
+/* ---- preparing weights ---- */
+
+/* Rows of x from the last entry to the first. */
+static void reverse(const float *x, size_t rows, size_t cols, float *out)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            out[i * cols + j] = x[i * cols + (cols - 1 - j)];
+}
 
 static enum qb_status unpack(const struct qb_linear *linear, const struct segment *segment, size_t row, size_t count,
                              float *out, struct qb_error *err)
 {
     size_t size = qb_size_of(segment->bytes);
+    if (segment->treatment == TREAT_REVERSED) {
+        reverse(linear->weights + (segment->row + row) * linear->cols, count, linear->cols, out);
+        return QB_OK;
+    }
     if (segment->coordinates)
         return qb_coordinates(segment->format, segment->rows, linear->cols, segment->bytes, size, row, count, out, err);
     return qb_decode(segment->format, segment->rows, linear->cols, segment->bytes, size, row, count, out, err);
@@ -71,9 +76,18 @@ static void decode_task(void *context, size_t index, unsigned worker)
     struct qb_error err = {0};
     (void)worker;
     size_t row = index * DECODE_ROWS, count = step->rows - row < DECODE_ROWS ? step->rows - row : DECODE_ROWS;
-    double start = now();
+    double start = qb_clock();
     unpack(step->linear, step->segment, step->row + row, count, step->decoded + row * step->linear->cols, &err);
-    report(step, now() - start, &err);
+    report(step, qb_clock() - start, &err);
+}
+
+/* Turning FP32 rows round is no decoding. */
+static void count_decoded(struct qb_linear *linear, const struct segment *segment, size_t rows, double seconds)
+{
+    if (!segment->bytes)
+        return;
+    linear->counters.decode_seconds += seconds;
+    linear->rows_decoded += rows;
 }
 
 static enum qb_status decode_all(struct qb_linear *linear, struct qb_pool *pool, const struct segment *segment,
@@ -81,8 +95,7 @@ static enum qb_status decode_all(struct qb_linear *linear, struct qb_pool *pool,
 {
     struct step step = {.linear = linear, .segment = segment, .decoded = out, .row = row, .rows = rows};
     enum qb_status status = run(&step, pool, (rows + DECODE_ROWS - 1) / DECODE_ROWS, decode_task, err);
-    linear->counters.decode_seconds += step.seconds;
-    linear->rows_decoded += rows;
+    count_decoded(linear, segment, rows, step.seconds);
     return status;
 }
 
@@ -93,19 +106,19 @@ static void panel_task(void *context, size_t index, unsigned worker)
     const struct qb_gemm_plan *plan = step->plan;
     float *panel = step->decoded + worker * step->piece;
     size_t row = index * plan->tile_n, count = plan->n - row < plan->tile_n ? plan->n - row : plan->tile_n;
-    double start = now();
+    double start = qb_clock();
     unpack(step->linear, step->segment, step->row + row, count, panel, &err);
-    report(step, now() - start, &err);
+    report(step, qb_clock() - start, &err);
     for (size_t i = 0; i < plan->tiles_m && err.status == QB_OK; i++)
         qb_gemm_tile(plan, i, index, step->x, step->linear->cols, panel, step->y, step->ld);
 }
 
 /* ---- products ---- */
 
-/* y[n, rows] = x W^T for rows [row, row + rows) of a stored segment; scratch from `free_at` on is unused. */
-static enum qb_status stored_product(struct qb_linear *linear, struct qb_pool *pool, struct segment *segment,
-                                     const float *x, size_t n, size_t row, size_t rows, float *y, size_t ld,
-                                     float *scratch, struct qb_error *err)
+/* y[n, rows] = x W^T for rows [row, row + rows) of a segment whose rows are prepared. */
+static enum qb_status prepared_product(struct qb_linear *linear, struct qb_pool *pool, struct segment *segment,
+                                       const float *x, size_t n, size_t row, size_t rows, float *y, size_t ld,
+                                       float *scratch, struct qb_error *err)
 {
     struct qb_gemm_plan plan = qb_gemm_plan(n, rows, linear->cols);
     if (segment->keep) {
@@ -134,12 +147,11 @@ static enum qb_status stored_product(struct qb_linear *linear, struct qb_pool *p
     step.decoded = scratch;
     step.piece = plan.tile_n * linear->cols;
     enum qb_status status = run(&step, pool, plan.tiles_n, panel_task, err);
-    linear->counters.decode_seconds += step.seconds;
-    linear->rows_decoded += rows;
+    count_decoded(linear, segment, rows, step.seconds);
     return status;
 }
 
-/* Floats of scratch that stored_product needs for all segments that [row, row + count) touches. */
+/* Floats of scratch that prepared_product needs for all segments that [row, row + count) touches. */
 static size_t scratch_for(const struct qb_linear *linear, size_t threads, size_t n, size_t row, size_t count)
 {
     size_t most = 0;
@@ -147,7 +159,7 @@ static size_t scratch_for(const struct qb_linear *linear, size_t threads, size_t
         const struct segment *segment = &linear->segments[i];
         size_t from = row > segment->row ? row : segment->row;
         size_t to = segment->row + segment->rows < row + count ? segment->row + segment->rows : row + count;
-        if (from >= to || !segment->bytes || segment->keep)
+        if (from >= to || !segment_prepared(segment) || segment->keep)
             continue;
         struct qb_gemm_plan plan = qb_gemm_plan(n, to - from, linear->cols);
         size_t whole = (to - from) * linear->cols, panels = threads * plan.tile_n * linear->cols;
@@ -167,12 +179,12 @@ static void encode_task(void *context, size_t index, unsigned worker)
     const struct qb_format *format = step->linear->activations;
     uint8_t *bytes = (uint8_t *)(step->decoded + worker * step->piece);
     size_t cols = step->linear->cols, end = (index + 1) * ENCODE_ROWS < step->n ? (index + 1) * ENCODE_ROWS : step->n;
-    double start = now();
+    double start = qb_clock();
     for (size_t i = index * ENCODE_ROWS; i < end && err.status == QB_OK; i++)
         if (qb_encode(format, 1, cols, step->x + i * cols, bytes, step->coded_bytes, &err) != QB_OK ||
             qb_coordinates(format, 1, cols, bytes, step->coded_bytes, 0, 1, step->y + i * cols, &err) != QB_OK)
             qb_wrap(&err, "activations of position %zu", i);
-    report(step, now() - start, &err);
+    report(step, qb_clock() - start, &err);
 }
 
 static enum qb_status encode_activations(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
@@ -183,6 +195,21 @@ static enum qb_status encode_activations(struct qb_linear *linear, struct qb_poo
     enum qb_status status = run(&step, pool, (n + ENCODE_ROWS - 1) / ENCODE_ROWS, encode_task, err);
     linear->counters.encode_seconds += step.seconds;
     return status;
+}
+
+static void reverse_task(void *context, size_t index, unsigned worker)
+{
+    struct step *step = context;
+    size_t cols = step->linear->cols, row = index * ENCODE_ROWS;
+    size_t count = step->n - row < ENCODE_ROWS ? step->n - row : ENCODE_ROWS;
+    (void)worker;
+    reverse(step->x + row * cols, count, cols, step->y + row * cols);
+}
+
+static void reverse_activations(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *out)
+{
+    struct step step = {.linear = linear, .x = x, .y = out, .n = n};
+    qb_pool_run(pool, (n + ENCODE_ROWS - 1) / ENCODE_ROWS, reverse_task, &step);
 }
 
 static bool wants_coded_input(const struct qb_linear *linear, size_t row, size_t count)
@@ -203,34 +230,36 @@ enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *po
     if (row > linear->rows || count > linear->rows - row || ld < count)
         return qb_fail(err, QB_ERR_INTERNAL, "output channels [%zu, %zu) of %zu, rows %zu apart", row, row + count,
                        linear->rows, ld);
-    size_t cols = linear->cols, threads = qb_pool_threads(pool), coded_bytes = 0, coded_floats = 0;
+    size_t cols = linear->cols, threads = qb_pool_threads(pool), coded_bytes = 0;
     size_t need = scratch_for(linear, threads, n, row, count);
     bool coded_input = wants_coded_input(linear, row, count);
+    bool reversed = linear->segments[0].treatment == TREAT_REVERSED; /* one segment, or all of them */
     if (coded_input) {
         if (qb_encoded_size(linear->activations, 1, cols, &coded_bytes, err) != QB_OK)
             return err->status;
-        coded_floats = (n * cols + 15) / 16 * 16;
         size_t pieces = threads * ((coded_bytes + 63) / 64 * 16);
         need = need > pieces ? need : pieces;
     }
-    float *scratch = qb_scratch_get(linear->scratch, coded_floats + need, err);
-    if (!scratch)
+    size_t prepared_floats = coded_input || reversed ? (n * cols + 15) / 16 * 16 : 0;
+    float *prepared = qb_scratch_get(linear->scratch, prepared_floats + need, err);
+    if (!prepared)
         return err->status;
-    float *coded = scratch;
-    scratch += coded_floats;
-    if (coded_input && encode_activations(linear, pool, x, n, coded_bytes, coded, scratch, err) != QB_OK)
+    float *scratch = prepared + prepared_floats;
+    if (coded_input && encode_activations(linear, pool, x, n, coded_bytes, prepared, scratch, err) != QB_OK)
         return err->status;
+    if (reversed)
+        reverse_activations(linear, pool, x, n, prepared);
     for (size_t i = 0; i < linear->segment_count; i++) {
         struct segment *segment = &linear->segments[i];
         size_t from = row > segment->row ? row : segment->row;
         size_t to = segment->row + segment->rows < row + count ? segment->row + segment->rows : row + count;
         if (from >= to)
             continue;
-        const float *input = segment->coded_input ? coded : x;
-        if (!segment->bytes)
+        const float *input = segment->coded_input || reversed ? prepared : x;
+        if (!segment_prepared(segment))
             qb_gemm_nt(pool, n, to - from, cols, input, cols, linear->weights + from * cols, y + (from - row), ld);
-        else if (stored_product(linear, pool, segment, input, n, from - segment->row, to - from, y + (from - row), ld,
-                                scratch, err) != QB_OK)
+        else if (prepared_product(linear, pool, segment, input, n, from - segment->row, to - from, y + (from - row), ld,
+                                  scratch, err) != QB_OK)
             return err->status;
     }
     qb_affine(pool, y, n, count, ld, linear->scale ? linear->scale + row : NULL,

@@ -5,10 +5,11 @@
 #include "compute/linear.h"
 
 enum treatment {
-    TREAT_FLOAT,  /* not placed: the model's FP32 rows */
-    TREAT_STORED, /* placed: encoded bytes, decoded or read as coordinates at use */
-    TREAT_CODED,  /* placed, but what is encoded are the activations: FP32 rows times c(x) */
-    TREAT_FP16    /* kept in FP16 by calibration: decoded at use, whatever the path */
+    TREAT_FLOAT,   /* not placed: the model's FP32 rows */
+    TREAT_STORED,  /* placed: encoded bytes, decoded or read as coordinates at use */
+    TREAT_CODED,   /* placed, but what is encoded are the activations: FP32 rows times c(x) */
+    TREAT_FP16,    /* kept in FP16 by calibration: decoded at use, whatever the path */
+    TREAT_REVERSED /* FP32 rows and x, both from the last entry to the first: a sum in another order */
 };
 
 struct segment {
@@ -22,6 +23,12 @@ struct segment {
     bool coordinates;               /* read as c(W) instead of decoded */
     bool coded_input;               /* takes c(x) */
 };
+
+/* Is the product made of rows that are prepared at use: decoded, read as coordinates, or turned round? */
+static inline bool segment_prepared(const struct segment *segment)
+{
+    return segment->bytes || segment->treatment == TREAT_REVERSED;
+}
 
 struct qb_linear {
     const struct qb_format *activations; /* of c(x) */

@@ -199,15 +199,26 @@ out:
     return err->status;
 }
 
+enum qb_status qb_net_finish(struct qb_net *net, float *hidden, size_t n, struct qb_error *err)
+{
+    return net_finish(net, hidden, n, err);
+}
+
+enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err)
+{
+    return n == 0 ? QB_OK : net_apply(net, net->head, hidden, n, 0, net->model->arch.vocab, logits, err);
+}
+
+void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits)
+{
+    float alpha = (float)net->calibration.alpha;
+    for (size_t i = 0; alpha != 1.0f && i < n * net->model->arch.vocab; i++)
+        logits[i] *= alpha;
+}
+
 enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err)
 {
-    size_t vocab = net->model->arch.vocab;
-    if (n == 0)
-        return QB_OK;
-    if (net_apply(net, net->head, hidden, n, 0, vocab, logits, err) != QB_OK)
-        return err->status;
-    float alpha = (float)net->calibration.alpha;
-    for (size_t i = 0; alpha != 1.0f && i < n * vocab; i++)
-        logits[i] *= alpha;
-    return QB_OK;
+    if (qb_net_raw_logits(net, hidden, n, logits, err) == QB_OK)
+        qb_net_scale_logits(net, n, logits);
+    return err->status;
 }

@@ -13,6 +13,16 @@ static const float *vector_of(const struct qb_model *model, const char *prefix, 
     return tensor ? tensor->data : NULL;
 }
 
+struct qb_matrix net_matrix(const struct op *op, bool with_bias)
+{
+    return (struct qb_matrix){.name = op->tensor->name,
+                              .data = op->tensor->data,
+                              .bias = with_bias ? op->bias : NULL,
+                              .rows = op->tensor->rows,
+                              .cols = op->tensor->cols,
+                              .roles = op->tensor->roles};
+}
+
 static enum qb_status add_linear(struct qb_net *net, uint32_t role, int layer, int *index, struct qb_error *err)
 {
     const struct qb_tensor *tensor = qb_model_tensor(net->model, role, layer);
@@ -22,8 +32,9 @@ static enum qb_status add_linear(struct qb_net *net, uint32_t role, int layer, i
     const struct qb_tensor *bias = qb_model_tensor(net->model, tensor->roles | QB_ROLE_BIAS, layer);
     struct op *op = &net->linears[net->linear_count];
     op->tensor = tensor;
-    if (qb_linear_create(net->variant, tensor->data, bias ? bias->data : NULL, tensor->rows, tensor->cols,
-                         tensor->roles, &op->linear, err) != QB_OK)
+    op->bias = bias ? bias->data : NULL;
+    const struct qb_matrix matrix = net_matrix(op, true);
+    if (qb_linear_create(net->variant, &matrix, &op->linear, err) != QB_OK)
         return qb_wrap(err, "model %s, tensor %s", net->model->name, tensor->name);
     qb_linear_share_scratch(op->linear, &net->linear_scratch);
     *index = (int)net->linear_count++;
@@ -80,6 +91,21 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
     return QB_OK;
 }
 
+/* Names that leave nothing of this model would make the variant FP32 under another name. */
+static enum qb_status check_names(const struct qb_net *net, struct qb_error *err)
+{
+    const struct qb_variant *variant = net->variant;
+    if (!variant || !variant->encoded || (!variant->tensors && !variant->except))
+        return QB_OK;
+    for (size_t i = 0; i < net->linear_count; i++)
+        if (qb_linear_encoded(net->linears[i].linear))
+            return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT,
+                   "model %s: the keys placement, tensors and except together leave no tensor to "
+                   "encode; `qinsbench inspect` lists its tensors",
+                   net->model->name);
+}
+
 enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant,
                              const struct qb_calibration_data *calibration, struct qb_pool *pool, struct qb_net **net,
                              struct qb_error *err)
@@ -91,7 +117,8 @@ enum qb_status qb_net_create(const struct qb_model *model, const struct qb_varia
     new->variant = variant;
     new->pool = pool;
     new->calibration.alpha = new->calibration.alpha_raw = 1.0;
-    if (build(new, err) == QB_OK && variant && (variant->calibration.scale || variant->calibration.alpha))
+    if (build(new, err) == QB_OK && check_names(new, err) == QB_OK && variant &&
+        (variant->calibration.scale || variant->calibration.alpha))
         net_calibrate(new, calibration, err);
     if (err->status != QB_OK) {
         qb_net_free(new);

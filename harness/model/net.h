@@ -42,9 +42,13 @@ enum qb_status qb_net_forward(struct qb_net *net, const int32_t *tokens, size_t 
 
 /* logits[n, vocab] of hidden[n, H], alpha applied. */
 enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err);
+/* Its two halves: the head alone, and alpha in place. What alpha costs or mends is seen between them. */
+enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits,
+                                 struct qb_error *err);
+void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits);
 
-/* Step by step, for depth measurements: x[batch * length, width]. embed: tokens -> x (width H). block: layer on x in
- * place (room for the widest layer: qb_net_width). finish: final norm in place. */
+/* Step by step; together they are bitwise qb_net_forward: x[batch * length, width]. embed: tokens -> x (width H).
+ * block: layer on x in place (room for the widest layer: qb_net_width). finish: final norm in place. */
 size_t qb_net_width(const struct qb_net *net); /* the largest row width any x needs */
 enum qb_status qb_net_embed(struct qb_net *net, const int32_t *tokens, size_t batch, size_t length, float *x,
                             struct qb_error *err);
@@ -52,6 +56,7 @@ size_t qb_net_layers(const struct qb_net *net); /* blocks; the chain: its hidden
 size_t qb_net_layer_width(const struct qb_net *net, size_t layer, int output); /* row width of its input or output */
 enum qb_status qb_net_block(struct qb_net *net, size_t layer, const float *in, size_t batch, size_t length, float *out,
                             struct qb_error *err);
+enum qb_status qb_net_finish(struct qb_net *net, float *hidden, size_t n, struct qb_error *err);
 
 /* Generation: sequences that grow. For causal models with KV cache (FP32), for the chain the last token alone, for
  * models that see all positions by recomputing (of the last layer only what the last position needs). */

@@ -88,7 +88,8 @@ static struct qb_linear *linear_of(const struct qb_variant *variant, const float
                                    size_t cols, uint32_t roles)
 {
     struct qb_linear *linear = NULL;
-    MUST(qb_linear_create(variant, w, b, rows, cols, roles, &linear, &err));
+    const struct qb_matrix matrix = {"layers.0.test.weight", w, b, rows, cols, roles};
+    MUST(qb_linear_create(variant, &matrix, &linear, &err));
     return linear;
 }
 
@@ -245,17 +246,113 @@ Test(linear, a_tied_embedding_is_encoded_when_both_uses_are_placed)
     qb_variant_free(both);
 }
 
+/* Sums in the other order: bitwise the FP32 operator on weights and inputs that were turned round beforehand, for any
+ * number of threads; from the forward sums it differs by rounding alone, and does. */
+Test(linear, reversed_arithmetic)
+{
+    enum { ROWS = 300, COLS = 257, N = 130 };
+    static const size_t ns[] = {1, 7, 40, N};
+    struct qb_variant *v = support_variant(registry, "fp32-reordered");
+    float *w = normal(ROWS * COLS, 21), *b = normal(ROWS, 22), *x = normal(N * COLS, 23);
+    float *wr = normal(ROWS * COLS, 0), *xr = normal(N * COLS, 0), row[COLS];
+    float *y[3];
+    double *bound = qb_alloc(ROWS * N, sizeof *bound, "test", &err), worst = 0;
+    float *exact = qb_alloc(ROWS * N, sizeof *exact, "test", &err);
+    for (size_t i = 0; i < 3; i++)
+        y[i] = qb_alloc(ROWS * N, sizeof(float), "test", &err);
+    for (size_t i = 0; i < ROWS * COLS; i++)
+        wr[i] = w[i / COLS * COLS + COLS - 1 - i % COLS];
+    for (size_t i = 0; i < N * COLS; i++)
+        xr[i] = x[i / COLS * COLS + COLS - 1 - i % COLS];
+    for (size_t i = 0; i < N; i++)
+        for (size_t r = 0; r < ROWS; r++)
+            for (size_t c = 0; c < COLS; c++)
+                bound[i * ROWS + r] += fabs((double)x[i * COLS + c] * (double)w[r * COLS + c]);
+    struct qb_linear *l[] = {linear_of(v, w, b, ROWS, COLS, QB_ROLE_MLP_UP),
+                             linear_of(NULL, wr, b, ROWS, COLS, QB_ROLE_MLP_UP),
+                             linear_of(NULL, w, b, ROWS, COLS, QB_ROLE_MLP_UP)};
+    for (size_t k = 0; k < 4; k++)
+        for (unsigned threads = 1; threads <= 3; threads++) {
+            struct qb_pool *pool = support_pool(threads);
+            MUST(qb_linear_apply(l[0], pool, x, ns[k], y[0], true, &err));
+            MUST(qb_linear_apply(l[1], pool, xr, ns[k], y[1], true, &err));
+            MUST(qb_linear_apply(l[2], pool, x, ns[k], y[2], true, &err));
+            cr_expect_eq(memcmp(y[0], y[1], ns[k] * ROWS * 4), 0, "%zu positions, %u threads", ns[k], threads);
+            cr_expect_neq(memcmp(y[0], y[2], ns[k] * ROWS * 4), 0, "%zu positions: the same order", ns[k]);
+            qb_pool_free(pool);
+        }
+    qb_gemm_nt_ref(N, ROWS, COLS, x, w, exact);
+    for (size_t i = 0; i < N * ROWS; i++)
+        worst = fmax(worst, fabs((double)y[0][i] - (double)b[i % ROWS] - (double)exact[i]) / bound[i]);
+    cr_expect_lt(worst, COLS * 6e-8, "%g: more than the rounding of %d sums", worst, COLS);
+    MUST(qb_linear_rows(l[0], 17, 1, row, &err));
+    cr_expect_eq(memcmp(row, w + 17 * COLS, sizeof row), 0, "a lookup is no sum");
+    struct qb_segment_info info = qb_linear_segment(l[0], 0);
+    cr_expect(info.bytes == 0 && info.logical_bytes == ROWS * COLS * 4 && strcmp(info.store, "fp32") == 0);
+    cr_expect(!qb_linear_encoded(l[0]) && qb_linear_counters(l[0]).decodes == 0);
+    cr_expect_eq(qb_linear_counters(l[0]).decode_seconds, 0);
+    for (size_t i = 0; i < 3; i++) {
+        qb_linear_free(l[i]);
+        qb_free(y[i]);
+    }
+    float *const buffers[] = {w, b, x, wr, xr, exact};
+    for (size_t i = 0; i < 6; i++)
+        qb_free(buffers[i]);
+    qb_free(bound);
+    qb_variant_free(v);
+}
+
+/* calibrated-stored without its calibration: rounded weights times the activations' codes. */
+Test(linear, stored_weights_under_coded_activations)
+{
+    enum { N = 50, ROWS = 48, COLS = 40 };
+    struct qb_variant *stored = support_variant(registry, "legacy"), *legacy = support_variant(registry, "legacy");
+    struct qb_pool *pool = support_pool(2);
+    float *w = normal(ROWS * COLS, 31), *b = normal(ROWS, 32), *x = normal(N * COLS, 33), rounded[ROWS * COLS];
+    float y[2][N * ROWS];
+    uint8_t bytes[4 * ROWS * COLS];
+    size_t size;
+    stored->stored = true;
+    MUST(qb_encoded_size(&stored->weights, ROWS, COLS, &size, &err));
+    MUST(qb_encode(&stored->weights, ROWS, COLS, w, bytes, size, &err));
+    MUST(qb_decode(&stored->weights, ROWS, COLS, bytes, size, 0, ROWS, rounded, &err));
+    for (int cache = 0; cache < 2; cache++) {
+        stored->cache = cache;
+        struct qb_linear *a = linear_of(stored, w, b, ROWS, COLS, QB_ROLE_MLP_UP);
+        struct qb_linear *l = linear_of(legacy, rounded, b, ROWS, COLS, QB_ROLE_MLP_UP);
+        MUST(qb_linear_apply(a, pool, x, N, y[0], true, &err));
+        MUST(qb_linear_apply(l, pool, x, N, y[1], true, &err));
+        cr_expect_eq(memcmp(y[0], y[1], sizeof y[0]), 0, "cache %d", cache);
+        cr_expect_str_eq(qb_linear_segment(a, 0).store, "qins8");
+        cr_expect_eq(qb_linear_segment(a, 0).bytes, size);
+        cr_expect_eq(qb_linear_segment(a, 0).cache_bytes, cache ? ROWS * COLS * 4 : 0);
+        qb_linear_free(l);
+        l = linear_of(legacy, w, b, ROWS, COLS, QB_ROLE_MLP_UP);
+        MUST(qb_linear_apply(l, pool, x, N, y[1], true, &err));
+        cr_expect_neq(memcmp(y[0], y[1], sizeof y[0]), 0, "the weights are not rounded");
+        qb_linear_free(l);
+        qb_linear_free(a);
+    }
+    qb_free(w);
+    qb_free(b);
+    qb_free(x);
+    qb_pool_free(pool);
+    qb_variant_free(stored);
+    qb_variant_free(legacy);
+}
+
 Test(linear, nan_activations_and_failing_memory_are_errors)
 {
     float *w = normal(16 * 8, 14), *x = normal(8, 15), y[16];
     struct qb_pool *pool = support_pool(1);
     struct qb_variant *v = support_variant(registry, "legacy-both");
     struct qb_linear *l = NULL;
+    const struct qb_matrix matrix = {"layers.0.mlp.up.weight", w, NULL, 16, 8, QB_ROLE_MLP_UP};
     size_t live = qb_mem_stats().live_bytes, n = 0;
     for (enum qb_status status = QB_ERR_MEMORY; status == QB_ERR_MEMORY && n < 20;) {
         struct qb_error e = {0};
         qb_mem_fail_at(++n);
-        status = qb_linear_create(v, w, NULL, 16, 8, QB_ROLE_MLP_UP, &l, &e);
+        status = qb_linear_create(v, &matrix, &l, &e);
         if (status == QB_OK) {
             status = qb_linear_apply(l, pool, x, 1, y, true, &e);
             qb_linear_free(l);
@@ -265,7 +362,7 @@ Test(linear, nan_activations_and_failing_memory_are_errors)
         cr_expect_eq(qb_mem_stats().live_bytes, live, "leak when allocation %zu fails", n);
     }
     cr_expect_gt(n, 2);
-    MUST(qb_linear_create(v, w, NULL, 16, 8, QB_ROLE_MLP_UP, &l, &err));
+    MUST(qb_linear_create(v, &matrix, &l, &err));
     x[5] = NAN;
     cr_expect_neq(qb_linear_apply(l, pool, x, 1, y, true, &err), QB_OK);
     qb_linear_free(l);

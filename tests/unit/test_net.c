@@ -83,6 +83,8 @@ Test(net, decoder_agrees_with_forward)
     decoder_agrees("transformer", false, NULL);
     decoder_agrees("transformer", true, "pattern-a");
     decoder_agrees("transformer", false, "int8-channel");
+    decoder_agrees("transformer", true, "fp32-reordered");
+    decoder_agrees("transformer", false, "fp32-reordered");
     decoder_agrees("chain", false, NULL);
 }
 

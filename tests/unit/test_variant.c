@@ -45,10 +45,22 @@ Test(variant, roles)
 
 Test(variant, every_built_in_is_read_in_order)
 {
-    static const char *const promised[] = {
-        "fp32",           "fp16",        "bf16",         "pattern-a",  "pattern-a-cached", "legacy",
-        "legacy-weights", "legacy-both", "legacy-asrun", "calibrated", "calibrated-asrun", "calibrated-range-kept",
-        "int8-tensor",    "int8-channel"};
+    static const char *const promised[] = {"fp32",
+                                           "fp16",
+                                           "bf16",
+                                           "pattern-a",
+                                           "pattern-a-cached",
+                                           "legacy",
+                                           "legacy-weights",
+                                           "legacy-both",
+                                           "legacy-asrun",
+                                           "calibrated",
+                                           "calibrated-asrun",
+                                           "calibrated-range-kept",
+                                           "int8-tensor",
+                                           "int8-channel",
+                                           "fp32-reordered",
+                                           "calibrated-stored"};
     char **names;
     size_t count = 0, found = 0;
     MUST(qb_variant_names(&names, &err));
@@ -57,7 +69,7 @@ Test(variant, every_built_in_is_read_in_order)
         struct qb_variant *v = support_variant(registry, names[count]);
         cr_expect_str_eq(v->name, names[count]);
         cr_expect(strlen(v->summary) > 10);
-        cr_expect_eq(v->encoded, strcmp(v->name, "fp32") != 0);
+        cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0);
         cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN, "%s", v->name);
         for (size_t i = 0; i < count; i++) {
             struct qb_variant *other = support_variant(registry, names[i]);
@@ -106,6 +118,20 @@ Test(variant, what_the_built_ins_mean)
     qb_variant_free(v);
     v = support_variant(registry, "legacy-both");
     cr_expect_eq(v->domain, QB_DOMAIN_BOTH);
+    cr_expect(qb_variant_stores(v) && !v->stored);
+    qb_variant_free(v);
+    v = support_variant(registry, "calibrated-stored");
+    cr_expect(v->stored && v->path == QB_PATH_DOMAIN && v->domain == QB_DOMAIN_ACTIVATIONS && qb_variant_stores(v));
+    cr_expect(v->calibration.scale && v->calibration.alpha && v->calibration.alpha_on_model);
+    cr_expect_eq(v->calibration.fp16_roles, QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K);
+    cr_expect(strstr(v->canonical, "stored=1"), "%s", v->canonical);
+    qb_variant_free(v);
+    v = support_variant(registry, "fp32-reordered");
+    cr_expect(v->reversed && !v->encoded && !qb_variant_stores(v));
+    cr_expect(strstr(v->canonical, "arithmetic=reversed"), "%s", v->canonical);
+    qb_variant_free(v);
+    v = support_variant(registry, "calibrated");
+    cr_expect_not(qb_variant_stores(v), "activations alone are coded");
     qb_variant_free(v);
 }
 
@@ -160,6 +186,58 @@ Test(variant, a_base_is_taken_first)
     qb_variant_free(v);
 }
 
+/* Content keys follow the canonical text: keys that change what is computed change it. */
+Test(variant, names_and_arithmetic_are_in_the_canonical_text)
+{
+    static const char *const texts[] = {"base: pattern-a\n",
+                                        "base: pattern-a\ntensors: ['layers.1.*']\n",
+                                        "base: pattern-a\nexcept: ['layers.1.*']\n",
+                                        "base: pattern-a\ntensors: ['layers.1.*', 'layers.2.*']\n",
+                                        "base: pattern-a\ntensors: ['layers.1.*,layers.2.*']\n",
+                                        "base: pattern-a\ntensors: ['layers.1.*']\nexcept: ['*.qkv.*']\n",
+                                        "arithmetic: reversed\n",
+                                        "arithmetic: forward\n",
+                                        "base: legacy\n",
+                                        "base: legacy\nstored: true\n"};
+    enum { TEXTS = sizeof texts / sizeof *texts };
+    struct qb_variant *v[TEXTS];
+    for (size_t i = 0; i < TEXTS; i++)
+        MUST(read_text(texts[i], &v[i]));
+    for (size_t i = 0; i < TEXTS; i++)
+        for (size_t j = 0; j < i; j++)
+            cr_expect_str_neq(v[i]->canonical, v[j]->canonical, "%s and %s", texts[i], texts[j]);
+    struct qb_variant *same;
+    MUST(read_text("base: legacy\nstored: false\n", &same));
+    cr_expect_str_eq(same->canonical, v[8]->canonical);
+    qb_variant_free(same);
+    MUST(read_text("base: legacy\nstored: true\ncache: true\n", &same));
+    cr_expect(same->cache && same->stored);
+    qb_variant_free(same);
+    for (size_t i = 0; i < TEXTS; i++)
+        qb_variant_free(v[i]);
+}
+
+Test(variant, one_rule_says_what_is_encoded)
+{
+    const uint32_t qkv = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V, tied = QB_ROLE_EMBED | QB_ROLE_HEAD;
+    struct qb_variant *v;
+    MUST(read_text("codec: int8\nplacement: [attn.v, mlp.*, head]\ntensors: ['layers.[01].*', head.weight]\n"
+                   "except: ['*.down.weight']\n",
+                   &v));
+    cr_expect_eq(qb_variant_covers(v, v->placement, "layers.0.attn.qkv.weight", qkv), QB_ROLE_ATTN_V);
+    cr_expect_eq(qb_variant_covers(v, ~0u, "layers.0.attn.qkv.weight", qkv), qkv);
+    cr_expect_eq(qb_variant_covers(v, v->placement, "layers.1.mlp.up.weight", QB_ROLE_MLP_UP), QB_ROLE_MLP_UP);
+    cr_expect_eq(qb_variant_covers(v, v->placement, "layers.1.attn.out.weight", QB_ROLE_ATTN_O), 0);
+    cr_expect_eq(qb_variant_covers(v, v->placement, "layers.2.mlp.up.weight", QB_ROLE_MLP_UP), 0, "not named");
+    cr_expect_eq(qb_variant_covers(v, v->placement, "layers.1.mlp.down.weight", QB_ROLE_MLP_DOWN), 0, "excepted");
+    cr_expect_eq(qb_variant_covers(v, v->placement, "head.weight", QB_ROLE_HEAD), QB_ROLE_HEAD);
+    cr_expect_eq(qb_variant_covers(v, v->placement, "head.weight", tied), 0, "a tied embedding whole or not at all");
+    cr_expect_eq(qb_variant_covers(v, ~0u, "head.weight", tied), tied);
+    cr_expect_eq(qb_variant_covers(v, ~0u, "layers.0.mlp.up.bias", QB_ROLE_MLP_UP | QB_ROLE_BIAS), 0);
+    cr_expect_eq(qb_variant_covers(v, ~0u, "layers.0.norm1.weight", QB_ROLE_NORM), 0);
+    qb_variant_free(v);
+}
+
 static void refused(const char *text, const char *say)
 {
     struct qb_variant *v = NULL;
@@ -190,6 +268,16 @@ Test(variant, mistakes_are_named)
     refused("codec: int8\nplacement: [head]\ncalibration: {scale_range: [2, 1]}\n", "2");
     refused("codec: int8\nplacement: [head]\ncalibration: {options: {scope: row}}\n", "scale is off");
     refused("placement: [head]\n", "without a codec");
+    refused("tensors: ['*']\n", "without a codec");
+    refused("stored: true\n", "without a codec");
+    refused("codec: int8\nplacement: [head]\ntensors: []\n", "names nothing");
+    refused("codec: int8\nplacement: [head]\ntensors: head.weight\n", "list");
+    refused("codec: int8\nplacement: [head]\nexcept: [[a]]\n", "expected a text");
+    refused("codec: int8\nplacement: [head]\nstored: true\n", "domain: activations");
+    refused("base: legacy-both\nstored: true\n", "domain: activations");
+    refused("base: legacy\ncache: true\n", "stored: true");
+    refused("codec: int8\nplacement: [head]\narithmetic: reversed\n", "without a codec");
+    refused("arithmetic: backward\n", "forward, reversed");
     refused("base: patern-a\n", "pattern-a");
     refused("[1, 2]", "map");
     struct qb_variant *v;
@@ -214,4 +302,24 @@ Test(variant, no_allocation_failure_leaks)
         cr_assert_eq(qb_mem_stats().live_bytes, live, "allocation %zu", n);
     }
     cr_expect_gt(n, 10);
+}
+
+Test(variant, no_allocation_failure_leaks_names)
+{
+    static const char text[] = "base: legacy\nstored: true\ntensors: [a, b, 'c*']\nexcept: [d, e]\n";
+    struct qb_yaml *root = NULL;
+    MUST(qb_yaml_parse(text, strlen(text), "my.yaml", &root, &err));
+    size_t live = qb_mem_stats().live_bytes, n = 0;
+    for (enum qb_status status = QB_ERR_MEMORY; status == QB_ERR_MEMORY && n < 2000;) {
+        struct qb_error e = {0};
+        struct qb_variant *v = NULL;
+        qb_mem_fail_at(++n);
+        status = qb_variant_read(root, "mine", registry, QB_ISA_PORTABLE, &v, &e);
+        qb_mem_fail_at(0);
+        qb_variant_free(status == QB_OK ? v : NULL);
+        cr_assert(status == QB_OK || status == QB_ERR_MEMORY, "%zu: %s", n, e.message);
+        cr_assert_eq(qb_mem_stats().live_bytes, live, "allocation %zu", n);
+    }
+    cr_expect_gt(n, 10);
+    qb_yaml_free(root);
 }
