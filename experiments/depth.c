@@ -7,23 +7,38 @@
 #include "base/mem.h"
 #include "common.h"
 
-enum { OPTION_POSITIONS };
+enum { OPTION_POSITIONS, OPTION_SEQUENCES };
 static const struct qb_codec_option options[] = {
-    {"positions", QB_OPTION_INT, "64", 1, 4096, NULL, "positions read: the text's first, or of the first prompt"}, {0}};
+    {"positions", QB_OPTION_INT, "0", 0, 4096, NULL,
+     "first positions read of each sequence; 0: 32 of several sequences, 64 of one"},
+    {"sequences", QB_OPTION_INT, "8", 1, 4096, NULL, "chunks of the text read, or prompts where there is none"},
+    {0}};
 
-/* The tokens: the start of the text, else of prompt 0. */
-static enum qb_status tokens_of(const struct qb_cell_env *env, const int32_t **tokens, size_t *n, struct qb_error *err)
+/* What is read: the starts of the first chunks of the text, else of the first prompts. */
+struct reading {
+    int32_t *tokens; /* [sequences, length], qb_alloc'ed */
+    size_t sequences, length, n;
+};
+
+static enum qb_status open_reading(const struct qb_cell_env *env, struct reading *r, struct qb_error *err)
 {
     const struct qb_inputs *in = env->inputs;
-    bool text = in->text && in->context > 0;
-    *tokens = text ? in->text : in->prompts;
-    *n = text ? in->context : in->prompt_length;
-    if (!*tokens)
-        return qb_fail(err, QB_ERR_INPUT, "model '%s' has neither text nor prompt", env->model->name);
+    const bool text = in->text && in->context > 0;
+    const int32_t *from = text ? in->text : in->prompts;
+    const size_t have = text ? in->chunks : in->prompt_count, whole = text ? in->context : in->prompt_length;
+    const size_t sequences = (size_t)env->options[OPTION_SEQUENCES].i;
     size_t most = (size_t)env->options[OPTION_POSITIONS].i;
-    if (*n > most)
-        *n = most;
-    return QB_OK;
+    if (!from)
+        return qb_fail(err, QB_ERR_INPUT, "model '%s' has neither text nor prompt", env->model->name);
+    r->sequences = have < sequences ? have : sequences;
+    if (most == 0)
+        most = r->sequences > 1 ? 32 : 64;
+    r->length = whole < most ? whole : most;
+    r->n = r->sequences * r->length;
+    r->tokens = qb_alloc(r->n, sizeof *r->tokens, "tokens", err);
+    for (size_t i = 0; r->tokens && i < r->sequences; i++)
+        memcpy(r->tokens + i * r->length, from + i * whole, r->length * sizeof *r->tokens);
+    return err->status;
 }
 
 static void state_name(char name[32], size_t layer)
@@ -33,27 +48,28 @@ static void state_name(char name[32], size_t layer)
 
 static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
-    const int32_t *tokens;
-    size_t n;
+    struct reading r = {0};
     struct qb_net *net = NULL;
-    enum qb_status s = tokens_of(env, &tokens, &n, err);
+    enum qb_status s = open_reading(env, &r, err);
     if (!s)
         s = qb_cell_net(env, true, &net, err);
     float *x = NULL;
     for (size_t l = 0; !s && l <= qb_net_layers(net); l++) {
         char name[32];
         state_name(name, l);
-        size_t dims[2] = {n, l ? qb_net_layer_width(net, l - 1, 1) : qb_net_layer_width(net, 0, 0)};
+        size_t dims[2] = {r.n, l ? qb_net_layer_width(net, l - 1, 1) : qb_net_layer_width(net, 0, 0)};
         float *y = qb_record_add(
             out, name, QB_F32, 2, dims, "1",
             l ? "hidden state after this many layers [position, width]" : "embedded tokens [position, width]", err);
         if (!y)
             s = err->status;
         else
-            s = l ? qb_net_block(net, l - 1, x, 1, n, y, err) : qb_net_embed(net, tokens, 1, n, y, err);
+            s = l ? qb_net_block(net, l - 1, x, r.sequences, r.length, y, err)
+                  : qb_net_embed(net, r.tokens, r.sequences, r.length, y, err);
         x = y;
     }
     qb_net_free(net);
+    qb_free(r.tokens);
     return s;
 }
 
@@ -77,7 +93,7 @@ static enum qb_status row_errors(const float *y, const float *ref, size_t n, siz
 
 struct depth {
     struct qb_net *net;
-    size_t n;
+    struct reading reading;
     float *own, *next; /* the variant's state before and after a layer */
     float *local, *accumulated;
 };
@@ -89,16 +105,17 @@ static enum qb_status one_layer(const struct qb_cell_env *env, struct depth *d, 
     state_name(after_name, l + 1);
     const struct qb_array *before = qb_record_get(env->reference, before_name, QB_F32, 2);
     const struct qb_array *after = qb_record_get(env->reference, after_name, QB_F32, 2);
-    if (!before || !after || before->dims[0] != d->n)
+    const size_t n = d->reading.n, sequences = d->reading.sequences, length = d->reading.length;
+    if (!before || !after || before->dims[0] != n || after->dims[0] != n)
         return qb_fail(err, QB_ERR_INTERNAL, "the reference lacks layer %zu", l);
     size_t width = after->dims[1];
-    enum qb_status s = qb_net_block(d->net, l, before->data, 1, d->n, d->next, err);
+    enum qb_status s = qb_net_block(d->net, l, before->data, sequences, length, d->next, err);
     if (!s)
-        s = row_errors(d->next, after->data, d->n, width, d->local + l * d->n, err);
+        s = row_errors(d->next, after->data, n, width, d->local + l * n, err);
     if (!s)
-        s = qb_net_block(d->net, l, d->own, 1, d->n, d->next, err);
+        s = qb_net_block(d->net, l, d->own, sequences, length, d->next, err);
     if (!s)
-        s = row_errors(d->next, after->data, d->n, width, d->accumulated + l * d->n, err);
+        s = row_errors(d->next, after->data, n, width, d->accumulated + l * n, err);
     float *swap = d->own;
     d->own = d->next;
     d->next = swap;
@@ -108,26 +125,33 @@ static enum qb_status one_layer(const struct qb_cell_env *env, struct depth *d, 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     struct depth d = {0};
-    const int32_t *tokens;
-    enum qb_status s = tokens_of(env, &tokens, &d.n, err);
-    if (s || (s = qb_cell_net(env, false, &d.net, err)))
+    struct reading *r = &d.reading;
+    enum qb_status s = open_reading(env, r, err);
+    if (s || (s = qb_cell_net(env, false, &d.net, err))) {
+        qb_free(r->tokens);
         return s;
-    size_t dims[2] = {qb_net_layers(d.net), d.n};
+    }
+    size_t dims[2] = {qb_net_layers(d.net), r->n};
     d.local = qb_record_add(out, "local_error", QB_F32, 2, dims, "1",
                             "|h - h_fp32| / |h_fp32| with the reference's input [layer, position]", err);
     d.accumulated = qb_record_add(out, "accumulated_error", QB_F32, 2, dims, "1",
                                   "|h - h_fp32| / |h_fp32| with the variant's own input [layer, position]", err);
-    d.own = qb_alloc(d.n * qb_net_width(d.net), sizeof(float), "hidden state", err);
-    d.next = qb_alloc(d.n * qb_net_width(d.net), sizeof(float), "hidden state", err);
-    if (!d.local || !d.accumulated || !d.own || !d.next)
+    int32_t *sequence =
+        qb_record_add(out, "sequence", QB_I32, 1, &r->n, "1", "chunk or prompt that the position is in", err);
+    d.own = qb_alloc(r->n * qb_net_width(d.net), sizeof(float), "hidden state", err);
+    d.next = qb_alloc(r->n * qb_net_width(d.net), sizeof(float), "hidden state", err);
+    if (!d.local || !d.accumulated || !sequence || !d.own || !d.next)
         s = err->status;
+    for (size_t i = 0; i < r->n && !s; i++)
+        sequence[i] = (int32_t)(i / r->length);
     if (!s)
-        s = qb_net_embed(d.net, tokens, 1, d.n, d.own, err);
+        s = qb_net_embed(d.net, r->tokens, r->sequences, r->length, d.own, err);
     /* record_add may move nothing: data pointers stay valid while the record lives */
     for (size_t l = 0; l < dims[0] && !s; l++)
         s = one_layer(env, &d, l, err);
     qb_free(d.own);
     qb_free(d.next);
+    qb_free(r->tokens);
     qb_net_free(d.net);
     return s;
 }

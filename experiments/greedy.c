@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "calibration_overlap.h"
 #include "common.h"
 
 enum { OPTION_STEPS };
@@ -132,8 +133,8 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
         (s = copy_reference(env->reference, "margin", out, err)) ||
         (s = copy_reference(env->reference, "logit_std", out, err)))
         goto out;
-    if (env->variant->calibrated)
-        s = qb_record_calibration(net, out, err);
+    if (env->variant->calibrated && !(s = qb_record_calibration(net, out, err)))
+        s = qb_record_overlap(in, in->prompts, in->prompt_count, in->prompt_length, out, err);
 out:
     qb_net_free(net);
     qb_free(arm.top);

@@ -80,9 +80,11 @@ static void count_codes(struct codes *c, const float *coordinates, size_t n)
     }
 }
 
-/* Encodes and decodes x[rows, cols] and adds what came out at index `at`; with codes != NULL counts them, too. */
+/* Encodes and decodes x[rows, cols] and adds what came out at index `at`; with codes != NULL counts them, too; with
+ * sha256 != NULL hashes the encoded bytes. */
 static enum qb_status one_matrix(const struct qb_format *format, const float *x, size_t rows, size_t cols,
-                                 struct stats_arrays *to, size_t at, struct codes *codes, struct qb_error *err)
+                                 struct stats_arrays *to, size_t at, struct codes *codes, char *sha256,
+                                 struct qb_error *err)
 {
     size_t bytes;
     enum qb_status s = qb_encoded_size(format, rows, cols, &bytes, err);
@@ -95,6 +97,10 @@ static enum qb_status one_matrix(const struct qb_format *format, const float *x,
     if (!s && !(s = qb_encode(format, rows, cols, x, encoded, bytes, err)) &&
         !(s = qb_decode(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
         measure(x, decoded, rows * cols, to, at);
+    if (!s && sha256)
+        qb_hash_buffer(encoded, bytes, sha256);
+    if (!s && sha256 && !sha256[0])
+        s = qb_fail(err, QB_ERR_INTERNAL, "the encoded bytes cannot be hashed");
     if (!s && codes && !codes->overflow && format->plugin->codec->coordinates &&
         !(s = qb_coordinates(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
         count_codes(codes, decoded, rows * cols);
@@ -108,7 +114,7 @@ static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *co
 {
     const struct qb_model *m = env->model;
     const struct qb_tensor *placed[4096];
-    const char *names[4096];
+    const char *names[4096], *hashes[4096];
     size_t n = 0;
     for (size_t i = 0; i < m->tensor_count && n < 4096; i++)
         if (qb_cell_places(env->variant, &m->tensors[i])) {
@@ -122,13 +128,20 @@ static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *co
     int64_t *values = s ? NULL : qb_record_add(out, "tensor_values", QB_I64, 1, &n, "values", "size of each", err);
     if (!s && !values)
         s = err->status;
+    char(*hex)[QB_HASH_HEX] = s ? NULL : qb_alloc(n, sizeof *hex, "hashes of tensors", err);
+    if (!s && !hex)
+        s = err->status;
     for (size_t i = 0; i < n && !s; i++) {
+        hashes[i] = hex[i];
         values[i] = (int64_t)(placed[i]->rows * placed[i]->cols);
         s = one_matrix(&env->variant->weights, placed[i]->data, placed[i]->rows, placed[i]->cols, &stats, i, codes,
-                       err);
+                       hex[i], err);
         if (s)
             qb_wrap(err, "tensor '%s'", placed[i]->name);
     }
+    if (!s)
+        s = qb_record_text(out, "encoded_sha256", hashes, n, "SHA-256 of each tensor's encoded bytes", err);
+    qb_free(hex);
     return s;
 }
 
@@ -201,7 +214,7 @@ static enum qb_status on_generated(const struct qb_cell_env *env, struct qb_reco
         qb_rng_seed(&rng, env->seed + (uint32_t)i);
         for (size_t j = 0; j < rows * cols; j++)
             x[j] = (float)(0.02 * inputs[i].draw(&rng));
-        s = one_matrix(&env->variant->weights, x, rows, cols, &stats, i, NULL, err);
+        s = one_matrix(&env->variant->weights, x, rows, cols, &stats, i, NULL, NULL, err);
         if (s)
             qb_wrap(err, "input '%s'", inputs[i].name);
     }

@@ -3,8 +3,8 @@
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "common.h"
 
@@ -17,13 +17,9 @@ static const struct qb_codec_option options[] = {
 
 #define GEMM 384            /* the sgemm ceiling: a square product of this size */
 #define COPY_MIN (1u << 22) /* memcpy's least bytes */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#define TURN 5e-4           /* least seconds of a turn at decoding, memcpy or sgemm */
+#define TURNS 16            /* of each in a repeat */
+#define TURNS_S 0.1         /* unless they take longer than this together; one is always taken */
 
 /* One arm: the FP32 reference or the variant. */
 struct arm {
@@ -59,9 +55,9 @@ static enum qb_status fill_tokens(struct bench *b, struct qb_error *err)
 
 static enum qb_status time_prefill(struct bench *b, struct arm *a, double *seconds, struct qb_error *err)
 {
-    double start = now();
+    double start = qb_clock();
     enum qb_status s = qb_net_forward(a->net, b->tokens, 1, b->prefill, b->hidden, err);
-    *seconds = now() - start;
+    *seconds = qb_clock() - start;
     return s;
 }
 
@@ -71,13 +67,13 @@ static enum qb_status time_recompute(struct bench *b, struct arm *a, double *sec
 {
     size_t width = b->env->model->arch.hidden;
     enum qb_status s = QB_OK;
-    double start = now();
+    double start = qb_clock();
     for (size_t n = b->prefill; n < b->prefill + b->decode && !s; n++) {
         s = qb_net_forward(a->net, b->tokens, 1, n + 1, b->hidden, err);
         if (!s)
             s = qb_net_logits(a->net, b->hidden + n * width, 1, b->logits, err);
     }
-    *seconds = now() - start;
+    *seconds = qb_clock() - start;
     return s;
 }
 
@@ -89,13 +85,13 @@ static enum qb_status time_decode(struct bench *b, struct arm *a, double *second
     enum qb_status s = qb_decoder_create(a->net, 1, b->prompt + b->decode, &d, err);
     if (!s)
         s = qb_decoder_feed(d, b->tokens, b->prompt, b->hidden, err);
-    double start = now();
+    double start = qb_clock();
     for (size_t i = 0; i < b->decode && !s; i++) {
         s = qb_decoder_feed(d, b->tokens + b->prompt + i, 1, b->hidden, err);
         if (!s)
             s = qb_net_logits(a->net, b->hidden, 1, b->logits, err);
     }
-    *seconds = now() - start;
+    *seconds = qb_clock() - start;
     qb_decoder_free(d);
     return s;
 }
@@ -105,9 +101,9 @@ static enum qb_status time_layers(struct bench *b, struct arm *a, size_t repeat,
 {
     enum qb_status s = QB_OK;
     for (size_t l = 0; l < b->layers && !s; l++) {
-        double start = now();
+        double start = qb_clock();
         s = qb_net_block(a->net, l, b->wide_in, 1, 1, b->wide_out, err);
-        a->layer[l * b->repeats + repeat] = now() - start;
+        a->layer[l * b->repeats + repeat] = qb_clock() - start;
     }
     return s;
 }
@@ -130,18 +126,6 @@ static enum qb_status time_arms(struct bench *b, size_t repeat, bool keep, struc
             return s;
     }
     return QB_OK;
-}
-
-static void time_ceilings(struct bench *b, size_t repeat)
-{
-    double start = now();
-    memcpy(b->copy_to, b->copy_from, b->copy_bytes);
-    __asm__ volatile("" : : "r"(b->copy_to) : "memory");
-    b->memcpy_gbs[repeat] = (double)b->copy_bytes / (now() - start) / 1e9;
-    start = now();
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, GEMM, GEMM, GEMM, 1, b->gemm, GEMM, b->gemm + GEMM * GEMM,
-                GEMM, 0, b->gemm + 2 * GEMM * GEMM, GEMM);
-    b->sgemm_gflops[repeat] = 2.0 * GEMM * GEMM * GEMM / (now() - start) / 1e9;
 }
 
 /* The placed tensors, encoded once, for timing nothing but their decoding. */
@@ -196,11 +180,16 @@ static double time_weight_decode(const struct qb_cell_env *env, const struct sto
 {
     const struct qb_format *f = &env->variant->weights;
     struct qb_codec_error error;
-    double start = now();
-    for (size_t i = 0; i < st->count; i++)
-        f->plugin->codec->decode(&f->config, st->rows[i], st->cols[i], st->bytes[i], st->size[i], 0, st->rows[i],
-                                 st->out, &error);
-    return now() - start;
+    double start = qb_clock(), spent = 0;
+    size_t calls = 0;
+    do {
+        for (size_t i = 0; i < st->count; i++)
+            f->plugin->codec->decode(&f->config, st->rows[i], st->cols[i], st->bytes[i], st->size[i], 0, st->rows[i],
+                                     st->out, &error);
+        calls++;
+        spent = qb_clock() - start;
+    } while (spent < TURN);
+    return spent / (double)calls;
 }
 
 /* Matrix products of one token, as 2 * weights, and the stored bytes that a decode step reads. */
@@ -264,9 +253,9 @@ static enum qb_status add_arrays(struct bench *b, bool stores, struct qb_record 
                 {"reference_prefill_s", "s", "FP32 prefill", 1, &b->arm[0].prefill},
                 {"reference_decode_s", "s", "FP32 decode run", 1, &b->arm[0].decode},
                 {"reference_layer_decode_s", "s", "FP32, one token [layer, repeat]", 2, &b->arm[0].layer},
-                {"memcpy_gbs", "GB/s", "bytes copied per second", 1, &b->memcpy_gbs},
-                {"sgemm_gflops", "GFLOP/s", "one OpenBLAS sgemm on one thread", 1, &b->sgemm_gflops},
-                {"weight_decode_s", "s", "decoding all stored weights once", 1, &b->weight_decode}};
+                {"memcpy_gbs", "GB/s", "bytes copied per second, fastest turn", 1, &b->memcpy_gbs},
+                {"sgemm_gflops", "GFLOP/s", "one OpenBLAS sgemm on one thread, fastest turn", 1, &b->sgemm_gflops},
+                {"weight_decode_s", "s", "decoding all stored weights once, fastest turn", 1, &b->weight_decode}};
     for (size_t i = 0; i < sizeof list / sizeof *list - (stores ? 0 : 1); i++) {
         size_t dims[2] = {list[i].rank == 2 ? b->layers : b->repeats, b->repeats};
         *list[i].data =
@@ -324,15 +313,58 @@ static void bench_close(struct bench *b)
     qb_net_free(b->arm[0].net);
 }
 
+static double time_memcpy(struct bench *b)
+{
+    double start = qb_clock(), spent = 0;
+    size_t calls = 0;
+    do {
+        memcpy(b->copy_to, b->copy_from, b->copy_bytes);
+        __asm__ volatile("" : : "r"(b->copy_to) : "memory");
+        calls++;
+        spent = qb_clock() - start;
+    } while (spent < TURN);
+    return spent / (double)calls;
+}
+
+static double time_sgemm(struct bench *b)
+{
+    double start = qb_clock(), spent = 0;
+    size_t calls = 0;
+    do {
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, GEMM, GEMM, GEMM, 1, b->gemm, GEMM, b->gemm + GEMM * GEMM,
+                    GEMM, 0, b->gemm + 2 * GEMM * GEMM, GEMM);
+        calls++;
+        spent = qb_clock() - start;
+    } while (spent < TURN);
+    return spent / (double)calls;
+}
+
+/* What the machine allows, and what decoding takes of it: the fastest of several turns each, for what else runs on the
+ * machine only ever adds to a turn. Decoding and copying the same number of bytes alternate, so that what slows the
+ * machine for longer slows both and their ratio holds. */
+static void time_ceilings(struct bench *b, const struct stored *st, size_t repeat)
+{
+    double decode = INFINITY, copy = INFINITY, sgemm = INFINITY;
+    const double start = qb_clock();
+    for (size_t turn = 0; turn < TURNS && (turn == 0 || qb_clock() - start < TURNS_S); turn++) {
+        if (st->count)
+            decode = fmin(decode, time_weight_decode(b->env, st));
+        copy = fmin(copy, time_memcpy(b));
+        sgemm = fmin(sgemm, time_sgemm(b));
+    }
+    b->memcpy_gbs[repeat] = (double)b->copy_bytes / copy / 1e9;
+    b->sgemm_gflops[repeat] = 2.0 * GEMM * GEMM * GEMM / sgemm / 1e9;
+    if (st->count)
+        b->weight_decode[repeat] = decode;
+}
+
 static enum qb_status measure(struct bench *b, const struct stored *st, struct qb_error *err)
 {
     enum qb_status s = time_arms(b, 0, false, err);
-    time_ceilings(b, 0);
+    time_ceilings(b, st, 0);
     for (size_t r = 0; r < b->repeats && !s; r++) {
         s = time_arms(b, r, true, err);
-        time_ceilings(b, r);
-        if (st->count)
-            b->weight_decode[r] = time_weight_decode(b->env, st);
+        time_ceilings(b, st, r);
     }
     return s;
 }

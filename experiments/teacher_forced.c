@@ -5,16 +5,17 @@
 
 #include "base/mem.h"
 #include "common.h"
+#include "forced.h"
 
-#define BLOCK 256 /* positions whose logits exist at once */
+#define BLOCK QB_FORCED_BLOCK
 
 /* Per-position arrays, all [positions]. */
 struct rows {
     size_t count;
-    int32_t *chunk, *position, *target;
+    int32_t *chunk, *position, *target, *top, *reference_top;
     double *kl, *nll, *reference_nll;
     uint8_t *top1, *overlap;
-    float *max_diff, *logit_std, *margin;
+    float *max_diff, *logit_std, *margin, *reference_p;
 };
 
 static enum qb_status add_rows(size_t n, struct rows *r, struct qb_record *out, struct qb_error *err)
@@ -33,8 +34,13 @@ static enum qb_status add_rows(size_t n, struct rows *r, struct qb_record *out, 
     r->max_diff = qb_record_add(out, "max_logit_diff", QB_F32, 1, &n, "1", "largest |logit difference|", err);
     r->logit_std = qb_record_add(out, "logit_std", QB_F32, 1, &n, "1", "std of the reference's logits", err);
     r->margin = qb_record_add(out, "margin", QB_F32, 1, &n, "1", "reference's top-1 minus top-2 logit", err);
-    return r->chunk && r->position && r->target && r->kl && r->top1 && r->overlap && r->nll && r->reference_nll &&
-                   r->max_diff && r->logit_std && r->margin
+    r->top = qb_record_add(out, "top_token", QB_I32, 1, &n, "token id", "variant's most likely token", err);
+    r->reference_top =
+        qb_record_add(out, "reference_top_token", QB_I32, 1, &n, "token id", "reference's most likely token", err);
+    r->reference_p =
+        qb_record_add(out, "reference_top_p", QB_F32, 1, &n, "1", "reference's probability of its top token", err);
+    return r->chunk && r->position && r->target && r->top && r->reference_top && r->reference_p && r->kl && r->top1 &&
+                   r->overlap && r->nll && r->reference_nll && r->max_diff && r->logit_std && r->margin
                ? QB_OK
                : err->status;
 }
@@ -51,6 +57,10 @@ static enum qb_status compare_row(const float *p, const float *q, size_t vocab, 
     r->kl[i] = qb_kl(p, q, vocab);
     r->top1[i] = ps.top[0] == qs.top[0];
     r->overlap[i] = (uint8_t)qb_overlap(ps.top, qs.top, vocab < QB_TOP ? vocab : QB_TOP);
+    r->top[i] = qs.top[0];
+    r->reference_top[i] = ps.top[0];
+    double normaliser = qb_logsumexp(p, vocab);
+    r->reference_p[i] = (float)exp((double)p[ps.top[0]] - normaliser);
     r->logit_std[i] = ps.std;
     r->margin[i] = ps.margin;
     float largest = 0;
@@ -61,7 +71,7 @@ static enum qb_status compare_row(const float *p, const float *q, size_t vocab, 
     r->max_diff[i] = largest;
     r->nll[i] = r->reference_nll[i] = NAN;
     if (r->target[i] >= 0) {
-        r->reference_nll[i] = qb_logsumexp(p, vocab) - (double)p[r->target[i]];
+        r->reference_nll[i] = normaliser - (double)p[r->target[i]];
         r->nll[i] = qb_logsumexp(q, vocab) - (double)q[r->target[i]];
     }
     return QB_OK;
@@ -126,117 +136,27 @@ static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *
     return s;
 }
 
-/* Final hidden states of all positions of the text, a chunk at a time: hidden[chunks * context, H]. */
-static enum qb_status read_text(const struct qb_cell_env *env, struct qb_net *net, float *hidden, struct qb_error *err)
-{
-    const struct qb_inputs *in = env->inputs;
-    enum qb_status s = QB_OK;
-    for (size_t c = 0; c < in->chunks && !s; c++) {
-        s = qb_net_forward(net, in->text + c * in->context, 1, in->context,
-                           hidden + c * in->context * env->model->arch.hidden, err);
-        if (s)
-            return qb_wrap(err, "chunk %zu", c);
-    }
-    return s;
-}
-
-/* The reference's own text: prompt 0 and what FP32 generates behind it, read in one pass. The positions compared are
- * those that predict the generated tokens; a model without causal mask, whose states depend on all that is read, is
- * compared on the first positions of the sequence instead (source-protocols 2 and 3). */
-static size_t own_length(const struct qb_cell_env *env)
-{
-    const struct qb_arch *arch = &env->model->arch;
-    bool sees_all = arch->attention && !arch->causal;
-    return env->inputs->text_greedy + (sees_all ? 0 : env->inputs->prompt_length - 1);
-}
-
-struct keep {
-    int32_t *tokens;
-    size_t room;
-};
-
-static enum qb_status keep_step(void *context, size_t step, const float *hidden, const float *logits,
-                                const struct qb_row_stats *stats, struct qb_error *err)
-{
-    struct keep *k = context;
-    (void)hidden, (void)logits, (void)err;
-    if (step < k->room)
-        k->tokens[step] = stats[0].top[0];
-    return QB_OK;
-}
-
-/* Fills tokens[length] with prompt 0 and the net's continuation. */
-static enum qb_status write_own(const struct qb_cell_env *env, struct qb_net *net, int32_t *tokens, size_t length,
-                                struct qb_error *err)
-{
-    const struct qb_inputs *in = env->inputs;
-    if (!in->prompts)
-        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no prompt to generate its text from", env->model->name);
-    size_t prompt = in->prompt_length < length ? in->prompt_length : length;
-    memcpy(tokens, in->prompts, prompt * sizeof *tokens);
-    if (prompt == length)
-        return QB_OK;
-    struct keep keep = {tokens + prompt, length - prompt};
-    struct qb_generation g = {in->prompts, 1, in->prompt_length, length - prompt};
-    return qb_generate_tokens(net, &g, keep_step, &keep, err);
-}
-
-/* Final hidden states of the compared positions of tokens[length]: hidden[text_greedy, H]. */
-static enum qb_status read_own(const struct qb_cell_env *env, struct qb_net *net, const int32_t *tokens, size_t length,
-                               float *hidden, struct qb_error *err)
-{
-    size_t width = env->model->arch.hidden, n = env->inputs->text_greedy;
-    float *all = qb_alloc(length * width, sizeof *all, "hidden states", err);
-    if (!all)
-        return err->status;
-    enum qb_status s = qb_net_forward(net, tokens, 1, length, all, err);
-    memcpy(hidden, all + (length - n) * width, n * width * sizeof *hidden);
-    qb_free(all);
-    return s;
-}
-
-/* Positions of this cell; 0 when the model has no text. */
-static size_t positions(const struct qb_inputs *in)
-{
-    return in->text_greedy ? in->text_greedy : in->chunks * in->context;
-}
-
 static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
-    const struct qb_inputs *in = env->inputs;
-    size_t n = positions(in), dims[2] = {n, env->model->arch.hidden};
+    size_t n = qb_forced_positions(env->inputs), dims[2] = {n, env->model->arch.hidden};
     struct qb_net *net = NULL;
-    if (n == 0)
-        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no text; give `corpus` to the model or to teacher-forced",
-                       env->model->name);
-    float *hidden = qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err);
-    if (!hidden)
-        return err->status;
-    size_t length = own_length(env);
-    int32_t *tokens = NULL;
-    if (in->text_greedy && !(tokens = qb_record_add(out, "tokens", QB_I32, 1, &length, "token id",
-                                                    "prompt 0 and what FP32 generates", err)))
-        return err->status;
+    struct qb_forced text = {0};
     enum qb_status s = qb_cell_net(env, true, &net, err);
-    if (!s && tokens && !(s = write_own(env, net, tokens, length, err)))
-        s = read_own(env, net, tokens, length, hidden, err);
-    else if (!s)
-        s = read_text(env, net, hidden, err);
+    if (!s)
+        s = qb_forced_open(env, net, NULL, &text, err);
+    int32_t *tokens = NULL;
+    float *hidden =
+        s ? NULL : qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err);
+    if (hidden && text.own &&
+        (tokens = qb_record_add(out, "tokens", QB_I32, 1, &text.length, "token id", "prompt 0 and what FP32 generates",
+                                err)))
+        memcpy(tokens, text.own, text.length * sizeof *tokens);
+    s = err->status;
+    if (!s)
+        s = qb_forced_hidden(&text, net, text.chunks, hidden, err);
+    qb_forced_close(&text);
     qb_net_free(net);
     return s;
-}
-
-/* The variant's final hidden states on the reference's tokens. */
-static enum qb_status read_variant(const struct qb_cell_env *env, struct qb_net *net, float *hidden,
-                                   struct qb_error *err)
-{
-    const struct qb_inputs *in = env->inputs;
-    if (!in->text_greedy)
-        return read_text(env, net, hidden, err);
-    const struct qb_array *tokens = qb_record_get(env->reference, "tokens", QB_I32, 1);
-    if (!tokens || tokens->count != own_length(env))
-        return qb_fail(err, QB_ERR_INTERNAL, "the reference's tokens do not fit this run");
-    return read_own(env, net, tokens->data, tokens->count, hidden, err);
 }
 
 static void fill_places(const struct qb_inputs *in, struct rows *r)
@@ -249,27 +169,40 @@ static void fill_places(const struct qb_inputs *in, struct rows *r)
     }
 }
 
-static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+/* Runs the variant over the reference's tokens and compares. */
+static enum qb_status measure(const struct qb_cell_env *env, const struct qb_forced *text,
+                              const float *reference_hidden, struct rows *rows, struct qb_record *out,
+                              struct qb_error *err)
 {
-    size_t n = positions(env->inputs), width = env->model->arch.hidden;
-    const struct qb_array *ref = qb_record_get(env->reference, "hidden", QB_F32, 2);
     struct qb_net *net = NULL;
-    struct rows rows = {0};
-    if (!ref || ref->count != n * width)
-        return qb_fail(err, QB_ERR_INTERNAL, "the reference's hidden states do not fit this run");
-    enum qb_status s = add_rows(n, &rows, out, err);
-    if (s)
-        return s;
-    fill_places(env->inputs, &rows);
-    float *hidden = qb_alloc(n * width, sizeof *hidden, "hidden states", err);
+    float *hidden = qb_alloc(rows->count * env->model->arch.hidden, sizeof *hidden, "hidden states", err);
     if (!hidden)
         return err->status;
-    if (!(s = qb_cell_net(env, false, &net, err)) && !(s = read_variant(env, net, hidden, err)))
-        s = compare_all(env, net, ref->data, hidden, &rows, err);
-    if (!s && env->variant->calibrated)
-        s = qb_record_calibration(net, out, err);
+    enum qb_status s = qb_cell_net(env, false, &net, err);
+    if (!s && !(s = qb_forced_hidden(text, net, text->chunks, hidden, err)))
+        s = compare_all(env, net, reference_hidden, hidden, rows, err);
+    if (!s && env->variant->calibrated && !(s = qb_record_calibration(net, out, err)))
+        s = qb_forced_overlap(env, text, out, err);
     qb_net_free(net);
     qb_free(hidden);
+    return s;
+}
+
+static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    size_t n = qb_forced_positions(env->inputs), width = env->model->arch.hidden;
+    const struct qb_array *ref = qb_record_get(env->reference, "hidden", QB_F32, 2);
+    const struct qb_array *own = qb_record_get(env->reference, "tokens", QB_I32, 1);
+    struct qb_forced text = {0};
+    struct rows rows = {0};
+    if (!ref || ref->count != n * width || (env->inputs->text_greedy && !own))
+        return qb_fail(err, QB_ERR_INTERNAL, "the reference's record does not fit this run");
+    enum qb_status s = qb_forced_open(env, NULL, own, &text, err);
+    if (!s && !(s = add_rows(n, &rows, out, err))) {
+        fill_places(env->inputs, &rows);
+        s = measure(env, &text, ref->data, &rows, out, err);
+    }
+    qb_forced_close(&text);
     return s;
 }
 

@@ -4,18 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define TURN 1e-3 /* least seconds of a timed turn */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 struct qb_probe *qb_probes_add(struct qb_probes *probes, struct qb_error *err)
 {
@@ -38,14 +31,14 @@ struct qb_probe *qb_probes_add(struct qb_probes *probes, struct qb_error *err)
 /* Seconds of one call, the mean over as many as fill a turn. */
 static enum qb_status turn(const struct qb_probe *probe, double *seconds, struct qb_error *err)
 {
-    double start = now(), spent = 0;
+    double start = qb_clock(), spent = 0;
     size_t calls = 0;
     do {
         enum qb_status s = probe->call(probe->context, err);
         if (s)
             return qb_wrap(err, "%s %s", probe->name, probe->detail);
         calls++;
-        spent = now() - start;
+        spent = qb_clock() - start;
     } while (spent < TURN);
     *seconds = spent / (double)calls;
     return QB_OK;

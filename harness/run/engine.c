@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "compute/linear.h"
@@ -17,7 +18,7 @@
 
 static void count_cells(const struct qb_run *run, struct qb_run_event *event, struct qb_text *labels)
 {
-    event->elapsed = qb_worker_clock() - run->start;
+    event->elapsed = qb_clock() - run->start;
     event->total = run->plan.selected;
     for (size_t i = 0; i < run->plan.count; i++) {
         const struct qb_run_cell *cell = &run->cells[i];
@@ -119,7 +120,7 @@ static enum qb_status attend(struct qb_run *run, struct qb_error *err)
         if (cell->stage != QB_STAGE_RUNNING)
             continue;
         struct qb_worker *worker = &run->workers[cell->slot];
-        double seconds = qb_worker_clock() - worker->started;
+        double seconds = qb_clock() - worker->started;
         if (!qb_worker_ended(worker, run->suite->limits.seconds, &end))
             continue;
         cell->stage = QB_STAGE_ENDED;
@@ -245,13 +246,14 @@ static enum qb_status drain(struct qb_run *run, struct qb_error *err)
 static enum qb_status run_group(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
 {
     size_t wanted = 0, waiting = 1;
-    for (size_t i = from; i < to; i++)
-        wanted += run->cells[i].stage == QB_STAGE_WAITING && (run->plan.cells[i].selected || run->options->resume);
+    for (size_t i = from; i < to; i++) /* without a key: whether it is finished is not known yet */
+        wanted += run->cells[i].stage == QB_STAGE_WAITING &&
+                  (run->plan.cells[i].selected || (run->options->resume && !run->cells[i].key[0]));
     if (wanted == 0)
         return QB_OK;
     if (run->plan.cells[from].exclusive && drain(run, err))
         return err->status;
-    enum qb_status s = qb_run_load(run, from, to, err);
+    enum qb_status s = qb_run_load(run, run->plan.cells[from].model, err);
     while (!s && run->model && !stopping(run)) {
         s = start_some(run, from, to, &waiting, err);
         if (s || waiting == 0)
@@ -286,7 +288,7 @@ static enum qb_status run_groups(struct qb_run *run, struct qb_error *err)
 static void summarise(const struct qb_run *run, struct qb_run_summary *summary)
 {
     *summary = (struct qb_run_summary){
-        .total = run->plan.selected, .interrupted = run->interrupted, .seconds = qb_worker_clock() - run->start};
+        .total = run->plan.selected, .interrupted = run->interrupted, .seconds = qb_clock() - run->start};
     for (size_t i = 0; i < run->plan.count; i++) {
         const struct qb_run_cell *cell = &run->cells[i];
         if (cell->stage != QB_STAGE_ENDED || !run->plan.cells[i].selected)
@@ -353,7 +355,7 @@ static enum qb_status check_loads(const struct qb_run *run, const struct qb_run_
 enum qb_status qb_run(const struct qb_suite *suite, const struct qb_run_options *options,
                       struct qb_run_summary *summary, struct qb_error *err)
 {
-    struct qb_run run = {.suite = suite, .options = options, .lock = -1, .start = qb_worker_clock()};
+    struct qb_run run = {.suite = suite, .options = options, .lock = -1, .start = qb_clock()};
     *summary = (struct qb_run_summary){0};
     enum qb_status s = begin(&run, err);
     if (!s) {
@@ -368,6 +370,8 @@ enum qb_status qb_run(const struct qb_suite *suite, const struct qb_run_options 
         return s;
     }
     s = qb_run_assemble(&run, err);
+    if (!s)
+        qb_run_warn_overlap(&run);
     if (s)
         qb_wrap(err, "the finished cells are kept in %s; run again with --resume", run.folder);
     else

@@ -8,8 +8,8 @@
 #include "store/store.h"
 
 enum qb_run_event_kind {
-    QB_RUN_NOTE,     /* text: something the user should know once */
-    QB_RUN_WARNING,  /* text: a variant's warning, once a run */
+    QB_RUN_NOTE,    /* text: something the user should know once */
+    QB_RUN_WARNING, /* text: a variant's warning, once a run; at the end, calibration on evaluated text, once a model */
     QB_RUN_FINISHED, /* a cell ended: label, state, seconds, text = message */
     QB_RUN_TICK      /* several times a second: the counts */
 };

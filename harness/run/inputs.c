@@ -87,19 +87,29 @@ static enum qb_status corpus(const struct qb_suite *suite, const struct qb_yaml 
     return QB_OK;
 }
 
-/* `count` pieces of `length` tokens, piece i from i * floor(N / count): spread evenly, never overlapping. */
-static enum qb_status pieces(const struct qb_yaml *node, const struct qb_token_file *file, size_t count, size_t length,
+/* Which pieces of a corpus: inputs.h. */
+struct cut {
+    size_t count, length, offset;
+};
+
+/* Piece i starts at i * floor(N / count) + offset: spread evenly, never overlapping. */
+static enum qb_status pieces(const struct qb_yaml *node, const struct qb_token_file *file, const struct cut *cut,
                              int32_t **out, struct qb_error *err)
 {
-    size_t stride = file->count / count;
+    const size_t count = cut->count, length = cut->length, stride = file->count / count;
     if (stride < length)
         return qb_yaml_fail(node, err, "%zu pieces of %zu tokens need %zu tokens, %s has %zu", count, length,
                             count * length, file->path, file->count);
+    if (cut->offset > stride - length)
+        return qb_yaml_fail(node, err,
+                            "an offset of %zu: %zu pieces of %s lie %zu tokens apart, so pieces of %zu tokens leave "
+                            "room for at most %zu",
+                            cut->offset, count, file->path, stride, length, stride - length);
     int32_t *tokens = qb_alloc(count * length, sizeof *tokens, "text", err);
     if (!tokens)
         return err->status;
     for (size_t i = 0; i < count; i++)
-        memcpy(tokens + i * length, file->tokens + i * stride, length * sizeof *tokens);
+        memcpy(tokens + i * length, file->tokens + i * stride + cut->offset, length * sizeof *tokens);
     *out = tokens;
     return QB_OK;
 }
@@ -142,6 +152,7 @@ static enum qb_status make_prompt(const struct source *src, const struct qb_yaml
 {
     const struct qb_token_file *file = NULL;
     const struct qb_yaml *name = qb_yaml_get(node, "corpus");
+    size_t offset = 0;
     if (!name) {
         in->prompt_count = 1;
         if (qb_suite_count(node, "random", 1, 1 << 20, true, &in->prompt_length, err))
@@ -150,13 +161,14 @@ static enum qb_status make_prompt(const struct source *src, const struct qb_yaml
     }
     if (qb_suite_count(node, "count", 1, 1 << 16, true, &in->prompt_count, err) ||
         qb_suite_count(node, "length", 1, 1 << 20, true, &in->prompt_length, err) ||
+        qb_suite_count(node, "offset", 0, 1 << 30, false, &offset, err) ||
         corpus(src->suite, name, src->model, src->cache, &file, err))
         return err->status;
-    return pieces(node, file, in->prompt_count, in->prompt_length, &in->prompts, err);
+    return pieces(node, file, &(struct cut){in->prompt_count, in->prompt_length, offset}, &in->prompts, err);
 }
 
-static enum qb_status make_text(const struct source *src, const struct qb_yaml *node, struct qb_inputs *in,
-                                struct qb_error *err)
+static enum qb_status make_text(const struct source *src, const struct qb_yaml *node, size_t offset,
+                                struct qb_inputs *in, struct qb_error *err)
 {
     const struct qb_token_file *file = NULL;
     const struct qb_yaml *name = node;
@@ -167,7 +179,8 @@ static enum qb_status make_text(const struct source *src, const struct qb_yaml *
         }
         name = qb_yaml_get(node, "file");
         if (qb_suite_count(node, "context", 2, 1 << 20, false, &in->context, err) ||
-            qb_suite_count(node, "chunks", 1, 1 << 20, false, &in->chunks, err))
+            qb_suite_count(node, "chunks", 1, 1 << 20, false, &in->chunks, err) ||
+            qb_suite_count(node, "offset", 0, 1 << 30, false, &offset, err))
             return err->status;
     }
     if (src->model->arch.context && in->context > src->model->arch.context)
@@ -175,7 +188,7 @@ static enum qb_status make_text(const struct source *src, const struct qb_yaml *
                             src->model->name, src->model->arch.context);
     if (corpus(src->suite, name, src->model, src->cache, &file, err))
         return err->status;
-    return pieces(node, file, in->chunks, in->context, &in->text, err);
+    return pieces(node, file, &(struct cut){in->chunks, in->context, offset}, &in->text, err);
 }
 
 static enum qb_status make_calibration(const struct source *src, const struct qb_yaml *node, struct qb_inputs *in,
@@ -183,6 +196,7 @@ static enum qb_status make_calibration(const struct source *src, const struct qb
 {
     const struct qb_token_file *file = NULL;
     const struct qb_yaml *name = node ? qb_yaml_get(node, "corpus") : NULL;
+    size_t offset = 0;
     if (!node && !src->model->generated)
         return QB_OK;
     in->calibration_contexts = 50; /* the source's own contexts, source-protocols 3 */
@@ -192,9 +206,11 @@ static enum qb_status make_calibration(const struct source *src, const struct qb
         return err->status;
     if (!name)
         return draws(src, node, in->calibration_contexts * in->calibration_length, &in->calibration, err);
-    if (corpus(src->suite, name, src->model, src->cache, &file, err))
+    if (qb_suite_count(node, "offset", 0, 1 << 30, false, &offset, err) ||
+        corpus(src->suite, name, src->model, src->cache, &file, err))
         return err->status;
-    return pieces(node, file, in->calibration_contexts, in->calibration_length, &in->calibration, err);
+    return pieces(node, file, &(struct cut){in->calibration_contexts, in->calibration_length, offset}, &in->calibration,
+                  err);
 }
 
 static enum qb_status hash_inputs(struct qb_inputs *in, struct qb_error *err)
@@ -237,7 +253,7 @@ enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suit
     *in = (struct qb_inputs){.context = texts->context, .chunks = texts->chunks};
     enum qb_status s = prompt ? make_prompt(&src, prompt, in, err) : QB_OK;
     if (!s && text)
-        s = make_text(&src, text, in, err);
+        s = make_text(&src, text, texts->offset, in, err);
     else
         in->context = in->chunks = 0;
     if (!s)

@@ -19,12 +19,14 @@ void qb_token_cache_free(struct qb_token_cache *cache);
  *   prompt       {random: N, seed: model|INT}: one prompt of N x randint(0, vocab); model: a copy of the generator's
  *                state continues after the model's own draws (a model from a file, which takes an experiment's
  *                or the suite's word, has none: the suite's seed starts a stream)
- *                {corpus: FILE, count: C, length: L}: C prompts
- *   corpus       FILE | {file: FILE, context: N, chunks: C}: C chunks of N tokens
+ *                {corpus: FILE, count: C, length: L, offset: K}: C prompts
+ *   corpus       FILE | {file: FILE, context: N, chunks: C, offset: K}: C chunks of N tokens
  *                {greedy: N}: the reference's own N greedy tokens after prompt 0
- *   calibration  {random: C, length: L, seed: model|INT}, {corpus: FILE, contexts: C, length: L}; default for a
- *                generated model {random: 50, length: 20, seed: model}
- * C pieces of L tokens of a corpus of N tokens start at i * floor(N / C): spread evenly, never overlapping.
+ *   calibration  {random: C, length: L, seed: model|INT}, {corpus: FILE, contexts: C, length: L, offset: K};
+ *                default for a generated model {random: 50, length: 20, seed: model}
+ * C pieces of L tokens of a corpus of N tokens start at i * floor(N / C) + K: spread evenly, never overlapping. K, 0
+ * where it is not given, moves every piece within its own stretch of the corpus: two runs whose K differ by L or more
+ * read no token in common. K + L over floor(N / C) is an error.
  * An experiment without prompt or corpus takes greedy's prompt and teacher-forced's corpus. What is not given stays
  * NULL. The caller frees with qb_inputs_free. */
 enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suite_model *entry,

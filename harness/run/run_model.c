@@ -36,8 +36,15 @@ void qb_run_unload(struct qb_run *run)
     run->model = NULL;
 }
 
-/* The inputs of every experiment that cells [from, to) run; a failure is kept for the cells that need them. */
-static enum qb_status make_inputs(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
+/* Is cell i of the model at hand and without an end yet? Both rounds' cells count: what a resumed run takes in the
+ * first round needs no second load. */
+static bool pending(const struct qb_run *run, size_t i)
+{
+    return run->plan.cells[i].model == run->model_index && run->cells[i].stage == QB_STAGE_WAITING;
+}
+
+/* The inputs of every experiment that the model's cells run; a failure is kept for the cells that need them. */
+static enum qb_status make_inputs(struct qb_run *run, struct qb_error *err)
 {
     const struct qb_suite *suite = run->suite;
     struct qb_token_cache cache = {0};
@@ -45,9 +52,9 @@ static enum qb_status make_inputs(struct qb_run *run, size_t from, size_t to, st
     run->input_errors = qb_alloc(suite->experiment_count, sizeof *run->input_errors, "inputs", err);
     if (!run->inputs || !run->input_errors)
         return err->status;
-    for (size_t i = from; i < to; i++) {
+    for (size_t i = 0; i < run->plan.count; i++) {
         size_t e = run->plan.cells[i].experiment;
-        if (run->inputs[e].sha256[0] || run->input_errors[e].status)
+        if (!pending(run, i) || run->inputs[e].sha256[0] || run->input_errors[e].status)
             continue;
         qb_inputs_make(suite, &suite->models[run->model_index], &suite->experiments[e], run->model, &cache,
                        &run->inputs[e], &run->input_errors[e]);
@@ -56,7 +63,7 @@ static enum qb_status make_inputs(struct qb_run *run, size_t from, size_t to, st
     return QB_OK;
 }
 
-/* A cell of the group that cannot run: its model or its inputs are not there. */
+/* A cell that cannot run: its model or its inputs are not there. */
 static enum qb_status fail_cell(struct qb_run *run, size_t i, const char *message, struct qb_error *err)
 {
     run->load_failures++;
@@ -66,16 +73,17 @@ static enum qb_status fail_cell(struct qb_run *run, size_t i, const char *messag
     return QB_OK;
 }
 
-static enum qb_status key_cells(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
+static enum qb_status key_cells(struct qb_run *run, struct qb_error *err)
 {
     if (!run->program[0] && qb_hash_file("/proc/self/exe", run->program, err))
         return err->status;
-    for (size_t i = from; i < to; i++) {
+    for (size_t i = 0; i < run->plan.count; i++) {
         size_t e = run->plan.cells[i].experiment;
         struct qb_run_cell *cell = &run->cells[i];
         struct qb_key_context context = {run->model, &run->inputs[e], run->options->isa, qb_blas_core(), run->program};
-        if (cell->stage != QB_STAGE_WAITING)
+        if (!pending(run, i))
             continue;
+        memcpy(cell->inputs, run->inputs[e].sha256, sizeof cell->inputs);
         if (run->input_errors[e].status) {
             if (run->plan.cells[i].selected && fail_cell(run, i, run->input_errors[e].message, err))
                 return err->status;
@@ -89,19 +97,16 @@ static enum qb_status key_cells(struct qb_run *run, size_t from, size_t to, stru
     return QB_OK;
 }
 
-enum qb_status qb_run_load(struct qb_run *run, size_t from, size_t to, struct qb_error *err)
+enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
 {
     struct qb_error cause = {0};
-    size_t m = run->plan.cells[from].model;
     run->model_index = m;
     if (open_model(&run->suite->models[m], &run->model, &cause)) {
-        for (size_t i = from; i < to; i++)
-            if (run->plan.cells[i].selected && fail_cell(run, i, cause.message, err))
+        for (size_t i = 0; i < run->plan.count; i++)
+            if (pending(run, i) && run->plan.cells[i].selected && fail_cell(run, i, cause.message, err))
                 return err->status;
         return QB_OK;
     }
     memcpy(run->model_hashes[m], run->model->sha256, sizeof run->model_hashes[m]);
-    if (make_inputs(run, from, to, err))
-        return err->status;
-    return key_cells(run, from, to, err);
+    return make_inputs(run, err) ? err->status : key_cells(run, err);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "run/run_state.h"
@@ -46,9 +47,12 @@ enum qb_status qb_run_outcome(struct qb_run *run, size_t i, enum qb_cell_state s
     cell->state = state;
     cell->seconds = seconds;
     memcpy(cell->key, run->cells[i].key, sizeof cell->key);
+    memcpy(cell->inputs, run->cells[i].inputs, sizeof cell->inputs);
     if (!(cell->model = qb_strdup(run->suite->models[plan->model].name, err)) ||
         !(cell->variant = qb_strdup(qb_plan_variant_name(run->suite, plan), err)) ||
         !(cell->experiment = qb_strdup(experiment, err)) || !(cell->message = qb_strdup(message, err)) ||
+        !(cell->options =
+              qb_strdup(qb_suite_experiment_of(run->suite, plan->model, plan->experiment)->canonical, err)) ||
         !(cell->warnings = qb_strdup(variant && variant->warning ? variant->warning : "", err)))
         return err->status;
     return plan->variant == QB_PLAN_NONE ? QB_OK : flagged_rows(experiment, flags, message, cell, err);
@@ -76,20 +80,28 @@ static enum qb_status add_models(const struct qb_run *run, struct qb_provenance 
     return QB_OK;
 }
 
+/* "codec.<id>": version and SHA-256 of the plugin, once each. */
+static enum qb_status add_plugin(const struct qb_plugin *plugin, struct qb_provenance *p, struct qb_error *err)
+{
+    char name[96];
+    if (!plugin)
+        return QB_OK;
+    snprintf(name, sizeof name, "codec.%s", plugin->codec->id);
+    if (qb_provenance_get(p, name))
+        return QB_OK;
+    return qb_provenance_addf(p, err, name, "version %s sha256 %s", plugin->codec->version, plugin->sha256);
+}
+
 static enum qb_status add_variants(const struct qb_run *run, struct qb_provenance *p, struct qb_error *err)
 {
     for (size_t v = 0; v < run->suite->variant_count; v++) {
         const struct qb_variant *variant = run->suite->variants[v];
-        const struct qb_plugin *plugin = variant->weights.plugin;
         char name[96];
         snprintf(name, sizeof name, "variant.%s", variant->name);
         if (qb_provenance_add(p, name, variant->canonical, err))
             return err->status;
-        if (!plugin)
-            continue;
-        snprintf(name, sizeof name, "codec.%s", plugin->codec->id);
-        if (!qb_provenance_get(p, name) &&
-            qb_provenance_addf(p, err, name, "version %s sha256 %s", plugin->codec->version, plugin->sha256))
+        if (add_plugin(variant->weights.plugin, p, err) || add_plugin(variant->activations.plugin, p, err) ||
+            add_plugin(variant->fp16.plugin, p, err) || add_plugin(variant->calibration.scale_format.plugin, p, err))
             return err->status;
     }
     return QB_OK;
@@ -109,7 +121,7 @@ static enum qb_status finish_provenance(const struct qb_run *run, struct qb_prov
         qb_provenance_add(p, "command", options->command ? options->command : "", err) ||
         qb_provenance_addf(p, err, "jobs", "%u", options->jobs) ||
         qb_provenance_addf(p, err, "seed", "%u", run->suite->seed) || qb_provenance_add(p, "ended", now, err) ||
-        qb_provenance_addf(p, err, "seconds", "%.3f", qb_worker_clock() - run->start) ||
+        qb_provenance_addf(p, err, "seconds", "%.3f", qb_clock() - run->start) ||
         qb_provenance_addf(p, err, "interrupted", "%s",
                            run->interrupted ? "yes: stopped by the user before all cells had run" : "no") ||
         (options->only && qb_provenance_add(p, "only", options->only, err)))
@@ -205,4 +217,34 @@ out:
     qb_free(paths);
     qb_free(order);
     return s;
+}
+
+void qb_run_warn_overlap(struct qb_run *run)
+{
+    struct qb_result *result = NULL;
+    struct qb_error cause = {0};
+    bool calibrated = false;
+    for (size_t v = 0; v < run->suite->variant_count; v++)
+        calibrated = calibrated || run->suite->variants[v]->calibrated;
+    if (!calibrated || qb_result_open(run->options->output, &result, &cause))
+        return;
+    for (size_t m = 0; m < run->suite->model_count; m++) {
+        const struct qb_cell *worst = NULL;
+        double most = 0;
+        for (size_t i = 0; i < qb_result_count(result); i++) {
+            const struct qb_cell *cell = qb_result_cell(result, i);
+            const struct qb_value *value =
+                qb_result_value(result, cell->model, cell->variant, cell->experiment, "calibration_overlap");
+            if (strcmp(cell->model, run->suite->models[m].name) == 0 && value && value->value > most) {
+                most = value->value;
+                worst = cell;
+            }
+        }
+        if (worst)
+            qb_run_note(run, QB_RUN_WARNING,
+                        "model '%s': %.0f calibration context%s in the text that %s is evaluated on in %s: its "
+                        "calibrated variants are measured on what they were calibrated on",
+                        worst->model, most, most == 1 ? " occurs" : "s occur", worst->variant, worst->experiment);
+    }
+    qb_result_close(result);
 }

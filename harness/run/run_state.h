@@ -10,8 +10,9 @@ enum qb_stage { QB_STAGE_WAITING, QB_STAGE_RUNNING, QB_STAGE_ENDED };
 
 struct qb_run_cell {
     enum qb_stage stage;
-    char key[QB_HASH_HEX];  /* "" until the model was loaded */
-    struct qb_cell outcome; /* failed or skipped: the whole cell; done: state alone */
+    char key[QB_HASH_HEX];    /* "" until the model was loaded */
+    char inputs[QB_HASH_HEX]; /* likewise */
+    struct qb_cell outcome;   /* failed or skipped: the whole cell; done: state alone */
     bool taken;
     size_t old_index; /* done: cell of the old result file, or QB_PLAN_NONE for a shard */
     size_t slot;      /* running: its worker */
@@ -56,9 +57,9 @@ void qb_run_take(struct qb_run *run, size_t i);
 void qb_run_clean(struct qb_run *run);
 
 /* ---- run_model.c: one model at a time ---- */
-/* Loads the model of plan cells [from, to), makes their inputs and keys, and takes what is finished. On failure its
- * cells have failed; QB_OK still. */
-enum qb_status qb_run_load(struct qb_run *run, size_t from, size_t to, struct qb_error *err);
+/* Loads model m of the suite, makes the inputs and keys of its cells, and takes what is finished. On failure its cells
+ * have failed; QB_OK still. */
+enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err);
 void qb_run_unload(struct qb_run *run);
 
 /* ---- run_result.c ---- */
@@ -66,6 +67,8 @@ void qb_run_unload(struct qb_run *run);
 enum qb_status qb_run_outcome(struct qb_run *run, size_t i, enum qb_cell_state state, bool nonfinite, double seconds,
                               const char *message, struct qb_error *err);
 enum qb_status qb_run_assemble(struct qb_run *run, struct qb_error *err);
+/* One warning a model whose calibrated variants were measured on text that they were calibrated on. */
+void qb_run_warn_overlap(struct qb_run *run);
 
 /* ---- engine.c ---- */
 void qb_run_note(struct qb_run *run, enum qb_run_event_kind kind, const char *format, ...)

@@ -31,8 +31,8 @@ struct qb_suite_model {
     size_t own_count;
 };
 
-/* experiments.<name>: the descriptor's options, and the inputs prompt, corpus, context and chunks, and
- * variants (a list of names or globs that restrict). */
+/* experiments.<name>: the descriptor's options, and the inputs prompt, corpus, context, chunks and
+ * offset, and variants (a list of names or globs that restrict). */
 struct qb_suite_experiment {
     const struct qb_experiment *experiment;
     const struct qb_yaml *node, *over; /* over: a model's options, which win; or NULL */
@@ -40,7 +40,7 @@ struct qb_suite_experiment {
     char *canonical;                   /* "steps=500", in the descriptor's order */
     const struct qb_yaml *prompt, *corpus;
     const struct qb_yaml *variants; /* names or globs that restrict it, or NULL */
-    size_t context, chunks;         /* of a corpus; defaults 256 and 40 */
+    size_t context, chunks, offset; /* of a corpus; defaults 256, 40 and 0 */
 };
 
 struct qb_suite_limits {

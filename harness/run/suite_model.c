@@ -40,7 +40,7 @@ enum qb_status qb_suite_check_prompt(const struct qb_suite *suite, const struct 
                                      struct qb_error *err)
 {
     static const char *const random_keys[] = {"random", "seed", NULL};
-    static const char *const corpus_keys[] = {"corpus", "count", "length", NULL};
+    static const char *const corpus_keys[] = {"corpus", "count", "length", "offset", NULL};
     size_t n;
     if (qb_yaml_expect(node, QB_YAML_MAP, err))
         return err->status;
@@ -50,9 +50,11 @@ enum qb_status qb_suite_check_prompt(const struct qb_suite *suite, const struct 
         return check_seed(node, generated, err);
     }
     if (!qb_yaml_get(node, "corpus"))
-        return qb_yaml_fail(node, err, "expected {random: N, seed: model|N} or {corpus: FILE, count: N, length: N}");
+        return qb_yaml_fail(node, err,
+                            "expected {random: N, seed: model|N} or {corpus: FILE, count: N, length: N, offset: N}");
     if (qb_yaml_known(node, corpus_keys, err) || qb_suite_count(node, "count", 1, 1 << 16, true, &n, err) ||
-        qb_suite_count(node, "length", 1, 1 << 20, true, &n, err))
+        qb_suite_count(node, "length", 1, 1 << 20, true, &n, err) ||
+        qb_suite_count(node, "offset", 0, 1 << 30, false, &n, err))
         return err->status;
     return check_file(suite, qb_yaml_get(node, "corpus"), err);
 }
@@ -60,20 +62,22 @@ enum qb_status qb_suite_check_prompt(const struct qb_suite *suite, const struct 
 enum qb_status qb_suite_check_corpus(const struct qb_suite *suite, const struct qb_yaml *node, struct qb_error *err)
 {
     static const char *const greedy_keys[] = {"greedy", NULL};
-    static const char *const file_keys[] = {"file", "context", "chunks", NULL};
+    static const char *const file_keys[] = {"file", "context", "chunks", "offset", NULL};
     size_t n;
     if (node->kind == QB_YAML_SCALAR)
         return check_file(suite, node, err);
     if (qb_yaml_expect(node, QB_YAML_MAP, err))
-        return qb_wrap(err, "a corpus is a file, {file: FILE, context: N, chunks: N} or {greedy: N}");
+        return qb_wrap(err, "a corpus is a file, {file: FILE, context: N, chunks: N, offset: N} or {greedy: N}");
     if (qb_yaml_get(node, "greedy"))
         return qb_yaml_known(node, greedy_keys, err) || qb_suite_count(node, "greedy", 1, 1 << 20, true, &n, err)
                    ? err->status
                    : QB_OK;
     if (!qb_yaml_get(node, "file"))
-        return qb_yaml_fail(node, err, "expected a file, {file: FILE, context: N, chunks: N} or {greedy: N}");
+        return qb_yaml_fail(node, err,
+                            "expected a file, {file: FILE, context: N, chunks: N, offset: N} or {greedy: N}");
     if (qb_yaml_known(node, file_keys, err) || qb_suite_count(node, "context", 2, 1 << 20, false, &n, err) ||
-        qb_suite_count(node, "chunks", 1, 1 << 20, false, &n, err))
+        qb_suite_count(node, "chunks", 1, 1 << 20, false, &n, err) ||
+        qb_suite_count(node, "offset", 0, 1 << 30, false, &n, err))
         return err->status;
     return check_file(suite, qb_yaml_get(node, "file"), err);
 }
@@ -82,16 +86,18 @@ enum qb_status qb_suite_check_calibration(const struct qb_suite *suite, const st
                                           struct qb_error *err)
 {
     static const char *const random_keys[] = {"random", "length", "seed", NULL};
-    static const char *const corpus_keys[] = {"corpus", "contexts", "length", NULL};
+    static const char *const corpus_keys[] = {"corpus", "contexts", "length", "offset", NULL};
     size_t n;
     if (qb_yaml_expect(node, QB_YAML_MAP, err))
         return err->status;
     bool random = qb_yaml_get(node, "random") != NULL;
     if (!random && !qb_yaml_get(node, "corpus"))
-        return qb_yaml_fail(node, err, "expected {random: N, length: N} or {corpus: FILE, contexts: N, length: N}");
+        return qb_yaml_fail(node, err,
+                            "expected {random: N, length: N} or {corpus: FILE, contexts: N, length: N, offset: N}");
     if (qb_yaml_known(node, random ? random_keys : corpus_keys, err) ||
         qb_suite_count(node, random ? "random" : "contexts", 1, 1 << 16, true, &n, err) ||
-        qb_suite_count(node, "length", 1, 1 << 16, true, &n, err))
+        qb_suite_count(node, "length", 1, 1 << 16, true, &n, err) ||
+        qb_suite_count(node, "offset", 0, 1 << 30, false, &n, err))
         return err->status;
     return random ? check_seed(node, generated, err) : check_file(suite, qb_yaml_get(node, "corpus"), err);
 }

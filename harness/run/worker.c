@@ -7,17 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "run/worker_cell.h"
-
-double qb_worker_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void close_pipe(int *fd)
 {
@@ -35,7 +28,7 @@ enum qb_status qb_worker_start(const struct qb_worker_job *job, struct qb_worker
         qb_fail(err, QB_ERR_IO, "cannot make a pipe for a worker: %s", strerror(errno));
         goto fail;
     }
-    worker->started = qb_worker_clock();
+    worker->started = qb_clock();
     worker->pid = fork();
     if (worker->pid == 0)
         qb_worker_cell(job, parent, report[1], chatter[1]);
@@ -149,7 +142,7 @@ bool qb_worker_ended(struct qb_worker *worker, double seconds, struct qb_worker_
     qb_worker_read(worker);
     pid_t got = waitpid(worker->pid, &status, WNOHANG);
     if (got == 0) {
-        if (!worker->overdue && qb_worker_clock() - worker->started > seconds) {
+        if (!worker->overdue && qb_clock() - worker->started > seconds) {
             worker->overdue = true;
             kill(worker->pid, SIGKILL);
         }

@@ -29,7 +29,7 @@ struct qb_worker_job {
 struct qb_worker {
     pid_t pid;           /* 0: no worker */
     int report, chatter; /* pipes to read; -1: closed */
-    double started;      /* qb_worker_clock */
+    double started;      /* qb_clock */
     bool overdue;        /* killed for its time limit */
     char tail[1024];     /* the last that it printed */
     size_t tail_size;
@@ -43,9 +43,6 @@ struct qb_worker_end {
     bool nonfinite; /* NaN or Inf came up */
     char message[1400];
 };
-
-/* Seconds of the monotonic clock. */
-double qb_worker_clock(void);
 
 /* Forks. The parent must have one thread. QB_ERR_IO when the system refuses a pipe or a process. */
 enum qb_status qb_worker_start(const struct qb_worker_job *job, struct qb_worker *worker, struct qb_error *err);

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "metric/metric.h"
 #include "store/store.h"
@@ -153,18 +154,20 @@ static enum qb_status run_cell(const struct qb_worker_job *job, struct qb_error 
     const struct qb_suite *suite = job->suite;
     const struct qb_variant *variant = job->cell->variant == QB_PLAN_NONE ? NULL : suite->variants[job->cell->variant];
     struct qb_cell cell = {.state = QB_CELL_DONE};
-    double start = qb_worker_clock();
+    double start = qb_clock();
     cell.model = suite->models[job->cell->model].name; /* borrowed: this process ends before anyone frees them */
     cell.variant = (char *)(uintptr_t)qb_plan_variant_name(suite, job->cell);
     cell.experiment = (char *)(uintptr_t)suite->experiments[job->cell->experiment].experiment->name;
+    cell.options = qb_suite_experiment_of(suite, job->cell->model, job->cell->experiment)->canonical;
     snprintf(cell.key, sizeof cell.key, "%s", job->key);
+    snprintf(cell.inputs, sizeof cell.inputs, "%s", job->inputs->sha256);
     cell.message = qb_strdup("", err);
     cell.warnings = qb_strdup(variant && variant->warning ? variant->warning : "", err);
     if (!cell.message || !cell.warnings)
         return err->status;
     qb_blas_init();
     enum qb_status s = measure(job, &cell, err);
-    cell.seconds = qb_worker_clock() - start;
+    cell.seconds = qb_clock() - start;
     cell.cpu_seconds = cpu_seconds();
     cell.peak_rss = qb_peak_rss_bytes();
     return s ? s : qb_shard_write(job->shard, &cell, err);

@@ -17,6 +17,7 @@ void qb_cell_free(struct qb_cell *cell)
     qb_free(cell->model);
     qb_free(cell->variant);
     qb_free(cell->experiment);
+    qb_free(cell->options);
     qb_free(cell->message);
     qb_free(cell->warnings);
     qb_record_free(&cell->record);
@@ -58,17 +59,34 @@ static struct indexed *next_cell(struct reading *r, struct qb_error *err)
     return &r->cells[r->count++];
 }
 
+/* A text attribute that files of older programs lack; then "". */
+static enum qb_status read_newer_text(hid_t group, const char *name, const char *path, char **text,
+                                      struct qb_error *err)
+{
+    if (H5Aexists(group, name) > 0)
+        return qb_attribute_text(group, name, path, text, err);
+    *text = qb_strdup("", err);
+    return err->status;
+}
+
+static enum qb_status copy_hash(char to[QB_HASH_HEX], const char *text, const char *what, const char *path,
+                                struct qb_error *err)
+{
+    if (strlen(text) >= QB_HASH_HEX)
+        return qb_fail(err, QB_ERR_INPUT, "%s: a cell's %s has over %d characters", path, what, QB_HASH_HEX - 1);
+    memcpy(to, text, strlen(text) + 1);
+    return QB_OK;
+}
+
 static enum qb_status read_state(hid_t group, struct qb_cell *cell, const char *path, struct qb_error *err)
 {
-    char *state = NULL, *key = NULL;
+    char *state = NULL, *key = NULL, *inputs = NULL;
     if (qb_attribute_text(group, "state", path, &state, err) != QB_OK ||
-        qb_attribute_text(group, "key", path, &key, err) != QB_OK)
+        qb_attribute_text(group, "key", path, &key, err) != QB_OK ||
+        read_newer_text(group, "inputs", path, &inputs, err) != QB_OK ||
+        copy_hash(cell->key, key, "key", path, err) != QB_OK ||
+        copy_hash(cell->inputs, inputs, "inputs", path, err) != QB_OK)
         goto out;
-    if (strlen(key) >= sizeof cell->key) {
-        qb_fail(err, QB_ERR_INPUT, "%s: a cell's key has over %d characters", path, QB_HASH_HEX - 1);
-        goto out;
-    }
-    memcpy(cell->key, key, strlen(key) + 1);
     size_t i = 0;
     while (i < 3 && strcmp(state, state_names[i]) != 0)
         i++;
@@ -79,6 +97,7 @@ static enum qb_status read_state(hid_t group, struct qb_cell *cell, const char *
 out:
     qb_free(state);
     qb_free(key);
+    qb_free(inputs);
     return err->status;
 }
 
@@ -94,6 +113,7 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
     cell->variant = cell->model ? qb_strdup(variant, err) : NULL;
     cell->experiment = cell->variant ? qb_strdup(experiment, err) : NULL;
     if (cell->experiment && read_state(group, cell, r->path, err) == QB_OK &&
+        read_newer_text(group, "options", r->path, &cell->options, err) == QB_OK &&
         qb_attribute_text(group, "message", r->path, &cell->message, err) == QB_OK &&
         qb_attribute_text(group, "warnings", r->path, &cell->warnings, err) == QB_OK &&
         qb_attribute_number(group, "seconds", H5T_NATIVE_DOUBLE, r->path, &cell->seconds, err) == QB_OK &&

@@ -15,6 +15,8 @@ static enum qb_status write_attributes(hid_t group, const struct qb_cell *cell, 
 {
     const char *texts[][2] = {{"state", qb_cell_state_name(cell->state)},
                               {"key", cell->key},
+                              {"inputs", cell->inputs},
+                              {"options", cell->options},
                               {"message", cell->message},
                               {"warnings", cell->warnings}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -91,6 +93,30 @@ static enum qb_status place_cell(hid_t cells, const struct qb_cell *cell, const 
     return err->status;
 }
 
+/* The cells with summary rows of their own, which the floors may flag: a floor is another cell of the same file, so no
+ * cell can know its flags before all are here. *copies: a new list, its values new too. */
+static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, struct qb_cell **copies,
+                                   struct qb_error *err)
+{
+    struct qb_floor_cell *rows = qb_alloc(count, sizeof *rows, "a result's floors", err);
+    *copies = rows ? qb_alloc(count, sizeof **copies, "a result's cells", err) : NULL;
+    for (size_t i = 0; *copies && i < count && err->status == QB_OK; i++) {
+        struct qb_cell *copy = &(*copies)[i];
+        *copy = *cells[i];
+        copy->values = qb_alloc(copy->value_count, sizeof *copy->values, "summary rows", err);
+        if (!copy->values)
+            break;
+        if (copy->value_count > 0)
+            memcpy(copy->values, cells[i]->values, copy->value_count * sizeof *copy->values);
+        rows[i] = (struct qb_floor_cell){copy->model, copy->variant, copy->experiment, copy->values, copy->value_count};
+        cells[i] = copy;
+    }
+    if (err->status == QB_OK)
+        qb_floors_apply(rows, count);
+    qb_free(rows);
+    return err->status;
+}
+
 /* Resolves each source to a cell and, where it lies in a file, the file. Shards opened here go to opened[i]. */
 static enum qb_status place_all(hid_t file, const struct qb_cell_source *sources, size_t count,
                                 const struct qb_cell **cells, struct qb_result **opened, const char *path,
@@ -139,18 +165,23 @@ enum qb_status qb_store_write(const char *path, const char *format, const struct
     static const struct qb_provenance none;
     const struct qb_cell **cells = qb_alloc(count, sizeof *cells, "a result's cells", err);
     struct qb_result **opened = qb_alloc(count, sizeof *opened, "a result's shards", err);
+    struct qb_cell *copies = NULL;
     hid_t file = cells && opened ? qb_image_create(path, err) : -1;
     if (file >= 0) {
         if (write_root(file, format, path, err) == QB_OK &&
             qb_provenance_write(file, provenance ? provenance : &none, path, err) == QB_OK &&
             place_all(file, sources, count, cells, opened, path, err) == QB_OK &&
+            (strcmp(format, QB_FORMAT_RESULT) != 0 || apply_floors(cells, count, &copies, err) == QB_OK) &&
             qb_summary_write(file, cells, count, path, err) == QB_OK)
             qb_image_commit(file, path, err);
         else
             H5Fclose(file);
     }
+    for (size_t i = 0; copies && i < count; i++)
+        qb_free(copies[i].values);
     for (size_t i = 0; opened && i < count; i++)
         qb_result_close(opened[i]);
+    qb_free(copies);
     qb_free(opened);
     qb_free(cells);
     return err->status;

@@ -70,8 +70,9 @@ struct qb_run_facts {
 enum qb_status qb_provenance_collect(struct qb_provenance *p, const struct qb_run_facts *facts, struct qb_error *err);
 
 /* Assembles the result file from shards and from cells of an older result file, in the order given, and puts it in
- * place by rename. Each source is a shard path (cell = SIZE_MAX) or (old result file, cell index). Failed and skipped
- * cells come as in-memory cells. Arrays are copied without being recomputed. */
+ * place by rename. The floors (metric.h) flag the summary's rows on the way; shards keep theirs as they are. Each
+ * source is a shard path (cell = SIZE_MAX) or (old result file, cell index). Failed and skipped cells come as in-memory
+ * cells. Arrays are copied without being recomputed. */
 struct qb_cell_source {
     const char *shard;           /* path, or NULL */
     const struct qb_result *old; /* with old_index */

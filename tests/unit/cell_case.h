@@ -17,7 +17,9 @@ static inline struct qb_cell make_cell(const char *model, const char *variant, c
     cell.experiment = qb_strdup(experiment, &err);
     cell.message = qb_strdup("", &err);
     cell.warnings = qb_strdup("legacy is deprecated\nuse pattern-a \xe2\x80\x94 soon", &err);
+    cell.options = qb_strdup("steps=5 layout=\"packed\"", &err);
     qb_hash_buffer(model, strlen(model), cell.key);
+    qb_hash_buffer(variant, strlen(variant), cell.inputs);
     const char *const names[] = {"layers.0.qkv", "", "\xc3\xa9\xe2\x82\xac"};
     float *f32 = qb_record_add(&cell.record, "margin", QB_F32, 2, (size_t[]){2, n}, "logit", "[prompt, step]", &err);
     double *f64 = qb_record_add(&cell.record, "kl", QB_F64, 1, (size_t[]){n}, "nat", "[position]", &err);
@@ -73,6 +75,8 @@ static inline void same_cell(const struct qb_cell *a, const struct qb_cell *b)
     cr_assert_str_eq(a->variant, b->variant);
     cr_assert_str_eq(a->experiment, b->experiment);
     cr_assert_str_eq(a->key, b->key);
+    cr_assert_str_eq(a->inputs, b->inputs);
+    cr_assert_str_eq(a->options, b->options);
     cr_assert_str_eq(a->message, b->message);
     cr_assert_str_eq(a->warnings, b->warnings);
     cr_assert(a->state == b->state && a->seconds == b->seconds && a->cpu_seconds == b->cpu_seconds &&

@@ -113,6 +113,71 @@ Test(inputs, pieces_of_a_corpus_are_spread_and_never_overlap)
     qb_suite_free(s);
 }
 
+#define HELDOUT "data/corpus/kjv.heldout"
+#define KJV(words)                                                                                                     \
+    "name: s\nvariants: [fp32]\nexperiments: {teacher-forced: {context: 16, chunks: 10" words "}}\n"                   \
+    "models: {k: {file: data/models/kjv-chain.safetensors"
+
+/* The whole corpus as tokens, read as one piece. */
+static struct qb_inputs whole_corpus(const struct qb_model *model, size_t tokens)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "name: s\nvariants: [fp32]\nexperiments: {greedy: {}}\nmodels: {k: {file: "
+             "data/models/kjv-chain.safetensors, prompt: {corpus: " HELDOUT ", count: 1, length: %zu}}}\n",
+             tokens);
+    struct qb_suite *s = fixture_suite(text, NULL);
+    struct qb_inputs in = make(s, 0, 0, model);
+    qb_suite_free(s);
+    return in;
+}
+
+Test(inputs, an_offset_moves_every_piece_within_its_stretch)
+{
+    struct qb_error err = {0};
+    struct qb_model *model = NULL;
+    struct qb_token_cache cache = {0};
+    struct qb_inputs in;
+    cr_assert_eq(qb_model_open("data/models/kjv-chain.safetensors", &model, &err), QB_OK, "%s", err.message);
+    static const char *const texts[] = {
+        KJV("") ", corpus: {file: " HELDOUT ", offset: 7}, calibration: {corpus: " HELDOUT
+                ", contexts: 10, length: 16, offset: 7}, prompt: {corpus: " HELDOUT
+                ", count: 10, length: 16, offset: 7}}}\n",
+        KJV(", offset: 7") ", corpus: " HELDOUT ", prompt: {corpus: " HELDOUT ", count: 10, length: 16}}}\n"};
+    struct qb_suite *s = fixture_suite(texts[1], NULL);
+    struct qb_inputs by_word = make(s, 0, 0, model);
+    qb_suite_free(s);
+    s = fixture_suite(texts[0], NULL);
+    struct qb_inputs by_map = make(s, 0, 0, model);
+    qb_suite_free(s);
+    struct qb_inputs all = whole_corpus(model, 9 * 1000 + 16);
+    cr_expect_arr_eq(by_map.text, all.prompts + 7, 16 * sizeof(int32_t), "tokens 7 to 22 of the corpus");
+    cr_expect_arr_eq(by_map.text, by_word.text, 160 * sizeof(int32_t), "the experiment's word serves a file alone");
+    cr_expect_arr_eq(by_map.text, by_map.prompts, 160 * sizeof(int32_t));
+    cr_expect_arr_eq(by_map.text, by_map.calibration, 160 * sizeof(int32_t));
+    cr_expect_arr_eq(by_word.prompts, all.prompts, 16 * sizeof(int32_t), "the text's offset is not the prompt's");
+    for (size_t i = 0; i < 9; i++)
+        cr_expect_arr_eq(by_map.text + 16 * i, by_word.prompts + 16 * i + 7, 9 * sizeof(int32_t), "piece %zu", i);
+    qb_inputs_free(&all);
+    qb_inputs_free(&by_map);
+    qb_inputs_free(&by_word);
+    /* One token further than the stretch of a piece reaches. */
+    const char *set[] = {"experiments.teacher-forced.offset=1000000", NULL};
+    s = fixture_suite(texts[1], set);
+    cr_expect_eq(qb_inputs_make(s, &s->models[0], &s->experiments[0], model, &cache, &in, &err), QB_ERR_INPUT);
+    const char *room = strstr(err.message, "leave room for at most ");
+    cr_assert_not_null(room, "%s", err.message);
+    size_t most = strtoul(room + strlen("leave room for at most "), NULL, 10);
+    s->experiments[0].offset = most;
+    cr_expect_eq(qb_inputs_make(s, &s->models[0], &s->experiments[0], model, &cache, &in, &err), QB_OK);
+    qb_inputs_free(&in);
+    s->experiments[0].offset = most + 1;
+    cr_expect_eq(qb_inputs_make(s, &s->models[0], &s->experiments[0], model, &cache, &in, &err), QB_ERR_INPUT);
+    qb_token_cache_free(&cache);
+    qb_suite_free(s);
+    qb_model_free(model);
+}
+
 Test(inputs, nonfinite_numbers_are_found_by_name_and_place)
 {
     struct qb_record record = {0};

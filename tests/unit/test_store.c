@@ -42,6 +42,8 @@ Test(store, a_failed_cell_comes_back)
     cr_assert(back.state == QB_CELL_FAILED && back.value_count == 0 && back.record.count == 0);
     cr_assert_str_eq(back.message, "worker ended by signal 11");
     cr_assert_str_eq(back.warnings, "");
+    cr_assert_str_eq(back.inputs, "");
+    cr_assert_str_eq(back.options, "", "one that failed before its options were known");
     qb_cell_free(&back);
 }
 
@@ -93,6 +95,59 @@ Test(store, a_result_gathers_shards_memory_and_old_results)
     qb_provenance_free(&facts);
     qb_cell_free(&one);
     qb_cell_free(&two);
+    cr_assert_eq(qb_mem_stats().live_bytes, 0);
+}
+
+Test(store, every_flag_and_a_full_note_survive)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 4), back;
+    for (uint32_t flags = 0; flags < 128; flags++) {
+        cell.values[0].flags = flags;
+        memset(cell.values[0].note, 'n', QB_NOTE_MAX - 1);
+        cr_assert_eq(qb_shard_write(scratch_path("s"), &cell, &err), QB_OK, "%s", err.message);
+        cr_assert_eq(qb_shard_read(scratch_path("s"), false, &back, &err), QB_OK, "%s", err.message);
+        cr_expect_eq(back.values[0].flags, flags, "%x came back as %x", flags, back.values[0].flags);
+        cr_expect_eq(strlen(back.values[0].note), QB_NOTE_MAX - 1);
+        qb_cell_free(&back);
+    }
+    qb_cell_free(&cell);
+}
+
+static uint32_t flags_of(const struct qb_result *result, const char *variant)
+{
+    return qb_result_value(result, "m", variant, "teacher-forced", "kl_mean")->flags;
+}
+
+/* kl_mean is 1e-14 in every cell; the floor's is put above or below it. */
+Test(store, a_result_knows_its_floors)
+{
+    const uint32_t unresolved = QB_FLAG_UNRESOLVED;
+    struct qb_error err = {0};
+    struct qb_result *result = NULL, *again = NULL;
+    struct qb_cell floor = make_cell("m", QB_FLOOR_ARITHMETIC, "teacher-forced", 4);
+    struct qb_cell cell = make_cell("m", "pattern-a", "teacher-forced", 4), back;
+    cr_assert_eq(qb_shard_write(scratch_path("s"), &cell, &err), QB_OK);
+    struct qb_cell_source sources[] = {{.shard = scratch_path("s")}, {.cell = &floor}};
+    floor.values[0].value = 3e-14;
+    cr_assert_eq(qb_result_assemble(scratch_path("r"), NULL, sources, 2, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_result_open(scratch_path("r"), &result, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(flags_of(result, "pattern-a"), QB_FLAG_DEGENERATE | unresolved, "under the floor, the floor after it");
+    cr_expect_eq(flags_of(result, QB_FLOOR_ARITHMETIC) & unresolved, 0);
+    cr_expect_eq(cell.values[0].flags | floor.values[0].flags, QB_FLAG_DEGENERATE, "the sources stay as they were");
+    cr_assert_eq(qb_shard_read(scratch_path("s"), false, &back, &err), QB_OK);
+    cr_expect_eq(back.values[0].flags, QB_FLAG_DEGENERATE, "a shard has no floor");
+    /* A later run's floor is lower: the flag of the older file goes. */
+    floor.values[0].value = 5e-15;
+    struct qb_cell_source later[] = {{.old = result, .old_index = 0}, {.cell = &floor}};
+    cr_assert_eq(qb_result_assemble(scratch_path("l"), NULL, later, 2, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_result_open(scratch_path("l"), &again, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(flags_of(again, "pattern-a"), QB_FLAG_DEGENERATE);
+    qb_result_close(again);
+    qb_result_close(result);
+    qb_cell_free(&back);
+    qb_cell_free(&floor);
+    qb_cell_free(&cell);
     cr_assert_eq(qb_mem_stats().live_bytes, 0);
 }
 

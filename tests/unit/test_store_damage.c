@@ -249,6 +249,69 @@ Test(store_damage, arrays_that_no_run_writes_are_refused)
     }
 }
 
+/* The file of a program that knew neither inputs nor options, and whose notes had 160 bytes. */
+static void without_newer_parts(hid_t cell)
+{
+    H5Adelete(cell, "inputs");
+    H5Adelete(cell, "options");
+    hid_t file = H5Iget_file_id(cell), table = H5Dopen2(file, "summary", H5P_DEFAULT), stored = H5Dget_type(table);
+    hid_t note = H5Tcopy(H5T_C_S1), space = H5Dget_space(table);
+    size_t at = 0, rows = (size_t)H5Sget_simple_extent_npoints(space);
+    H5Tset_size(note, 160);
+    H5Tset_cset(note, H5T_CSET_UTF8);
+    H5Tset_strpad(note, H5T_STR_NULLPAD);
+    hid_t older = H5Tcreate(H5T_COMPOUND, 4096);
+    for (unsigned i = 0; i < (unsigned)H5Tget_nmembers(stored); i++) {
+        char *name = H5Tget_member_name(stored, i);
+        hid_t member = strcmp(name, "note") == 0 ? H5Tcopy(note) : H5Tget_member_type(stored, i);
+        H5Tinsert(older, name, at, member);
+        at += H5Tget_size(member);
+        H5Tclose(member);
+        H5free_memory(name);
+    }
+    H5Tpack(older);
+    char *data = calloc(rows, H5Tget_size(older));
+    H5Dread(table, older, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    H5Dclose(table);
+    H5Ldelete(file, "summary", H5P_DEFAULT);
+    table = H5Dcreate2(file, "summary", older, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Dwrite(table, older, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    H5Dclose(table);
+    H5Sclose(space);
+    H5Tclose(older);
+    H5Tclose(note);
+    H5Tclose(stored);
+    H5Fclose(file);
+    free(data);
+}
+
+static void a_long_hash(hid_t cell)
+{
+    char text[QB_HASH_HEX + 1] = "";
+    memset(text, 'a', QB_HASH_HEX);
+    H5Adelete(cell, "inputs");
+    put_attribute(cell, "inputs", text);
+}
+
+Test(store_damage, files_of_older_programs_are_read)
+{
+    struct qb_error err = {0};
+    struct qb_result *result;
+    plant = without_newer_parts;
+    const char *path = sealed("older", with_planted);
+    cr_assert_eq(qb_result_open(path, &result, &err), QB_OK, "%s", err.message);
+    const struct qb_cell *cell = qb_result_cell(result, 0);
+    cr_expect_str_eq(cell->inputs, "");
+    cr_expect_str_eq(cell->options, "");
+    cr_assert_eq(cell->value_count, 2);
+    cr_expect_str_eq(cell->values[0].note, "cluster t");
+    cr_expect_eq(cell->values[0].value, 1e-14);
+    qb_result_close(result);
+    plant = a_long_hash;
+    cr_expect_not(reads(sealed("long", with_planted), &err));
+    cr_expect_not_null(strstr(err.message, "a cell's inputs has over 64 characters"), "%s", err.message);
+}
+
 Test(store_damage, a_full_disk_leaves_the_old_file_and_no_other)
 {
     struct qb_error err = {0};

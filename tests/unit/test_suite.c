@@ -21,7 +21,7 @@ Test(suite, reads_all_parts)
     cr_expect_str_eq(s->experiments[0].experiment->name, "greedy");
     cr_expect_eq(s->experiments[0].values[0].i, 4);
     cr_expect_str_eq(s->experiments[0].canonical, "steps=4");
-    cr_expect_str_eq(s->experiments[1].canonical, "positions=64");
+    cr_expect_str_eq(s->experiments[1].canonical, "positions=0 sequences=8");
     cr_expect_float_eq(s->limits.seconds, 1.5, 0);
     cr_expect_eq(s->limits.memory, (uint64_t)2 << 30);
     cr_expect_eq(s->limits.cells, 99);
@@ -59,7 +59,7 @@ Test(suite, a_models_own_options_win)
     cr_expect_eq(qb_suite_experiment_of(s, 0, 0)->values[0].i, 4);
     cr_expect_eq(qb_suite_experiment_of(s, 2, 0)->values[0].i, 9);
     cr_expect_str_eq(qb_suite_experiment_of(s, 2, 0)->canonical, "steps=9", "the content key follows");
-    cr_expect_str_eq(qb_suite_experiment_of(s, 2, 1)->canonical, "positions=64");
+    cr_expect_str_eq(qb_suite_experiment_of(s, 2, 1)->canonical, "positions=0 sequences=8");
     qb_suite_free(s);
 }
 
@@ -114,6 +114,11 @@ Test(suite, refusals_name_line_and_key)
     refused(SUITE_MODELS "  c: {generator: chain, prompt: {random: 4, seed: 1.5}}\n" SUITE_REST, ":6:", "'seed'");
     refused(SUITE_MODELS "  c: {generator: chain, prompt: {random: 4, seeds: 1}}\n" SUITE_REST, ":6:", "'seed'");
     refused(SUITE_MODELS "  c: {generator: chain, corpus: {greedy: 0}}\n" SUITE_REST, ":6:", "'greedy'");
+    refused(SUITE_MODELS "  c: {generator: chain, corpus: {greedy: 4, offset: 1}}\n" SUITE_REST, ":6:", "'offset'");
+    refused(SUITE_MODELS "  c: {generator: chain, prompt: {random: 4, seed: 1, offset: 2}}\n" SUITE_REST,
+            ":6:", "'offset'");
+    refused(SUITE_MODELS "variants: [fp32]\nexperiments: {teacher-forced: {offset: -1}}\n", ":7:", "key 'offset'");
+    refused(SUITE_MODELS "variants: [fp32]\nexperiments: {greedy: {offsets: 1}}\n", ":7:", "'offset'");
     refused(SUITE_MODELS "  c: {generator: chain, calibration: {random: 4}}\n" SUITE_REST, ":6:", "'length'");
     refused(SUITE_MODELS "  c: {generator: chain, experiments: [speed]}\n" SUITE_REST,
             ":6:", "the suite's experiments");

@@ -1,0 +1,15 @@
+/* The one clock that durations are taken with. */
+#ifndef QB_CLOCK_H
+#define QB_CLOCK_H
+
+#include <time.h>
+
+/* Seconds of the monotonic clock, from an arbitrary start; for differences within one machine's uptime. Thread-safe. */
+static inline double qb_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+#endif
