@@ -46,6 +46,8 @@ struct qb_sample {
     enum qb_data_kind kind;
     double icc;       /* for a share of exactly 0 or 1 (stats.h) */
     const char *unit; /* of a cluster, plural: "chunks", "prompts"; static */
+    bool nonnegative; /* no entry can be below 0, so its interval is not either */
+    double most;      /* no entry a unit of weight can be above this, nor can its interval; 0: no such bound */
 };
 void qb_sample_free(struct qb_sample *sample); /* the content; zeroes it */
 double qb_transform(enum qb_transform transform, double x);
@@ -57,19 +59,24 @@ struct qb_metric {
     enum qb_direction direction;
     const char *description; /* one line */
     /* Fills value, lo, hi, n, flags, note; name and unit are filled by the registry. Returns false when the record
-     * lacks what it needs (the metric is then absent). */
+     * lacks what it needs (the metric is then absent). NULL where `sample` says all. */
     bool (*compute)(const struct qb_record *record, struct qb_value *value);
-    /* For a mean over clusters: takes the record apart; false when it lacks what is needed. NULL: no such metric. */
+    /* For a mean over clusters: takes the record apart; false when it lacks what is needed. True without totals (sum
+     * NULL, 0 clusters): memory ran out. NULL: no such mean. With `compute` NULL, value and interval come from it. */
     bool (*sample)(const struct qb_record *record, struct qb_sample *sample);
+    /* Adds flags and notes that say how far the value can be read, whatever it is; may be NULL. */
+    void (*remark)(const struct qb_record *record, struct qb_value *value);
     /* The value when the variant is the reference itself (KL 0, agreement 100, ratio 1), where there is one. */
     bool has_identity;
     double identity;
 };
 
 /* Floors: what FP32 arithmetic in another order (variant fp32-reordered), FP16 and BF16 weights alone cost on the same
- * model. A value no further from its metric's identity than the first is flagged unresolved; a greedy run whose
- * reference's median top-2 margin is under what reordering moves a logit by (its max_logit_diff, teacher-forced) is
- * flagged degenerate. Idempotent; cells in any order. */
+ * model. A value no further from its metric's identity than the first is flagged unresolved, unless it is at the
+ * identity itself, or speed or memory, or the variant is fp32 or a floor. A greedy run whose reference's median top-2
+ * margin is under what reordering moves a logit by (its max_logit_diff, teacher-forced) is flagged degenerate. Each
+ * flag comes with a note. Values are changed in place; applying it again, with the same or other floors, first takes
+ * back what it did. Cells in any order; names are borrowed. */
 #define QB_FLOOR_ARITHMETIC "fp32-reordered"
 #define QB_FLOOR_FP16 "fp16"
 #define QB_FLOOR_BF16 "bf16"
@@ -111,9 +118,5 @@ double qb_quantile(const double *sorted, size_t n, double p); /* type 7 (R, nump
 
 /* Wilson score interval of k successes in n, 95%. */
 void qb_wilson(uint64_t k, uint64_t n, double *lo, double *hi);
-/* 95% interval of the mean of `x`[n] whose entries fall into clusters id[n] (consecutive ids): cluster-robust t with
- * clusters - 1 degrees of freedom. False (lo, hi NaN) when there are fewer than 2 clusters. */
-bool qb_cluster_interval(const double *x, const int32_t *id, size_t n, double *lo, double *hi, size_t *clusters);
-double qb_student_t975(size_t df); /* 97.5% quantile of Student's t */
 
 #endif

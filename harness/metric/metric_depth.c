@@ -1,67 +1,84 @@
 /* Metrics of `depth`: how an error grows from layer to layer. */
 #include <math.h>
+#include <string.h>
+#include "base/mem.h"
 #include "metric/parts.h"
 
-/* Mean over positions of one layer of array[layers, positions]; NaN when there is one. */
-static double layer_mean(const struct qb_array *array, size_t layer)
-{
-    const float *row = (const float *)array->data + layer * array->dims[1];
-    double sum = 0;
-    for (size_t i = 0; i < array->dims[1]; i++)
-        sum += (double)row[i];
-    return sum / (double)array->dims[1];
-}
-
-static const struct qb_array *errors_of(const struct qb_record *record, const char *name)
+/* Means over positions of the relative error of layers[from..to). Positions of one sequence depend on each other; the
+ * array `sequence` says which are of one, without it all are. */
+static bool over_layers(const struct qb_record *record, const char *name, size_t from, size_t to,
+                        struct qb_sample *sample)
 {
     const struct qb_array *array = qb_record_get(record, name, QB_F32, 2);
-    return array && array->count > 0 ? array : NULL;
+    if (!array || array->count == 0)
+        return false;
+    size_t layers = array->dims[0], n = array->dims[1];
+    const int32_t *sequence = qb_shaped(record, "sequence", QB_I32, n, 0);
+    struct qb_error err = {0};
+    double *x = qb_alloc(n, sizeof *x, "errors of positions", &err);
+    int32_t *one = sequence ? NULL : qb_alloc(n, sizeof *one, "sequences", &err);
+    bool there = true; /* without totals: memory ran out */
+    from = from < layers ? from : layers - 1;
+    to = to < layers ? to : layers;
+    for (size_t layer = from; x && layer < to; layer++)
+        for (size_t i = 0; i < n; i++)
+            x[i] += (double)((const float *)array->data)[layer * n + i] / (double)(to - from);
+    *sample = (struct qb_sample){.kind = QB_KIND_REAL, .unit = "sequences", .nonnegative = true};
+    if (x && (sequence || one))
+        there = qb_sample_fill(sample, x, sequence ? sequence : one, NULL, n);
+    qb_free(one);
+    qb_free(x);
+    return there;
 }
 
-static bool over_positions(struct qb_value *value, double number, size_t n)
+static bool error_first(const struct qb_record *record, struct qb_sample *sample)
 {
-    value->value = number;
-    value->n = n;
-    return qb_no_interval(value, "positions of one sequence depend on each other");
+    return over_layers(record, "accumulated_error", 0, 1, sample);
 }
 
-static bool error_first(const struct qb_record *record, struct qb_value *value)
+static bool error_last(const struct qb_record *record, struct qb_sample *sample)
 {
-    const struct qb_array *a = errors_of(record, "accumulated_error");
-    return a && over_positions(value, layer_mean(a, 0), a->dims[1]);
+    return over_layers(record, "accumulated_error", SIZE_MAX, SIZE_MAX, sample);
 }
 
-static bool error_last(const struct qb_record *record, struct qb_value *value)
+static bool local_error_mean(const struct qb_record *record, struct qb_sample *sample)
 {
-    const struct qb_array *a = errors_of(record, "accumulated_error");
-    return a && over_positions(value, layer_mean(a, a->dims[0] - 1), a->dims[1]);
+    return over_layers(record, "local_error", 0, SIZE_MAX, sample);
 }
 
-/* Absent where no layer erred: 0 / 0 says nothing. */
+/* A ratio of means over the same positions: the first layer's error is its weight. Where that is 0 there is no such
+ * ratio; a later layer's error then makes it Inf, and no error at all leaves it absent. */
 static bool growth_ratio(const struct qb_record *record, struct qb_value *value)
 {
-    const struct qb_array *a = errors_of(record, "accumulated_error");
-    if (!a)
-        return false;
-    double first = layer_mean(a, 0), last = layer_mean(a, a->dims[0] - 1);
-    if (first == 0 && last == 0)
-        return false;
-    return over_positions(value, last / first, a->dims[1]);
-}
-
-static bool local_error_mean(const struct qb_record *record, struct qb_value *value)
-{
-    const struct qb_array *a = errors_of(record, "local_error");
-    double sum = 0;
-    for (size_t layer = 0; a && layer < a->dims[0]; layer++)
-        sum += layer_mean(a, layer);
-    return a && over_positions(value, sum / (double)a->dims[0], a->count);
+    struct qb_sample first = {0}, last = {0};
+    bool there = error_first(record, &first) && error_last(record, &last);
+    double below = 0, above = 0;
+    size_t exact = 0; /* sequences without an error in the first layer */
+    for (size_t i = 0; there && i < first.clusters && i < last.clusters; i++) {
+        below += first.sum[i];
+        above += last.sum[i];
+        exact += first.sum[i] == 0;
+    }
+    if (there && (!first.sum || !last.sum)) {
+        qb_no_memory(value);
+    } else if (exact > 0) {
+        there = below != 0 || above != 0;
+        value->value = above / below;
+        value->n = last.n;
+        qb_no_interval(value, "%zu of %zu sequences have no error in the first layer", exact, first.clusters);
+    } else if (there) {
+        memcpy(last.weight, first.sum, first.clusters * sizeof *last.weight);
+        qb_sample_value(&last, NAN, value);
+    }
+    qb_sample_free(&first);
+    qb_sample_free(&last);
+    return there;
 }
 
 static bool layers(const struct qb_record *record, struct qb_value *value)
 {
-    const struct qb_array *a = errors_of(record, "accumulated_error");
-    return a && qb_exact(value, (double)a->dims[0], a->dims[0]);
+    const struct qb_array *a = qb_record_get(record, "accumulated_error", QB_F32, 2);
+    return a && a->count > 0 && qb_exact(value, (double)a->dims[0], a->dims[0]);
 }
 
 const struct qb_metric qb_metrics_depth[] = {
@@ -70,13 +87,17 @@ const struct qb_metric qb_metrics_depth[] = {
      .unit = "1",
      .direction = QB_LOWER_IS_BETTER,
      .description = "|h_variant - h_fp32| / |h_fp32| after the first layer; mean over positions",
-     .compute = error_first},
+     .sample = error_first,
+     .has_identity = true,
+     .identity = 0},
     {.name = "error_last",
      .experiment = "depth",
      .unit = "1",
      .direction = QB_LOWER_IS_BETTER,
      .description = "the same after the last layer, errors accumulated",
-     .compute = error_last},
+     .sample = error_last,
+     .has_identity = true,
+     .identity = 0},
     {.name = "growth_ratio",
      .experiment = "depth",
      .unit = "ratio",
@@ -88,7 +109,9 @@ const struct qb_metric qb_metrics_depth[] = {
      .unit = "1",
      .direction = QB_LOWER_IS_BETTER,
      .description = "error a layer adds when fed the reference's input; mean over layers and positions",
-     .compute = local_error_mean},
+     .sample = local_error_mean,
+     .has_identity = true,
+     .identity = 0},
     {.name = "layers",
      .experiment = "depth",
      .unit = "layers",

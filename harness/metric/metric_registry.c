@@ -8,8 +8,9 @@
 #include "metric/parts.h"
 
 static const struct qb_metric *const groups[] = {
-    qb_metrics_roundtrip,      qb_metrics_linearity, qb_metrics_depth, qb_metrics_greedy,
-    qb_metrics_teacher_forced, qb_metrics_memory,    qb_metrics_speed,
+    qb_metrics_roundtrip,   qb_metrics_linearity, qb_metrics_depth, qb_metrics_greedy,         qb_metrics_divergence,
+    qb_metrics_greedy_arms, qb_metrics_agreement, qb_metrics_kl,    qb_metrics_teacher_forced, qb_metrics_attribute,
+    qb_metrics_tensors,     qb_metrics_memory,    qb_metrics_speed,
 };
 
 enum { METRICS_MAX = 255 };
@@ -52,6 +53,28 @@ static void check_finite(struct qb_value *value)
         qb_no_interval(value, "the interval is not finite");
 }
 
+static bool compute(const struct qb_metric *metric, const struct qb_record *record, struct qb_value *value)
+{
+    if (metric->compute)
+        return metric->compute(record, value);
+    struct qb_sample sample = {0};
+    bool there = metric->sample(record, &sample);
+    if (there)
+        qb_sample_value(&sample, metric->has_identity ? metric->identity : NAN, value);
+    qb_sample_free(&sample);
+    return there;
+}
+
+/* Numbers of a variant that was fitted to the text it is measured on are no measurement. */
+static void remark_contamination(const struct qb_record *record, struct qb_value *value)
+{
+    double contexts;
+    if (!qb_scalar(record, "calibration_overlap", &contexts) || contexts <= 0)
+        return;
+    value->flags |= QB_FLAG_CONTAMINATED;
+    qb_note(value, "calibrated on evaluated text: %.0f contexts found in it", contexts);
+}
+
 enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record *record, struct qb_value **values,
                                   size_t *count, struct qb_error *err)
 {
@@ -64,8 +87,11 @@ enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record
         return err->status;
     for (const struct qb_metric *const *m = qb_metrics(); *m; m++) {
         struct qb_value value = {.value = NAN, .lo = NAN, .hi = NAN};
-        if (strcmp((*m)->experiment, experiment) != 0 || !(*m)->compute(record, &value))
+        if (strcmp((*m)->experiment, experiment) != 0 || !compute(*m, record, &value))
             continue;
+        if ((*m)->remark)
+            (*m)->remark(record, &value);
+        remark_contamination(record, &value);
         snprintf(value.metric, sizeof value.metric, "%s", (*m)->name);
         snprintf(value.unit, sizeof value.unit, "%s", (*m)->unit);
         check_finite(&value);

@@ -3,10 +3,8 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
-#include "metric/interval.h"
 
 static void append_note(struct qb_value *value, const char *format, va_list arguments)
 {
@@ -98,41 +96,36 @@ bool qb_scalar(const struct qb_record *record, const char *name, double *number)
     return !isnan(*number);
 }
 
-static int ascending(const void *a, const void *b)
+/* qb_quantile_interval with a buffer of its own. False: memory ran out or a NaN is met, and *value is NaN; or there is
+ * no interval. */
+static bool quantile(const double *x, const int32_t *id, size_t n, double p, struct qb_value *value, double *least,
+                     double *most)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts x; false when a NaN is among its entries, which no order can place. */
-static bool sort_numbers(double *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (isnan(x[i]))
-            return false;
-    qsort(x, n, sizeof *x, ascending);
-    return true;
-}
-
-bool qb_median_value(struct qb_value *value, double *x, size_t n, const char *what)
-{
+    struct qb_error err = {0};
+    double *sorted = qb_alloc(n, sizeof *sorted, "sorted numbers", &err);
+    bool there =
+        sorted && n > 0 && qb_quantile_interval(x, id, n, p, 0.95, sorted, &value->value, &value->lo, &value->hi);
     value->n = n;
-    value->value = sort_numbers(x, n) ? qb_quantile(x, n, 0.5) : NAN;
+    *least = there ? sorted[0] : NAN;
+    *most = there ? sorted[n - 1] : NAN;
+    if (!sorted)
+        qb_no_memory(value);
+    qb_free(sorted);
+    return there;
+}
+
+bool qb_median_value(struct qb_value *value, const double *x, size_t n, const char *what)
+{
+    double least, most;
+    if (quantile(x, NULL, n, 0.5, value, &least, &most)) {
+        qb_note(value, "median of %zu %s, order statistics; range %.4g to %.4g", n, what, least, most);
+        return true;
+    }
+    if (value->flags & QB_FLAG_NO_INTERVAL)
+        return true;
     if (isnan(value->value))
         return qb_no_interval(value, "NaN among the %zu %s", n, what);
-    if (!qb_median_interval(x, n, &value->lo, &value->hi))
-        return qb_no_interval(value, "median of %zu %s: an interval needs 6", n, what);
-    qb_note(value, "median of %zu %s, order statistics; range %.4g to %.4g", n, what, x[0], x[n - 1]);
-    return true;
-}
-
-bool qb_quantile_value(struct qb_value *value, double *x, size_t n, double p, const char *why)
-{
-    value->n = n;
-    value->value = sort_numbers(x, n) ? qb_quantile(x, n, p) : NAN;
-    if (isnan(value->value))
-        return qb_no_interval(value, "NaN among the %zu observations", n);
-    return qb_no_interval(value, "%s", why);
+    return qb_no_interval(value, "median of %zu %s: an interval needs 6", n, what);
 }
 
 static size_t count_clusters(const int32_t *id, size_t n)
@@ -143,52 +136,34 @@ static size_t count_clusters(const int32_t *id, size_t n)
     return clusters;
 }
 
-bool qb_rate_value(struct qb_value *value, const double *x, const int32_t *id, size_t n, bool binary,
-                   const char *clusters)
+bool qb_quantile_value(struct qb_value *value, const double *x, const int32_t *id, size_t n, double p,
+                       const char *clusters)
 {
-    double mean = qb_mean(x, n), lo, hi;
-    size_t groups = count_clusters(id, n);
-    value->value = 100 * mean;
-    value->n = n;
-    if (isnan(mean))
+    double least, most;
+    size_t groups = id ? count_clusters(id, n) : 0;
+    if (quantile(x, id, n, p, value, &least, &most) && groups > 1) {
+        qb_note(value, "Woodruff over %zu %s", groups, clusters);
+        return true;
+    }
+    if (value->flags & QB_FLAG_NO_INTERVAL)
+        return true;
+    if (isnan(value->value))
         return qb_no_interval(value, "NaN among the %zu observations", n);
     if (groups < 2)
         return qb_no_interval(value, "fewer than 2 %s, and entries within one depend on each other", clusters);
-    if (binary && groups == n) {
-        qb_wilson((uint64_t)llround(mean * (double)n), n, &lo, &hi);
-        qb_note(value, "Wilson: %zu independent observations", n);
-    } else if (mean == 0 || mean == 1) {
-        qb_wilson(mean == 1 ? groups : 0, groups, &lo, &hi);
-        qb_note(value, "no spread; Wilson over %zu %s", groups, clusters);
-    } else {
-        qb_cluster_interval(x, id, n, &lo, &hi, &groups);
-        if (hi - lo < 1e-12)
-            return qb_no_interval(value, "no spread over %zu %s", groups, clusters);
-        qb_note(value, "cluster t over %zu %s", groups, clusters);
-    }
-    value->lo = 100 * fmax(lo, 0);
-    value->hi = 100 * fmin(hi, 1);
-    return true;
+    return qb_no_interval(value, "too few observations over %zu %s for an interval of this quantile", groups, clusters);
 }
 
-bool qb_cluster_mean(struct qb_value *value, const double *x, const int32_t *id, size_t n, const char *clusters)
+bool qb_largest_value(struct qb_value *value, const double *x, size_t n)
 {
-    size_t groups, zeros = 0;
     value->n = n;
-    value->value = qb_mean(x, n);
-    for (size_t i = 0; i < n; i++)
-        zeros += x[i] == 0;
+    value->value = x[0];
+    for (size_t i = 1; i < n && !isnan(value->value); i++)
+        if (!(x[i] <= value->value))
+            value->value = x[i];
     if (isnan(value->value))
         return qb_no_interval(value, "NaN among the %zu observations", n);
-    if (zeros == n) {
-        value->lo = value->hi = 0;
-        qb_note(value, "exactly 0 at each of %zu positions", n);
-        return true;
-    }
-    if (!qb_cluster_interval(x, id, n, &value->lo, &value->hi, &groups))
-        return qb_no_interval(value, "fewer than 2 %s, and entries within one depend on each other", clusters);
-    qb_note(value, "cluster t over %zu %s", groups, clusters);
-    return true;
+    return qb_no_interval(value, "a maximum has no interval");
 }
 
 bool qb_alpha(const struct qb_record *record, struct qb_value *value)
@@ -201,4 +176,10 @@ bool qb_alpha_raw(const struct qb_record *record, struct qb_value *value)
 {
     double alpha;
     return qb_scalar(record, "alpha_raw", &alpha) && qb_exact(value, alpha, 1);
+}
+
+bool qb_calibration_overlap(const struct qb_record *record, struct qb_value *value)
+{
+    double contexts;
+    return qb_scalar(record, "calibration_overlap", &contexts) && qb_exact(value, contexts, 1);
 }

@@ -8,9 +8,10 @@
 #include <stdint.h>
 #include "metric/metric.h"
 
-/* The metrics of one experiment, ended by a NULL name. */
+/* Metrics of one experiment, or a part of them, ended by a NULL name. */
 extern const struct qb_metric qb_metrics_roundtrip[], qb_metrics_linearity[], qb_metrics_depth[], qb_metrics_greedy[],
-    qb_metrics_teacher_forced[], qb_metrics_memory[], qb_metrics_speed[];
+    qb_metrics_divergence[], qb_metrics_greedy_arms[], qb_metrics_agreement[], qb_metrics_kl[],
+    qb_metrics_teacher_forced[], qb_metrics_attribute[], qb_metrics_tensors[], qb_metrics_memory[], qb_metrics_speed[];
 
 /* Appends to value->note, "; " between parts; what does not fit is cut. */
 void qb_note(struct qb_value *value, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -35,24 +36,36 @@ const void *qb_shaped(const struct qb_record *record, const char *name, enum qb_
 /* A scalar that must be there: false when it is missing or NaN. */
 bool qb_scalar(const struct qb_record *record, const char *name, double *number);
 
-/* The median of independent observations x[n] with its order-statistics interval. Sorts x; `what` names an observation
- * in the plural ("repeats"). A NaN among them makes the value NaN. Returns true. */
-bool qb_median_value(struct qb_value *value, double *x, size_t n, const char *what);
+/* The median of independent observations x[n] with its order-statistics interval; `what` names an observation in the
+ * plural ("repeats"). A NaN among them makes the value NaN. Returns true. */
+bool qb_median_value(struct qb_value *value, const double *x, size_t n, const char *what);
 
-/* A quantile of x[n] without interval (`why`). Sorts x. n >= 1. Returns true. */
-bool qb_quantile_value(struct qb_value *value, double *x, size_t n, double p, const char *why);
+/* Quantile p of x[n], which fall into clusters id[n] (consecutive ids) of dependent observations, with its interval;
+ * id NULL: none is known, hence no interval. `clusters` names them in the plural ("chunks"). A NaN among x makes the
+ * value NaN. n >= 1. Returns true. */
+bool qb_quantile_value(struct qb_value *value, const double *x, const int32_t *id, size_t n, double p,
+                       const char *clusters);
 
-/* A share in percent: the mean of x[n], entries in [0, 1], which fall into clusters id[n] of dependent observations
- * ("prompts", "chunks"). Interval by cluster; Wilson when every entry is its own cluster and `binary`. When all
- * entries are 0 or all 1 the spread says nothing: then Wilson with a cluster as one observation. Returns true. */
-bool qb_rate_value(struct qb_value *value, const double *x, const int32_t *id, size_t n, bool binary,
-                   const char *clusters);
+/* The largest of x[n], which has no interval; NaN when one is. n >= 1. Returns true. */
+bool qb_largest_value(struct qb_value *value, const double *x, size_t n);
 
-/* The mean of x[n] with a cluster interval; exactly 0 everywhere gives [0, 0]. Returns true. */
-bool qb_cluster_mean(struct qb_value *value, const double *x, const int32_t *id, size_t n, const char *clusters);
+/* ---- means over clusters (sample.c) ---- */
+
+/* Totals of x[n] by cluster id[n] (consecutive ids) into a sample whose transform, kind, icc, unit and nonnegative are
+ * set. Entries with keep[i] 0 are left out (keep NULL: none), and so are clusters that none is left in; false: none is
+ * left at all. True without totals: memory ran out. */
+bool qb_sample_fill(struct qb_sample *sample, const double *x, const int32_t *id, const uint8_t *keep, size_t n);
+
+/* Value, interval, n and note of a sample, by the method that the coverage table names. A real mean of 0 in each
+ * cluster that transforms to `identity` (NaN: there is none) is identical arms, not chance: [identity, identity].
+ * Returns true. */
+bool qb_sample_value(const struct qb_sample *sample, double identity, struct qb_value *value);
 
 /* The calibrated variants' scalars, in greedy and teacher-forced alike. */
 bool qb_alpha(const struct qb_record *record, struct qb_value *value);
 bool qb_alpha_raw(const struct qb_record *record, struct qb_value *value);
+
+/* Calibration contexts found in the text that the cell evaluates, likewise. */
+bool qb_calibration_overlap(const struct qb_record *record, struct qb_value *value);
 
 #endif

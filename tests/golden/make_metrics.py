@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import warnings
 
 import mpmath
 import numpy
@@ -54,6 +55,71 @@ def cluster_interval(clusters):
     return {"clusters": clusters, "n": n, "mean": mean, "std_error": error, "t": t, "lo": mean - t * error, "hi": mean + t * error}
 
 
+BUCKETS = {"kl_p_under_25": (0, 0.25), "kl_p_25_50": (0.25, 0.5), "kl_p_50_75": (0.5, 0.75), "kl_p_75_90": (0.75, 0.9), "kl_p_over_90": (0.9, 2)}
+
+
+def teacher_forced():
+    """Twelve chunks of 32 positions; the last position of a chunk has no target."""
+    rng = numpy.random.default_rng(7)
+    chunks, size = 12, 32
+    n = chunks * size
+    kl = numpy.exp(numpy.repeat(rng.normal(-6, 0.5, chunks), size) + rng.normal(0, 1.6, n))
+    top_p = rng.beta(1.2, 0.8, n).astype(numpy.float32)
+    top_p[:4] = [0.25, 0.5, 0.75, 0.9]
+    top_p = top_p.astype(numpy.float64)  # edges belong to the upper bucket; 0.9 as float32 lies under the edge
+    target = rng.integers(0, 4, n)
+    reference = numpy.where(rng.random(n) < 0.6, target, rng.integers(0, 4, n))
+    ours = numpy.where(rng.random(n) < 0.85, reference, rng.integers(0, 4, n))
+    target[size - 1::size] = -1
+    right, reference_right, there = ours == target, reference == target, target >= 0
+    worst, tail = numpy.sort(kl)[::-1], 0.05 * n
+    whole = int(tail)
+    expected = {name: [float(kl[(top_p >= low) & (top_p < high)].mean()), int(((top_p >= low) & (top_p < high)).sum())]
+                for name, (low, high) in BUCKETS.items()}
+    expected["kl_cvar95"] = [float((worst[:whole].sum() + (tail - whole) * worst[whole]) / tail), n]
+    expected["kl_p99"], expected["kl_median"] = [float(numpy.quantile(kl, 0.99)), n], [float(numpy.median(kl)), n]
+    kept = int(there.sum())
+    share = lambda hits: [100.0 * float((hits & there).sum()) / kept, kept]
+    to_wrong, to_right = reference_right & ~right, ~reference_right & right
+    expected["accuracy"], expected["reference_accuracy"] = share(right), share(reference_right)
+    expected["flips"], expected["flips_to_wrong"], expected["flips_to_right"] = share(right != reference_right), share(to_wrong), share(to_right)
+    b, c = int((to_wrong & there).sum()), int((to_right & there).sum())
+    return {"chunks": chunks, "size": size, "kl": kl.tolist(), "reference_top_p": [float(p) for p in top_p], "target": target.tolist(),
+            "top_token": ours.tolist(), "reference_top_token": reference.tolist(), "expected": expected,
+            "mcnemar": {"to_wrong": b, "to_right": c, "p": float(stats.binomtest(b, b + c, 0.5).pvalue)}}
+
+
+def crossing(quantiles, heights):
+    """The first time at which a step function is at most 1/2; the estimator multiplies rounded ratios."""
+    at = [float(t) for t, h in zip(quantiles, heights) if h <= 0.5 + 1e-12]
+    return at[0] if at else None
+
+
+def divergence(agree, steps):
+    """scipy's Kaplan-Meier estimator and its log-log interval; Brookmeyer and Crowley's interval of the median."""
+    agree = numpy.array(agree)
+    # At S = 0 scipy has no interval, and its bound there is taken for 0.
+    curve = stats.ecdf(stats.CensoredData.right_censored(agree, agree == steps)).sf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interval = curve.confidence_interval(0.95, method="log-log")
+    bound = lambda side: numpy.where(curve.probabilities <= 0, 0, numpy.where(numpy.isnan(side.probabilities), 1, side.probabilities))
+    return {"agree": agree.tolist(), "steps": steps, "median": crossing(curve.quantiles, curve.probabilities),
+            "lo": crossing(curve.quantiles, bound(interval.low)), "hi": crossing(curve.quantiles, bound(interval.high)),
+            "mean": float(agree.mean()), "survival": {str(k): 100.0 * float((agree >= k).mean()) for k in (25, 50, 100)},
+            "diverged_share": 100.0 * float((agree < steps).mean())}
+
+
+def divergences():
+    rng = numpy.random.default_rng(8)
+    yield divergence(numpy.minimum(rng.geometric(0.02, 24), 120), 120)
+    yield divergence(numpy.minimum(rng.geometric(0.006, 24), 120), 120)
+    yield divergence(rng.integers(0, 60, 9), 120)
+    yield divergence([5, 5, 5, 120, 120], 120)
+    yield divergence([120, 120, 120], 120)
+    yield divergence([25, 50, 100, 24, 49, 99], 110)
+
+
 def main():
     logits = [{"name": name, "ref": ref, "var": var, "target": target, "kl_ref_var": kl(ref, var), "kl_var_ref": kl(var, ref),
                "nll_ref": nll(ref, target), "nll_var": nll(var, target), "top1_ref": top(ref, 1)[0], "top1_var": top(var, 1)[0],
@@ -74,8 +140,10 @@ def main():
               "cluster_t_95_note": "ratio estimator; with equal cluster sizes it equals the plain t interval of the cluster means",
               "equal_size_check": {"means": [2.0, 3.0, 2.0 / 3.0],
                                    "interval": [float(v) for v in stats.t.interval(0.95, 2, 17.0 / 9.0, stats.sem([2.0, 3.0, 2.0 / 3.0]))]},
-              "wilson_95": wilson}
-    (HERE / "metrics.json").write_text(json.dumps(result, indent=None).replace('{"name"', '\n{"name"').replace('{"hits"', '\n{"hits"') + "\n")
+              "wilson_95": wilson,
+              "teacher_forced": teacher_forced(),
+              "divergence": list(divergences())}
+    (HERE / "metrics.json").write_text(json.dumps(result, indent=None).replace('{"name"', '\n{"name"').replace('{"hits"', '\n{"hits"').replace('{"agree"', '\n{"agree"') + "\n")
 
 
 if __name__ == "__main__":

@@ -55,11 +55,18 @@ Test(greedy, interval_is_over_prompts)
 {
     struct qb_record record = diverging((size_t[]){20, 40, 20, 40}, 4);
     struct qb_value rate = must("greedy", &record, "match_rate");
-    /* cluster means 0.5, 1, 0.5, 1: mean 0.75, standard error sqrt(1/12)/2, t(3) = 3.1824463 */
+    struct qb_clusters totals = {(double[]){20, 40, 20, 40}, (double[]){40, 40, 40, 40}, 4};
+    struct qb_interval interval;
+    cr_assert(qb_mean_interval(&totals, QB_KIND_SHARE, qb_interval_method_for(QB_KIND_SHARE, 4), 0.95, 1, &interval));
     cr_assert_float_eq(rate.value, 75, 1e-12);
-    cr_assert_float_eq(rate.lo, 75 - 100 * 3.182446305284263 * sqrt(1.0 / 12) / 2, 1e-9);
-    cr_assert_eq(rate.hi, 100, "clamped");
+    cr_assert_float_eq(rate.lo, 100 * interval.lo, 1e-9);
+    cr_assert_float_eq(rate.hi, fmin(100 * interval.hi, 100), 1e-9);
+    cr_assert(rate.lo < 60 && rate.hi > 90, "160 independent steps would give 67.8 to 81.1: %g to %g", rate.lo,
+              rate.hi);
     cr_assert_eq(rate.flags, 0);
+    cr_assert_not_null(strstr(rate.note, "over 4 prompts"), "%s", rate.note);
+    rate = must("greedy", &record, "margin_median");
+    cr_assert(rate.value == 19.5 && rate.n == 4 * STEPS && strstr(rate.note, "over 4 prompts"), "%s", rate.note);
     cr_assert_eq(must("greedy", &record, "first_divergence").value, 30);
     cr_assert_eq(must("greedy", &record, "first_divergence_min").value, 20);
     cr_assert_eq(must("greedy", &record, "diverged_share").value, 50);
@@ -75,6 +82,7 @@ Test(greedy, no_divergence_reports_the_steps)
     cr_assert_eq(must("greedy", &record, "diverged_share").value, 0);
     cr_assert_eq(rate.value, 100);
     cr_assert(rate.lo < 50 && rate.hi == 100, "two equal prompts prove little: %g", rate.lo);
+    cr_assert_not_null(strstr(rate.note, "no spread: a prompt counts once"), "%s", rate.note);
     qb_record_free(&record);
 }
 
@@ -145,6 +153,31 @@ Test(greedy, sound_runs_are_not_flagged)
     record = same(short_tail, STEPS, 2); /* three equal tokens at the end: a cycle, but no looping run */
     cr_assert_eq(must("greedy", &record, "cycle_length").value, 1);
     cr_assert_not(must("greedy", &record, "match_rate").flags & QB_FLAG_DEGENERATE);
+    qb_record_free(&record);
+}
+
+static int32_t two_kinds(size_t step)
+{
+    return wild(0, step) % 2;
+}
+static int32_t three_kinds(size_t step)
+{
+    return wild(0, step) % 3;
+}
+
+Test(greedy, few_distinct_tokens_are_counted)
+{
+    struct qb_record record = same(two_kinds, STEPS, 2);
+    cr_assert_eq(must("greedy", &record, "unique_tokens").value, 2);
+    struct qb_value rate = must("greedy", &record, "match_rate");
+    cr_assert_not_null(strstr(rate.note, "few distinct tokens"), "2 are few: %s", rate.note);
+    qb_record_free(&record);
+    record = same(three_kinds, STEPS, 2);
+    cr_assert_eq(must("greedy", &record, "unique_tokens").value, 3);
+    cr_assert_not(must("greedy", &record, "match_rate").flags & QB_FLAG_DEGENERATE, "3 are over 5%% of 40, which is 2");
+    qb_record_free(&record);
+    record = same(two_kinds, 9, 2);
+    cr_assert_not(must("greedy", &record, "match_rate").flags & QB_FLAG_DEGENERATE, "9 steps are too few to say");
     qb_record_free(&record);
 }
 

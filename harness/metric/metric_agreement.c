@@ -1,0 +1,180 @@
+/* Metrics of `teacher-forced` on the first-ranked tokens: do the arms agree, and are they right, that is, name the
+ * token that follows in the text? Flips after Dutta et al. (2024), "Accuracy is Not All You Need", arXiv 2407.09141: a
+ * variant can keep its accuracy and still answer differently. */
+#include "base/mem.h"
+#include "metric/chunks.h"
+
+static bool share_of(const struct qb_record *record, const char *name, double whole, struct qb_sample *sample)
+{
+    size_t n = 0;
+    double *x = qb_doubles(record, name, &n);
+    for (size_t i = 0; x && i < n; i++)
+        x[i] /= whole;
+    *sample = qb_chunk_share;
+    return qb_sample_by_chunk(record, x, NULL, n, sample);
+}
+
+static bool top1_agreement(const struct qb_record *record, struct qb_sample *sample)
+{
+    return share_of(record, "top1", 1, sample);
+}
+
+static bool top10_overlap(const struct qb_record *record, struct qb_sample *sample)
+{
+    return share_of(record, "overlap10", 10, sample);
+}
+
+struct answers {
+    size_t count;
+    const int32_t *chunk, *target, *ours, *theirs; /* [count]; target under 0: none */
+};
+
+static bool load_answers(const struct qb_record *record, struct answers *a)
+{
+    const struct qb_array *ours = qb_record_get(record, "top_token", QB_I32, 1);
+    size_t n = ours ? ours->count : 0;
+    if (n == 0)
+        return false;
+    *a = (struct answers){.count = n, .ours = ours->data};
+    a->theirs = qb_shaped(record, "reference_top_token", QB_I32, n, 0);
+    a->chunk = qb_shaped(record, "chunk", QB_I32, n, 0);
+    a->target = qb_shaped(record, "target", QB_I32, n, 0);
+    return a->theirs && a->chunk && a->target;
+}
+
+/* Outcomes of a position, as a bit each in a set. */
+enum { BOTH_WRONG = 1, TO_WRONG = 2, TO_RIGHT = 4, BOTH_RIGHT = 8 };
+
+static unsigned outcome(const struct answers *a, size_t i)
+{
+    bool ours = a->ours[i] == a->target[i], theirs = a->theirs[i] == a->target[i];
+    if (ours == theirs)
+        return ours ? BOTH_RIGHT : BOTH_WRONG;
+    return ours ? TO_RIGHT : TO_WRONG;
+}
+
+/* The share of positions with a target whose outcome is in the set. */
+static bool outcomes(const struct qb_record *record, unsigned set, struct qb_sample *sample)
+{
+    struct qb_error err = {0};
+    struct answers a;
+    if (!load_answers(record, &a))
+        return false;
+    double *x = qb_alloc(a.count, sizeof *x, "answers", &err);
+    uint8_t *keep = qb_alloc(a.count, 1, "positions with a target", &err);
+    bool there = true; /* without totals: memory ran out */
+    *sample = qb_chunk_share;
+    for (size_t i = 0; x && keep && i < a.count; i++) {
+        keep[i] = a.target[i] >= 0;
+        x[i] = (outcome(&a, i) & set) != 0;
+    }
+    if (x && keep)
+        there = qb_sample_fill(sample, x, a.chunk, keep, a.count);
+    qb_free(keep);
+    qb_free(x);
+    return there;
+}
+
+static bool accuracy(const struct qb_record *record, struct qb_sample *sample)
+{
+    return outcomes(record, TO_RIGHT | BOTH_RIGHT, sample);
+}
+
+static bool reference_accuracy(const struct qb_record *record, struct qb_sample *sample)
+{
+    return outcomes(record, TO_WRONG | BOTH_RIGHT, sample);
+}
+
+static bool flips(const struct qb_record *record, struct qb_sample *sample)
+{
+    return outcomes(record, TO_WRONG | TO_RIGHT, sample);
+}
+
+static bool flips_to_wrong(const struct qb_record *record, struct qb_sample *sample)
+{
+    return outcomes(record, TO_WRONG, sample);
+}
+
+static bool flips_to_right(const struct qb_record *record, struct qb_sample *sample)
+{
+    return outcomes(record, TO_RIGHT, sample);
+}
+
+/* Do flips favour a side? The test takes positions for independent draws. */
+static void remark_flips(const struct qb_record *record, struct qb_value *value)
+{
+    struct answers a;
+    uint64_t to_wrong = 0, to_right = 0;
+    if (!load_answers(record, &a))
+        return;
+    for (size_t i = 0; i < a.count; i++) {
+        unsigned is = a.target[i] >= 0 ? outcome(&a, i) : 0;
+        to_wrong += is == TO_WRONG;
+        to_right += is == TO_RIGHT;
+    }
+    qb_note(value, "%llu to wrong, %llu to right: McNemar's exact p %.3g, positions taken as independent",
+            (unsigned long long)to_wrong, (unsigned long long)to_right, qb_mcnemar(to_wrong, to_right));
+    qb_uniform_remark(record, value);
+}
+
+#define TF "teacher-forced"
+const struct qb_metric qb_metrics_agreement[] = {
+    {.name = "top1_agreement",
+     .experiment = TF,
+     .unit = "%",
+     .direction = QB_HIGHER_IS_BETTER,
+     .description = "positions where both arms rank the same token first",
+     .sample = top1_agreement,
+     .remark = qb_uniform_remark,
+     .has_identity = true,
+     .identity = 100},
+    {.name = "top10_overlap",
+     .experiment = TF,
+     .unit = "%",
+     .direction = QB_HIGHER_IS_BETTER,
+     .description = "shared tokens of the two top-10 lists",
+     .sample = top10_overlap,
+     .remark = qb_uniform_remark,
+     .has_identity = true,
+     .identity = 100},
+    {.name = "accuracy",
+     .experiment = TF,
+     .unit = "%",
+     .direction = QB_HIGHER_IS_BETTER,
+     .description = "positions whose first-ranked token is the one that follows in the text",
+     .sample = accuracy},
+    {.name = "reference_accuracy",
+     .experiment = TF,
+     .unit = "%",
+     .direction = QB_NEUTRAL,
+     .description = "accuracy of the reference",
+     .sample = reference_accuracy},
+    {.name = "flips",
+     .experiment = TF,
+     .unit = "%",
+     .direction = QB_LOWER_IS_BETTER,
+     .description = "positions where one arm's first-ranked token is right and the other's wrong",
+     .sample = flips,
+     .remark = remark_flips,
+     .has_identity = true,
+     .identity = 0},
+    {.name = "flips_to_wrong",
+     .experiment = TF,
+     .unit = "%",
+     .direction = QB_LOWER_IS_BETTER,
+     .description = "positions that the reference gets right and the variant wrong",
+     .sample = flips_to_wrong,
+     .remark = qb_uniform_remark,
+     .has_identity = true,
+     .identity = 0},
+    {.name = "flips_to_right",
+     .experiment = TF,
+     .unit = "%",
+     .direction = QB_NEUTRAL,
+     .description = "positions that the reference gets wrong and the variant right",
+     .sample = flips_to_right,
+     .remark = qb_uniform_remark,
+     .has_identity = true,
+     .identity = 0},
+    {0},
+};
