@@ -1,0 +1,198 @@
+/* qinsbench baseline: accept result files as the baseline of later gates, show one. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "gate_output.h"
+
+enum { OUT, FORCE, REASON, RULES };
+static const struct qb_flag flags[] = {
+    {"out", 'o', "FILE", "accept: the baseline to write"},
+    {"force", 0, NULL, "accept: take failed, degenerate, unresolved or contaminated cells too; needs --reason"},
+    {"reason", 0, "TEXT", "accept: why; it is written into the baseline"},
+    {"rules", 0, "FILE", "accept: which metrics are gated (default: the shipped data/gate/default.yaml)"},
+    {0}};
+static const struct qb_usage usage = {
+    .name = "baseline",
+    .synopsis = "accept RESULT.h5 [MORE.h5 ...] -o BASELINE.json [options] | show BASELINE.json",
+    .summary =
+        "accept writes what the gated metrics of a result file are, as a small JSON file for git, and prints what\n"
+        "moved against the file that was there. Several result files of one suite tell how much speed varies from\n"
+        "run to run. show prints what a baseline holds.",
+    .flags = flags,
+    .examples = "  qinsbench baseline accept results/source.h5 -o data/baselines/source.json\n"
+                "  qinsbench baseline accept r1.h5 r2.h5 r3.h5 -o speed.json\n"
+                "  qinsbench baseline show data/baselines/source.json",
+};
+
+struct request {
+    const char *out, *reason, *rules;
+    bool force;
+};
+
+/* All result files as one baseline. */
+static enum qb_status load_runs(char **paths, size_t count, struct qb_baseline **baseline, struct qb_error *err)
+{
+    if (qb_baseline_load(paths[0], baseline, err))
+        return err->status;
+    for (size_t i = 1; i < count && !err->status; i++) {
+        struct qb_baseline *more = NULL;
+        if (!qb_baseline_load(paths[i], &more, err))
+            qb_baseline_add_run(*baseline, more, err);
+        qb_baseline_free(more);
+    }
+    return err->status;
+}
+
+/* Says what is refused; true: it may go on, by force or because there is nothing. */
+static bool may_accept(const struct request *r, const struct qb_baseline *baseline, const struct qb_gate_rules *rules)
+{
+    struct qb_text why = {0};
+    size_t count = qb_baseline_refusals(baseline, rules, &why);
+    if (count && !r->force)
+        qb_complain("%s: %zu value%s no baseline should rest on; drop the cells, change the rules, or --force with a "
+                    "--reason:\n%s",
+                    baseline->path, count, count == 1 ? "" : "s", why.data ? why.data : "");
+    qb_text_free(&why);
+    return !count || r->force;
+}
+
+/* What moved against the file that is there, to stdout. */
+static int print_moved(const struct request *r, const struct qb_baseline *baseline)
+{
+    struct qb_error err = {0};
+    struct qb_baseline *old = NULL;
+    struct qb_text out = {0};
+    int code = QB_EXIT_DONE;
+    if (!qb_file_exists(r->out)) {
+        qb_text_add(&out, "%s: new, %zu cells\n", r->out, baseline->count);
+    } else if (qb_baseline_load(r->out, &old, &err)) {
+        qb_complain("%s; nothing to compare with", err.message);
+    } else {
+        if (old->edited)
+            qb_complain("%s was edited by hand: its digest is not that of its content", r->out);
+        size_t count = qb_baseline_moved(old, baseline, &out);
+        qb_text_add(&out, "%s: %zu moved, %zu cells\n", r->out, count, baseline->count);
+    }
+    code = qb_print(&out);
+    qb_baseline_free(old);
+    qb_text_free(&out);
+    return code;
+}
+
+/* Does `path` hold, or lack, what may be replaced? A result file must not be lost by a slip. */
+static enum qb_status replaceable(const char *path, struct qb_error *err)
+{
+    size_t n = strlen(path);
+    if (n >= 5 && strcmp(path + n - 5, ".json") == 0)
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT, "-o %s: expected a name that ends in .json", path);
+}
+
+static int write_baseline(const struct request *r, const struct qb_baseline *baseline)
+{
+    struct qb_error err = {0};
+    struct qb_text text = {0};
+    qb_baseline_print(baseline, &text);
+    enum qb_status s = text.failed ? qb_fail(&err, QB_ERR_MEMORY, "%s: no memory for the baseline", r->out)
+                                   : qb_file_replace(r->out, text.data, text.size, &err);
+    qb_text_free(&text);
+    return s ? qb_complain_error(&err) : QB_EXIT_DONE;
+}
+
+static int accept_runs(const struct request *r, char **paths, size_t count)
+{
+    struct qb_error err = {0};
+    struct qb_baseline *baseline = NULL;
+    struct qb_gate_rules *rules = NULL;
+    int code = QB_EXIT_SHORT;
+    if (replaceable(r->out, &err) || qb_open_rules(r->rules, &rules, &err) ||
+        load_runs(paths, count, &baseline, &err)) {
+        code = qb_complain_error(&err);
+    } else if (may_accept(r, baseline, rules)) {
+        qb_free(baseline->reason);
+        baseline->forced = r->force;
+        baseline->reason = qb_strdup(r->reason ? r->reason : "", &err);
+        qb_baseline_keep_gated(baseline, rules);
+        code = !baseline->reason ? qb_complain_error(&err) : print_moved(r, baseline);
+        if (code == QB_EXIT_DONE)
+            code = write_baseline(r, baseline);
+    }
+    qb_baseline_free(baseline);
+    qb_gate_rules_free(rules);
+    return code;
+}
+
+static void show_cell(const struct qb_baseline_cell *cell, struct qb_text *out)
+{
+    static const char *const states[] = {"", " (failed)", " (skipped)"};
+    char text[32];
+    qb_text_add(out, "%s/%s/%s%s  inputs %.12s  model %.12s", cell->model, cell->variant, cell->experiment,
+                states[cell->state], cell->inputs[0] ? cell->inputs : "-",
+                cell->model_sha256[0] ? cell->model_sha256 : "-");
+    for (size_t i = 0; i < cell->codec_count; i++)
+        qb_text_add(out, "  %s/%s", cell->codecs[i].id, cell->codecs[i].version);
+    if (cell->tensor_count)
+        qb_text_add(out, "  %zu tensors", cell->tensor_count);
+    qb_text_add(out, "\n");
+    for (size_t i = 0; i < cell->metric_count; i++) {
+        const struct qb_baseline_metric *metric = &cell->metrics[i];
+        qb_text_add(out, "  %-24s %s %s", metric->name, qb_short_number(metric->value, text), metric->unit);
+        if (metric->sample.sum)
+            qb_text_add(out, ", %zu clusters", metric->sample.clusters);
+        if (metric->runs)
+            qb_text_add(out, ", %zu run%s", metric->run_count, metric->run_count == 1 ? "" : "s");
+        qb_text_add(out, "\n");
+    }
+}
+
+static int show(const char *path)
+{
+    struct qb_error err = {0};
+    struct qb_baseline *b = NULL;
+    struct qb_text out = {0};
+    if (qb_baseline_load(path, &b, &err))
+        return qb_complain_error(&err);
+    qb_text_add(&out, "%s: suite %s, %zu cells, %zu run%s, program %s, %s, %s, %s threads\n", path, b->suite, b->count,
+                b->runs, b->runs == 1 ? "" : "s", b->program, b->cpu, b->isa, b->threads);
+    if (b->forced)
+        qb_text_add(&out, "accepted by force: %s\n", b->reason);
+    else if (b->reason[0])
+        qb_text_add(&out, "accepted: %s\n", b->reason);
+    for (size_t i = 0; i < b->count; i++)
+        show_cell(&b->cells[i], &out);
+    int code = qb_print(&out);
+    if (code == QB_EXIT_DONE && b->edited) {
+        qb_complain("%s was edited: its digest is not that of its content", path);
+        code = QB_EXIT_SHORT;
+    }
+    qb_baseline_free(b);
+    qb_text_free(&out);
+    return code;
+}
+
+int qb_command_baseline(int argc, char **argv)
+{
+    struct qb_flags parse = {.usage = &usage};
+    struct request r = {0};
+    int flag;
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
+        const char **texts[] = {[OUT] = &r.out, [REASON] = &r.reason, [RULES] = &r.rules};
+        if (flag == FORCE)
+            r.force = true;
+        else
+            *texts[flag] = optarg;
+    }
+    if (flag == QB_FLAG_STOP)
+        return parse.code;
+    const char *verb = optind < argc ? argv[optind] : "";
+    int left = argc - optind - 1;
+    if (strcmp(verb, "show") == 0 && left == 1)
+        return show(argv[optind + 1]);
+    if (strcmp(verb, "accept") != 0 || left < 1 || !r.out)
+        return qb_complain("baseline: expected 'accept RESULT.h5 -o FILE.json' or 'show FILE.json' (qinsbench baseline "
+                           "--help)");
+    if (r.force && (!r.reason || !r.reason[strspn(r.reason, " \t\n")]))
+        return qb_complain("baseline: --force needs a --reason, which is written into the baseline");
+    return accept_runs(&r, argv + optind + 1, (size_t)left);
+}

@@ -1,0 +1,218 @@
+/* qinsbench compare: two result files, or two variants of one. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gate/compare.h"
+#include "gate_output.h"
+
+enum { METRIC, ONLY, VARIANTS, OUTPUT };
+static const struct qb_flag flags[] = {
+    {"metric", 0, "GLOB", "metrics to compare"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"variants", 0, "A,B", "compare two variants of one result file"},
+    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {0}};
+static const struct qb_usage usage = {
+    .name = "compare",
+    .synopsis = "A.h5 B.h5 [options] | RESULT.h5 --variants A,B [options]",
+    .summary =
+        "Prints every metric that both have, the difference B - A with its 95% interval and p value, and p adjusted\n"
+        "over the whole table (Holm, Benjamini-Hochberg). Equal inputs are compared pairwise, cluster by cluster; "
+        "others\n"
+        "as independent samples, which the note says. top1_agreement has McNemar's exact test beside it.",
+    .flags = flags,
+    .examples = "  qinsbench compare old.h5 new.h5 --metric 'kl_*'\n"
+                "  qinsbench compare results/source.h5 --variants pattern-a,int8-channel --only 'kjv-*'",
+};
+
+struct request {
+    const char *a, *b; /* files; b NULL with variants */
+    const char *metric;
+    char variants[2][128], only[3][256];
+    enum qb_output output;
+};
+
+static enum qb_status parse_variants(const char *text, struct request *r, struct qb_error *err)
+{
+    size_t n = strcspn(text, ",");
+    const char *second = text[n] ? text + n + 1 : "";
+    if (n == 0 || n >= sizeof r->variants[0] || !*second || strchr(second, ',') ||
+        strlen(second) >= sizeof r->variants[1])
+        return qb_fail(err, QB_ERR_INPUT, "--variants: expected two names with a comma between, found '%s'", text);
+    snprintf(r->variants[0], sizeof r->variants[0], "%.*s", (int)n, text);
+    snprintf(r->variants[1], sizeof r->variants[1], "%s", second);
+    return QB_OK;
+}
+
+/* QB_FLAG_END: go on; else the exit code. */
+static int parse(int argc, char **argv, struct request *r)
+{
+    struct qb_flags parse = {.usage = &usage};
+    struct qb_error err = {0};
+    int flag;
+    *r = (struct request){.metric = "*"};
+    qb_parse_only(NULL, r->only, &err);
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
+        enum qb_status s = QB_OK;
+        if (flag == METRIC)
+            r->metric = optarg;
+        else
+            s = flag == ONLY       ? qb_parse_only(optarg, r->only, &err)
+                : flag == VARIANTS ? parse_variants(optarg, r, &err)
+                                   : qb_parse_output(optarg, &r->output, &err);
+        if (s)
+            return qb_complain_error(&err);
+    }
+    if (flag == QB_FLAG_STOP)
+        return parse.code;
+    int files = argc - optind, expected = r->variants[0][0] ? 1 : 2;
+    if (files != expected)
+        return qb_complain("compare: expected %s, found %d (qinsbench compare --help)",
+                           expected == 2 ? "two result files, or one and --variants A,B"
+                                         : "one result file with "
+                                           "--variants",
+                           files);
+    r->a = argv[optind];
+    r->b = expected == 2 ? argv[optind + 1] : NULL;
+    return QB_FLAG_END;
+}
+
+/* ---- output ---- */
+
+static void interval_text(const struct qb_compare_row *row, struct qb_text *out)
+{
+    char text[32];
+    qb_text_add(out, "%s", qb_short_number(row->difference, text));
+    if (isfinite(row->lo) && isfinite(row->hi))
+        qb_text_add(out, " [%.4g, %.4g]", row->lo, row->hi);
+    qb_text_add(out, " %s", row->difference_unit);
+}
+
+static void console_row(const struct qb_compare_row *row, bool variants, struct qb_text *out)
+{
+    char a[32], b[32];
+    struct qb_text difference = {0};
+    interval_text(row, &difference);
+    qb_text_add(out, "    %-22s %12s %12s  %-40s", row->metric, qb_short_number(row->a, a), qb_short_number(row->b, b),
+                difference.data ? difference.data : "");
+    if (isfinite(row->p))
+        qb_text_add(out, "  p %-8.2g Holm %-8.2g BH %-8.2g", row->p, row->holm, row->bh);
+    if (isfinite(row->p) && !row->paired)
+        qb_text_add(out, " unpaired");
+    qb_text_add(out, "\n");
+    if (isfinite(row->mcnemar) && (variants || row->a_alone + row->b_alone))
+        qb_text_add(out, "      McNemar exact p %.2g: %llu positions agree in A alone, %llu in B alone\n", row->mcnemar,
+                    (unsigned long long)row->a_alone, (unsigned long long)row->b_alone);
+    qb_text_free(&difference);
+}
+
+static void console(const struct request *r, const struct qb_compare *compare, struct qb_text *out)
+{
+    const struct qb_compare_row *last = NULL;
+    qb_text_add(out, "A: %s\nB: %s\n", r->b ? r->a : r->variants[0], r->b ? r->b : r->variants[1]);
+    for (size_t i = 0; i < compare->count; i++) {
+        const struct qb_compare_row *row = &compare->rows[i];
+        if (!last || strcmp(last->model, row->model) != 0 || strcmp(last->experiment, row->experiment) != 0 ||
+            strcmp(last->variant, row->variant) != 0)
+            qb_text_add(out, "\n%s/%s/%s\n    %-22s %12s %12s  %s\n", row->model, row->variant, row->experiment,
+                        "metric", "A", "B", "B - A");
+        console_row(row, !r->b, out);
+        if (row->note[0] && (row->testable || !isfinite(row->difference)))
+            qb_text_add(out, "      %s\n", row->note);
+        last = row;
+    }
+    qb_text_add(out, "\np: two-sided, of no difference; adjusted over the %zu tests of this table\n", compare->family);
+}
+
+static void listing(const struct qb_compare *compare, enum qb_output output, struct qb_text *out)
+{
+    static const char *const columns[] = {
+        "model",      "variant", "other",    "experiment",      "metric", "unit", "a",  "b",
+        "difference", "lo",      "hi",       "difference_unit", "p",      "holm", "bh", "mcnemar",
+        "a_alone",    "b_alone", "clusters", "paired",          "note",   NULL};
+    static const bool numeric[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0};
+    struct qb_listing table = {.columns = columns, .numeric = numeric};
+    for (size_t i = 0; i < compare->count; i++) {
+        const struct qb_compare_row *row = &compare->rows[i];
+        double numbers[] = {row->a, row->b,    row->difference, row->lo,     row->hi,
+                            row->p, row->holm, row->bh,         row->mcnemar};
+        struct qb_text texts[12] = {0};
+        for (size_t k = 0; k < 9; k++)
+            qb_csv_number(&texts[k], numbers[k]);
+        qb_text_add(&texts[9], "%llu", (unsigned long long)row->a_alone);
+        qb_text_add(&texts[10], "%llu", (unsigned long long)row->b_alone);
+        qb_text_add(&texts[11], "%zu", row->clusters);
+        const char *values[] = {row->model,    row->variant,   row->other,     row->experiment,
+                                row->metric,   row->unit,      texts[0].data,  texts[1].data,
+                                texts[2].data, texts[3].data,  texts[4].data,  row->difference_unit,
+                                texts[5].data, texts[6].data,  texts[7].data,  texts[8].data,
+                                texts[9].data, texts[10].data, texts[11].data, row->paired ? "yes" : "no",
+                                row->note};
+        qb_listing_add(&table, values);
+        for (size_t k = 0; k < 12; k++)
+            qb_text_free(&texts[k]);
+    }
+    qb_listing_print(&table, output, out);
+    qb_listing_free(&table);
+}
+
+/* ---- the command ---- */
+
+static int print(const struct request *r, const struct qb_compare *compare)
+{
+    struct qb_text out = {0};
+    if (compare->count == 0)
+        return qb_complain("compare: no metric that both have (%s)",
+                           r->b ? "the same model, variant and experiment" : "the same model and experiment");
+    if (r->output == QB_OUTPUT_CONSOLE)
+        console(r, compare, &out);
+    else
+        listing(compare, r->output, &out);
+    int code = qb_print(&out);
+    qb_text_free(&out);
+    return code;
+}
+
+static enum qb_status open_arm(const char *path, struct qb_result **result, struct qb_baseline **cells,
+                               struct qb_compare_arm *arm, struct qb_error *err)
+{
+    if (qb_result_open(path, result, err) || qb_baseline_from_result(*result, cells, err))
+        return err->status;
+    arm->result = *result;
+    arm->cells = *cells;
+    return QB_OK;
+}
+
+int qb_command_compare(int argc, char **argv)
+{
+    struct request r;
+    struct qb_error err = {0};
+    struct qb_result *results[2] = {NULL, NULL};
+    struct qb_baseline *cells[2] = {NULL, NULL};
+    struct qb_compare_arm a = {0}, b = {0};
+    struct qb_compare *compare = NULL;
+    int code = parse(argc, argv, &r);
+    if (code != QB_FLAG_END)
+        return code;
+    const char *only[3] = {r.only[0], r.only[1], r.only[2]};
+    enum qb_status s = open_arm(r.a, &results[0], &cells[0], &a, &err);
+    if (!s && r.b) {
+        s = open_arm(r.b, &results[1], &cells[1], &b, &err);
+    } else if (!s) {
+        b = a;
+        a.variant = r.variants[0];
+        b.variant = r.variants[1];
+        only[1] = "*";
+    }
+    if (!s)
+        s = qb_compare_run(&a, &b, only, r.metric, &compare, &err);
+    code = s ? qb_complain_error(&err) : print(&r, compare);
+    qb_compare_free(compare);
+    for (size_t i = 0; i < 2; i++) {
+        qb_baseline_free(cells[i]);
+        qb_result_close(results[i]);
+    }
+    return code;
+}

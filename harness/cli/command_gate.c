@@ -1,0 +1,155 @@
+/* qinsbench gate: a result file against a baseline, with an exit code that CI understands. */
+#include <string.h>
+
+#include "base/file.h"
+#include "gate_output.h"
+
+enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, ONLY };
+static const struct qb_flag flags[] = {
+    {"baseline", 'b', "FILE", "a baseline (JSON) or another result file"},
+    {"rules", 0, "FILE", "rules (default: the shipped data/gate/default.yaml)"},
+    {"junit", 0, "FILE", "write the verdicts as JUnit XML too"},
+    {"markdown", 0, "FILE", "write them as Markdown too"},
+    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"fresh-inputs", 0, NULL, "changed inputs are fresh draws, not a fault: compare unpaired"},
+    {"alpha", 0, "RATE", "error rate of all tests together (default 0.05)"},
+    {"allow-inconclusive", 0, NULL, "exit 0 when nothing failed but something stayed open"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {0}};
+static const struct qb_usage usage = {
+    .name = "gate",
+    .synopsis = "RESULT.h5 --baseline FILE [options]",
+    .summary =
+        "Compares a result file with a baseline, metric by metric, by rules with margins. A row is pass, fail,\n"
+        "inconclusive (too little data to say) or new. Exits 0 when all is pass or new, 1 when something failed,\n"
+        "4 when nothing failed but something is inconclusive.",
+    .flags = flags,
+    .examples = "  qinsbench gate results/source.h5 --baseline data/baselines/source.json\n"
+                "  qinsbench gate new.h5 --baseline old.h5 --junit gate.xml --markdown gate.md",
+};
+
+struct request {
+    const char *result, *baseline, *rules, *junit, *markdown;
+    enum qb_output output;
+    bool fresh, allow;
+    double alpha;
+    char only[3][256];
+};
+
+static enum qb_status take(int flag, const char *value, struct request *r, struct qb_error *err)
+{
+    switch (flag) {
+    case BASELINE:
+        r->baseline = value;
+        break;
+    case RULES:
+        r->rules = value;
+        break;
+    case JUNIT:
+        r->junit = value;
+        break;
+    case MARKDOWN:
+        r->markdown = value;
+        break;
+    case OUTPUT:
+        return qb_parse_output(value, &r->output, err);
+    case FRESH:
+        r->fresh = true;
+        break;
+    case ALPHA:
+        return qb_parse_share("--alpha", value, 1e-6, 0.5, &r->alpha, err);
+    case ALLOW:
+        r->allow = true;
+        break;
+    default:
+        return qb_parse_only(value, r->only, err);
+    }
+    return QB_OK;
+}
+
+/* QB_FLAG_END: go on; else the exit code. */
+static int parse(int argc, char **argv, struct request *r)
+{
+    struct qb_flags parse = {.usage = &usage};
+    struct qb_error err = {0};
+    int flag;
+    *r = (struct request){.alpha = 0.05};
+    qb_parse_only(NULL, r->only, &err);
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
+        if (take(flag, optarg, r, &err))
+            return qb_complain_error(&err);
+    if (flag == QB_FLAG_STOP)
+        return parse.code;
+    if (argc - optind != 1)
+        return qb_complain("gate: expected one result file, found %d (qinsbench gate --help)", argc - optind);
+    if (!r->baseline)
+        return qb_complain("gate: expected --baseline FILE (qinsbench gate --help)");
+    r->result = argv[optind];
+    return QB_FLAG_END;
+}
+
+static enum qb_status write_report(const char *path, void (*print)(const struct qb_gate *, struct qb_text *),
+                                   const struct qb_gate *gate, struct qb_error *err)
+{
+    struct qb_text text = {0};
+    enum qb_status s = QB_OK;
+    if (!path)
+        return QB_OK;
+    print(gate, &text);
+    s = text.failed ? qb_fail(err, QB_ERR_MEMORY, "%s: no memory for the report", path)
+                    : qb_file_replace(path, text.data, text.size, err);
+    qb_text_free(&text);
+    return s;
+}
+
+static int exit_code(const struct qb_gate *gate, bool allow)
+{
+    if (gate->count == 0)
+        return qb_complain("gate: --only leaves no cell to compare");
+    if (gate->verdicts[QB_GATE_FAIL])
+        return QB_EXIT_SHORT;
+    return gate->verdicts[QB_GATE_INCONCLUSIVE] && !allow ? QB_EXIT_INCONCLUSIVE : QB_EXIT_DONE;
+}
+
+static int report(const struct request *r, const struct qb_gate *gate)
+{
+    struct qb_error err = {0};
+    struct qb_text out = {0};
+    int code = QB_EXIT_INPUT;
+    if (write_report(r->junit, qb_gate_junit, gate, &err) ||
+        write_report(r->markdown, qb_gate_markdown_report, gate, &err)) {
+        qb_complain_error(&err);
+    } else {
+        qb_gate_print(gate, r->output, &out);
+        code = qb_print(&out);
+        code = code == QB_EXIT_DONE ? exit_code(gate, r->allow) : code;
+    }
+    qb_text_free(&out);
+    return code;
+}
+
+int qb_command_gate(int argc, char **argv)
+{
+    struct request r;
+    struct qb_error err = {0};
+    struct qb_baseline *result = NULL, *baseline = NULL;
+    struct qb_gate_rules *rules = NULL;
+    struct qb_gate *gate = NULL;
+    int code = parse(argc, argv, &r);
+    if (code != QB_FLAG_END)
+        return code;
+    struct qb_gate_options options = {
+        .alpha = r.alpha, .fresh_inputs = r.fresh, .only = {r.only[0], r.only[1], r.only[2]}};
+    if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||
+        qb_baseline_load(r.baseline, &baseline, &err)) {
+        code = qb_complain_error(&err);
+    } else {
+        options.rules = rules;
+        code = qb_gate_run(result, baseline, &options, &gate, &err) ? qb_complain_error(&err) : report(&r, gate);
+    }
+    qb_gate_free(gate);
+    qb_baseline_free(baseline);
+    qb_baseline_free(result);
+    qb_gate_rules_free(rules);
+    return code;
+}

@@ -1,0 +1,190 @@
+/* Baselines in memory: finding, adding runs, freeing. */
+#include "gate/baseline.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+
+int qb_baseline_order(const struct qb_baseline_cell *a, const struct qb_baseline_cell *b)
+{
+    int order = strcmp(a->model, b->model);
+    order = order ? order : strcmp(a->experiment, b->experiment);
+    return order ? order : strcmp(a->variant, b->variant);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return qb_baseline_order(a, b);
+}
+
+void qb_baseline_sort(struct qb_baseline *baseline)
+{
+    if (baseline->count)
+        qsort(baseline->cells, baseline->count, sizeof *baseline->cells, by_name);
+}
+
+const struct qb_baseline_cell *qb_baseline_find(const struct qb_baseline *baseline, const char *model,
+                                                const char *variant, const char *experiment)
+{
+    size_t low = 0, high = baseline->count;
+    while (low < high) {
+        const struct qb_baseline_cell *cell = &baseline->cells[(low + high) / 2];
+        int order = strcmp(cell->model, model);
+        order = order ? order : strcmp(cell->experiment, experiment);
+        order = order ? order : strcmp(cell->variant, variant);
+        if (order == 0)
+            return cell;
+        if (order < 0)
+            low = (low + high) / 2 + 1;
+        else
+            high = (low + high) / 2;
+    }
+    return NULL;
+}
+
+const struct qb_baseline_metric *qb_baseline_metric_of(const struct qb_baseline_cell *cell, const char *name)
+{
+    for (size_t i = 0; i < cell->metric_count; i++)
+        if (strcmp(cell->metrics[i].name, name) == 0)
+            return &cell->metrics[i];
+    return NULL;
+}
+
+/* ---- several runs ---- */
+
+static bool same_codecs(const struct qb_baseline_cell *a, const struct qb_baseline_cell *b)
+{
+    if (a->codec_count != b->codec_count)
+        return false;
+    for (size_t i = 0; i < a->codec_count; i++)
+        if (strcmp(a->codecs[i].id, b->codecs[i].id) != 0 || strcmp(a->codecs[i].version, b->codecs[i].version) != 0 ||
+            strcmp(a->codecs[i].sha256, b->codecs[i].sha256) != 0)
+            return false;
+    return true;
+}
+
+/* What keeps two cells from being runs of the same thing; NULL: nothing. */
+static const char *differs(const struct qb_baseline_cell *a, const struct qb_baseline_cell *b)
+{
+    return a->state != b->state                            ? "state"
+           : strcmp(a->inputs, b->inputs) != 0             ? "inputs"
+           : strcmp(a->model_sha256, b->model_sha256) != 0 ? "model"
+           : strcmp(a->options, b->options) != 0           ? "experiment options"
+           : strcmp(a->definition, b->definition) != 0     ? "variant definition"
+           : !same_codecs(a, b)                            ? "codecs"
+                                                           : NULL;
+}
+
+/* The value of several runs is their geometric mean: NaN, and so no baseline, when one of them is none. */
+static enum qb_status add_metric_run(struct qb_baseline_metric *metric, const struct qb_baseline_metric *more,
+                                     struct qb_error *err)
+{
+    size_t total = metric->run_count + more->run_count;
+    struct qb_baseline_run *runs = qb_alloc(total, sizeof *runs, "runs of a metric", err);
+    if (!runs)
+        return err->status;
+    memcpy(runs, metric->runs, metric->run_count * sizeof *runs);
+    memcpy(runs + metric->run_count, more->runs, more->run_count * sizeof *runs);
+    double mean = 0;
+    for (size_t i = 0; i < total; i++)
+        mean += log(runs[i].value) / (double)total;
+    qb_free(metric->runs);
+    metric->runs = runs;
+    metric->run_count = total;
+    metric->value = exp(mean);
+    return QB_OK;
+}
+
+static enum qb_status add_cell_run(struct qb_baseline_cell *cell, const struct qb_baseline_cell *other,
+                                   const char *path, struct qb_error *err)
+{
+    const char *what = differs(cell, other);
+    if (what)
+        return qb_fail(err, QB_ERR_INPUT, "%s: %s/%s/%s: another %s than in the first result file", path, cell->model,
+                       cell->variant, cell->experiment, what);
+    for (size_t m = 0; m < cell->metric_count; m++) {
+        struct qb_baseline_metric *metric = &cell->metrics[m];
+        const struct qb_baseline_metric *more = qb_baseline_metric_of(other, metric->name);
+        if (!metric->runs)
+            continue;
+        if (!more || !more->runs)
+            return qb_fail(err, QB_ERR_INPUT, "%s: %s/%s/%s: expected the metric %s as in the first result file", path,
+                           cell->model, cell->variant, cell->experiment, metric->name);
+        if (add_metric_run(metric, more, err))
+            return err->status;
+    }
+    return QB_OK;
+}
+
+enum qb_status qb_baseline_add_run(struct qb_baseline *baseline, const struct qb_baseline *more, struct qb_error *err)
+{
+    if (strcmp(baseline->cpu, more->cpu) != 0 || strcmp(baseline->isa, more->isa) != 0 ||
+        strcmp(baseline->threads, more->threads) != 0)
+        return qb_fail(err, QB_ERR_INPUT,
+                       "%s: measured on another machine than the first result file: %s, %s, %s "
+                       "threads; expected %s, %s, %s threads",
+                       more->path, more->cpu, more->isa, more->threads, baseline->cpu, baseline->isa,
+                       baseline->threads);
+    if (baseline->count != more->count)
+        return qb_fail(err, QB_ERR_INPUT, "%s: %zu cells, expected the %zu of the first result file", more->path,
+                       more->count, baseline->count);
+    for (size_t i = 0; i < baseline->count; i++) {
+        struct qb_baseline_cell *cell = &baseline->cells[i];
+        const struct qb_baseline_cell *other = qb_baseline_find(more, cell->model, cell->variant, cell->experiment);
+        if (!other)
+            return qb_fail(err, QB_ERR_INPUT, "%s: no cell %s/%s/%s, which the first result file has", more->path,
+                           cell->model, cell->variant, cell->experiment);
+        if (add_cell_run(cell, other, more->path, err))
+            return err->status;
+    }
+    baseline->runs += more->runs;
+    return QB_OK;
+}
+
+/* ---- freeing ---- */
+
+static void free_metric(struct qb_baseline_metric *metric)
+{
+    qb_sample_free(&metric->sample);
+    qb_free(metric->runs);
+}
+
+void qb_baseline_drop(struct qb_baseline_cell *cell, size_t metric)
+{
+    free_metric(&cell->metrics[metric]);
+    cell->metric_count--;
+    memmove(&cell->metrics[metric], &cell->metrics[metric + 1], (cell->metric_count - metric) * sizeof *cell->metrics);
+}
+
+static void free_cell(struct qb_baseline_cell *cell)
+{
+    char *texts[] = {cell->model, cell->variant, cell->experiment, cell->message, cell->options, cell->definition};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        qb_free(texts[i]);
+    for (size_t i = 0; i < cell->codec_count; i++) {
+        qb_free(cell->codecs[i].id);
+        qb_free(cell->codecs[i].version);
+    }
+    for (size_t i = 0; i < cell->tensor_count; i++)
+        qb_free(cell->tensors[i].name);
+    for (size_t i = 0; i < cell->metric_count; i++)
+        free_metric(&cell->metrics[i]);
+    qb_free(cell->codecs);
+    qb_free(cell->tensors);
+    qb_free(cell->metrics);
+}
+
+void qb_baseline_free(struct qb_baseline *baseline)
+{
+    if (!baseline)
+        return;
+    char *texts[] = {baseline->path, baseline->program, baseline->suite, baseline->cpu,
+                     baseline->isa,  baseline->threads, baseline->reason};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        qb_free(texts[i]);
+    for (size_t i = 0; i < baseline->count; i++)
+        free_cell(&baseline->cells[i]);
+    qb_free(baseline->cells);
+    qb_free(baseline);
+}

@@ -1,0 +1,94 @@
+/* A baseline: what one or several result files of a suite measured, in the form that a gate compares and that lies in
+ * git. Result files and baseline files read into the same struct, so that either can stand on both sides. */
+#ifndef QB_BASELINE_H
+#define QB_BASELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "metric/metric.h"
+#include "store/store.h"
+
+/* The median over repeats of a ratio taken within one run, with its 95% interval (NaN: none). */
+struct qb_baseline_run {
+    double value, lo, hi;
+};
+
+struct qb_baseline_metric {
+    char name[40], unit[16];
+    enum qb_direction direction;
+    double value; /* of several runs: their geometric mean; NaN where there is none */
+    uint32_t flags;
+    struct qb_sample sample; /* sum NULL: the metric is no mean over clusters. From a file: kind, icc, unit unset */
+    struct qb_baseline_run *runs; /* speed: one a result file; NULL for other experiments */
+    size_t run_count;
+};
+
+struct qb_baseline_codec {
+    char *id, *version, sha256[QB_HASH_HEX];
+};
+
+/* An encoded tensor's bytes (roundtrip). */
+struct qb_baseline_tensor {
+    char *name, sha256[QB_HASH_HEX];
+};
+
+struct qb_baseline_cell {
+    char *model, *variant, *experiment;
+    enum qb_cell_state state;
+    char *message;                                       /* failed or skipped: why */
+    char inputs[QB_HASH_HEX], model_sha256[QB_HASH_HEX]; /* "": not recorded */
+    char *options, *definition;                          /* the experiment's options; the variant, canonical */
+    struct qb_baseline_codec *codecs;                    /* those that the definition names, by id */
+    struct qb_baseline_tensor *tensors;                  /* in the file's order */
+    struct qb_baseline_metric *metrics;                  /* in the registry's order */
+    size_t codec_count, tensor_count, metric_count;
+};
+
+struct qb_baseline {
+    char *path;                /* for messages */
+    char *program, *suite;     /* version that measured, the suite's name; "" when not known */
+    char *cpu, *isa, *threads; /* what speed depends on */
+    size_t runs;               /* result files behind the speed metrics */
+    bool forced;               /* accepted against a refusal, for this reason: */
+    char *reason;
+    bool edited;                    /* the file's digest is not that of its content */
+    struct qb_baseline_cell *cells; /* by model, experiment, variant */
+    size_t count;
+};
+
+/* Reads all cells of a result file but the references, with every metric; arrays are read for the cluster totals.
+ * *baseline is new, for qb_baseline_free. */
+enum qb_status qb_baseline_from_result(const struct qb_result *result, struct qb_baseline **baseline,
+                                       struct qb_error *err);
+/* Adds the speed metrics of another run of the same suite. Differing cells, inputs, models, options, codecs, variants
+ * or machines are errors that name the cell. */
+enum qb_status qb_baseline_add_run(struct qb_baseline *baseline, const struct qb_baseline *more, struct qb_error *err);
+
+/* Reads FILE: a result file (HDF5) or a baseline (JSON), told apart by content. */
+enum qb_status qb_baseline_load(const char *path, struct qb_baseline **baseline, struct qb_error *err);
+
+/* Reads baseline JSON (at most QB_BASELINE_MAX bytes): unknown or missing keys, wrong types, sizes and numbers that are
+ * not finite are errors with file, place and expectation. A digest that does not fit sets `edited`. */
+#define QB_BASELINE_MAX ((size_t)64 << 20)
+enum qb_status qb_baseline_parse(const char *text, size_t size, const char *name, struct qb_baseline **baseline,
+                                 struct qb_error *err);
+/* The JSON of a baseline, a line a metric, its digest last: the SHA-256 of the text before it. */
+void qb_baseline_print(const struct qb_baseline *baseline, struct qb_text *out);
+
+void qb_baseline_free(struct qb_baseline *baseline);
+
+/* By model, experiment, variant: the order of `cells`, which the readers establish. */
+int qb_baseline_order(const struct qb_baseline_cell *a, const struct qb_baseline_cell *b);
+void qb_baseline_sort(struct qb_baseline *baseline);
+/* The cell, or NULL; a cell's metric, or NULL. */
+const struct qb_baseline_cell *qb_baseline_find(const struct qb_baseline *baseline, const char *model,
+                                                const char *variant, const char *experiment);
+const struct qb_baseline_metric *qb_baseline_metric_of(const struct qb_baseline_cell *cell, const char *name);
+
+/* Frees a metric's content and takes it out of the cell. */
+void qb_baseline_drop(struct qb_baseline_cell *cell, size_t metric);
+
+#endif

@@ -1,0 +1,222 @@
+/* From a result file to a baseline: the summary's values and the totals behind them. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "gate/baseline.h"
+
+#define SIGNATURE "\x89HDF"
+#define USER_BLOCK 512 /* a result file's HDF5 signature stands behind it */
+
+static enum qb_status copy(char **to, const char *text, struct qb_error *err)
+{
+    *to = qb_strdup(text ? text : "", err);
+    return *to ? QB_OK : err->status;
+}
+
+/* ---- facts ---- */
+
+/* "version 1 sha256 bc16..." of the provenance. */
+static enum qb_status read_codec(const char *name, const char *fact, struct qb_baseline_codec *codec,
+                                 struct qb_error *err)
+{
+    char version[64] = "", sha256[QB_HASH_HEX] = "";
+    if (sscanf(fact, "version %63s sha256 %64[0-9a-f]", version, sha256) < 1)
+        snprintf(version, sizeof version, "?");
+    memcpy(codec->sha256, sha256, sizeof sha256);
+    return copy(&codec->id, name, err) || copy(&codec->version, version, err) ? err->status : QB_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct qb_baseline_codec *)a)->id, ((const struct qb_baseline_codec *)b)->id);
+}
+
+/* A definition names its codecs as "=<id>/<version>(". */
+static enum qb_status read_codecs(const struct qb_provenance *facts, struct qb_baseline_cell *cell,
+                                  struct qb_error *err)
+{
+    cell->codecs = qb_alloc(facts->count, sizeof *cell->codecs, "codecs of a cell", err);
+    if (!cell->codecs)
+        return err->status;
+    for (size_t i = 0; i < facts->count; i++) {
+        char mark[160];
+        const struct qb_pair *fact = &facts->pairs[i];
+        if (strncmp(fact->name, "codec.", 6) != 0)
+            continue;
+        snprintf(mark, sizeof mark, "=%s/", fact->name + 6);
+        if (strstr(cell->definition, mark) &&
+            read_codec(fact->name + 6, fact->value, &cell->codecs[cell->codec_count++], err))
+            return err->status;
+    }
+    if (cell->codec_count)
+        qsort(cell->codecs, cell->codec_count, sizeof *cell->codecs, by_id);
+    return QB_OK;
+}
+
+static const char *fact_of(const struct qb_provenance *facts, const char *kind, const char *name, const char *part)
+{
+    char key[256];
+    snprintf(key, sizeof key, "%s.%s%s", kind, name, part);
+    return qb_provenance_get(facts, key);
+}
+
+static enum qb_status read_facts(const struct qb_provenance *facts, const struct qb_cell *from,
+                                 struct qb_baseline_cell *cell, struct qb_error *err)
+{
+    const char *model = fact_of(facts, "model", from->model, ".sha256");
+    snprintf(cell->model_sha256, sizeof cell->model_sha256, "%s", model ? model : "");
+    snprintf(cell->inputs, sizeof cell->inputs, "%s", from->inputs);
+    cell->state = from->state;
+    if (copy(&cell->model, from->model, err) || copy(&cell->variant, from->variant, err) ||
+        copy(&cell->experiment, from->experiment, err) || copy(&cell->message, from->message, err) ||
+        copy(&cell->options, from->options, err) ||
+        copy(&cell->definition, fact_of(facts, "variant", from->variant, ""), err))
+        return err->status;
+    return read_codecs(facts, cell, err);
+}
+
+/* ---- arrays ---- */
+
+static enum qb_status read_tensors(const struct qb_record *record, struct qb_baseline_cell *cell, struct qb_error *err)
+{
+    const struct qb_array *hash = qb_record_get(record, "encoded_sha256", QB_TEXT, 1);
+    const struct qb_array *name = qb_record_get(record, "tensor", QB_TEXT, 1);
+    if (!hash || !name || hash->count != name->count)
+        return QB_OK;
+    cell->tensors = qb_alloc(hash->count, sizeof *cell->tensors, "hashes of tensors", err);
+    for (size_t i = 0; cell->tensors && i < hash->count; i++) {
+        struct qb_baseline_tensor *tensor = &cell->tensors[cell->tensor_count++];
+        snprintf(tensor->sha256, sizeof tensor->sha256, "%s", ((char **)hash->data)[i]);
+        if (copy(&tensor->name, ((char **)name->data)[i], err))
+            break;
+    }
+    return err->status;
+}
+
+static enum qb_status read_metric(const struct qb_metric *entry, const struct qb_record *record,
+                                  const struct qb_value *value, struct qb_baseline_metric *metric, struct qb_error *err)
+{
+    snprintf(metric->name, sizeof metric->name, "%s", entry->name);
+    snprintf(metric->unit, sizeof metric->unit, "%s", entry->unit);
+    metric->direction = entry->direction;
+    metric->value = value->value;
+    metric->flags = value->flags;
+    if (entry->sample && entry->sample(record, &metric->sample) && !metric->sample.sum)
+        return qb_fail(err, QB_ERR_MEMORY, "no memory for the totals of %s", entry->name);
+    for (size_t i = 0; i < metric->sample.clusters; i++)
+        if (!isfinite(metric->sample.sum[i])) {
+            qb_sample_free(&metric->sample);
+            break;
+        }
+    if (strcmp(entry->experiment, "speed") != 0 || strcmp(entry->unit, "ratio") != 0)
+        return QB_OK;
+    if (!(metric->runs = qb_alloc(1, sizeof *metric->runs, "a run of a metric", err)))
+        return err->status;
+    metric->runs[0] = (struct qb_baseline_run){value->value, value->lo, value->hi};
+    metric->run_count = 1;
+    return QB_OK;
+}
+
+static const struct qb_value *value_of(const struct qb_cell *cell, const char *metric)
+{
+    for (size_t i = 0; i < cell->value_count; i++)
+        if (strcmp(cell->values[i].metric, metric) == 0)
+            return &cell->values[i];
+    return NULL;
+}
+
+static enum qb_status read_metrics(const struct qb_cell *from, const struct qb_record *record,
+                                   struct qb_baseline_cell *cell, struct qb_error *err)
+{
+    cell->metrics = qb_alloc(from->value_count, sizeof *cell->metrics, "metrics of a cell", err);
+    if (!cell->metrics)
+        return err->status;
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++) {
+        const struct qb_value *value =
+            strcmp((*m)->experiment, from->experiment) == 0 ? value_of(from, (*m)->name) : NULL;
+        if (value && cell->metric_count < from->value_count &&
+            read_metric(*m, record, value, &cell->metrics[cell->metric_count++], err))
+            return err->status;
+    }
+    return QB_OK;
+}
+
+static enum qb_status read_cell(const struct qb_result *result, size_t index, struct qb_baseline_cell *cell,
+                                struct qb_error *err)
+{
+    const struct qb_cell *from = qb_result_cell(result, index);
+    struct qb_record record = {0};
+    if (read_facts(qb_result_provenance(result), from, cell, err) || from->state != QB_CELL_DONE)
+        return err->status;
+    enum qb_status s = qb_result_record(result, index, &record, err);
+    if (!s && !(s = read_tensors(&record, cell, err)))
+        s = read_metrics(from, &record, cell, err);
+    qb_record_free(&record);
+    return s;
+}
+
+/* ---- the whole ---- */
+
+enum qb_status qb_baseline_from_result(const struct qb_result *result, struct qb_baseline **baseline,
+                                       struct qb_error *err)
+{
+    const struct qb_provenance *facts = qb_result_provenance(result);
+    struct qb_baseline *b = *baseline = qb_alloc(1, sizeof *b, "a baseline", err);
+    if (!b)
+        return err->status;
+    b->runs = 1;
+    b->cells = qb_alloc(qb_result_count(result), sizeof *b->cells, "cells of a baseline", err);
+    if (!b->cells || copy(&b->path, qb_result_path(result), err) ||
+        copy(&b->program, qb_provenance_get(facts, "program_version"), err) ||
+        copy(&b->suite, qb_provenance_get(facts, "suite_name"), err) ||
+        copy(&b->cpu, qb_provenance_get(facts, "cpu"), err) || copy(&b->isa, qb_provenance_get(facts, "isa"), err) ||
+        copy(&b->threads, qb_provenance_get(facts, "threads"), err) || copy(&b->reason, "", err))
+        goto fail;
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        if (strcmp(qb_result_cell(result, i)->variant, "reference") != 0 &&
+            read_cell(result, i, &b->cells[b->count++], err))
+            goto fail;
+    }
+    qb_baseline_sort(b);
+    return QB_OK;
+fail:
+    qb_baseline_free(b);
+    *baseline = NULL;
+    return err->status;
+}
+
+/* The first bytes of a file; zeros where it is shorter or cannot be read, which the reader then says. */
+static void peek(const char *path, char head[USER_BLOCK + 4])
+{
+    memset(head, 0, USER_BLOCK + 4);
+    FILE *file = fopen(path, "rbe");
+    if (file && fread(head, 1, USER_BLOCK + 4, file) == 0)
+        head[0] = '\0';
+    if (file)
+        fclose(file);
+}
+
+enum qb_status qb_baseline_load(const char *path, struct qb_baseline **baseline, struct qb_error *err)
+{
+    char head[USER_BLOCK + 4], *text = NULL;
+    size_t size = 0;
+    *baseline = NULL;
+    peek(path, head);
+    size_t first = strspn(head, " \t\r\n");
+    if (memcmp(head + USER_BLOCK, SIGNATURE, 4) == 0 || (first < sizeof head && head[first] != '{')) {
+        struct qb_result *result = NULL;
+        if (qb_result_open(path, &result, err))
+            return err->status;
+        enum qb_status s = qb_baseline_from_result(result, baseline, err);
+        qb_result_close(result);
+        return s;
+    }
+    if (qb_file_read(path, QB_BASELINE_MAX, &text, &size, err))
+        return err->status;
+    enum qb_status s = qb_baseline_parse(text, size, path, baseline, err);
+    qb_free(text);
+    return s;
+}

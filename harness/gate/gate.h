@@ -1,0 +1,83 @@
+/* The gate: a result against a baseline, cell by cell and metric by metric. Nothing here depends on time, thread count
+ * or the order of cells in a file. How it decides, and at which error rates: docs/gate.md. */
+#ifndef QB_GATE_H
+#define QB_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "gate/baseline.h"
+#include "gate/rules.h"
+#include "metric/stats.h"
+
+enum qb_gate_verdict { QB_GATE_PASS, QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_VERDICTS };
+const char *qb_gate_verdict_name(enum qb_gate_verdict verdict); /* "pass", "fail", "inconclusive", "new" */
+
+/* How a difference is told: on the metric's own scale, or in percent of the baseline (speed; exp of a mean). */
+enum qb_gate_scale { QB_SCALE_UNIT, QB_SCALE_POINTS /* of percent */, QB_SCALE_LOG };
+
+struct qb_gate_row {
+    const char *model, *variant, *experiment; /* borrowed from the result or the baseline */
+    char metric[40];                          /* "cell" for what concerns a whole cell */
+    char unit[16];                            /* of value and baseline */
+    char worse_unit[16];                      /* of worse, lo, hi, margin, detectable */
+    enum qb_gate_verdict verdict;
+    char reason[400];
+    double baseline, value; /* NaN: none */
+    double worse;           /* the difference, positive where the result is worse; NaN: none */
+    double lo, hi;          /* its 95% interval; NaN: none */
+    double margin;          /* what it may be; NaN: no margin */
+    double detectable;      /* the smallest worsening that this test finds with a power of 80%; NaN */
+    double p_worse, p_holm; /* of H0 "worse <= margin", and adjusted over the gate's family; NaN: not tested */
+    double p_not_worse;     /* of H0 "worse >= margin" */
+    size_t clusters;        /* the smaller arm's */
+    bool paired;
+    /* Inside: the difference as the test sees it (share, mean, log), which `worse` etc. are told from. */
+    bool tested;
+    enum qb_gate_scale scale;
+    struct qb_difference raw, test; /* test: against its bound; the same but for a relative margin */
+    double raw_margin, bound;
+};
+
+struct qb_gate_options {
+    const struct qb_gate_rules *rules;
+    double alpha;        /* in (0, 0.5) */
+    bool fresh_inputs;   /* changed inputs are compared as independent samples instead of being red */
+    const char *only[3]; /* globs of model, variant, experiment; NULL: all */
+};
+
+struct qb_gate {
+    struct qb_gate_row *rows; /* by model, experiment, variant, then "cell" and the metrics in the registry's order */
+    size_t count, room;
+    size_t verdicts[QB_GATE_VERDICTS];
+    size_t family; /* tests that Holm's adjustment is over */
+    double alpha;
+};
+#define QB_GATE_POWER 0.8
+
+/* Compares; *gate is new, for qb_gate_free, and borrows names from both. An edited baseline gives one row, a failure.
+ */
+enum qb_status qb_gate_run(const struct qb_baseline *result, const struct qb_baseline *baseline,
+                           const struct qb_gate_options *options, struct qb_gate **gate, struct qb_error *err);
+void qb_gate_free(struct qb_gate *gate);
+
+/* Reports. JUnit: a testsuite a model and experiment, a testcase a row; inconclusive is skipped, with its reason. */
+void qb_gate_junit(const struct qb_gate *gate, struct qb_text *out);
+/* A summary line, what did not pass, then what passed folded away. */
+void qb_gate_markdown_report(const struct qb_gate *gate, struct qb_text *out);
+/* "worse by 0.003 [0.001, 0.005] nat, margin 0.002, finds 0.004": what a row says in numbers; "" without a
+ * difference. */
+void qb_gate_numbers(const struct qb_gate_row *row, struct qb_text *out);
+/* "12 pass, 1 fail, 0 inconclusive, 2 new" */
+void qb_gate_summary(const struct qb_gate *gate, struct qb_text *out);
+
+/* ---- accepting ---- */
+
+/* Why a result may not become a baseline without force, a line each, appended to out: failed cells, values that are not
+ * finite, and gated values that are degenerate, unresolved or contaminated. Returns how many. */
+size_t qb_baseline_refusals(const struct qb_baseline *baseline, const struct qb_gate_rules *rules, struct qb_text *out);
+/* Keeps what a rule tests: metrics without a rule are dropped. */
+void qb_baseline_keep_gated(struct qb_baseline *baseline, const struct qb_gate_rules *rules);
+/* What moved from one baseline to another, a line each; returns how many. */
+size_t qb_baseline_moved(const struct qb_baseline *from, const struct qb_baseline *to, struct qb_text *out);
+
+#endif

@@ -1,0 +1,262 @@
+/* One metric: exact comparison, or a test of the difference against the margin. A difference is turned so that positive
+ * is worse, on the scale where it is a mean: a share for percent, the log for exp of a mean. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "gate/gate_parts.h"
+
+void qb_gate_decide(struct qb_gate_row *row, enum qb_gate_verdict verdict, const char *format, ...)
+{
+    va_list args;
+    row->verdict = verdict;
+    va_start(args, format);
+    vsnprintf(row->reason, sizeof row->reason, format, args);
+    va_end(args);
+}
+
+enum qb_direction qb_gate_direction(const struct qb_gate_rule *rule, const struct qb_baseline_metric *metric)
+{
+    return rule->has_direction ? rule->direction : metric->direction;
+}
+
+double qb_gate_tell(const struct qb_gate_row *row, double x)
+{
+    switch (row->scale) {
+    case QB_SCALE_POINTS:
+        return 100 * x;
+    case QB_SCALE_LOG:
+        return 100 * expm1(x);
+    case QB_SCALE_UNIT:
+        break;
+    }
+    return x;
+}
+
+static void set_scale(struct qb_gate_row *row, const struct qb_sample *sample)
+{
+    bool percent = sample->sum && sample->transform == QB_PERCENT, log = sample->sum && sample->transform == QB_EXP;
+    row->scale = percent ? QB_SCALE_POINTS : log ? QB_SCALE_LOG : QB_SCALE_UNIT;
+    snprintf(row->worse_unit, sizeof row->worse_unit, "%s", percent ? "points" : log ? "%" : row->unit);
+}
+
+/* ---- margins ---- */
+
+/* How far FP32 arithmetic in another order moves this metric from identity, in the metric's unit; 0: not measured. */
+static double floor_of(const struct qb_baseline *from, const struct qb_baseline_cell *cell, const char *metric)
+{
+    const struct qb_metric *entry = qb_metric_find(cell->experiment, metric);
+    const struct qb_baseline_cell *floor_cell =
+        qb_baseline_find(from, cell->model, QB_FLOOR_ARITHMETIC, cell->experiment);
+    const struct qb_baseline_metric *floor_metric = floor_cell ? qb_baseline_metric_of(floor_cell, metric) : NULL;
+    if (!entry || !entry->has_identity || !floor_metric || !isfinite(floor_metric->value))
+        return 0;
+    return fabs(floor_metric->value - entry->identity);
+}
+
+/* The margin on the raw scale: the largest of relative, absolute and the arithmetic floor. */
+static double margin_of(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule, const struct qb_gate_row *row)
+{
+    double size = fabs(row->baseline);
+    double absolute = fmax(rule->absolute, fmax(floor_of(pair->baseline, pair->then, row->metric),
+                                                floor_of(pair->result, pair->now, row->metric)));
+    if (row->scale == QB_SCALE_LOG)
+        return fmax(log1p(rule->relative), size > 0 ? log1p(absolute / size) : 0);
+    return fmax(rule->relative * size, absolute) / (row->scale == QB_SCALE_POINTS ? 100 : 1);
+}
+
+/* ---- deterministic comparison ---- */
+
+static void exact_row(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule, bool lower, bool identical,
+                      struct qb_gate_row *row)
+{
+    row->scale = QB_SCALE_UNIT;
+    snprintf(row->worse_unit, sizeof row->worse_unit, "%s", row->unit);
+    row->margin = identical ? 0 : margin_of(pair, rule, row);
+    row->worse = lower ? row->value - row->baseline : row->baseline - row->value;
+    if (row->value == row->baseline)
+        qb_gate_decide(row, QB_GATE_PASS, "identical");
+    else if (identical)
+        qb_gate_decide(row, QB_GATE_FAIL, "changed, and the rule asks for the same value");
+    else if (!(row->worse <= row->margin))
+        qb_gate_decide(row, QB_GATE_FAIL, "worse by more than the margin; nothing here is sampled");
+    else
+        qb_gate_decide(row, QB_GATE_PASS, row->worse <= 0 ? "better" : "worse by no more than the margin");
+}
+
+/* ---- tests of means ---- */
+
+static bool same_totals(const struct qb_sample *a, const struct qb_sample *b)
+{
+    return a->clusters == b->clusters && memcmp(a->sum, b->sum, a->clusters * sizeof *a->sum) == 0 &&
+           memcmp(a->weight, b->weight, a->clusters * sizeof *a->weight) == 0;
+}
+
+/* A share of exactly 0 or 1 shows no spread: what its mean may still vary by, as if 2 of 4 more observations had been
+ * hits (Agresti and Coull 1998), at the sample size that the assumed correlation within a cluster leaves. */
+static double hidden_variance(const struct qb_sample *sample, double icc)
+{
+    double hits = 0, n = 0;
+    for (size_t i = 0; i < sample->clusters; i++) {
+        hits += sample->sum[i];
+        n += sample->weight[i];
+    }
+    if (hits != 0 && hits != n)
+        return 0;
+    double effective = n / (1 + (n / (double)sample->clusters - 1) * icc);
+    double p = (hits / n * effective + 2) / (effective + 4);
+    return p * (1 - p) / (effective + 4);
+}
+
+static void add_hidden(const struct qb_sample *a, const struct qb_sample *b, double icc, struct qb_difference *d)
+{
+    double extra = hidden_variance(a, icc) + hidden_variance(b, icc);
+    if (!(extra > 0))
+        return;
+    d->se = sqrt(d->se * d->se + extra);
+    d->df = (double)(a->clusters < b->clusters ? a->clusters : b->clusters) - 1;
+    double half = qb_student_quantile(0.975, d->df) * d->se;
+    d->lo = d->value - half;
+    d->hi = d->value + half;
+}
+
+/* A variant without a codec whose value is the reference's own. */
+static bool at_identity(const struct qb_gate_pair *pair, const struct qb_gate_row *row)
+{
+    const struct qb_metric *entry = qb_metric_find(pair->now->experiment, row->metric);
+    return pair->now->codec_count == 0 && entry && entry->has_identity && row->value == entry->identity &&
+           row->baseline == entry->identity;
+}
+
+/* The difference, positive: worse. False: there is none to be had. */
+static bool difference(const struct qb_gate_pair *pair, const struct qb_clusters *then, const struct qb_clusters *now,
+                       bool lower, struct qb_difference *d)
+{
+    const struct qb_clusters *from = lower ? then : now, *to = lower ? now : then;
+    return (pair->same_inputs && qb_difference_paired(from, to, 0.95, d)) || qb_difference_unpaired(from, to, 0.95, d);
+}
+
+/* A margin relative to the baseline moves with the baseline's own error. So not the difference is tested against a
+ * number, but the result against (1 + margin) times the baseline. */
+static bool contrast(const struct qb_gate_pair *pair, const struct qb_clusters *then, const struct qb_clusters *now,
+                     bool lower, double relative, struct qb_difference *d)
+{
+    struct qb_error err = {0};
+    double factor = lower ? 1 + relative : 1 - relative;
+    double *sum = qb_alloc(then->count, sizeof *sum, "scaled totals", &err);
+    if (!sum)
+        return false;
+    for (size_t i = 0; i < then->count; i++)
+        sum[i] = factor * then->sum[i];
+    bool ok = difference(pair, &(struct qb_clusters){sum, then->weight, then->count}, now, lower, d);
+    qb_free(sum);
+    return ok;
+}
+
+/* Fills raw, for what is told, and test with its bound. */
+static bool compare(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule, const struct qb_sample *then,
+                    const struct qb_sample *now, bool lower, struct qb_gate_row *row)
+{
+    struct qb_clusters a = {then->sum, then->weight, then->clusters}, b = {now->sum, now->weight, now->clusters};
+    bool relative = row->scale == QB_SCALE_UNIT && row->raw_margin == rule->relative * row->baseline;
+    if (!difference(pair, &a, &b, lower, &row->raw))
+        return false;
+    if (!row->raw.paired && now->kind == QB_KIND_SHARE)
+        add_hidden(then, now, now->icc, &row->raw);
+    row->test = row->raw;
+    row->bound = row->raw_margin;
+    if (!relative || !(row->raw.se > 0))
+        return true;
+    row->bound = 0;
+    return contrast(pair, &a, &b, lower, rule->relative, &row->test);
+}
+
+static void test_row(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule,
+                     const struct qb_baseline_metric *then, const struct qb_baseline_metric *now, bool lower,
+                     struct qb_gate_row *row)
+{
+    const struct qb_sample *a = &then->sample, *b = &now->sample;
+    set_scale(row, b);
+    if (!a->sum || !b->sum) {
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "no totals by cluster: nothing to test with");
+        return;
+    }
+    if (a->transform != b->transform) {
+        qb_gate_decide(row, QB_GATE_FAIL, "the metric is computed in another way than in the baseline");
+        return;
+    }
+    row->raw_margin = margin_of(pair, rule, row);
+    row->margin = qb_gate_tell(row, row->raw_margin);
+    row->clusters = a->clusters < b->clusters ? a->clusters : b->clusters;
+    row->paired = pair->same_inputs;
+    bool degenerate = (then->flags | now->flags) & QB_FLAG_DEGENERATE;
+    if (pair->same_inputs && same_totals(a, b)) {
+        row->worse = row->lo = row->hi = 0;
+        qb_gate_decide(row, QB_GATE_PASS, "identical in every cluster%s",
+                       degenerate ? " (degenerate: says little)" : "");
+    } else if (degenerate) {
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "degenerate: the run loops or its distributions are nearly uniform");
+    } else if (row->clusters < QB_GATE_CLUSTERS_MIN) {
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "too little data: %zu cluster%s, %d are needed", row->clusters,
+                       row->clusters == 1 ? "" : "s", QB_GATE_CLUSTERS_MIN);
+    } else if (same_totals(a, b) && at_identity(pair, row)) {
+        row->worse = row->lo = row->hi = 0;
+        qb_gate_decide(row, QB_GATE_PASS, "the reference itself on both sides: the variant encodes nothing");
+    } else if (!compare(pair, rule, a, b, lower, row)) {
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "too little data: no interval of the difference");
+    } else {
+        row->tested = true;
+        row->paired = row->raw.paired;
+    }
+}
+
+/* ---- any metric ---- */
+
+/* A number to compare: the value, or totals whose exp overflows. */
+static bool comparable(const struct qb_baseline_metric *then, const struct qb_baseline_metric *now)
+{
+    return (isfinite(then->value) && isfinite(now->value)) ||
+           (!isfinite(then->value) && !isfinite(now->value) && then->sample.sum && now->sample.sum);
+}
+
+static bool lacks_value(const struct qb_baseline_metric *then, const struct qb_baseline_metric *now,
+                        struct qb_gate_row *row)
+{
+    if (!now)
+        qb_gate_decide(row, QB_GATE_FAIL, "metric missing from the result");
+    else if (!isfinite(now->value) && (!then || isfinite(then->value)))
+        qb_gate_decide(row, QB_GATE_FAIL, "the value is not finite");
+    else if (!then)
+        qb_gate_decide(row, QB_GATE_NEW, "the baseline lacks this metric");
+    else if (!comparable(then, now))
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "the baseline's value is not finite%s",
+                       isfinite(now->value) ? "" : ", nor is this one");
+    else
+        return false;
+    return true;
+}
+
+void qb_gate_metric_row(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule,
+                        const struct qb_baseline_metric *then, const struct qb_baseline_metric *now,
+                        struct qb_gate_row *row)
+{
+    const struct qb_baseline_metric *any = now ? now : then;
+    snprintf(row->unit, sizeof row->unit, "%s", any->unit);
+    row->baseline = then ? then->value : NAN;
+    row->value = now ? now->value : NAN;
+    if (lacks_value(then, now, row))
+        return;
+    enum qb_direction direction = qb_gate_direction(rule, now);
+    bool lower = direction == QB_LOWER_IS_BETTER;
+    if (direction == QB_NEUTRAL && rule->test != QB_TEST_IDENTICAL)
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "neither direction is better: the rule has to say which ('better')");
+    else if (rule->test == QB_TEST_RATIO)
+        qb_gate_ratio_row(pair, rule, then, now, row);
+    else if (rule->test == QB_TEST_NON_INFERIORITY)
+        test_row(pair, rule, then, now, lower, row);
+    else if ((then->flags | now->flags) & QB_FLAG_DEGENERATE && now->value != then->value)
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "degenerate: the run loops or its distributions are nearly uniform");
+    else
+        exact_row(pair, rule, lower, rule->test == QB_TEST_IDENTICAL, row);
+}

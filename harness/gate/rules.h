@@ -1,0 +1,52 @@
+/* Rules of a gate: which metric is tested how, and how much worse it may get (data/gate/, docs/gate.md). */
+#ifndef QB_GATE_RULES_H
+#define QB_GATE_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/error.h"
+#include "base/yaml.h"
+#include "metric/metric.h"
+
+enum qb_gate_test {
+    QB_TEST_NON_INFERIORITY, /* a mean over clusters: not worse by more than the margin, at a stated error rate */
+    QB_TEST_EXACT,           /* nothing was sampled: worse by more than the margin (0 unless given) is red */
+    QB_TEST_IDENTICAL,       /* any difference is red */
+    QB_TEST_RATIO,           /* speed, as a ratio to a ceiling of the same run */
+    QB_TEST_IGNORE
+};
+
+enum { QB_RULE_GLOBS = 32 };
+struct qb_gate_rule {
+    const char *experiment;                                       /* glob */
+    const char *variants[QB_RULE_GLOBS], *metrics[QB_RULE_GLOBS]; /* globs, NULL at the end */
+    enum qb_gate_test test;
+    double relative,
+        absolute; /* margin: the larger of relative * |baseline| and absolute; 0: not given. absolute in
+                     the metric's unit; a metric that is exp of a mean, or a ratio: relative on its scale */
+    bool has_direction;
+    enum qb_direction direction; /* instead of the registry's */
+    double spread;               /* ratio: standard deviation between runs that is expected beforehand */
+};
+
+/* Owned by the caller, freed with qb_gate_rules_free; the rules point into the YAML. */
+struct qb_gate_rules {
+    struct qb_yaml *root;
+    const char *name;
+    struct qb_gate_rule *rules;
+    size_t count;
+};
+
+/* Strict: unknown keys, wrong types and margins that a test cannot use are errors with file, line and key. */
+enum qb_status qb_gate_rules_load(const char *path, struct qb_gate_rules **rules, struct qb_error *err);
+enum qb_status qb_gate_rules_parse(const char *text, size_t size, const char *name, struct qb_gate_rules **rules,
+                                   struct qb_error *err);
+void qb_gate_rules_free(struct qb_gate_rules *rules);
+
+/* The first rule that fits; NULL: none, which is as good as `ignore`. */
+const struct qb_gate_rule *qb_gate_rule_for(const struct qb_gate_rules *rules, const char *variant,
+                                            const char *experiment, const char *metric);
+
+#define QB_GATE_SPREAD 0.015 /* default of `spread` */
+
+#endif
