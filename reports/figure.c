@@ -51,54 +51,6 @@ void qb_figure_set_number(struct qb_figure *figure, const char *name, size_t ind
     qb_text_add(&figure->variables, "%s[%zu] = %.9g\n", name, index, value);
 }
 
-/* Line types 1 to 18 of style.gp, in this order. */
-static const struct {
-    const char *variant, *label;
-} builtins[] = {{"fp32", "FP32"},
-                {"fp16", "FP16"},
-                {"bf16", "BF16"},
-                {"int8-tensor", "INT8 per tensor"},
-                {"int8-channel", "INT8 per channel"},
-                {"pattern-a", "Pattern A"},
-                {"pattern-a-cached", "Pattern A, cached"},
-                {"pattern-a-packed", "Pattern A, packed"},
-                {"legacy", "legacy, documented"},
-                {"legacy-weights", "legacy, weights"},
-                {"legacy-both", "legacy, both"},
-                {"legacy-asrun", "\"standard\" as run"},
-                {"calibrated", "calibrated, documented"},
-                {"calibrated-asrun", "calibrated as run"},
-                {"calibrated-range-kept", "calibrated, range kept"},
-                {"calibrated-scale", "legacy + S"},
-                {"calibrated-alpha", "legacy + alpha"},
-                {"calibrated-qk16", "legacy + Q/K in FP16"},
-                {"calibrated-alpha-model", "legacy + model's alpha"}};
-enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 20 };
-
-static size_t builtin(const char *variant)
-{
-    size_t i = 0;
-    while (i < BUILTINS && strcmp(builtins[i].variant, variant) != 0)
-        i++;
-    return i;
-}
-
-/* A user's variant takes one of eight line types, by its name: the same in every figure and run. */
-unsigned qb_figure_linetype(const char *variant)
-{
-    size_t i = builtin(variant);
-    unsigned sum = 0;
-    for (const char *p = variant; *p; p++)
-        sum = sum * 31 + (unsigned char)*p;
-    return i < BUILTINS ? (unsigned)i + 1 : OTHERS + sum % 8;
-}
-
-const char *qb_figure_label(const char *variant)
-{
-    size_t i = builtin(variant);
-    return i < BUILTINS ? builtins[i].label : variant;
-}
-
 static bool listed(const char *const *names, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
@@ -145,7 +97,7 @@ void qb_select(const struct qb_result *result, const char *experiment, const cha
         const struct qb_cell *cell = qb_result_cell(result, i);
         if (!drawable(cell, experiment) || listed(s->variants, s->variant_count, cell->variant))
             continue;
-        if (builtin(cell->variant) == BUILTINS && s->variant_count < most)
+        if (!qb_figure_builtin(cell->variant) && s->variant_count < most)
             s->variants[s->variant_count++] = cell->variant;
         else
             leave_out(s, cell->variant, "");
@@ -160,6 +112,13 @@ void qb_select(const struct qb_result *result, const char *experiment, const cha
         else
             leave_out(s, cell->model, "model ");
     }
+}
+
+void qb_selection_drop(struct qb_selection *s, size_t m, const char *why)
+{
+    qb_text_add(&s->left_out, "%smodel %s (%s)", s->left_out.size ? ", " : "", s->models[m], why);
+    memmove(&s->models[m], &s->models[m + 1], (s->model_count - m - 1) * sizeof s->models[0]);
+    s->model_count--;
 }
 
 void qb_selection_end(struct qb_selection *s, struct qb_figure *figure)
@@ -183,39 +142,4 @@ bool qb_figure_record(const struct qb_result *result, const char *model, const c
         return false;
     }
     return true;
-}
-
-bool qb_figure_degenerate(const struct qb_result *result, const char *model, const char *variant,
-                          const char *experiment, const char *metric)
-{
-    const struct qb_value *v = qb_result_value(result, model, variant, experiment, metric);
-    return v && (v->flags & QB_FLAG_DEGENERATE);
-}
-
-void qb_figure_axes(struct qb_figure *figure, const struct qb_selection *s)
-{
-    qb_figure_number(figure, "nmodels", (double)s->model_count);
-    qb_figure_number(figure, "nvariants", (double)s->variant_count);
-    qb_figure_array(figure, "models", s->model_count);
-    for (size_t m = 0; m < s->model_count; m++)
-        qb_figure_set(figure, "models", m + 1, s->models[m]);
-    qb_figure_array(figure, "labels", s->variant_count);
-    qb_figure_array(figure, "types", s->variant_count);
-    for (size_t v = 0; v < s->variant_count; v++) {
-        qb_figure_set(figure, "labels", v + 1, qb_figure_label(s->variants[v]));
-        qb_figure_set_number(figure, "types", v + 1, qb_figure_linetype(s->variants[v]));
-    }
-}
-
-void qb_figure_degenerates(const struct qb_result *result, const struct qb_selection *s, const char *experiment,
-                           const char *metric, struct qb_text *out)
-{
-    for (size_t m = 0; m < s->model_count; m++) {
-        bool all = true;
-        for (size_t v = 0; v < s->variant_count; v++)
-            all = all && (qb_result_find(result, s->models[m], s->variants[v], experiment) == SIZE_MAX ||
-                          qb_figure_degenerate(result, s->models[m], s->variants[v], experiment, metric));
-        if (all)
-            qb_text_add(out, "%s%s", out->size ? ", " : "", s->models[m]);
-    }
 }

@@ -57,14 +57,17 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing, "no roundtrip cell was run");
     choose_models(&s);
+    figure->width = s.model_count == 1 ? QB_FIGURE_NARROW : QB_FIGURE_WIDE;
     qb_figure_axes(figure, &s);
     qb_figure_array(figure, "titles", s.model_count * s.variant_count);
     qb_figure_array(figure, "counts", s.model_count * s.variant_count);
     for (size_t v = 0; v < s.variant_count; v++)
         for (size_t m = 0; m < s.model_count; m++) {
             struct qb_record record;
-            char title[160];
-            snprintf(title, sizeof title, "%s, %s", qb_figure_label(s.variants[v]), s.models[m]);
+            char title[2 * QB_FIGURE_NAME + 4], model[QB_FIGURE_NAME], label[QB_FIGURE_NAME];
+            qb_figure_short(figure, qb_figure_label(s.variants[v]), QB_FIGURE_VARIANT_CHARS, label);
+            qb_figure_short(figure, s.models[m], QB_FIGURE_MODEL_CHARS, model);
+            snprintf(title, sizeof title, "%s, %s", label, model);
             qb_figure_record(result, s.models[m], s.variants[v], "roundtrip", &record, err);
             add_panel(&record, title, figure, v * s.model_count + m + 1, title);
             qb_record_free(&record);

@@ -17,9 +17,11 @@ static const struct row {
             {"calibrated-range-kept", NAN, ""},
             {"int8-tensor", NAN, ""},
             {"int8-channel", NAN, ""},
-            {"fp16", NAN, ""},
             {"legacy", NAN, ""},
-            {"calibrated", NAN, ""}};
+            {"calibrated", NAN, ""},
+            {"bf16", NAN, ""},
+            {"fp16", NAN, ""},
+            {"fp32-reordered", NAN, ""}};
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static const struct column {
@@ -33,11 +35,11 @@ enum { COLUMNS = sizeof columns / sizeof *columns };
 static void add_value(const struct qb_value *v, struct qb_figure *figure)
 {
     if (!v || !isfinite(v->value))
-        qb_text_add(&figure->data, " nan nan nan");
+        qb_text_add(&figure->data, " nan nan nan 0");
     else if (v->flags & QB_FLAG_NO_INTERVAL || !isfinite(v->lo) || !isfinite(v->hi))
-        qb_text_add(&figure->data, " %.6g nan nan", v->value);
+        qb_text_add(&figure->data, " %.6g nan nan %d", v->value, (v->flags & QB_FLAG_DEGENERATE) != 0);
     else
-        qb_text_add(&figure->data, " %.6g %.6g %.6g", v->value, v->lo, v->hi);
+        qb_text_add(&figure->data, " %.6g %.6g %.6g %d", v->value, v->lo, v->hi, (v->flags & QB_FLAG_DEGENERATE) != 0);
 }
 
 /* Where the reproduced rows lie on each untrained model: what the published pairing of models hides. */
@@ -58,63 +60,101 @@ static void add_ranges(const struct qb_result *result, struct qb_figure *figure)
     }
 }
 
-/* n of each column, and which are flagged degenerate, for the caption. */
+/* n of each column, and how its intervals were made. */
 static void describe(const struct qb_result *result, struct qb_figure *figure)
 {
-    struct qb_text flagged = {0};
     for (size_t c = 0; c < COLUMNS; c++) {
         const struct qb_value *v =
             qb_result_value(result, columns[c].model, "pattern-a", columns[c].experiment, columns[c].metric);
-        if (!v)
-            continue;
-        qb_text_add(&figure->caption, " %s: n = %llu tokens%s%.159s.", columns[c].model, (unsigned long long)v->n,
-                    v->flags & QB_FLAG_NO_INTERVAL ? ", no interval, " : ", ", v->note);
-        if (v->flags & QB_FLAG_DEGENERATE)
-            qb_text_add(&flagged, "%s%s", flagged.size ? ", " : "", columns[c].model);
+        if (v)
+            qb_text_add(&figure->caption, " %s: n = %llu tokens%s%.159s.", columns[c].model, (unsigned long long)v->n,
+                        v->flags & QB_FLAG_NO_INTERVAL ? ", no interval, " : ", ", v->note);
     }
-    if (flagged.size)
-        qb_text_add(&figure->caption, " Flagged degenerate: %s.", flagged.data);
-    qb_text_free(&flagged);
+}
+
+/* Cells with a flag, row by row, for the caption. */
+static void say_flagged(const struct qb_result *result, struct qb_figure *figure, size_t c, uint32_t flag,
+                        const char *sentence)
+{
+    struct qb_text names = {0};
+    size_t run = 0, flagged = 0;
+    for (size_t r = 0; r < ROWS; r++) {
+        const struct qb_value *v =
+            qb_result_value(result, columns[c].model, rows[r].variant, columns[c].experiment, columns[c].metric);
+        run += v != NULL;
+        if (!v || !(v->flags & flag))
+            continue;
+        qb_text_add(&names, "%s%s", flagged++ ? ", " : "", qb_figure_label(rows[r].variant));
+    }
+    if (flagged)
+        qb_text_add(&figure->caption, " %s on %s: %s.", sentence, columns[c].model,
+                    flagged == run ? "every run" : names.data);
+    qb_text_free(&names);
+}
+
+/* A row of the figure; false when no cell of the variant was run. */
+static bool add_row(const struct qb_result *result, const struct row *row, size_t at, struct qb_figure *figure)
+{
+    const struct qb_value *v[COLUMNS];
+    bool any = !isnan(row->published);
+    for (size_t c = 0; c < COLUMNS; c++) {
+        v[c] = qb_result_value(result, columns[c].model, row->variant, columns[c].experiment, columns[c].metric);
+        any = any || v[c];
+    }
+    if (!any)
+        return false;
+    qb_text_add(&figure->data, "%zu", at);
+    for (size_t c = 0; c < 2; c++)
+        qb_text_add(&figure->data, " %.6g", strcmp(row->model, columns[c].model) == 0 ? row->published : NAN);
+    for (size_t c = 0; c < COLUMNS; c++)
+        add_value(v[c], figure);
+    qb_text_add(&figure->data, "\n");
+    return true;
+}
+
+static bool any_value(const struct qb_result *result)
+{
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t c = 0; c < COLUMNS; c++)
+            if (qb_result_value(result, columns[c].model, rows[r].variant, columns[c].experiment, columns[c].metric))
+                return true;
+    return false;
 }
 
 static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
-    size_t found = 0;
+    size_t drawn = 0;
     (void)err;
-    qb_figure_number(figure, "nrows", ROWS);
-    qb_figure_array(figure, "labels", ROWS);
-    qb_figure_block(figure, "match and agreement in percent");
-    qb_text_add(&figure->data,
-                "# row from the top; published on source-transformer, on source-chain; then value, lo, hi "
-                "of the columns source-transformer and source-chain (free-running greedy match), "
-                "kjv-transformer and kjv-chain (top-1 agreement, teacher-forced)\n");
-    for (size_t r = 0; r < ROWS; r++) {
-        qb_figure_set(figure, "labels", r + 1, qb_figure_label(rows[r].variant));
-        qb_text_add(&figure->data, "%zu", r + 1);
-        for (size_t c = 0; c < 2; c++)
-            qb_text_add(&figure->data, " %.6g", strcmp(rows[r].model, columns[c].model) == 0 ? rows[r].published : NAN);
-        for (size_t c = 0; c < COLUMNS; c++) {
-            const struct qb_value *v =
-                qb_result_value(result, columns[c].model, rows[r].variant, columns[c].experiment, columns[c].metric);
-            found += v != NULL;
-            add_value(v, figure);
-        }
-        qb_text_add(&figure->data, "\n");
-    }
-    if (!found)
+    if (!any_value(result))
         snprintf(figure->missing, sizeof figure->missing,
                  "neither source-transformer, source-chain (greedy) nor kjv-transformer, kjv-chain (teacher-forced) "
                  "was run");
+    qb_figure_array(figure, "labels", ROWS);
+    qb_figure_block(figure, "match and agreement in percent");
+    qb_text_add(&figure->data,
+                "# row from the top; published on source-transformer, on source-chain; then value, lo, hi and 1 where "
+                "void, of the columns source-transformer and source-chain (free-running greedy match), "
+                "kjv-transformer and kjv-chain (top-1 agreement, teacher-forced)\n");
+    for (size_t r = 0; r < ROWS; r++)
+        if (add_row(result, &rows[r], drawn + 1, figure))
+            qb_figure_set(figure, "labels", ++drawn, qb_figure_label(rows[r].variant));
+    qb_figure_number(figure, "nrows", (double)drawn);
     qb_text_add(
         &figure->caption,
         "The published comparison and the controlled one. Left: free-running greedy match with FP32 on the two "
         "untrained models of the documents (percent); open squares are the published numbers, each from one model "
         "only, marks are this run, every variant on both models. Right: the same variants on models trained on text, "
         "token by token on held-out text (top-1 "
-        "agreement with FP32, percent, 95%% intervals). The documented legacy and calibrated layers were never run "
-        "by the source.");
+        "agreement with FP32, percent, 95%% intervals). Hollow and grey: void, the run is degenerate and its value "
+        "says "
+        "nothing. BF16, FP16 and FP32 reordered are floors: what storage in 16 bits or another order of FP32 "
+        "arithmetic alone costs. The documented legacy and calibrated layers were never run by the source.");
     add_ranges(result, figure);
     describe(result, figure);
+    for (size_t c = 0; c < COLUMNS; c++)
+        say_flagged(result, figure, c, QB_FLAG_DEGENERATE, "Void");
+    for (size_t c = 2; c < COLUMNS; c++)
+        say_flagged(result, figure, c, QB_FLAG_UNRESOLVED, "Not resolved, within the arithmetic floor,");
     return QB_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MODELS = 4 };
 enum group { ATTENTION, MLP, EMBEDDING, HEAD, REST, CACHE, GROUPS };
 #define MIB 1048576.0
 
@@ -20,8 +21,8 @@ static enum group group_of(const char *role)
     return strstr(role, "head") ? HEAD : REST;
 }
 
-/* A row of the model's block: a bar. */
-static bool add_bar(const struct qb_record *record, const char *label, struct qb_figure *figure)
+/* A row of the model's block: a bar at place `at`. */
+static bool add_bar(const struct qb_record *record, size_t at, struct qb_figure *figure)
 {
     const struct qb_array *role = qb_record_get(record, "role", QB_TEXT, 1);
     const struct qb_array *bytes = qb_record_get(record, "bytes", QB_I64, 1);
@@ -34,7 +35,7 @@ static bool add_bar(const struct qb_record *record, const char *label, struct qb
         sums[group_of(name ? name : "")] += (double)((const int64_t *)bytes->data)[i] / MIB;
         sums[CACHE] += (double)((const int64_t *)cache->data)[i] / MIB;
     }
-    qb_text_add(&figure->data, "\"%s\"", label);
+    qb_text_add(&figure->data, "%zu", at);
     for (size_t g = 0; g < GROUPS; g++)
         qb_text_add(&figure->data, " %.6g", sums[g]);
     qb_text_add(&figure->data, " %.6g\n", qb_record_scalar(record, "published_bytes", 0) / MIB);
@@ -56,6 +57,23 @@ static void add_contrast(const struct qb_result *result, const struct qb_selecti
     }
 }
 
+static void add_panel(const struct qb_result *result, const struct qb_selection *s, size_t m, struct qb_figure *figure,
+                      struct qb_error *err)
+{
+    size_t rows = 0;
+    qb_figure_block(figure, s->models[m]);
+    qb_text_add(&figure->data, "# row, MiB of: attention, mlp, embedding, head, biases norms and positions, decoded "
+                               "copies; the source's formula\n");
+    for (size_t v = 0; v < s->variant_count; v++) {
+        struct qb_record record;
+        if (qb_figure_record(result, s->models[m], s->variants[v], "memory", &record, err))
+            rows += add_bar(&record, v + 1, figure);
+        qb_record_free(&record);
+    }
+    if (rows == 0)
+        qb_text_add(&figure->data, "1 nan nan nan nan nan nan nan\n");
+}
+
 static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
     static const char *const wanted[] = {
@@ -64,36 +82,19 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     qb_select(result, "memory", wanted, 8, &s);
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing, "no memory cell was run");
-    if (s.model_count > 4) {
-        qb_text_add(&s.left_out, "%smodel %s", s.left_out.size ? ", " : "", s.models[4]);
-        s.model_count = 4;
-    }
+    while (s.model_count > MODELS)
+        qb_selection_drop(&s, s.model_count - 1, "no room");
     qb_figure_axes(figure, &s);
-    qb_figure_array(figure, "pattern_row", s.model_count);
-    qb_figure_array(figure, "nrows", s.model_count);
-    for (size_t m = 0; m < s.model_count; m++) {
-        size_t rows = 0, marked = 0;
-        qb_figure_block(figure, s.models[m]);
-        qb_text_add(&figure->data, "# variant, MiB of: attention, mlp, embedding, head, biases norms and positions, "
-                                   "decoded copies; the source's formula\n");
-        for (size_t v = 0; v < s.variant_count; v++) {
-            struct qb_record record;
-            if (qb_figure_record(result, s.models[m], s.variants[v], "memory", &record, err) &&
-                add_bar(&record, qb_figure_label(s.variants[v]), figure)) {
-                if (strcmp(s.variants[v], "pattern-a") == 0)
-                    marked = rows + 1;
-                rows++;
-            }
-            qb_record_free(&record);
-        }
-        if (rows == 0)
-            qb_text_add(&figure->data, "\"\" nan nan nan nan nan nan nan\n");
-        qb_figure_set_number(figure, "nrows", m + 1, rows ? (double)rows : 1);
-        qb_figure_set_number(figure, "pattern_row", m + 1, (double)marked);
-    }
+    for (size_t m = 0; m < s.model_count; m++)
+        add_panel(result, &s, m, figure, err);
+    size_t marked = 0;
+    for (size_t v = 0; v < s.variant_count; v++)
+        if (strcmp(s.variants[v], "pattern-a") == 0)
+            marked = v + 1;
+    qb_figure_number(figure, "pattern_row", (double)marked);
     qb_text_add(&figure->caption,
                 "Memory of the weights: stored bytes by role (MiB = 2^20 bytes), counted once from the buffers that "
-                "exist; decoded copies that a cache keeps are on top. The diamond marks what the source's formula "
+                "exist; decoded copies that a cache keeps are at the end. The diamond marks what the source's formula "
                 "enc*2 + (fp - enc)*4 gives for Pattern A");
     add_contrast(result, &s, figure);
     qb_text_add(&figure->caption, ". n: exact counts, one run.");

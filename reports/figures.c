@@ -10,10 +10,14 @@
 #include "layout.h"
 
 static const struct qb_figure_kind *const kinds[] = {
-    &qb_figure_controlled, &qb_figure_match, &qb_figure_kl,        &qb_figure_depth,
-    &qb_figure_memory,     &qb_figure_speed, &qb_figure_linearity, &qb_figure_codes,
+    &qb_figure_controlled, &qb_figure_bits,     &qb_figure_kl,          &qb_figure_depth,   &qb_figure_survival,
+    &qb_figure_match,      &qb_figure_flips,    &qb_figure_attribution, &qb_figure_tensors, &qb_figure_memory,
+    &qb_figure_speed,      &qb_figure_roofline, &qb_figure_linearity,   &qb_figure_codes,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static const char *const known_formats[] = {"png", "svg", "pdf", "tex"};
+enum { FORMATS = sizeof known_formats / sizeof *known_formats };
 
 const char *const *qb_figure_names(void)
 {
@@ -23,12 +27,23 @@ const char *const *qb_figure_names(void)
     return names;
 }
 
+/* A figure that gnuplot is drawing. */
+struct drawing {
+    const struct qb_figure_kind *kind;
+    struct qb_gnuplot run;
+    char *caption; /* qb_alloc'ed */
+    double width;
+};
+enum { AT_ONCE = 4 }; /* gnuplot processes side by side */
+
 struct writer {
     const struct qb_figure_options *options;
-    char folder[4096];          /* DIR/figures */
-    const char *formats[4];     /* NULL-terminated */
-    struct qb_text format_list; /* "png svg pdf", for the scripts */
-    struct qb_text index;       /* DIR/README.md */
+    char folder[4096];                /* DIR/figures */
+    const char *formats[FORMATS + 1]; /* NULL-terminated */
+    struct qb_text format_list;       /* "png svg pdf", for the scripts */
+    struct drawing drawing[AT_ONCE];  /* oldest first */
+    size_t drawing_count;
+    struct qb_figure_list *list; /* the caller's, or one of our own */
     struct qb_text *report;
 };
 
@@ -90,7 +105,8 @@ static enum qb_status write_script(const struct writer *w, const struct qb_figur
         return s;
     qb_text_add(&script, "# Draw again with: gnuplot %s.gp (in this folder). Looks: style.gp. Numbers: %s.dat.\n",
                 kind->name, kind->name);
-    qb_text_add(&script, "formats = '%s'\nname = '%s'\ndata = '%s.dat'\n", w->format_list.data, kind->name, kind->name);
+    qb_text_add(&script, "formats = '%s'\nname = '%s'\ndata = '%s.dat'\nwidth = %g\n", w->format_list.data, kind->name,
+                kind->name, figure->width > 0 ? figure->width : QB_FIGURE_WIDE);
     qb_text_bytes(&script, figure->variables.data ? figure->variables.data : "", figure->variables.size);
     qb_text_add(&script, "# ---- what follows is reports/figures/%s.gp ----\n", kind->name);
     qb_text_bytes(&script, text, size);
@@ -100,33 +116,99 @@ static enum qb_status write_script(const struct writer *w, const struct qb_figur
     return s;
 }
 
-static void add_to_index(struct writer *w, const struct qb_figure_kind *kind, const struct qb_figure *figure)
-{
-    const char *picture = w->formats[0];
-    for (size_t i = 0; w->formats[i]; i++)
-        if (strcmp(w->formats[i], "pdf") != 0) {
-            picture = w->formats[i];
-            break;
-        }
-    qb_text_add(&w->index, "## %s\n\n![%s](figures/%s.%s)\n\n%s\n\n", kind->title, kind->title, kind->name, picture,
-                figure->caption.data);
-    for (size_t i = 0; w->formats[i]; i++)
-        qb_text_add(&w->index, "%s[%s](figures/%s.%s)", i ? ", " : "Files: ", w->formats[i], kind->name, w->formats[i]);
-    qb_text_add(&w->index, ", [data](figures/%s.dat), [script](figures/%s.gp)\n\n", kind->name, kind->name);
-}
-
 static void figure_free(struct qb_figure *figure)
 {
     qb_text_free(&figure->data);
     qb_text_free(&figure->variables);
     qb_text_free(&figure->caption);
+    qb_text_free(&figure->shortened);
+    qb_text_free(&figure->coinciding);
 }
 
-static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, const struct qb_figure *figure,
+/* What every caption ends in: curves that hide one another, names that were shortened. */
+static void end_caption(struct qb_figure *figure)
+{
+    if (figure->coinciding.size)
+        qb_text_add(&figure->caption, " Equal at every point: %s.", figure->coinciding.data);
+    if (figure->shortened.size)
+        qb_text_add(&figure->caption, " Shortened names:%.*s.", (int)figure->shortened.size - 1,
+                    figure->shortened.data);
+    if (!figure->caption.size)
+        qb_text_add(&figure->caption, " "); /* data is never NULL */
+}
+
+static enum qb_status list_drawn(struct writer *w, struct drawing *d, struct qb_error *err)
+{
+    struct qb_figure_list *list = w->list;
+    struct qb_drawn_figure *more = qb_alloc(list->count + 1, sizeof *more, "list of figures", err);
+    if (!more)
+        return err->status;
+    if (list->count)
+        memcpy(more, list->items, list->count * sizeof *more);
+    qb_free(list->items);
+    list->items = more;
+    more += list->count++;
+    snprintf(more->name, sizeof more->name, "%s", d->kind->name);
+    snprintf(more->title, sizeof more->title, "%s", d->kind->title);
+    more->width = d->width;
+    more->caption = d->caption;
+    d->caption = NULL;
+    qb_text_add(w->report, "%-12s %s/%s.{%s}\n", d->kind->name, w->folder, d->kind->name,
+                w->options->formats ? w->options->formats : "png,svg,pdf");
+    return QB_OK;
+}
+
+static enum qb_status list_left_out(struct writer *w, const char *name, const char *why, struct qb_error *err)
+{
+    struct qb_figure_list *list = w->list;
+    struct qb_figure_left_out *more = qb_alloc(list->left_out_count + 1, sizeof *more, "list of figures", err);
+    if (!more)
+        return err->status;
+    if (list->left_out_count)
+        memcpy(more, list->left_out, list->left_out_count * sizeof *more);
+    qb_free(list->left_out);
+    list->left_out = more;
+    more += list->left_out_count++;
+    snprintf(more->name, sizeof more->name, "%s", name);
+    snprintf(more->why, sizeof more->why, "%s", why);
+    qb_text_add(w->report, "%-12s left out: %s\n", name, why);
+    return QB_OK;
+}
+
+void qb_figure_list_free(struct qb_figure_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        qb_free(list->items[i].caption);
+    qb_free(list->items);
+    qb_free(list->left_out);
+    *list = (struct qb_figure_list){0};
+}
+
+/* Waits for the oldest drawing; it is listed when it succeeded and nothing failed before. */
+static void finish_oldest(struct writer *w, struct qb_error *err)
+{
+    struct drawing d = w->drawing[0];
+    struct qb_error later = {0}, *e = err->status ? &later : err; /* the first failure is the one to tell */
+    char script[64];
+    w->drawing_count--;
+    memmove(w->drawing, w->drawing + 1, w->drawing_count * sizeof d);
+    snprintf(script, sizeof script, "%s.gp", d.kind->name);
+    enum qb_status s = qb_gnuplot_finish(&d.run, w->folder, script, e);
+    for (size_t i = 0; !s && w->formats[i]; i++)
+        if (strcmp(w->formats[i], "tex") == 0)
+            s = qb_figure_tex(w->folder, d.kind->name, e);
+    if (!s && !err->status)
+        list_drawn(w, &d, e);
+    qb_free(d.caption);
+}
+
+/* Writes what gnuplot reads and starts it. */
+static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, struct qb_figure *figure,
                            struct qb_error *err)
 {
     struct qb_text wrapped = {0};
     char script[64];
+    end_caption(figure);
     qb_paragraph(&wrapped, "", figure->caption.data ? figure->caption.data : "", 100);
     enum qb_status s = save(w, kind->name, "dat", &figure->data, err);
     if (!s)
@@ -134,8 +216,20 @@ static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, 
     if (!s)
         s = write_script(w, kind, figure, err);
     qb_text_free(&wrapped);
+    if (!s && w->drawing_count == AT_ONCE)
+        finish_oldest(w, err);
+    if (s || err->status)
+        return err->status;
+    struct drawing *d = &w->drawing[w->drawing_count];
+    *d = (struct drawing){.kind = kind, .width = figure->width > 0 ? figure->width : QB_FIGURE_WIDE};
+    d->caption = qb_strdup(figure->caption.data, err);
     snprintf(script, sizeof script, "%s.gp", kind->name);
-    return s ? s : qb_gnuplot(w->folder, script, err);
+    if (!d->caption || qb_gnuplot_start(&d->run, w->folder, script, err)) {
+        qb_free(d->caption);
+        return err->status;
+    }
+    w->drawing_count++;
+    return QB_OK;
 }
 
 static enum qb_status write_figure(struct writer *w, const struct qb_result *result, const struct qb_figure_kind *kind,
@@ -143,45 +237,38 @@ static enum qb_status write_figure(struct writer *w, const struct qb_result *res
 {
     struct qb_figure figure = {0};
     enum qb_status s = kind->fill(result, &figure, err);
-    if (!s && figure.missing[0]) {
-        if (w->options->only)
-            s = qb_fail(err, QB_ERR_INPUT, "figure '%s': %s", kind->name, figure.missing);
-        qb_text_add(w->report, "%-12s left out: %s\n", kind->name, figure.missing);
-    } else if (!s) {
-        s = draw(w, kind, &figure, err);
-        if (!s) {
-            add_to_index(w, kind, &figure);
-            qb_text_add(w->report, "%-12s %s/%s.{%s}\n", kind->name, w->folder, kind->name,
-                        w->options->formats ? w->options->formats : "png,svg,pdf");
-        }
-    } else {
+    if (s)
         qb_wrap(err, "figure '%s'", kind->name);
-    }
+    else if (figure.missing[0] && w->options->only)
+        s = qb_fail(err, QB_ERR_INPUT, "figure '%s': %s", kind->name, figure.missing);
+    else if (figure.missing[0])
+        s = list_left_out(w, kind->name, figure.missing, err);
+    else
+        s = draw(w, kind, &figure, err);
     figure_free(&figure);
     return s;
 }
 
 static enum qb_status parse_formats(struct writer *w, struct qb_error *err)
 {
-    static const char *const known[] = {"png", "svg", "pdf"};
     const char *p = w->options->formats ? w->options->formats : "png,svg,pdf";
     size_t count = 0;
     while (*p) {
         size_t n = strcspn(p, ","), k = 0;
-        while (k < 3 && (strlen(known[k]) != n || strncmp(p, known[k], n) != 0))
+        while (k < FORMATS && (strlen(known_formats[k]) != n || strncmp(p, known_formats[k], n) != 0))
             k++;
-        for (size_t i = 0; k < 3 && i < count; i++)
-            if (w->formats[i] == known[k])
-                k = 3; /* named twice */
-        if (k == 3)
-            return qb_fail(err, QB_ERR_INPUT, "--format %s: expected a list of png, svg, pdf, each once",
+        for (size_t i = 0; k < FORMATS && i < count; i++)
+            if (w->formats[i] == known_formats[k])
+                k = FORMATS; /* named twice */
+        if (k == FORMATS)
+            return qb_fail(err, QB_ERR_INPUT, "--format %s: expected a list of png, svg, pdf, tex, each once",
                            w->options->formats);
-        qb_text_add(&w->format_list, "%s%s", count ? " " : "", known[k]);
-        w->formats[count++] = known[k];
+        qb_text_add(&w->format_list, "%s%s", count ? " " : "", known_formats[k]);
+        w->formats[count++] = known_formats[k];
         p += n;
         p += *p == ',';
     }
-    return count ? QB_OK : qb_fail(err, QB_ERR_INPUT, "--format: expected a list of png, svg, pdf");
+    return count ? QB_OK : qb_fail(err, QB_ERR_INPUT, "--format: expected a list of png, svg, pdf, tex");
 }
 
 static enum qb_status check_only(const char *only, struct qb_error *err)
@@ -200,6 +287,23 @@ static enum qb_status check_only(const char *only, struct qb_error *err)
     return QB_ERR_INPUT;
 }
 
+/* The picture that a page shows: the first format that browsers draw. */
+static const char *picture(const struct writer *w)
+{
+    for (size_t i = 0; w->formats[i]; i++)
+        if (strcmp(w->formats[i], "png") == 0 || strcmp(w->formats[i], "svg") == 0)
+            return w->formats[i];
+    return w->formats[0];
+}
+
+static void add_to_page(const struct writer *w, const struct qb_drawn_figure *f, struct qb_text *page)
+{
+    qb_text_add(page, "## %s\n\n![%s](figures/%s.%s)\n\n%s\n\n", f->title, f->title, f->name, picture(w), f->caption);
+    for (size_t i = 0; w->formats[i]; i++)
+        qb_text_add(page, "%s[%s](figures/%s.%s)", i ? ", " : "Files: ", w->formats[i], f->name, w->formats[i]);
+    qb_text_add(page, ", [data](figures/%s.dat), [script](figures/%s.gp)\n\n", f->name, f->name);
+}
+
 static enum qb_status write_index(struct writer *w, const struct qb_result *result, struct qb_error *err)
 {
     char path[4400];
@@ -209,10 +313,11 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
                 "# Figures of %s%s\n\nFrom `%s`. Each figure's data and script lie beside it; edit "
                 "`figures/style.gp` and run `gnuplot NAME.gp` there to restyle.\n\n",
                 suite ? "suite " : "", suite ? suite : "a run", qb_result_path(result));
-    qb_text_bytes(&page, w->index.data ? w->index.data : "", w->index.size);
+    for (size_t i = 0; i < w->list->count; i++)
+        add_to_page(w, &w->list->items[i], &page);
     snprintf(path, sizeof path, "%s/README.md", w->options->folder);
-    enum qb_status s = page.failed || w->index.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for the figures' page")
-                                                      : qb_file_replace(path, page.data, page.size, err);
+    enum qb_status s = page.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for the figures' page")
+                                   : qb_file_replace(path, page.data, page.size, err);
     qb_text_free(&page);
     return s;
 }
@@ -220,8 +325,8 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
 enum qb_status qb_figures_write(const struct qb_result *result, const struct qb_figure_options *options,
                                 struct qb_figure_list *list, struct qb_text *report, struct qb_error *err)
 {
-    struct writer w = {.options = options, .report = report};
-    (void)list;
+    struct qb_figure_list own = {0};
+    struct writer w = {.options = options, .report = report, .list = list ? list : &own};
     enum qb_status s = check_only(options->only, err);
     if (!s)
         s = parse_formats(&w, err);
@@ -234,9 +339,12 @@ enum qb_status qb_figures_write(const struct qb_result *result, const struct qb_
     for (size_t i = 0; i < KINDS && !s; i++)
         if (!options->only || strcmp(options->only, kinds[i]->name) == 0)
             s = write_figure(&w, result, kinds[i], err);
+    while (w.drawing_count)
+        finish_oldest(&w, err);
+    s = err->status;
     if (!s && !options->only)
         s = write_index(&w, result, err);
     qb_text_free(&w.format_list);
-    qb_text_free(&w.index);
+    qb_figure_list_free(&own);
     return s;
 }

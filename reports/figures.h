@@ -1,5 +1,9 @@
 /* Figures drawn by gnuplot from a result file alone. Each leaves <name>.dat (the numbers), <name>.gp (how they are
- * drawn; `gnuplot <name>.gp` in that folder draws again), <name>.txt (the caption) and the pictures. */
+ * drawn; `gnuplot <name>.gp` in that folder draws again), <name>.txt (the caption) and the pictures.
+ *
+ * Format tex is for LaTeX: \input{figures/<name>} in a document with graphicx and color (or xcolor) draws the lines
+ * from <name>-tex.pdf and sets all text in the document's font. A document that lies elsewhere says first where the
+ * folder is: \newcommand{\qbfigures}{../figures/}. */
 #ifndef QB_FIGURES_H
 #define QB_FIGURES_H
 
@@ -8,16 +12,17 @@
 
 struct qb_figure_options {
     const char *folder;  /* DIR: figures go to DIR/figures, the index to DIR/README.md */
-    const char *formats; /* comma-separated of png, svg, pdf; NULL: all three */
+    const char *formats; /* comma-separated of png, svg, pdf, tex; NULL: the first three */
     const char *only;    /* one figure's name, or NULL: all */
 };
 
 /* The figures that were drawn, in order: what the report's pages show. Free with qb_figure_list_free. */
 struct qb_figure_list {
     struct qb_drawn_figure {
-        char name[32];  /* "kl": files DIR/figures/<name>.{png,svg,pdf,dat,gp,txt} */
+        char name[32];  /* "kl": files DIR/figures/<name>.{png,svg,pdf,tex,dat,gp,txt} */
         char title[96]; /* "KL divergence from FP32" */
         char *caption;  /* plain text, one paragraph, qb_alloc'ed */
+        double width;   /* inches: 7.0 fits both columns of a two-column page, 3.4 one */
     } * items;
     size_t count;
     struct qb_figure_left_out {

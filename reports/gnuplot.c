@@ -1,4 +1,4 @@
-/* One gnuplot process, started without a shell; what it says on stderr becomes the error. */
+/* gnuplot processes, started without a shell; what one says on stderr becomes the error. */
 #include "figure.h"
 
 #include <errno.h>
@@ -38,10 +38,9 @@ static void read_all(int from, char *said, size_t room)
     said[have] = '\0';
 }
 
-enum qb_status qb_gnuplot(const char *folder, const char *file, struct qb_error *err)
+enum qb_status qb_gnuplot_start(struct qb_gnuplot *run, const char *folder, const char *file, struct qb_error *err)
 {
-    char said[600];
-    int ends[2], status;
+    int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return qb_fail(err, QB_ERR_IO, "gnuplot: pipe: %s", strerror(errno));
     pid_t pid = fork();
@@ -52,9 +51,17 @@ enum qb_status qb_gnuplot(const char *folder, const char *file, struct qb_error 
         close(ends[0]);
         return qb_fail(err, QB_ERR_IO, "gnuplot: fork: %s", strerror(errno));
     }
-    read_all(ends[0], said, sizeof said);
-    close(ends[0]);
-    while (waitpid(pid, &status, 0) < 0)
+    *run = (struct qb_gnuplot){.pid = (int)pid, .said = ends[0]};
+    return QB_OK;
+}
+
+enum qb_status qb_gnuplot_finish(struct qb_gnuplot *run, const char *folder, const char *file, struct qb_error *err)
+{
+    char said[600];
+    int status;
+    read_all(run->said, said, sizeof said);
+    close(run->said);
+    while (waitpid((pid_t)run->pid, &status, 0) < 0)
         if (errno != EINTR)
             return qb_fail(err, QB_ERR_IO, "gnuplot: wait: %s", strerror(errno));
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_GNUPLOT)

@@ -1,7 +1,7 @@
 cols = nmodels
 rows = nvariants
 strip = 0.05
-width = cols > 1 ? 7.0 : 3.6; height = 1.45*rows + 0.45
+height = 1.45*rows + 0.45
 do for [format in formats] {
     load 'style.gp'
     vgap_in = 0.48
@@ -11,9 +11,8 @@ do for [format in formats] {
     set xrange [-1.04:1.04]; set xtics -1,0.5,1
     do for [k=1:rows*cols] {
         i = k-1
-        set lmargin at screen x0(i,cols); set rmargin at screen x1(i,cols)
-        set tmargin at screen y1(i,cols,rows,strip); set bmargin at screen y0(i,cols,rows,strip)
-        set title titles[k] offset 0,-0.7
+        eval place(i, cols, rows, strip)
+        set title tx(titles[k]) offset 0,-0.7
         set label 1 counts[k] at graph 0.02, graph 0.9 left
         set yrange [*:*] # stats looks only inside the range
         stats data index i using 2 nooutput
@@ -22,7 +21,7 @@ do for [format in formats] {
         step = top > 6 ? 2 : top > 2.5 ? 1 : top > 0.9 ? 0.5 : top > 0.3 ? 0.2 : 0.05
         set ytics step
         if (i >= (rows-1)*cols) { set xlabel 'code / largest code' offset 0,0.5 } else { unset xlabel }
-        if (i%cols == 0) { set ylabel 'weights (%)' offset 0.3,0 } else { unset ylabel }
+        unset label 90; if (i%cols == 0) { eval y_name(i, cols, rows, strip, 'weights (%)') }
         plot data index i using 1:2 with impulses lw 0.8 lc rgb colours[1+(i/cols)%4] notitle
     }
     unset multiplot

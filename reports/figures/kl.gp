@@ -1,23 +1,33 @@
 cols = nmodels > 1 ? 2 : 1
 rows = (nmodels + cols - 1)/cols
-strip = 0.52
-width = 7.0; height = 1.95*rows + strip + 0.3
+void = (sum [k=1:nmodels*nvariants] voids[k]) > 0
+keys = (nvariants + 1 + 2)/3
+strip = 0.151*keys + 0.12
+height = 1.95*rows + strip + 0.3
 do for [format in formats] {
     load 'style.gp'
     set multiplot
-    set logscale x; set format x '10^{%T}'; set termoption enhanced
+    unset key
+    set termoption enhanced; set logscale x; set format x powers
     set yrange [0:102]; set ytics 0,25,100
     do for [m=1:nmodels] {
         i = m-1
-        set lmargin at screen x0(i,cols); set rmargin at screen x1(i,cols)
-        set tmargin at screen y1(i,cols,rows,strip); set bmargin at screen y0(i,cols,rows,strip)
-        set title models[m].' ('.n[m].')' offset 0,-0.6 noenhanced
-        if (i >= nmodels-cols) { set xlabel 'KL(FP32 || variant) (nat)' offset 0,0.5 } else { unset xlabel }
-        if (i%cols == 0) { set ylabel 'positions (%)' offset 1.2,0 } else { unset ylabel }
-        if (m == 1) { eval key_under(0.5, 3); set key noenhanced } else { unset key }
-        plot for [v=1:nvariants] data index i*nvariants+v-1 using 1:2 with linespoints lt types[v] \
-            pointinterval 25 title labels[v]
+        eval place(i, cols, rows, strip)
+        eval decade_tics('x', decades_from[m], decades_to[m])
+        eval void_ground(void_panels[m])
+        set title panel_title(models[m], n[m], void_panels[m]) offset 0,-0.6 noenhanced
+        if (i >= nmodels-cols) { set xlabel tx('KL(FP32 || variant) (nat)') offset 0,0.5 noenhanced } else { unset xlabel }
+        unset label 90; if (i%cols == 0) { eval y_name(i, cols, rows, strip, 'positions (%)') }
+        plot for [v=1:nvariants] data index i*nvariants+v-1 using 1:2 with lines \
+                 lt curve_type(types[v], voids[i*nvariants+v]) notitle, \
+             for [v=1:nvariants] data index i*nvariants+v-1 every 25::(v*7)%25 using 1:(floors[v] ? NaN : $2) \
+                 with points lt curve_type(types[v], voids[i*nvariants+v]) notitle
     }
+    eval key_panel(keys)
+    plot -1 with lines notitle, \
+             for [v=1:nvariants] keyentry with linespoints lt types[v] ps (floors[v] ? 0 : 0.6) \
+                 title key_name(labels[v], floors[v]), \
+             keyentry with lines lc rgb (void ? void_grey : 'white') title (void ? 'grey, hollow: void' : ' ')
     unset multiplot
     unset output
 }

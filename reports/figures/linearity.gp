@@ -1,20 +1,19 @@
-width = 7.0; height = 0.34*nvariants + 1.25
+height = 0.34*nvariants + 1.25
 strip = 0.34
 do for [format in formats] {
     load 'style.gp'
-    left_in = 1.25; gap_in = 0.3
+    left_in = 1.78; gap_in = 0.3
     array titles[2] = ['values: error / rounding noise', 'codes: error / rounding noise']
     set multiplot
     set yrange [nvariants+0.6:0.4]; set grid noytics
     set logscale x; set xrange [0.009:2000]
     do for [p=1:2] {
         i = p-1
-        set lmargin at screen x0(i,2); set rmargin at screen x1(i,2)
-        set tmargin at screen y1(i,2,1,strip); set bmargin at screen y0(i,2,1,strip)
-        rows = row_labels
-        do for [v=1:nvariants] { rows = add_row(rows, p == 1 ? labels[v] : '', v) }
-        eval rows.') scale 0'
-        set xlabel titles[p] offset 0,0.5
+        eval place(i, 2, 1, strip)
+        list = row_labels
+        do for [v=1:nvariants] { list = add_row(list, p == 1 ? labels[v] : '', v) }
+        eval list.') scale 0'
+        set xlabel tx(titles[p]) offset 0,0.5
         unset arrow; unset label
         set arrow 1 from threshold, graph 0 to threshold, graph 1 nohead lc rgb black lw 1 dt (5,3) back
         set label 1 'linear up to '.sprintf('%g', threshold) at threshold, graph 1 offset 0,0.5 center

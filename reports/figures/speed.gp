@@ -1,8 +1,8 @@
-width = 7.0; height = 2*(0.24*nvariants + 0.3) + 1.75
+height = 2*(0.24*nvariants + 0.3) + 1.75
 strip = 0.34
 do for [format in formats] {
     load 'style.gp'
-    left_in = 1.5; gap_in = 0.35; vgap_in = 0.72
+    left_in = 1.78; gap_in = 0.35; vgap_in = 0.72
     array colours[3] = [blue, orange, green]
     array marks[3] = [7, 9, 5]
     array titles[4] = ['decode step, time / FP32', 'prefill, time / FP32', 'weights decoded (GB/s)', 'prefill (GFLOP/s)']
@@ -10,12 +10,11 @@ do for [format in formats] {
     set yrange [nvariants+0.6:0.4]; set grid noytics
     do for [p=1:4] {
         i = p-1
-        set lmargin at screen x0(i,2); set rmargin at screen x1(i,2)
-        set tmargin at screen y1(i,2,2,strip); set bmargin at screen y0(i,2,2,strip)
-        rows = row_labels
-        do for [v=1:nvariants] { rows = add_row(rows, i%2 == 0 ? labels[v] : '', v) }
-        eval rows.') scale 0'
-        set xlabel titles[p] offset 0,0.5
+        eval place(i, 2, 2, strip)
+        list = row_labels
+        do for [v=1:nvariants] { list = add_row(list, i%2 == 0 ? labels[v] : '', v) }
+        eval list.') scale 0'
+        set xlabel tx(titles[p]) offset 0,0.5
         unset arrow
         ceiling = p == 3 ? memcpy_gbs : p == 4 ? sgemm_gflops : 1
         set arrow 1 from ceiling, graph 0 to ceiling, graph 1 nohead lc rgb black lw 1 dt (5,3) back
@@ -29,7 +28,7 @@ do for [format in formats] {
         if (p == 1) { eval key_under(0.5, 1) } else { unset key }
         plot data index 0 every ::0::0 using (ceiling*1.06):(1) with points ps 0 notitle, \
             for [m=1:nmodels] data index m-1 using (column(3*p-1)):($1+0.22*(m-0.5*(nmodels+1))):(column(3*p)):(column(3*p+1)) \
-            with xerrorbars pt marks[m] ps 0.7 lc rgb colours[m] lw 1.2 dt 1 title models[m]
+            with xerrorbars pt marks[m] ps 0.7 lc rgb colours[m] lw 1.2 dt 1 title tx(models[m])
     }
     unset multiplot
     unset output

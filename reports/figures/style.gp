@@ -1,55 +1,75 @@
-# The look of every figure: edit this and run `gnuplot NAME.gp` again. Loaded once a format, with `format` (png, svg or
-# pdf), `width` and `height` (inches) set. Colours: Okabe and Ito's palette, which colour-blind readers tell apart; in
-# grey the line types do by dash and marker.
+# The look of every figure: edit this and run `gnuplot NAME.gp` again. Loaded once a format, with `format` (png, svg, pdf
+# or tex), `width` and `height` (inches) set. Colours: Okabe and Ito's palette, which colour-blind readers tell apart; in
+# grey the line types do by dash and marker. The width is that of a two-column page (7 in) or of one column (3.4 in).
+reset # what the format drawn before left
 if (format eq 'png') {
     set terminal pngcairo size int(width*200),int(height*200) font 'Sans,7' fontscale 2.75 linewidth 2.4 pointscale 2.2
 } else { if (format eq 'svg') {
     set terminal svg size int(width*96),int(height*96) font 'Sans,9.3' linewidth 1.2 enhanced background '#ffffff'
+} else { if (format eq 'tex') {
+    set terminal cairolatex pdf size width,height font ',7' fontscale 1 linewidth 1.2 pointscale 0.72 colourtext \
+        header '\fontsize{7}{8.4}\selectfont'
 } else {
-    set terminal pdfcairo size width,height font 'Sans,7' fontscale 1 linewidth 1.2 pointscale 0.55
-} }
-set output name.'.'.format
+    set terminal pdfcairo size width,height font 'Sans,7' fontscale 1 linewidth 1.2 pointscale 0.72
+} } }
+set output format eq 'tex' ? name.'-tex.tex' : name.'.'.format
 set encoding utf8
 set datafile missing 'nan'
 set termoption noenhanced
 
+# Text as the format wants it: every string that is shown goes through tx().
+tex_char(c) = strstrt('_%&#$', c) > 0 ? '\'.c : strstrt('|<>', c) > 0 ? '$'.c.'$' : c eq '"' ? '\char34{}' : \
+    c eq '^' ? '\^{}' : c eq '~' ? '\~{}' : strstrt('{}', c) > 0 ? '\'.c : c eq "\n" ? "\n" : c eq '\' ? '$\backslash$' : c
+tex_text(s) = strlen(s) == 0 ? '' : tex_char(s[1:1]).tex_text(s[2:*])
+tx(s) = format eq 'tex' ? tex_text(s) : s
+powers = format eq 'tex' ? '$10^{%T}$' : '10^{%T}'  # format of a logarithmic axis; needs `set termoption enhanced`
+set format (format eq 'tex' ? '$%g$' : '%g')
+
 black = '#000000'; orange = '#E69F00'; sky = '#56B4E9'; green = '#009E73'
 yellow = '#F0E442'; blue = '#0072B2'; vermillion = '#D55E00'; purple = '#CC79A7'; grey = '#707070'
 
-# One line type a built-in variant, in the order of reports/figure.c.
-set linetype 1  lc rgb black      lw 1.2 dt 1         pt 2  ps 0.6  # FP32
-set linetype 2  lc rgb black      lw 1.2 dt (2,3)     pt 1  ps 0.6  # FP16
-set linetype 3  lc rgb grey       lw 1.2 dt (8,3,2,3) pt 3  ps 0.6  # BF16
-set linetype 4  lc rgb orange     lw 1.4 dt (9,4)     pt 8  ps 0.7  # INT8 per tensor
-set linetype 5  lc rgb sky        lw 1.4 dt (5,3)     pt 10 ps 0.7  # INT8 per channel
-set linetype 6  lc rgb blue       lw 1.8 dt 1         pt 7  ps 0.6  # Pattern A
-set linetype 7  lc rgb blue       lw 1.2 dt (3,3)     pt 6  ps 0.6  # Pattern A, cached
-set linetype 8  lc rgb sky        lw 1.2 dt 1         pt 6  ps 0.6  # Pattern A, packed
-set linetype 9  lc rgb vermillion lw 1.8 dt 1         pt 5  ps 0.6  # legacy as documented
-set linetype 10 lc rgb vermillion lw 1.2 dt (3,3)     pt 4  ps 0.6  # legacy, weights
-set linetype 11 lc rgb vermillion lw 1.2 dt (8,3,2,3) pt 4  ps 0.6  # legacy, both
-set linetype 12 lc rgb green      lw 1.4 dt (8,3,2,3) pt 9  ps 0.7  # "standard" as run
-set linetype 13 lc rgb purple     lw 1.8 dt 1         pt 13 ps 0.7  # calibrated as documented
-set linetype 14 lc rgb grey       lw 1.4 dt 1         pt 11 ps 0.7  # calibrated as run
-set linetype 15 lc rgb purple     lw 1.4 dt (2,3)     pt 12 ps 0.7  # calibrated, range kept
-set linetype 16 lc rgb purple     lw 1.2 dt (9,4)     pt 1  ps 0.6
-set linetype 17 lc rgb purple     lw 1.2 dt (5,3)     pt 2  ps 0.6
-set linetype 18 lc rgb purple     lw 1.2 dt (8,3,2,3) pt 3  ps 0.6
-set linetype 19 lc rgb purple     lw 1.2 dt (2,2)     pt 8  ps 0.6
+# Line type n, and n + 50 for the same variant's void (degenerate) runs: greyed, thin, hollow.
+void_grey = '#a0a0a0'
+hollow(pt) = pt >= 5 && pt <= 13 && pt%2 == 1 ? pt-1 : pt
+look(n, colour, lw, dt, pt, ps) = sprintf("set linetype %d lc rgb '%s' lw %g dt %s pt %d ps %g; ", \
+    n, colour, lw, dt, pt, ps).sprintf("set linetype %d lc rgb '%s' lw %g dt %s pt %d ps %g", \
+    n+50, void_grey, 0.7*lw, dt, hollow(pt), ps)
+# One line type a built-in variant, in the order of reports/figure_names.c.
+eval look(1,  black,      1.2, '1',         2,  0.6)  # FP32
+eval look(2,  black,      1.1, '(2,3)',     1,  0.6)  # FP16: a floor
+eval look(3,  grey,       1.1, '(8,3,2,3)', 3,  0.6)  # BF16: a floor
+eval look(4,  orange,     1.4, '(9,4)',     8,  0.7)  # INT8 per tensor
+eval look(5,  sky,        1.4, '(5,3)',     10, 0.7)  # INT8 per channel
+eval look(6,  blue,       1.8, '1',         7,  0.6)  # Pattern A
+eval look(7,  blue,       1.2, '(3,3)',     6,  0.6)  # Pattern A, cached
+eval look(8,  sky,        1.2, '1',         6,  0.6)  # Pattern A, packed
+eval look(9,  vermillion, 1.8, '1',         5,  0.6)  # legacy as documented
+eval look(10, vermillion, 1.2, '(3,3)',     4,  0.6)  # legacy, weights
+eval look(11, vermillion, 1.2, '(8,3,2,3)', 4,  0.6)  # legacy, both
+eval look(12, green,      1.4, '(8,3,2,3)', 9,  0.7)  # "standard" as run
+eval look(13, purple,     1.8, '1',         13, 0.7)  # calibrated as documented
+eval look(14, grey,       1.4, '1',         11, 0.7)  # calibrated as run
+eval look(15, purple,     1.4, '(2,3)',     12, 0.7)  # calibrated, range kept
+eval look(16, purple,     1.2, '(9,4)',     1,  0.6)
+eval look(17, purple,     1.2, '(5,3)',     2,  0.6)
+eval look(18, purple,     1.2, '(8,3,2,3)', 3,  0.6)
+eval look(19, purple,     1.2, '(2,2)',     8,  0.6)
+eval look(20, black,      1.1, '(12,4)',    4,  0.6)  # FP32 reordered: the arithmetic floor
+eval look(21, green,      1.4, '(5,2,2,2)', 14, 0.7)  # calibrated, stored
 # A user's own variants.
-do for [i=0:7] { set linetype 20+i lc rgb word('#000000 #009E73 #D55E00 #0072B2 #E69F00 #CC79A7 #56B4E9 #707070', i+1) \
-    lw 1.4 dt (7,2,2,2,2,2) pt 4+2*(i%4) ps 0.6 }
+do for [i=0:7] { eval look(24+i, word('#000000 #009E73 #D55E00 #0072B2 #E69F00 #CC79A7 #56B4E9 #707070', i+1), \
+    1.4, '(7,2,2,2,2,2)', 4+2*(i%4), 0.6) }
 
 set style line 100 lc rgb '#000000' lw 0.6           # axes
 set style line 101 lc rgb '#c8c8c8' lw 0.4 dt 1      # grid
 set border 3 ls 100
 set tics nomirror out scale 0.6
 set grid ls 101
-set key Left reverse samplen 2.6 spacing 1.1 width -1
-set format '%g'
-unset title
+set errorbars 0.5
+key_look = "set key Left reverse samplen 2.6 spacing 1.1 width -1 noenhanced"
+eval key_look
 
-# Panels on a grid of `cols` columns, the key under all. panel(i) counts from 0; strip: inches under the panels.
+# Panels on a grid of `cols` columns, the key under all. place(i, ...) counts from 0; strip: inches under the panels.
 left_in = 0.66; right_in = 0.20; top_in = 0.26; bottom_in = 0.46; gap_in = 0.62; vgap_in = 0.66
 panel_w(cols) = (width - left_in - right_in - (cols-1)*gap_in)/cols
 panel_h(rows, strip) = (height - strip - top_in - bottom_in - (rows-1)*vgap_in)/rows
@@ -57,8 +77,31 @@ x0(i, cols) = (left_in + (i%cols)*(panel_w(cols)+gap_in))/width
 x1(i, cols) = x0(i, cols) + panel_w(cols)/width
 y1(i, cols, rows, strip) = 1 - (top_in + (i/cols)*(panel_h(rows, strip)+vgap_in))/height
 y0(i, cols, rows, strip) = y1(i, cols, rows, strip) - panel_h(rows, strip)/height
+place(i, cols, rows, strip) = sprintf("set lmargin at screen %g; set rmargin at screen %g; ", x0(i,cols), x1(i,cols)). \
+    sprintf("set tmargin at screen %g; set bmargin at screen %g", y1(i,cols,rows,strip), y0(i,cols,rows,strip))
+
+# Tics of a logarithmic axis ('x' or 'y') from 10^from to 10^to: at most seven labels, minor tics where each decade has
+# one. (Between labels many decades apart gnuplot would draw millions of minor tics.)
+decade_tics(axis, from, to) = sprintf("set %srange [%g:%g]; set %stics %g; set m%stics %s", axis, 10.0**from, 10.0**to, \
+    axis, 10.0**((int(to-from)+5)/6), axis, to-from > 6 ? "1" : "default")
+# The y axis' name, at a fixed place left of the panel, however wide the tics' labels are.
+y_name(i, cols, rows, strip, text) = sprintf("set label 90 '%s' at screen %g, screen %g center rotate by 90 noenhanced", \
+    quoted(tx(text)), x0(i,cols) - 0.545/width, 0.5*(y0(i,cols,rows,strip) + y1(i,cols,rows,strip)))
 
 # A key of up to `n` rows under all panels, centred at x; and text labels for rows 1, 2, ... of a y axis.
-key_under(x, n) = sprintf("set key at screen %g, screen 0.012 center bottom vertical maxrows %d", x, n)
-row_labels = "set ytics ("
-add_row(s, text, at) = s.(at > 1 ? ", " : "")."'".text."' ".sprintf('%d', at)
+key_under(x, n) = sprintf("set key at screen %g, screen %g center bottom vertical maxrows %d", x, 0.04/height, n)
+# The same as a panel of its own, after the others: it takes as many rows as it needs, and none of its entries depends on
+# whether the first panel's curves have points.
+key_panel(n) = "reset; unset border; unset tics; set xrange [0:1]; set yrange [0:1]; set lmargin at screen 0; ". \
+    "set rmargin at screen 1; set bmargin at screen 0; set tmargin at screen 1; ".key_look."; ".key_under(0.5, n)
+row_labels = "set ytics noenhanced offset 0.4,0 ("
+add_row(s, text, at) = s.(at > 1 ? ", " : "")."'".quoted(tx(text))."' ".sprintf('%d', at)
+quoted(s) = strlen(s) == 0 ? '' : (s[1:1] eq "'" ? "''" : s[1:1]).quoted(s[2:*])
+
+# Curves: the title of a panel, its grey ground when every run in it is void, the key's text of a variant, the line type
+# of a curve. Markers stand apart from variant to variant, so that curves on one another show theirs in turn.
+panel_title(model, n, void) = tx(model.' ('.n.')'.(void ? ', void' : ''))
+void_ground(void) = void ? "set object 1 rectangle from graph 0, graph 0 to graph 1, graph 1 behind fc rgb '#f0f0f0' ". \
+    "fs solid 1 noborder" : "unset object 1"
+key_name(label, floor) = tx((floor ? 'floor: ' : '').label)
+curve_type(type, void) = type + 50*void

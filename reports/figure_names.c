@@ -1,0 +1,111 @@
+/* How variants are called and drawn, the same in every figure, and how a long name is shortened. */
+#include <stdio.h>
+#include <string.h>
+
+#include "figure.h"
+
+/* Line types 1, 2, 3 ... of style.gp, in this order. */
+static const struct {
+    const char *variant, *label;
+} builtins[] = {{"fp32", "FP32"},
+                {"fp16", "FP16"},
+                {"bf16", "BF16"},
+                {"int8-tensor", "INT8 per tensor"},
+                {"int8-channel", "INT8 per channel"},
+                {"pattern-a", "Pattern A"},
+                {"pattern-a-cached", "Pattern A, cached"},
+                {"pattern-a-packed", "Pattern A, packed"},
+                {"legacy", "legacy, documented"},
+                {"legacy-weights", "legacy, weights"},
+                {"legacy-both", "legacy, both"},
+                {"legacy-asrun", "\"standard\" as run"},
+                {"calibrated", "calibrated, documented"},
+                {"calibrated-asrun", "calibrated as run"},
+                {"calibrated-range-kept", "calibrated, range kept"},
+                {"calibrated-scale", "legacy + S"},
+                {"calibrated-alpha", "legacy + alpha"},
+                {"calibrated-qk16", "legacy + Q/K in FP16"},
+                {"calibrated-alpha-model", "legacy + model's alpha"},
+                {"fp32-reordered", "FP32 reordered"},
+                {"calibrated-stored", "calibrated, stored"}};
+enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 24 };
+
+static size_t builtin(const char *variant)
+{
+    size_t i = 0;
+    while (i < BUILTINS && strcmp(builtins[i].variant, variant) != 0)
+        i++;
+    return i;
+}
+
+bool qb_figure_builtin(const char *variant)
+{
+    return builtin(variant) < BUILTINS;
+}
+
+unsigned qb_figure_linetype(const char *variant)
+{
+    size_t i = builtin(variant);
+    unsigned sum = 0;
+    for (const char *p = variant; *p; p++)
+        sum = sum * 31 + (unsigned char)*p;
+    return i < BUILTINS ? (unsigned)i + 1 : OTHERS + sum % 8;
+}
+
+const char *qb_figure_label(const char *variant)
+{
+    size_t i = builtin(variant);
+    return i < BUILTINS ? builtins[i].label : variant;
+}
+
+const char *const qb_figure_floor_names[QB_FIGURE_FLOORS + 1] = {QB_FLOOR_ARITHMETIC, QB_FLOOR_FP16, QB_FLOOR_BF16,
+                                                                 NULL};
+
+bool qb_figure_is_floor(const char *variant)
+{
+    for (size_t i = 0; i < QB_FIGURE_FLOORS; i++)
+        if (strcmp(qb_figure_floor_names[i], variant) == 0)
+            return true;
+    return false;
+}
+
+/* The number of a name that was shortened before, or a new one. */
+static size_t number_of(struct qb_figure *figure, const char *name)
+{
+    char entry[512];
+    const char *at;
+    snprintf(entry, sizeof entry, "] %.400s;", name);
+    if (figure->shortened.data && (at = strstr(figure->shortened.data, entry)) != NULL) {
+        size_t n = 0, ten = 1;
+        for (; at > figure->shortened.data && at[-1] != '['; at--, ten *= 10)
+            n += (size_t)(at[-1] - '0') * ten;
+        return n;
+    }
+    figure->shortened_count++;
+    qb_text_add(&figure->shortened, " [%zu%s", figure->shortened_count, entry);
+    return figure->shortened_count;
+}
+
+/* Width of a name's first n letters in average letters of a sans-serif font. */
+static double width_of(const char *name, size_t n)
+{
+    double width = 0;
+    for (size_t i = 0; i < n; i++)
+        width += strchr("MWmw@%", name[i]) ? 1.6 : 1;
+    return width;
+}
+
+void qb_figure_short(struct qb_figure *figure, const char *name, size_t most, char out[QB_FIGURE_NAME])
+{
+    char number[32];
+    size_t n = strlen(name);
+    if (n < QB_FIGURE_NAME && width_of(name, n) <= (double)most) {
+        snprintf(out, QB_FIGURE_NAME, "%s", name);
+        return;
+    }
+    int tail =
+        snprintf(number, sizeof number, "\xe2\x80\xa6 [%zu]", number_of(figure, name)) - 2; /* 1 letter, 3 bytes */
+    while (n > 1 && width_of(name, n) + tail > (double)most)
+        n--;
+    snprintf(out, QB_FIGURE_NAME, "%.*s%s", (int)n, name, number);
+}

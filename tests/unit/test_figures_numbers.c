@@ -1,0 +1,201 @@
+/* Numbers, marks and captions of figures, from planted arrays; expected values by hand. */
+#include <criterion/criterion.h>
+#include "figure_plants.h"
+
+static void begin(void)
+{
+    scratch_begin();
+    setenv("QINSBENCH_DATA", "data", 1); /* tests run in the tree */
+}
+TestSuite(figures_numbers, .init = begin, .fini = scratch_end, .timeout = 60);
+
+static void draw(struct planted *p, const char *formats)
+{
+    struct qb_text report = {0};
+    struct qb_error err = {0};
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", scratch_path("out"));
+    struct qb_figure_options options = {.folder = folder, .formats = formats};
+    cr_assert_eq(draw_figures(p, &options, NULL, &report, &err), QB_OK, "%s", err.message);
+    qb_text_free(&report);
+    free(p);
+}
+
+static void expect_no_text(const char *name, const char *unwanted)
+{
+    char *text = read_back(name);
+    cr_expect_null(strstr(text, unwanted), "%s has '%s'", name, unwanted);
+    qb_free(text);
+}
+
+Test(figures_numbers, come_from_the_arrays)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_greedy(p, "m", "pattern-a", 2, 40, 10, 0);
+    plant_forced(p, "m", "pattern-a", 100, 1e-6, true);
+    plant_depth(p, "m", "pattern-a", 3, 0.01);
+    plant_memory(p, "m", "pattern-a", 1 << 20, 429056);
+    plant_speed(p, "m", "pattern-a", 1.5);
+    draw(p, "svg");
+    expect_text("out/figures/match.dat", "\n10 100\n11 90.9091\n");
+    expect_text("out/figures/match.dat", "\n40 25\n");
+    expect_text("out/figures/match.txt", "m 2 prompts x 40 steps");
+    expect_text("out/figures/kl.dat", "\n5e-05 50\n");
+    expect_text("out/figures/depth.dat", "\n3 0.033 0.03 0.036 0.011\n"); /* errors 0.03, 0.033, 0.036 */
+    expect_text("out/figures/memory.dat", "\n1 1 2 4 0 0.000976562 0 0.40918\n");
+    expect_text("out/figures/memory.txt", "0.41, where the buffers hold 7.00");
+    expect_text("out/figures/speed.dat", "\n1 1.5 1.5 1.5 1.5 1.5 1.5 ");
+    /* 5e8 flop / 250 tokens / 4e6 bytes; 10 steps in 1.04 * 15 ms; a prefill in as many */
+    expect_text("out/figures/roofline.dat", "\n 0.5 1.28205 1.23457 1.33333 125 32.0513 30.8642 33.3333\n");
+    expect_text("out/README.md", "figures/match.svg");
+    expect_text("out/README.md", "n: m 100 positions.");
+}
+
+/* Divergence at steps 11, 21, 31, one censored at 35: S = 3/4, 2/4, 1/4. Intervals: S^exp(+-1.96 sqrt(sum d/(n(n-d))) /
+ * ln S), in Python. */
+Test(figures_numbers, survival_is_kaplan_meier)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_greedy(p, "m", "pattern-a", 4, 35, 10, 10);
+    plant_greedy(p, "single", "pattern-a", 1, 35, 10, 0);
+    draw(p, "svg");
+    expect_text("out/figures/survival.dat", "\n10 100 nan nan\n11 75 12.7947 96.0549\n12 75 12.7947 96.0549\n");
+    expect_text("out/figures/survival.dat", "\n20 75 12.7947 96.0549\n21 50 5.78471 84.4861\n");
+    expect_text("out/figures/survival.dat", "\n35 25 ");
+    expect_text("out/README.md", "model single (one prompt)");
+}
+
+/* Three formats of 9.5, 14 and 20 bits: the third is undercut by the second in both. */
+Test(figures_numbers, pareto_front_and_floors)
+{
+    static const char *const variants[] = {"int8-tensor", "int8-channel", "pattern-a"};
+    struct planted *p = calloc(1, sizeof *p);
+    for (int v = 0; v < 3; v++) {
+        plant_forced(p, "m", variants[v], 100, v == 0 ? 1e-4 : v == 1 ? 1e-6 : 1e-5, true);
+        plant_memory(p, "m", variants[v], (int64_t)1 << (v == 0 ? 18 : 19 + v), 429056);
+    }
+    plant_forced(p, "m", "fp32-reordered", 100, 1e-8, true);
+    plant_forced(p, "m", "fp16", 100, 0, true);
+    plant_memory(p, "m", "fp16", 1 << 20, 429056);
+    draw(p, "svg");
+    expect_text("out/figures/bits.dat", "\n9.50195 9.50195 0.00505 ");
+    expect_text("out/figures/bits.dat", "\n14.002 14.002 5.05e-05 ");
+    /* fp16's exact 0 stands on the axis' end, under the floor's 5.05e-7, and ends the front */
+    expect_text("out/figures/bits.dat", "\n14.002 14.002 1e-07 nan nan\n");
+    expect_text("out/figures/bits.dat", "KL in nat\n9.50195 0.00505\n14.002 1e-07\n22 1e-07\n");
+    expect_text("out/figures/bits.gp", "floor_kl[1] = 5.05e-07\nfloor_kl[2] = -1\nfloor_kl[3] = -1\n");
+    expect_text("out/figures/kl.gp", "floors[1] = 1");
+    expect_text("out/README.md", "Exactly 0 at every position, so without a curve: FP16 on m.");
+}
+
+/* 5 of 100 positions to wrong, against 5 or 0 to right: p 1 and 2 / 2^5, doubled by Holm. */
+Test(figures_numbers, flips_and_their_test)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_forced(p, "m", "int8-channel", 100, 1e-6, true);
+    plant_forced(p, "m", "pattern-a", 100, 1e-6, false);
+    draw(p, "svg");
+    double x[2][11] = {{0}};
+    char *text = read_back("out/figures/flips.dat");
+    size_t at = 0;
+    while (text[at] && strncmp(text + at, "by Holm\n", 8) != 0)
+        at++;
+    char *row = text + at + (text[at] ? 8 : 0);
+    for (int r = 0; r < 2; r++)
+        for (int k = 0; k < 11; k++)
+            x[r][k] = strtod(row, &row);
+    qb_free(text);
+    cr_expect(x[0][1] == 5 && x[0][4] == 5 && x[0][7] == 0 && x[0][10] == 1);
+    cr_expect(x[1][1] == 5 && x[1][4] == 0 && x[1][7] == 5);
+    cr_expect_float_eq(x[1][10], 0.125, 1e-9, "p %g", x[1][10]);
+    cr_expect(x[0][8] <= 0 && x[0][9] >= 0, "net [%g, %g]", x[0][8], x[0][9]);
+}
+
+/* The waterfall ends where the total stands; shares and cells under the arithmetic floor are marked. */
+Test(figures_numbers, attribution_marks_what_is_not_resolved)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_attribute(p, "m", "calibrated", 4, 1);
+    planted_value(p, "m/int8-tensor/attribute/total_kl", 1, 10); /* nothing swapped: no column of the heat map */
+    plant_forced(p, "m", "fp32-reordered", 100, 1e-6, true);     /* floor 5.05e-5 */
+    draw(p, "svg");
+    expect_text("out/figures/attribution.dat", "\n1 \"store\" 0 0.0004 -0.1996 0.2004 0 0 0.0004 \"+4e-4\"\n");
+    expect_text("out/figures/attribution.dat", "\n3 \"S\" 6.5004 5.6004 5.4004 5.8004 0 0 -0.9 \"-0.90\"\n");
+    expect_text("out/figures/attribution.dat", "\n5 \"FP16\" 5.8004 4.5004 4.3004 4.7004 0 0 -1.3 \"-1.30\"\n"
+                                               "6 \"total\" 0 4.5004 4.3004 4.7004 1 0 4.5004 \"+4.50\"\n");
+    /* mean KL 1e-6, 1e-5, 1e-4, 1e-3 */
+    expect_text("out/figures/tensors.dat", "\n1 1 nan 1\n1 2 nan 1\n1 3 -4.000 0\n1 4 -3.000 0\n");
+    expect_text("out/figures/tensors.gp", "nvariants = 1\n");
+    expect_text("out/figures/tensors.gp", "tensors_1[4] = 'layers.0.mlp.down'");
+
+    p = calloc(1, sizeof *p);
+    plant_attribute(p, "m", "calibrated", 4, 1);
+    plant_forced(p, "m", "fp32-reordered", 100, 1e-2, true); /* floor 0.505: the first and the fourth are under it */
+    draw(p, "svg");
+    expect_text("out/figures/attribution.dat", "\n1 \"store\" 0 0.0004 -0.1996 0.2004 0 1 0.0004 \"+4e-4\"\n");
+    expect_text("out/figures/attribution.dat", "\n4 \"alpha\" 5.6004 5.8004 5.6004 6.0004 0 1 0.2 \"+0.20\"\n");
+    expect_text("out/figures/attribution.dat", "0 0 -0.9 \"-0.90\"\n");
+}
+
+static void flag(struct planted *p, const char *variant, const char *metric, uint32_t bit)
+{
+    struct qb_cell *cell = planted_cell(p, "m", variant, "greedy");
+    size_t found = 0;
+    for (size_t i = 0; i < cell->value_count; i++)
+        if (strcmp(cell->values[i].metric, metric) == 0) {
+            cell->values[i].flags |= bit;
+            found++;
+        } else {
+            cell->values[i].flags &= ~bit;
+        }
+    cr_assert_eq(found, 1);
+}
+
+Test(figures_numbers, degenerate_runs_are_void)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_greedy(p, "m", "int8-channel", 2, 40, 10, 5);
+    plant_greedy(p, "m", "pattern-a", 2, 40, 20, 5);
+    flag(p, "pattern-a", "match_rate", QB_FLAG_DEGENERATE);
+    flag(p, "int8-channel", "match_rate_10", QB_FLAG_DEGENERATE); /* another metric's flag is not this figure's */
+    draw(p, "svg");
+    expect_text("out/figures/match.gp", "voids[1] = 0\nvoids[2] = 1\nvoid_panels[1] = 0\n");
+    expect_text("out/figures/survival.gp", "voids[1] = 0\nvoids[2] = 1\nvoid_panels[1] = 0\n");
+    expect_text("out/README.md", "can tell): Pattern A on m.");
+
+    p = calloc(1, sizeof *p);
+    plant_greedy(p, "m", "pattern-a", 2, 40, 20, 5);
+    flag(p, "pattern-a", "match_rate", QB_FLAG_DEGENERATE);
+    draw(p, "svg");
+    expect_text("out/figures/match.gp", "voids[1] = 1\nvoid_panels[1] = 1\n");
+    expect_text("out/figures/match.svg", ", void</text>");
+}
+
+Test(figures_numbers, names_are_shortened_and_equal_curves_named)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_forced(p, "m", "qins-group64-embedding-and-head-kept", 100, 1e-6, true);
+    plant_forced(p, "m", "qins-group64-embedding-and-head-in-fp16", 100, 1e-6, true);
+    plant_forced(p, "m", "pattern-a", 100, 1e-5, true);
+    draw(p, "svg");
+    expect_text("out/figures/kl.gp", "labels[2] = 'qins-group64-embe\xe2\x80\xa6 [1]'\ntypes");
+    expect_text("out/README.md", "Equal at every point: m: qins-group64-embedding-and-head-kept = "
+                                 "qins-group64-embedding-and-head-in-fp16. Shortened names: [1] "
+                                 "qins-group64-embedding-and-head-kept; [2] qins-group64-embedding-and-head-in-fp16.");
+    expect_no_text("out/README.md", "= Pattern A");
+}
+
+/* LaTeX: special characters, powers, and the path that a document can set. */
+Test(figures_numbers, tex_is_escaped)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_forced(p, "a_model", "pattern-a", 100, 1e-6, true);
+    draw(p, "tex");
+    expect_text("out/figures/kl.tex", "a\\_model (100 positions)");
+    expect_text("out/figures/kl.tex", "positions (\\%)");
+    expect_text("out/figures/kl.tex", "KL(FP32 $|$$|$ variant) (nat)");
+    expect_text("out/figures/kl.tex", "$10^{-5}$");
+    expect_text("out/figures/kl.tex", "{\\qbfigures kl-tex}");
+    expect_text("out/figures/kl.tex", "\\providecommand{\\qbfigures}{figures/}");
+    expect_text("out/README.md", "[tex](figures/kl.tex)");
+}
