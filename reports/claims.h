@@ -75,7 +75,7 @@ struct qb_conclusion {
 };
 
 enum qb_reproduces { QB_SHOULD_REPRODUCE, QB_SHOULD_DIFFER, QB_NOT_MEASURABLE };
-enum qb_verdict { QB_REPRODUCED, QB_DIFFERS, QB_VERDICT_NOT_MEASURABLE, QB_NOT_RUN };
+enum qb_claim_verdict { QB_REPRODUCED, QB_DIFFERS, QB_VERDICT_NOT_MEASURABLE, QB_NOT_RUN };
 
 struct qb_claim {
     const char *id, *place, *what, *quote, *says, *published, *protocol;
@@ -93,7 +93,7 @@ struct qb_claim {
     const char *conclusion_id;
     const struct qb_conclusion *conclusion; /* or NULL */
     struct qb_measured measured;
-    enum qb_verdict verdict;
+    enum qb_claim_verdict verdict;
     char note[256]; /* why not measurable here, when that was found in the run (another seed) */
 };
 
@@ -134,7 +134,7 @@ struct qb_ledger_count {
 bool qb_claim_falls_short(const struct qb_claim *claim, bool allow_missing);
 struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allow_missing);
 
-const char *qb_verdict_name(enum qb_verdict verdict); /* "reproduced", "differs", "not measurable here", "not run" */
+const char *qb_verdict_name(enum qb_claim_verdict verdict); /* "reproduced", "differs", "not measurable here", "not run" */
 const char *qb_carries_name(enum qb_carries carries); /* "yes", "no", "not tested", "-" */
 
 enum qb_ledger_style { QB_LEDGER_CONSOLE, QB_LEDGER_JSON, QB_LEDGER_CSV, QB_LEDGER_MARKDOWN };

@@ -292,7 +292,7 @@ struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allo
     return n;
 }
 
-const char *qb_verdict_name(enum qb_verdict verdict)
+const char *qb_verdict_name(enum qb_claim_verdict verdict)
 {
     static const char *const names[] = {"reproduced", "differs", "not measurable here", "not run"};
     return names[verdict];

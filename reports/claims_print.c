@@ -31,7 +31,7 @@ static const char *ours_text(const struct qb_claim *c)
     return c->measured.found == QB_FOUND ? c->measured.text : "-";
 }
 
-static const char *short_verdict(enum qb_verdict verdict)
+static const char *short_verdict(enum qb_claim_verdict verdict)
 {
     return verdict == QB_VERDICT_NOT_MEASURABLE ? "not measurable" : qb_verdict_name(verdict);
 }

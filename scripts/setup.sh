@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs the Debian packages that are missing: `scripts/setup.sh [build|test|lint]...` (each includes build).
+# Installs the Debian packages that are missing: `scripts/setup.sh [build|test|lint|latex]...` (each includes build).
 # Asks nothing; does nothing when all are there. Needs root, or sudo.
 set -eu
 
 build="gcc libc6-dev make pkg-config libyaml-dev libjansson-dev libssl-dev libhdf5-dev libopenblas-pthread-dev gnuplot-nox"
 test="libcriterion-dev hdf5-tools poppler-utils"
+latex="texlive-latex-base texlive-latex-recommended texlive-science lmodern poppler-utils"
 lint="clang clang-format libclang-rt-14-dev"
 
 want="$build"
@@ -13,7 +14,8 @@ for group in "$@"; do
     build) ;;
     test) want="$want $test" ;;
     lint) want="$want $lint" ;;
-    *) echo "setup: unknown group '$group'; expected build, test or lint" >&2; exit 2 ;;
+    latex) want="$want $latex" ;;
+    *) echo "setup: unknown group '$group'; expected build, test, lint or latex" >&2; exit 2 ;;
     esac
 done
 

@@ -1,54 +1,100 @@
-/* report: the figures of a result file. */
+/* report: pages, tables and figures of a result file. */
 #include <string.h>
 
 #include "cli.h"
 #include "reports/figures.h"
+#include "reports/report.h"
 
-enum { FLAG_OUT, FLAG_FORMAT, FLAG_ONLY };
+enum { FLAG_OUT, FLAG_FORMAT, FLAG_FIGURES, FLAG_ONLY, FLAG_CLAIMS, FLAG_PDF };
 static const struct qb_flag flags[] = {
-    {"out", 'o', "DIR", "where to write (required); figures go to DIR/figures, the page to DIR/README.md"},
-    {"format", 0, "LIST", "of png, svg, pdf; default png,svg,pdf"},
-    {"only", 0, "NAME", "one figure"},
+    {"out", 'o', "DIR", "where to write (required)"},
+    {"format", 0, "LIST", "of html, md, tex, csv; default all"},
+    {"figures", 0, "LIST", "of png, svg, pdf, tex; default png,svg,pdf; 'none': no figures"},
+    {"only", 0, "FIGURE", "one figure and no pages"},
+    {"claims", 0, "DIR", "the ledger's YAML files (default: the shipped data/claims)"},
+    {"pdf", 0, NULL, "compiles DIR/tex/example.tex with pdflatex"},
     {0}};
 static const struct qb_usage usage = {
     .name = "report",
     .synopsis = "RESULT.h5 -o DIR [options]",
     .summary =
-        "Draws the figures of a run with gnuplot, from the result file alone. Each figure's numbers (.dat), script\n"
-        "(.gp) and caption (.txt) are kept: edit style.gp and run `gnuplot NAME.gp` in that folder to restyle.\n"
-        "Figures: controlled, match, kl, depth, memory, speed, linearity, codes.",
+        "Writes what a run measured, from the result file alone: DIR/index.html (one page, no network), "
+        "DIR/report.md,\n"
+        "DIR/tex (booktabs tables and an example document), DIR/tables (CSV) and DIR/figures (gnuplot; each with its\n"
+        "numbers, script and caption). Every number names the datasets it comes from.",
     .flags = flags,
     .examples = "  qinsbench report results/source.h5 -o results/report\n"
-                "  qinsbench report results/source.h5 -o out --only controlled --format pdf",
+                "  qinsbench report results/source.h5 -o paper --format tex --pdf\n"
+                "  qinsbench report results/source.h5 -o out --only controlled --figures pdf",
 };
 
-int qb_command_report(int argc, char **argv)
+struct request {
+    const char *result, *only;
+    struct qb_report_options options;
+    bool pages; /* --format was given */
+};
+
+static bool picture(const char *list)
+{
+    return qb_glob("*png*", list) || qb_glob("*svg*", list) || qb_glob("*pdf*", list);
+}
+
+/* QB_FLAG_END: go on; else the exit code. */
+static int parse(int argc, char **argv, struct request *r)
 {
     struct qb_flags parse = {.usage = &usage};
-    struct qb_figure_options options = {0};
     struct qb_error err = {0};
-    struct qb_result *result = NULL;
-    struct qb_text report = {0};
-    int flag, code;
+    int flag;
+    qb_report_parse_formats("--format", "html,md,tex,csv", &r->options.formats, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) != QB_FLAG_END) {
         if (flag == QB_FLAG_STOP)
             return parse.code;
+        if (flag == FLAG_FORMAT && picture(optarg))
+            return qb_complain("--format %s: formats of pictures are given with --figures", optarg);
+        if (flag == FLAG_FORMAT && qb_report_parse_formats("--format", optarg, &r->options.formats, &err))
+            return qb_complain_error(&err);
+        r->pages |= flag == FLAG_FORMAT;
+        r->options.pdf |= flag == FLAG_PDF;
         if (flag == FLAG_OUT)
-            options.folder = optarg;
-        else if (flag == FLAG_FORMAT)
-            options.formats = optarg;
+            r->options.folder = optarg;
+        else if (flag == FLAG_FIGURES)
+            r->options.figures = optarg;
         else if (flag == FLAG_ONLY)
-            options.only = optarg;
+            r->only = optarg;
+        else if (flag == FLAG_CLAIMS)
+            r->options.ledger = optarg;
     }
-    if (argc - optind != 1 || !options.folder || !*options.folder)
+    if (argc - optind != 1 || !r->options.folder || !*r->options.folder)
         return qb_complain("report: expected one result file and -o DIR (qinsbench report --help)");
-    enum qb_status s = qb_result_open(argv[optind], &result, &err);
-    if (!s)
-        s = qb_figures_write(result, &options, NULL, &report, &err);
-    code = qb_print(&report); /* what was drawn before a failure is worth saying */
+    if (r->only && (r->pages || r->options.pdf || r->options.ledger))
+        return qb_complain(
+            "--only draws one figure and writes no pages: --format, --claims and --pdf do not go with it");
+    if (r->options.pdf && !(r->options.formats & QB_REPORT_LATEX))
+        return qb_complain("--pdf needs tex among the formats");
+    r->result = argv[optind];
+    return QB_FLAG_END;
+}
+
+int qb_command_report(int argc, char **argv)
+{
+    struct request r = {0};
+    struct qb_error err = {0};
+    struct qb_result *result = NULL;
+    struct qb_text said = {0};
+    int code = parse(argc, argv, &r);
+    if (code != QB_FLAG_END)
+        return code;
+    enum qb_status s = qb_result_open(r.result, &result, &err);
+    if (!s && r.only) {
+        struct qb_figure_options figure = {.folder = r.options.folder, .formats = r.options.figures, .only = r.only};
+        s = qb_figures_write(result, &figure, NULL, &said, &err);
+    } else if (!s) {
+        s = qb_report_write(result, &r.options, &said, &err);
+    }
+    code = qb_print(&said); /* what was written before a failure is worth saying */
     if (s)
         code = qb_complain_error(&err);
-    qb_text_free(&report);
+    qb_text_free(&said);
     qb_result_close(result);
     return code;
 }

@@ -7,9 +7,25 @@
 
 #include "base/mem.h"
 #include "cli.h"
+#include "reports/coverage_note.h"
 #include "reports/layout.h"
 
 #define COLUMNS_MAX 64
+
+/* Flags that a table marks, the mark behind the value, and the legend's words. */
+static const struct {
+    uint32_t flag;
+    char mark;
+    const char *means;
+} marks[] = {
+    {QB_FLAG_DEGENERATE, '*',
+     "degenerate: the run loops or its distributions are nearly uniform; the value says little "
+     "and, in parentheses, is void"},
+    {QB_FLAG_UNRESOLVED, '~', "unresolved: no further from FP32 than FP32 arithmetic in another order is"},
+    {QB_FLAG_CONTAMINATED, '^', "contaminated: calibrated on text that it is evaluated on"},
+    {QB_FLAG_NONFINITE, '!', "nonfinite: NaN or Inf came up"},
+};
+enum { MARKS = sizeof marks / sizeof *marks };
 
 /* What is shown of one experiment. */
 struct sheet {
@@ -19,7 +35,11 @@ struct sheet {
     const char *metrics[COLUMNS_MAX]; /* columns that have a value in some row */
     const char *units[COLUMNS_MAX];
     size_t count;
-    bool starred, interval; /* what the legend has to explain */
+    uint32_t marked; /* what the legend has to explain */
+    bool interval;
+    struct qb_text *coverage; /* "kl_mean 93.1%": intervals that fall short, and of which column */
+    const char *said;         /* the metric that `coverage` named last */
+    double said_percent;
 };
 
 static const struct qb_cell *sheet_cell(const struct sheet *sheet, size_t i)
@@ -66,6 +86,24 @@ static void print_number(struct qb_text *out, double value, const char *unit)
         qb_text_add(out, "%.4g", value);
 }
 
+/* Marks an interval that covers less than it promises, and remembers by how much for the legend. */
+static void note_coverage(struct sheet *sheet, const struct qb_value *value, struct qb_text *out)
+{
+    char text[QB_COVERAGE_NOTE_MAX];
+    double percent;
+    if (!qb_coverage_note(value->note, text, &percent))
+        return;
+    qb_text_add(out, "'");
+    if (sheet->said && strcmp(sheet->said, value->metric) == 0 && sheet->said_percent == percent)
+        return;
+    sheet->said = value->metric;
+    sheet->said_percent = percent;
+    char entry[160];
+    snprintf(entry, sizeof entry, "%s %s %.1f%%", sheet->experiment, value->metric, percent);
+    if (!sheet->coverage->data || !strstr(sheet->coverage->data, entry))
+        qb_text_add(sheet->coverage, "%s%s", sheet->coverage->size ? ", " : "", entry);
+}
+
 static void print_value(struct sheet *sheet, const struct qb_value *value, struct qb_text *out)
 {
     if (!value) {
@@ -76,13 +114,14 @@ static void print_value(struct sheet *sheet, const struct qb_value *value, struc
         qb_text_add(out, "%s", value->flags & QB_FLAG_FAILED ? "failed" : "skipped");
         return;
     }
+    bool empty = value->flags & QB_FLAG_DEGENERATE;
+    qb_text_add(out, "%s", empty ? "(" : "");
     print_number(out, value->value, value->unit);
-    if (value->flags & QB_FLAG_NONFINITE)
-        qb_text_add(out, "!");
-    if (value->flags & QB_FLAG_DEGENERATE) {
-        qb_text_add(out, "*");
-        sheet->starred = true;
-    }
+    qb_text_add(out, "%s", empty ? ")" : "");
+    for (size_t i = 0; i < MARKS; i++)
+        if (value->flags & marks[i].flag)
+            qb_text_add(out, "%c", marks[i].mark);
+    sheet->marked |= value->flags;
     if (!isfinite(value->lo) || !isfinite(value->hi))
         return;
     sheet->interval = true;
@@ -91,6 +130,7 @@ static void print_value(struct sheet *sheet, const struct qb_value *value, struc
     qb_text_add(out, ", ");
     print_number(out, value->hi, value->unit);
     qb_text_add(out, "]");
+    note_coverage(sheet, value, out);
 }
 
 /* ---- the grid ---- */
@@ -161,6 +201,15 @@ static void print_reasons(const struct sheet *sheet, size_t width, struct qb_tex
     }
 }
 
+/* Has the experiment a metric that was asked for? One whose cells all failed still says so. */
+static bool measures_wanted(const struct sheet *sheet)
+{
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+        if (strcmp((*m)->experiment, sheet->experiment) == 0 && qb_glob(sheet->filter->metric, (*m)->name))
+            return true;
+    return strcmp(sheet->filter->metric, "*") == 0;
+}
+
 static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
 {
     const char *columns[COLUMNS_MAX + 2];
@@ -169,6 +218,8 @@ static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
         columns[c] = "";
     columns[sheet->count + 1] = NULL;
     struct qb_listing grid = {.columns = columns};
+    if (!sheet->count && !measures_wanted(sheet))
+        return;
     qb_text_add(out, "%s\n", sheet->experiment);
     fill_grid(&grid, sheet);
     if (sheet->count && grid.rows > 1)
@@ -178,10 +229,32 @@ static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
     qb_listing_free(&grid);
 }
 
+static void print_legend(uint32_t marked, bool interval, const struct qb_text *coverage, size_t width,
+                         struct qb_text *out)
+{
+    struct qb_text text = {0};
+    if (interval)
+        qb_text_add(out, "[lo, hi]  95%% interval; a value without one has none (the note in --output csv says why)\n");
+    if (coverage->size) {
+        qb_text_add(&text, "falls short of 95%%; in simulation such intervals cover: %s", coverage->data);
+        qb_paragraph(out, "'         ", text.data ? text.data : "", width);
+    }
+    for (size_t i = 0; i < MARKS; i++)
+        if (marked & marks[i].flag) {
+            char first[16];
+            snprintf(first, sizeof first, "%c         ", marks[i].mark);
+            qb_paragraph(out, first, marks[i].means, width);
+        }
+    qb_text_free(&text);
+}
+
 void qb_show_tables(const struct qb_result *result, const struct qb_show_filter *filter, size_t width,
                     struct qb_text *out)
 {
-    bool starred = false, interval = false, any = false;
+    struct qb_text coverage = {0};
+    uint32_t marked = 0;
+    bool interval = false;
+    size_t before = out->size;
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
         bool seen = !qb_show_wants(filter, cell);
@@ -190,18 +263,14 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
                    qb_show_wants(filter, qb_result_cell(result, j));
         if (seen)
             continue;
-        struct sheet sheet = {.result = result, .filter = filter, .experiment = cell->experiment};
+        struct sheet sheet = {
+            .result = result, .filter = filter, .experiment = cell->experiment, .coverage = &coverage};
         print_sheet(&sheet, width, out);
-        starred = starred || sheet.starred;
+        marked |= sheet.marked;
         interval = interval || sheet.interval;
-        any = true;
     }
-    if (!any)
+    if (out->size == before)
         qb_text_add(out, "no cell matches\n");
-    if (interval)
-        qb_text_add(out, "[lo, hi]  95%% interval; a value without one has none (the note in --output csv says why)\n");
-    if (starred)
-        qb_paragraph(out, "*         ",
-                     "degenerate: the run loops or its distributions are nearly uniform, so the value says little",
-                     width);
+    print_legend(marked, interval, &coverage, width, out);
+    qb_text_free(&coverage);
 }

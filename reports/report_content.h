@@ -1,0 +1,118 @@
+/* What a report says, before any format: tables of values, remarks on flags, comparisons with the floor. Filled once by
+ * report.c, then read by the writers (html_*, markdown_*, latex_*, csv_*). Only reports/ includes this. Texts are
+ * plain; writers escape them. Pointers into the result are borrowed. */
+#ifndef QB_REPORT_CONTENT_H
+#define QB_REPORT_CONTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "claims.h"
+#include "figures.h"
+#include "store/store.h"
+#include "value_format.h"
+
+struct qb_report_column {
+    const char *name, *unit;
+    const struct qb_metric *metric; /* NULL: this program does not know it (a result of a newer one) */
+    bool headline;                  /* shown first; the others are a click away, or in the CSV */
+    bool intervals;                 /* some value has one */
+    struct qb_value_format format;
+    bool same_n; /* every value has shared_n observations */
+    uint64_t shared_n;
+    const char *usual_note; /* what more than half of the values note, or ""; every one when same_note */
+    bool same_note;
+};
+
+/* One model in one experiment: rows are its cells (variants), in the order of the run. */
+struct qb_report_table {
+    const char *model, *experiment;
+    char file[224]; /* "kjv-transformer.teacher-forced": names of files and labels */
+    size_t *cells;  /* indices into the result: done and failed ones; never the reference */
+    size_t row_count;
+    struct qb_report_column *columns;
+    size_t column_count;
+};
+
+/* One thing to know before reading the numbers. */
+struct qb_remark {
+    const char *kind; /* a flag's name, "coverage" or "warning"; static */
+    struct qb_text text;
+};
+
+/* A variant against a floor on the same clusters: difference of the metric, variant minus floor, in its unit. */
+struct qb_comparison {
+    const char *model, *experiment, *metric, *variant, *floor, *unit;
+    double value, lo, hi; /* 95% interval, NaN: none */
+    double p, adjusted;   /* two-sided, and adjusted by Holm over all comparisons of the report; NaN: none */
+    size_t clusters;
+    const char *cluster_unit; /* "chunks" */
+    bool lower_is_better;
+    const char *why; /* not compared: the reason (static), numbers NaN; else NULL */
+};
+
+struct qb_report {
+    const struct qb_result *result;
+    struct qb_report_table *tables;
+    size_t table_count;
+    size_t *first_row; /* per cell: index of its first row in /summary */
+    struct qb_remark *remarks;
+    size_t remark_count, remark_room;
+    struct qb_comparison *comparisons;
+    size_t comparison_count, comparison_room;
+    struct qb_figure_list figures;
+    const char *figure_trouble; /* why the list is incomplete, or NULL */
+    struct qb_ledger *ledger;   /* evaluated, or NULL: nothing of it was measured */
+};
+
+/* ---- filling (report_content.c, report_remarks.c, report_comparisons.c) ---- */
+enum qb_status qb_report_tables(struct qb_report *report, struct qb_error *err);
+enum qb_status qb_report_remarks(struct qb_report *report, struct qb_error *err);
+enum qb_status qb_report_comparisons(struct qb_report *report, struct qb_error *err);
+void qb_report_free(struct qb_report *report); /* the content, figures and ledger included */
+
+/* ---- reading ---- */
+const struct qb_cell *qb_report_cell(const struct qb_report *report, const struct qb_report_table *table, size_t row);
+/* The value of a row in a column, or NULL; *summary_row is its index in /summary. */
+const struct qb_value *qb_report_value(const struct qb_report *report, const struct qb_report_table *table, size_t row,
+                                       size_t column, size_t *summary_row);
+/* The unit as a header shows it: "" for a pure number, or when the name says it (weight_bytes). */
+const char *qb_column_unit(const struct qb_report_column *column);
+/* "what FP32 arithmetic in another order costs" for the variants that are floors, else NULL. */
+const char *qb_floor_says(const char *variant);
+/* Is a value void: flagged degenerate or not finite? Writers put it in parentheses and grey. */
+bool qb_value_void(const struct qb_value *value);
+/* "model, experiment: reason; ..." of the comparisons that have no numbers; nothing when all have. */
+void qb_left_uncompared(const struct qb_report *report, struct qb_text *out);
+/* Each flag's name and what it means, in the order of the bits; name NULL ends the list. */
+struct qb_flag_meaning {
+    uint32_t flag;
+    const char *name, *means;
+};
+const struct qb_flag_meaning *qb_flag_meanings(void);
+
+/* ---- where numbers come from (report_sources.c) ---- */
+/* The datasets that a metric reads, blank-separated, below /cells/<model>/<variant>/<experiment>/; "" when this program
+ * does not know the metric: then the whole group is its source. Static. */
+const char *qb_metric_sources(const char *experiment, const char *metric);
+/* Is this one of the metrics that an experiment's tables show first? */
+bool qb_metric_headline(const char *experiment, const char *metric);
+/* Appends "/cells/m/v/e/kl, /cells/m/v/e/chunk" separated by `between`. */
+void qb_source_paths(struct qb_text *out, const struct qb_cell *cell, const char *metric, const char *between);
+
+/* ---- writers: each appends a whole file, or writes its files below `folder` ---- */
+enum qb_status qb_write_html(const struct qb_report *report, const char *folder, struct qb_text *said,
+                             struct qb_error *err);
+enum qb_status qb_write_markdown(const struct qb_report *report, const char *folder, struct qb_text *said,
+                                 struct qb_error *err);
+enum qb_status qb_write_latex(const struct qb_report *report, const char *folder, struct qb_text *said,
+                              struct qb_error *err);
+enum qb_status qb_write_csv(const struct qb_report *report, const char *folder, struct qb_text *said,
+                            struct qb_error *err);
+
+/* The text of reports/templates/<name>, from the shipped data or the source tree; for qb_free. */
+enum qb_status qb_report_template(const char *name, char **text, struct qb_error *err);
+/* Writes folder/name and says so; text->failed is QB_ERR_MEMORY. */
+enum qb_status qb_report_save(const char *folder, const char *name, const struct qb_text *text, struct qb_error *err);
+
+#endif

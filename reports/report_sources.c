@@ -1,0 +1,123 @@
+/* Which arrays a metric is computed from, and which metrics a table shows first. Arrays are described in
+ * docs/result-file.md; a test drops each array in turn and compares. */
+#include "report_content.h"
+
+#include <string.h>
+
+static const struct source {
+    const char *experiment, *metric; /* metric is a glob; the first match counts */
+    bool headline;
+    const char *arrays;
+} sources[] = {
+    {"roundtrip", "sqnr_db", true, "signal_power error_power"},
+    {"roundtrip", "sqnr_db_*", false, "input input_signal_power input_error_power"},
+    {"roundtrip", "max_abs_error", true, "max_abs_error"},
+    {"roundtrip", "relative_error", true, "max_relative_error"},
+    {"roundtrip", "codes_used", true, "code_count"},
+    {"linearity", "linearity_error", true, "additivity_error rounding_noise"},
+    {"linearity", "is_linear", true, "additivity_error homogeneity_error rounding_noise"},
+    {"linearity", "coord_is_linear", true, "coord_additivity_error coord_homogeneity_error coord_rounding_noise"},
+    {"linearity", "coord_additivity_ratio", true, "coord_additivity_error coord_rounding_noise"},
+    {"linearity", "coord_homogeneity_ratio", false, "coord_homogeneity_error coord_rounding_noise"},
+    {"linearity", "additivity_ratio", false, "additivity_error rounding_noise"},
+    {"linearity", "homogeneity_ratio", false, "homogeneity_error rounding_noise"},
+    {"linearity", "additivity_error", false, "additivity_error"},
+    {"linearity", "homogeneity_error", false, "homogeneity_error"},
+    {"depth", "local_error_mean", true, "local_error sequence"},
+    {"depth", "layers", false, "accumulated_error"},
+    {"depth", "*", true, "accumulated_error sequence"},
+    {"greedy", "match_rate", true, "tokens reference_tokens"},
+    {"greedy", "top10_overlap", true, "overlap10 tokens reference_tokens"},
+    {"greedy", "divergence_median", true, "tokens reference_tokens"},
+    {"greedy", "diverged_share", true, "tokens reference_tokens"},
+    {"greedy", "unique_tokens", true, "tokens reference_tokens"},
+    {"greedy", "survival_50", true, "tokens reference_tokens"},
+    {"greedy", "margin_median", false, "margin"},
+    {"greedy", "reference_margin_median", false, "reference_margin"},
+    {"greedy", "logit_std", false, "logit_std"},
+    {"greedy", "reference_logit_std", false, "reference_logit_std"},
+    {"*", "calibration_overlap", false, "calibration_overlap"},
+    {"*", "alpha", false, "alpha"},
+    {"*", "alpha_raw", false, "alpha_raw"},
+    {"greedy", "*", false, "tokens reference_tokens"},
+    {"teacher-forced", "top1_agreement", true, "top1 chunk"},
+    {"teacher-forced", "kl_mean", true, "kl chunk"},
+    {"teacher-forced", "kl_cvar95", true, "kl chunk"},
+    {"teacher-forced", "kl_p99", true, "kl chunk"},
+    {"teacher-forced", "perplexity_ratio", true, "nll reference_nll target chunk"},
+    {"teacher-forced", "flips", true, "top_token reference_top_token target chunk"},
+    {"teacher-forced", "flips_*", false, "top_token reference_top_token target chunk"},
+    {"teacher-forced", "kl_max", false, "kl"},
+    {"teacher-forced", "kl_median", false, "kl chunk"},
+    {"teacher-forced", "kl_p_*", false, "kl reference_top_p chunk"},
+    {"teacher-forced", "accuracy", false, "top_token reference_top_token target chunk"},
+    {"teacher-forced", "reference_accuracy", false, "top_token reference_top_token target chunk"},
+    {"teacher-forced", "top10_overlap", false, "overlap10 chunk"},
+    {"teacher-forced", "perplexity", false, "nll target chunk"},
+    {"teacher-forced", "reference_perplexity", false, "reference_nll target chunk"},
+    {"teacher-forced", "max_logit_diff", false, "max_logit_diff"},
+    {"teacher-forced", "reference_margin_median", false, "margin chunk"},
+    {"teacher-forced", "reference_logit_std", false, "logit_std chunk"},
+    {"memory", "weight_bytes", true, "store bytes"},
+    {"memory", "weight_bits", true, "store bytes weight_values"},
+    {"memory", "encoded_bits_per_weight", true, "store bytes values"},
+    {"memory", "compression", true, "store bytes published_fp32_bytes"},
+    {"memory", "peak_rss_bytes", true, "peak_rss"},
+    {"memory", "cache_bytes", false, "store cache_bytes"},
+    {"memory", "resident_bytes", false, "store bytes cache_bytes"},
+    {"memory", "published_formula_bytes", false, "published_bytes"},
+    {"memory", "published_compression", false, "published_bytes published_fp32_bytes"},
+    {"memory", "rss_growth_bytes", false, "rss_before rss_after"},
+    {"memory", "kv_bytes_per_token", false, "kv_bytes_per_token"},
+    {"speed", "decode_tok_s", true, "decode_s decode_tokens"},
+    {"speed", "decode_overhead", true, "decode_s reference_decode_s"},
+    {"speed", "prefill_overhead", true, "prefill_s reference_prefill_s"},
+    {"speed", "roofline_fraction", true, "decode_s decode_tokens decode_bytes memcpy_gbs"},
+    {"speed", "weight_decode_fraction", true, "weight_decode_s weight_decode_bytes memcpy_gbs"},
+    {"speed", "prefill_tok_s", false, "prefill_s prefill_tokens"},
+    {"speed", "prefill_flop_fraction", false, "prefill_s prefill_flop sgemm_gflops"},
+    {"speed", "weight_decode_gbs", false, "weight_decode_s weight_decode_bytes"},
+    {"speed", "reference_decode_tok_s", false, "reference_decode_s decode_tokens"},
+    {"speed", "reference_prefill_tok_s", false, "reference_prefill_s prefill_tokens"},
+    {"speed", "memcpy_gbs", false, "memcpy_gbs"},
+    {"speed", "sgemm_gflops", false, "sgemm_gflops"},
+    {"attribute", "total_kl", true, "combination kl chunk"},
+    {"attribute", "shapley_*", true, "combination kl chunk"},
+    {"attribute", "alone_*", false, "combination kl chunk"},
+    {"attribute", "interaction*", false, "combination kl chunk"},
+    {"attribute", "additivity_ratio", true, "swap_tensor swap_kl all_kl chunk"},
+    {"attribute", "largest_tensor_share", false, "swap_tensor swap_kl chunk"},
+};
+
+static const struct source *find(const char *experiment, const char *metric)
+{
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (qb_glob(sources[i].experiment, experiment) && qb_glob(sources[i].metric, metric))
+            return &sources[i];
+    return NULL;
+}
+
+const char *qb_metric_sources(const char *experiment, const char *metric)
+{
+    const struct source *source = find(experiment, metric);
+    return source ? source->arrays : "";
+}
+
+bool qb_metric_headline(const char *experiment, const char *metric)
+{
+    const struct source *source = find(experiment, metric);
+    return source && source->headline;
+}
+
+void qb_source_paths(struct qb_text *out, const struct qb_cell *cell, const char *metric, const char *between)
+{
+    const char *at = qb_metric_sources(cell->experiment, metric);
+    if (!*at)
+        qb_text_add(out, "/cells/%s/%s/%s/", cell->model, cell->variant, cell->experiment);
+    for (size_t i = 0; *at; i++) {
+        size_t length = strcspn(at, " ");
+        qb_text_add(out, "%s/cells/%s/%s/%s/%.*s", i ? between : "", cell->model, cell->variant, cell->experiment,
+                    (int)length, at);
+        at += length + (at[length] == ' ');
+    }
+}
