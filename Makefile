@@ -22,7 +22,7 @@ LDLIBS_ALL = $(PKG_LIBS) -ldl -lm -pthread
 simd_flags = $(if $(filter %_avx512.c,$(1)),-mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl,$(if $(filter %_avx2.c,$(1)),-mavx2 -mfma -mf16c))
 
 LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/model/*.c \
-	harness/metric/*.c harness/store/*.c harness/run/*.c experiments/*.c reports/*.c))
+	harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
 CLI_SRC := $(sort $(wildcard harness/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
@@ -127,8 +127,8 @@ install: all
 	install -m 644 docs/qinsbench.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/qinsbench-codec.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc
-	cp -R data/variants data/claims data/models data/corpus experiments/suites reports/figures \
-		$(DESTDIR)$(PREFIX)/share/qinsbench/
+	cp -R data/variants data/new-codec data/gate data/claims data/models data/corpus experiments/suites \
+		reports/figures reports/templates $(DESTDIR)$(PREFIX)/share/qinsbench/
 
 # Changing compiler or flags rebuilds everything.
 $(BUILD)/flags: FORCE

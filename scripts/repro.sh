@@ -14,8 +14,9 @@ claims=0
 cat <<EOF
 
 result file  $results/source.h5        (h5ls -r, or: $program show $results/source.h5)
-figures      $results/report/figures   (png, svg, pdf; each with its .gp and .dat)
-index        $results/report/README.md
+page         $results/report/index.html  (one file: tables, floors, flags, figures, ledger)
+tables       $results/report/{report.md,tables,tex}
+figures      $results/report/figures   (png, svg, pdf, tex; each with its .gp and .dat)
 suite $suite s, in all $(($(date +%s) - start)) s
 EOF
 exit $claims

@@ -10,7 +10,14 @@
 #include "base/text.h"
 #include "codec/registry.h"
 
-enum { QB_EXIT_DONE = 0, QB_EXIT_SHORT = 1, QB_EXIT_INPUT = 2, QB_EXIT_CELLS = 3, QB_EXIT_INTERRUPTED = 130 };
+enum {
+    QB_EXIT_DONE = 0,
+    QB_EXIT_SHORT = 1,
+    QB_EXIT_INPUT = 2,
+    QB_EXIT_CELLS = 3,
+    QB_EXIT_INCONCLUSIVE = 4,
+    QB_EXIT_INTERRUPTED = 130
+};
 
 /* Subcommands, one file each; argv[0] is the subcommand's name. They return the exit code. */
 int qb_command_run(int argc, char **argv);
@@ -21,6 +28,11 @@ int qb_command_report(int argc, char **argv);
 int qb_command_inspect(int argc, char **argv);
 int qb_command_bench(int argc, char **argv);
 int qb_command_generate(int argc, char **argv);
+int qb_command_gate(int argc, char **argv);
+int qb_command_baseline(int argc, char **argv);
+int qb_command_compare(int argc, char **argv);
+int qb_command_new_codec(int argc, char **argv);
+int qb_command_coverage(int argc, char **argv);
 
 /* ---- options and help as data ---- */
 

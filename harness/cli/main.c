@@ -17,7 +17,12 @@ static const struct command {
     {"list", qb_command_list, "codecs, variants, models, experiments, metrics or suites"},
     {"claims", qb_command_claims, "the ledger of published numbers against a result file"},
     {"report", qb_command_report, "figures and tables of a result file"},
+    {"gate", qb_command_gate, "a result file against a baseline, by rules, for CI"},
+    {"baseline", qb_command_baseline, "accept result files as the baseline of later gates"},
+    {"compare", qb_command_compare, "the differences between two result files, or two variants of one"},
     {"inspect", qb_command_inspect, "what is in a model, result file, codec plugin or suite"},
+    {"coverage", qb_command_coverage, "what the 95% intervals really cover, simulated"},
+    {"new-codec", qb_command_new_codec, "write a codec plugin of your own that builds and passes its tests"},
     {"bench", qb_command_bench, "codec and BLAS speed on this machine"},
     {"generate", qb_command_generate, "write a generated model as safetensors"},
 };
@@ -32,7 +37,8 @@ static void print_help(void)
         printf("  %-10s%s\n", commands[i].name, commands[i].summary);
     printf("\nexample: qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
            "         qinsbench show results/source.h5\n\n"
-           "exit codes: 0 done, 1 a claim fell short, 2 usage or input error, 3 some cells failed\n");
+           "exit codes: 0 done, 1 a gate or claim fell short, 2 usage or input error, 3 some cells failed,\n"
+           "            4 a gate stayed open\n");
 }
 
 static int unknown_command(const char *name)

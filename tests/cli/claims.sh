@@ -81,7 +81,7 @@ check "no result" 2 "expected one result file" "$Q" claims
 check "no such result" 2 "none.h5" "$Q" claims "$T/none.h5"
 check "a wrong format" 2 "console, json, csv or markdown" "$Q" claims "$T/r.h5" --output yaml
 
-check "one figure" 0 "^match  *$T/rep/figures/match" "$Q" report "$T/r.h5" -o "$T/rep" --only match --format svg
+check "one figure" 0 "^match  *$T/rep/figures/match" "$Q" report "$T/r.h5" -o "$T/rep" --only match --figures svg
 [ -s "$T/rep/figures/match.svg" ] || { echo "FAIL: no match.svg"; failures=$((failures + 1)); }
 rm -f "$T/rep/figures/match.svg"
 check "its script draws again" 0 "" env -C "$T/rep/figures" gnuplot match.gp
