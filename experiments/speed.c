@@ -1,5 +1,6 @@
 /* speed: prefill and decode of the variant and of FP32 in turn, repeat by repeat, beside what the machine allows in the
- * same run: memcpy for moving bytes, OpenBLAS sgemm for arithmetic. Runs alone. */
+ * same run: memcpy for moving bytes, OpenBLAS sgemm for arithmetic, a plain table lookup for 8-bit codes. Runs alone.
+ */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -17,6 +18,7 @@ static const struct qb_codec_option options[] = {
 
 #define GEMM 384            /* the sgemm ceiling: a square product of this size */
 #define COPY_MIN (1u << 22) /* memcpy's least bytes */
+#define LOOKUP (1u << 18)   /* 8-bit codes of the lookup ceiling: their floats fit where a layer's do */
 #define TURN 5e-4           /* least seconds of a turn at decoding, memcpy or sgemm */
 #define TURNS 16            /* of each in a repeat */
 #define TURNS_S 0.1         /* unless they take longer than this together; one is always taken */
@@ -35,7 +37,7 @@ struct bench {
     void *copy_from, *copy_to;
     size_t copy_bytes;
     float *gemm; /* three GEMM x GEMM matrices */
-    double *weight_decode, *memcpy_gbs, *sgemm_gflops;
+    double *weight_decode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs;
     struct arm arm[2];
 };
 
@@ -254,6 +256,8 @@ static enum qb_status add_arrays(struct bench *b, bool stores, struct qb_record 
                 {"reference_decode_s", "s", "FP32 decode run", 1, &b->arm[0].decode},
                 {"reference_layer_decode_s", "s", "FP32, one token [layer, repeat]", 2, &b->arm[0].layer},
                 {"memcpy_gbs", "GB/s", "bytes copied per second, fastest turn", 1, &b->memcpy_gbs},
+                {"lookup_gbs", "GB/s", "FP32 bytes written by looking 8-bit codes up in a table, fastest turn", 1,
+                 &b->lookup_gbs},
                 {"sgemm_gflops", "GFLOP/s", "one OpenBLAS sgemm on one thread, fastest turn", 1, &b->sgemm_gflops},
                 {"weight_decode_s", "s", "decoding all stored weights once, fastest turn", 1, &b->weight_decode}};
     for (size_t i = 0; i < sizeof list / sizeof *list - (stores ? 0 : 1); i++) {
@@ -291,7 +295,8 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
     b->copy_to = qb_alloc(b->copy_bytes, 1, "memcpy target", err);
     if (!b->hidden || !b->wide_in || !b->wide_out || !b->logits || !b->gemm || !b->copy_from || !b->copy_to)
         return err->status;
-    memset(b->copy_from, 1, b->copy_bytes);
+    for (size_t i = 0; i < b->copy_bytes; i++)
+        ((unsigned char *)b->copy_from)[i] = (unsigned char)(i * 167 + i / 251);
     for (size_t i = 0; i < width; i++)
         b->wide_in[i] = sinf((float)i);
     for (size_t i = 0; i < 2u * GEMM * GEMM; i++)
@@ -326,6 +331,27 @@ static double time_memcpy(struct bench *b)
     return spent / (double)calls;
 }
 
+/* What any codec of 8-bit codes could do at best in plain C: a code in, a float of a table of 256 out. It slows down as
+ * such a codec does when the processor's clock or a neighbour changes, which memcpy and sgemm do not. */
+static double time_lookup(struct bench *b)
+{
+    const unsigned char *codes = b->copy_from;
+    float *out = b->copy_to, table[256];
+    double start = qb_clock(), spent = 0;
+    size_t calls = 0;
+    for (int i = 0; i < 256; i++)
+        table[i] = (float)i;
+    do {
+        __asm__ volatile("" : : "r"(table) : "memory");
+        for (size_t i = 0; i < LOOKUP; i++)
+            out[i] = table[codes[i]];
+        __asm__ volatile("" : : "r"(out) : "memory");
+        calls++;
+        spent = qb_clock() - start;
+    } while (spent < TURN);
+    return spent / (double)calls;
+}
+
 static double time_sgemm(struct bench *b)
 {
     double start = qb_clock(), spent = 0;
@@ -344,14 +370,16 @@ static double time_sgemm(struct bench *b)
  * machine for longer slows both and their ratio holds. */
 static void time_ceilings(struct bench *b, const struct stored *st, size_t repeat)
 {
-    double decode = INFINITY, copy = INFINITY, sgemm = INFINITY;
+    double decode = INFINITY, copy = INFINITY, sgemm = INFINITY, lookup = INFINITY;
     const double start = qb_clock();
     for (size_t turn = 0; turn < TURNS && (turn == 0 || qb_clock() - start < TURNS_S); turn++) {
         if (st->count)
             decode = fmin(decode, time_weight_decode(b->env, st));
+        lookup = fmin(lookup, time_lookup(b));
         copy = fmin(copy, time_memcpy(b));
         sgemm = fmin(sgemm, time_sgemm(b));
     }
+    b->lookup_gbs[repeat] = LOOKUP * sizeof(float) / lookup / 1e9;
     b->memcpy_gbs[repeat] = (double)b->copy_bytes / copy / 1e9;
     b->sgemm_gflops[repeat] = 2.0 * GEMM * GEMM * GEMM / sgemm / 1e9;
     if (st->count)

@@ -74,6 +74,8 @@ static const struct source {
     {"speed", "prefill_overhead", true, "prefill_s reference_prefill_s"},
     {"speed", "roofline_fraction", true, "decode_s decode_tokens decode_bytes memcpy_gbs"},
     {"speed", "weight_decode_fraction", true, "weight_decode_s weight_decode_bytes memcpy_gbs"},
+    {"speed", "weight_decode_lookup_fraction", true, "weight_decode_s weight_decode_bytes lookup_gbs"},
+    {"speed", "lookup_gbs", false, "lookup_gbs"},
     {"speed", "prefill_tok_s", false, "prefill_s prefill_tokens"},
     {"speed", "prefill_flop_fraction", false, "prefill_s prefill_flop sgemm_gflops"},
     {"speed", "weight_decode_gbs", false, "weight_decode_s weight_decode_bytes"},

@@ -111,7 +111,7 @@ static enum qb_status read_metric(const struct qb_metric *entry, const struct qb
             qb_sample_free(&metric->sample);
             break;
         }
-    if (strcmp(entry->experiment, "speed") != 0 || strcmp(entry->unit, "ratio") != 0)
+    if (strcmp(entry->experiment, "speed") != 0)
         return QB_OK;
     if (!(metric->runs = qb_alloc(1, sizeof *metric->runs, "a run of a metric", err)))
         return err->status;

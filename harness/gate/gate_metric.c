@@ -249,7 +249,9 @@ void qb_gate_metric_row(const struct qb_gate_pair *pair, const struct qb_gate_ru
         return;
     enum qb_direction direction = qb_gate_direction(rule, now);
     bool lower = direction == QB_LOWER_IS_BETTER;
-    if (direction == QB_NEUTRAL && rule->test != QB_TEST_IDENTICAL)
+    if (rule->test == QB_TEST_CEILING)
+        qb_gate_ceiling_row(rule, then, now, row);
+    else if (direction == QB_NEUTRAL && rule->test != QB_TEST_IDENTICAL)
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "neither direction is better: the rule has to say which ('better')");
     else if (rule->test == QB_TEST_RATIO)
         qb_gate_ratio_row(pair, rule, then, now, row);

@@ -13,7 +13,7 @@ struct qb_gate_pair {
     const char *other; /* why speed cannot be compared ("other machine: ..."); NULL: it can */
 };
 
-enum { QB_GATE_CLUSTERS_MIN = 5, QB_GATE_SPREAD_DF = 8 };
+enum { QB_GATE_CLUSTERS_MIN = 5, QB_GATE_SPREAD_DF = 8, QB_GATE_RUNS_MAX = 64 /* further ones are not looked at */ };
 
 /* Sets verdict and reason. */
 void qb_gate_decide(struct qb_gate_row *row, enum qb_gate_verdict verdict, const char *format, ...)
@@ -29,6 +29,9 @@ void qb_gate_metric_row(const struct qb_gate_pair *pair, const struct qb_gate_ru
 void qb_gate_ratio_row(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule,
                        const struct qb_baseline_metric *then, const struct qb_baseline_metric *now,
                        struct qb_gate_row *row);
+/* A ceiling of a speed cell: pass near the baseline's, else inconclusive. */
+void qb_gate_ceiling_row(const struct qb_gate_rule *rule, const struct qb_baseline_metric *then,
+                         const struct qb_baseline_metric *now, struct qb_gate_row *row);
 /* The bytes of the encoded tensors. */
 void qb_gate_tensor_row(const struct qb_gate_pair *pair, struct qb_gate_row *row);
 

@@ -4,6 +4,7 @@
  * of freedom), and never taken to be less than what the baseline's runs or the repeats within a run show. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "gate/gate_parts.h"
 
@@ -59,29 +60,112 @@ static void prediction(const struct qb_baseline_metric *then, const struct qb_ba
     d->hi = d->value + half;
 }
 
+/* ---- disturbed machines ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What a ceiling usually is: the median of the baseline's runs; NaN when there are none. */
+static double usual(const struct qb_baseline_metric *ceiling)
+{
+    double x[QB_GATE_RUNS_MAX];
+    size_t n = ceiling->run_count < QB_GATE_RUNS_MAX ? ceiling->run_count : QB_GATE_RUNS_MAX;
+    for (size_t i = 0; i < n; i++)
+        x[i] = ceiling->runs[i].value;
+    qsort(x, n, sizeof *x, ascending);
+    return n > 0 ? qb_quantile(x, n, 0.5) : NAN;
+}
+
+static bool far_off(double value, double from, double relative)
+{
+    return !(fabs(log(value / from)) <= log1p(relative));
+}
+
+/* The ceiling of the cell, of a rule before the ratio's own, that was far from its usual height in the baseline's run
+ * k, or (k SIZE_MAX) in the result; NULL: none. *share: how high it was. */
+static const char *disturbed(const struct qb_gate_pair *pair, const struct qb_gate_rule *ratio, size_t k, double *share)
+{
+    for (size_t i = 0; i < pair->then->metric_count; i++) {
+        const struct qb_baseline_metric *then = &pair->then->metrics[i];
+        const struct qb_baseline_metric *now = qb_baseline_metric_of(pair->now, then->name);
+        const struct qb_gate_rule *rule =
+            qb_gate_rule_for(pair->options->rules, pair->then->variant, pair->then->experiment, then->name);
+        if (!rule || rule >= ratio || rule->test != QB_TEST_CEILING || (k == SIZE_MAX ? !now : k >= then->run_count))
+            continue;
+        double value = k == SIZE_MAX ? now->value : then->runs[k].value;
+        *share = value / usual(then);
+        if (far_off(value, usual(then), rule->relative))
+            return then->name;
+    }
+    return NULL;
+}
+
+void qb_gate_ceiling_row(const struct qb_gate_rule *rule, const struct qb_baseline_metric *then,
+                         const struct qb_baseline_metric *now, struct qb_gate_row *row)
+{
+    row->baseline = usual(then);
+    if (!(row->baseline > 0) || !(now->value > 0))
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "no ceiling was measured");
+    else if (far_off(now->value, row->baseline, rule->relative))
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "disturbed machine: %.0f%% of the baseline's",
+                       100 * now->value / row->baseline);
+    else
+        qb_gate_decide(row, QB_GATE_PASS, "the machine is as fast as it was");
+}
+
+/* ---- the row ---- */
+
+/* The baseline's runs on an undisturbed machine, into room[QB_GATE_RUNS_MAX]. */
+static struct qb_baseline_metric steady(const struct qb_gate_pair *pair, const struct qb_gate_rule *ratio,
+                                        const struct qb_baseline_metric *then, struct qb_baseline_run *room)
+{
+    struct qb_baseline_metric kept = *then;
+    double share;
+    kept.runs = room;
+    kept.run_count = 0;
+    for (size_t k = 0; k < then->run_count && k < QB_GATE_RUNS_MAX; k++)
+        if (!disturbed(pair, ratio, k, &share))
+            room[kept.run_count++] = then->runs[k];
+    return kept;
+}
+
 void qb_gate_ratio_row(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule,
                        const struct qb_baseline_metric *then, const struct qb_baseline_metric *now,
                        struct qb_gate_row *row)
 {
     bool lower = qb_gate_direction(rule, now) == QB_LOWER_IS_BETTER;
+    struct qb_baseline_run room[QB_GATE_RUNS_MAX];
+    const struct qb_baseline_metric all = *then, kept = steady(pair, rule, then, room);
+    double share = 1;
+    const char *ceiling = disturbed(pair, rule, SIZE_MAX, &share);
+    then = &kept;
     row->scale = QB_SCALE_LOG;
     snprintf(row->worse_unit, sizeof row->worse_unit, "%%");
     row->raw_margin = log1p(rule->relative);
     row->margin = qb_gate_tell(row, row->raw_margin);
     row->clusters = then->run_count;
-    if (now->run_count != 1 || then->run_count == 0) {
+    if (now->run_count != 1 || all.run_count == 0) {
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "no ratio to a ceiling of the same run: the test needs one");
-    } else if (then->run_count == 1 && pair->same_inputs && memcmp(then->runs, now->runs, sizeof *now->runs) == 0) {
+    } else if (all.run_count == 1 && pair->same_inputs && memcmp(all.runs, now->runs, sizeof *now->runs) == 0) {
         row->worse = row->lo = row->hi = 0;
         qb_gate_decide(row, QB_GATE_PASS, "identical: the baseline is this run");
     } else if (pair->other) {
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "%s", pair->other);
+    } else if (ceiling) {
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "disturbed machine: %s is at %.0f%% of the baseline's", ceiling,
+                       100 * share);
+    } else if (then->run_count == 0) {
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "disturbed machine: no run of the baseline was at its usual speed");
     } else if (!usable(then) || !usable(now)) {
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "too little data: too few repeats for an interval");
-    } else if (!(half_width(fmax(within_all(then), within_all(now))) <= row->raw_margin)) {
-        /* A machine this busy does not stand still from run to run either: no estimate of its spread can be trusted. */
+    } else if (then->run_count < 3 && !(half_width(fmax(within_all(then), within_all(now))) <= row->raw_margin)) {
+        /* A machine this busy does not stand still from run to run either, and nobody has measured how much. */
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE,
-                       "too noisy to time: repeats place the median within +-%.1f%% alone, wider than the margin",
+                       "too noisy to time against fewer than 3 baseline runs: repeats place the ratio within +-%.1f%% "
+                       "alone, wider than the margin",
                        100 * expm1(half_width(fmax(within_all(then), within_all(now)))));
     } else {
         prediction(then, &now->runs[0], rule->spread, lower, &row->raw);

@@ -33,7 +33,7 @@ static enum qb_status read_globs(const struct qb_yaml *map, const char *key, con
 
 static enum qb_status read_test(const struct qb_yaml *map, struct qb_gate_rule *rule, struct qb_error *err)
 {
-    static const char *const names[] = {"non-inferiority", "exact", "identical", "ratio", "ignore"};
+    static const char *const names[] = {"non-inferiority", "exact", "identical", "ratio", "ceiling", "ignore"};
     const struct qb_yaml *node = qb_yaml_get(map, "test");
     const char *text;
     if (!node)
@@ -45,7 +45,8 @@ static enum qb_status read_test(const struct qb_yaml *map, struct qb_gate_rule *
             rule->test = (enum qb_gate_test)i;
             return QB_OK;
         }
-    return qb_yaml_fail(node, err, "expected non-inferiority, exact, identical, ratio or ignore, found '%s'", text);
+    return qb_yaml_fail(node, err, "expected non-inferiority, exact, identical, ratio, ceiling or ignore, found '%s'",
+                        text);
 }
 
 static enum qb_status read_margin(const struct qb_yaml *map, struct qb_gate_rule *rule, struct qb_error *err)
@@ -53,7 +54,8 @@ static enum qb_status read_margin(const struct qb_yaml *map, struct qb_gate_rule
     static const char *const keys[] = {"relative", "absolute", NULL};
     const struct qb_yaml *node = qb_yaml_get(map, "margin");
     bool none = rule->test == QB_TEST_IDENTICAL || rule->test == QB_TEST_IGNORE;
-    bool needed = rule->test == QB_TEST_NON_INFERIORITY || rule->test == QB_TEST_RATIO;
+    bool ratio = rule->test == QB_TEST_RATIO || rule->test == QB_TEST_CEILING;
+    bool needed = rule->test == QB_TEST_NON_INFERIORITY || ratio;
     if (!node)
         return needed ? qb_yaml_fail(map, err, "expected the key 'margin' with this test") : QB_OK;
     if (none)
@@ -63,7 +65,7 @@ static enum qb_status read_margin(const struct qb_yaml *map, struct qb_gate_rule
     const struct qb_yaml *relative = qb_yaml_get(node, "relative"), *absolute = qb_yaml_get(node, "absolute");
     if (!relative && !absolute)
         return qb_yaml_fail(node, err, "expected {relative: x}, {absolute: x} or both");
-    if (rule->test == QB_TEST_RATIO && (absolute || !relative))
+    if (ratio && (absolute || !relative))
         return qb_yaml_fail(node, err, "expected {relative: x}: a ratio has no other margin");
     if ((relative && qb_yaml_double(relative, 1e-12, 10, &rule->relative, err)) ||
         (absolute && qb_yaml_double(absolute, 1e-300, 1e300, &rule->absolute, err)))

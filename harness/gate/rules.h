@@ -13,6 +13,8 @@ enum qb_gate_test {
     QB_TEST_EXACT,           /* nothing was sampled: worse by more than the margin (0 unless given) is red */
     QB_TEST_IDENTICAL,       /* any difference is red */
     QB_TEST_RATIO,           /* speed, as a ratio to a ceiling of the same run */
+    QB_TEST_CEILING,         /* such a ceiling: further from the baseline's than the margin, the machine was disturbed
+                                and what later rules test in its cell as ratio says nothing */
     QB_TEST_IGNORE
 };
 

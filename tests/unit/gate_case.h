@@ -128,6 +128,8 @@ static const char case_rules_text[] =
     "  - {experiment: memory, metric: '*', test: identical}\n"
     "  - {experiment: roundtrip, metric: encoded_sha256, test: identical}\n"
     "  - {experiment: roundtrip, metric: sqnr_db, test: exact, margin: {absolute: 0.01}}\n"
+    "  - {experiment: speed, metric: weight_decode_lookup_fraction, test: ratio, margin: {relative: 0.04}}\n"
+    "  - {experiment: speed, metric: sgemm_gflops, test: ceiling, margin: {relative: 0.15}}\n"
     "  - {experiment: speed, metric: '*', test: ratio, margin: {relative: 0.04}}\n";
 
 static inline struct qb_gate_rules *case_rules(void)

@@ -134,11 +134,11 @@ static void slow_gate(size_t runs, double slower, double between, double within,
         snprintf(variant, sizeof variant, "v%zu", m);
         for (size_t k = 0; k < runs; k++)
             list[k] = run_of(0.5, between, within, rng);
-        case_runs(case_metric(case_cell(then, "m", variant, "speed"), "weight_decode_fraction", "ratio",
+        case_runs(case_metric(case_cell(then, "m", variant, "speed"), "weight_decode_lookup_fraction", "ratio",
                               QB_HIGHER_IS_BETTER, 0),
                   list, runs);
         list[0] = run_of(0.5 / (m < SLOWED ? slower : 1), between, within, rng);
-        case_runs(case_metric(case_cell(now, "m", variant, "speed"), "weight_decode_fraction", "ratio",
+        case_runs(case_metric(case_cell(now, "m", variant, "speed"), "weight_decode_lookup_fraction", "ratio",
                               QB_HIGHER_IS_BETTER, 0),
                   list, 1);
     }
@@ -188,14 +188,20 @@ Test(gate_power, slowed_kernels)
     }
 }
 
-/* A machine many times noisier than expected is unfit for timing, and the gate says so: neither red nor pass. */
-Test(gate_power, noise_is_inconclusive)
+/* On a machine many times noisier than expected, whose spread the baseline's runs show, the error rate holds; against
+ * one run, which shows none, nothing is tested. */
+Test(gate_power, noise_is_no_finding)
 {
     struct tally noisy = simulate_speed(5, 1, 0.10, 0.30), drifting = simulate_speed(5, 1, 0.10, 0.03);
-    cr_assert(noisy.red == 0 && noisy.pass == 0, "%zu red, %zu pass", noisy.red, noisy.pass);
+    struct tally alone = simulate_speed(1, 1, 0.10, 0.30);
+    cr_assert_leq((double)noisy.red_gates / DRAWS, 0.05 + slack(0.05, DRAWS), "%zu red gates", noisy.red_gates);
+    cr_assert_gt(noisy.open, 4 * noisy.pass, "%zu open, %zu pass", noisy.open, noisy.pass);
+    cr_assert(alone.red == 0 && alone.pass == 0, "%zu red, %zu pass", alone.red, alone.pass);
     /* Runs that differ by far more than their repeats show: few reds, and mostly open. */
     cr_assert_leq((double)drifting.red_gates / DRAWS, 0.05 + slack(0.05, DRAWS), "%zu red gates", drifting.red_gates);
     cr_assert_gt(drifting.open, 4 * drifting.pass, "%zu open, %zu pass", drifting.open, drifting.pass);
+    if (getenv("QB_GATE_TALLY"))
+        fprintf(stderr, "noisy: red gates %zu, pass %zu, open %zu\n", noisy.red_gates, noisy.pass, noisy.open);
     if (getenv("QB_GATE_TALLY"))
         fprintf(stderr, "drifting: red gates %zu, pass %zu, open %zu\n", drifting.red_gates, drifting.pass,
                 drifting.open);

@@ -41,7 +41,7 @@ Test(gate_rules, errors_have_a_place)
         {"rules:\n  - {test: exact}\n", "expected the key 'metric'"},
         {"rules:\n  - {metric: [], test: exact}\n", "expected 1 to 31 globs, found 0"},
         {"rules:\n  - {metric: x, test: exactly}\n",
-         "expected non-inferiority, exact, identical, ratio or ignore, found 'exactly'"},
+         "expected non-inferiority, exact, identical, ratio, ceiling or ignore, found 'exactly'"},
         {"rules:\n  - {metric: x, test: non-inferiority}\n", "expected the key 'margin' with this test"},
         {"rules:\n  - {metric: x, test: identical, margin: {absolute: 1}}\n", "this test takes no margin"},
         {"rules:\n  - {metric: x, test: ratio, margin: {absolute: 1}}\n", "expected {relative: x}: a ratio"},
@@ -84,7 +84,7 @@ Test(gate_rules, shipped)
     cr_assert(rule->relative == 0.05);
     rule = qb_gate_rule_for(rules, "pattern-a", "memory", "weight_bytes");
     cr_assert_eq(rule->test, QB_TEST_IDENTICAL);
-    rule = qb_gate_rule_for(rules, "pattern-a", "speed", "weight_decode_fraction");
+    rule = qb_gate_rule_for(rules, "pattern-a", "speed", "weight_decode_lookup_fraction");
     cr_assert(rule->test == QB_TEST_RATIO && rule->relative == 0.04);
     cr_assert_null(qb_gate_rule_for(rules, "pattern-a", "speed", "decode_tok_s"));
     cr_assert_null(qb_gate_rule_for(rules, "pattern-a", "memory", "peak_rss_bytes"));

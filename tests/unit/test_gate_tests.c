@@ -298,8 +298,8 @@ static struct qb_gate *speed(struct qb_baseline *sides[2], size_t count, struct 
 {
     for (int i = 0; i < 2; i++) {
         sides[i] = case_new();
-        struct qb_baseline_metric *m = case_metric(case_cell(sides[i], "m", "v", "speed"), "weight_decode_fraction",
-                                                   "ratio", QB_HIGHER_IS_BETTER, 0);
+        struct qb_baseline_metric *m = case_metric(case_cell(sides[i], "m", "v", "speed"),
+                                                   "weight_decode_lookup_fraction", "ratio", QB_HIGHER_IS_BETTER, 0);
         case_runs(m, i ? &now : runs, i ? 1 : count);
     }
     return case_gate(sides[1], sides[0], rules, false);
@@ -310,7 +310,7 @@ Test(gate_tests, ratio)
     struct qb_baseline *sides[2];
     struct qb_gate_rules *rules = case_rules();
     struct qb_gate *gate = speed(sides, 3, (struct qb_baseline_run){0.42, 0.416, 0.425}, rules);
-    const struct qb_gate_row *row = case_row(gate, "v", "weight_decode_fraction");
+    const struct qb_gate_row *row = case_row(gate, "v", "weight_decode_lookup_fraction");
     cr_assert(near(row->raw.value, 0.17760415095900384) && near(row->raw.se, 0.017539496428953933), "%.17g",
               row->raw.se);
     cr_assert(row->raw.df == 10 && near(row->p_worse, 6.6465166728926026e-06), "%.17g", row->p_worse);
@@ -324,31 +324,95 @@ Test(gate_tests, ratio_that_says_nothing)
     struct qb_baseline *sides[2];
     struct qb_gate_rules *rules = case_rules();
     struct qb_gate *gate = speed(sides, 1, runs[0], rules);
-    cr_assert_verdict(case_row(gate, "v", "weight_decode_fraction"), QB_GATE_PASS, "the baseline is this run");
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_PASS, "the baseline is this run");
     done(sides, gate, rules);
     rules = case_rules();
     gate = speed(sides, 3, (struct qb_baseline_run){0.42, NAN, NAN}, rules);
-    cr_assert_verdict(case_row(gate, "v", "weight_decode_fraction"), QB_GATE_INCONCLUSIVE, "too little data");
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE, "too little data");
     qb_gate_free(gate);
     case_set(&sides[1]->cpu, "another processor");
     gate = case_gate(sides[1], sides[0], rules, false);
-    cr_assert_verdict(case_row(gate, "v", "weight_decode_fraction"), QB_GATE_INCONCLUSIVE,
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE,
                       "other machine: processor 'another processor'");
     done(sides, gate, rules);
     rules = case_rules();
     gate = speed(sides, 3, (struct qb_baseline_run){0, 0.1, 0.2}, rules);
-    cr_assert_verdict(case_row(gate, "v", "weight_decode_fraction"), QB_GATE_INCONCLUSIVE, "too little data");
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE, "too little data");
     done(sides, gate, rules);
     /* 20% slower, but repeats that scatter by more than the margin show nothing */
     rules = case_rules();
+    gate = speed(sides, 1, (struct qb_baseline_run){0.42, 0.3, 0.6}, rules);
+    cr_assert_verdict(
+        case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE,
+        "too noisy to time against fewer than 3 baseline runs: repeats place the ratio within +-41.4%"); /* sqrt(2) - 1
+                                                                                                          */
+    done(sides, gate, rules);
+    rules = case_rules();
     gate = speed(sides, 3, (struct qb_baseline_run){0.42, 0.3, 0.6}, rules);
-    cr_assert_verdict(case_row(gate, "v", "weight_decode_fraction"), QB_GATE_INCONCLUSIVE,
-                      "too noisy to time: repeats place the median within +-41.4%"); /* sqrt(2) - 1 */
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE, "neither shown");
     done(sides, gate, rules);
     /* repeats that scatter by 3.5%: they are the least spread that is reckoned with */
     rules = case_rules();
     gate = speed(sides, 1, (struct qb_baseline_run){0.42, 0.42 / 1.035, 0.42 * 1.035}, rules);
-    cr_assert(
-        near(case_row(gate, "v", "weight_decode_fraction")->raw.se, hypot(log(1.035) / 1.959963984540054, 0.015)));
+    cr_assert(near(case_row(gate, "v", "weight_decode_lookup_fraction")->raw.se,
+                   hypot(log(1.035) / 1.959963984540054, 0.015)));
+    done(sides, gate, rules);
+}
+
+/* ---- ceilings ---- */
+
+/* A speed cell of three runs against one, the ceiling sgemm_gflops beside the ratio prefill_overhead. */
+static struct qb_gate *under_ceiling(struct qb_baseline *sides[2], const double then[3], double now,
+                                     const struct qb_baseline_run ratios[3], double slower, struct qb_gate_rules *rules)
+{
+    for (int i = 0; i < 2; i++) {
+        struct qb_baseline_run flops[3], times[3];
+        size_t count = i ? 1 : 3;
+        sides[i] = case_new();
+        struct qb_baseline_cell *cell = case_cell(sides[i], "m", "v", "speed");
+        for (size_t k = 0; k < count; k++) {
+            double rate = i ? now : then[k], factor = i ? slower : 1;
+            flops[k] = (struct qb_baseline_run){rate, 0.99 * rate, 1.01 * rate};
+            times[k] = (struct qb_baseline_run){factor * ratios[k].value, factor * ratios[k].lo, factor * ratios[k].hi};
+        }
+        case_runs(case_metric(cell, "prefill_overhead", "ratio", QB_LOWER_IS_BETTER, 0), times, count);
+        case_runs(case_metric(cell, "weight_decode_lookup_fraction", "ratio", QB_HIGHER_IS_BETTER, 0), runs, count);
+        case_runs(case_metric(cell, "sgemm_gflops", "GFLOP/s", QB_NEUTRAL, 0), flops, count);
+    }
+    return case_gate(sides[1], sides[0], rules, false);
+}
+
+Test(gate_tests, a_throttled_machine_is_no_slower_kernel)
+{
+    struct qb_baseline *sides[2];
+    struct qb_gate_rules *rules = case_rules();
+    const double steady[3] = {90, 91, 89};
+    struct qb_gate *gate = under_ceiling(sides, steady, 58, runs, 1.3, rules);
+    cr_assert_verdict(case_row(gate, "v", "sgemm_gflops"), QB_GATE_INCONCLUSIVE, "disturbed machine: 64%");
+    cr_assert_verdict(case_row(gate, "v", "prefill_overhead"), QB_GATE_INCONCLUSIVE,
+                      "disturbed machine: sgemm_gflops is at 64% of the baseline's");
+    /* whose rule stands before the ceiling's: its own yardstick moves with it */
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_PASS, "");
+    done(sides, gate, rules);
+    rules = case_rules();
+    gate = under_ceiling(sides, steady, 92, runs, 1.3, rules);
+    cr_assert_verdict(case_row(gate, "v", "sgemm_gflops"), QB_GATE_PASS, "as fast as it was");
+    cr_assert_verdict(case_row(gate, "v", "prefill_overhead"), QB_GATE_FAIL, "worse");
+    done(sides, gate, rules);
+}
+
+/* The run at 58 GFLOP/s took twice the ratio: with it the spread hides a slowdown of 30%, without it none is left. */
+Test(gate_tests, a_throttled_run_of_the_baseline_is_left_out)
+{
+    struct qb_baseline *sides[2];
+    static const struct qb_baseline_run odd[] = {{0.50, 0.495, 0.505}, {1.0, 0.99, 1.01}, {0.495, 0.49, 0.501}};
+    const double throttled[3] = {90, 58, 89}, even[3] = {90, 91, 89};
+    struct qb_gate_rules *rules = case_rules();
+    struct qb_gate *gate = under_ceiling(sides, throttled, 90, odd, 1.3, rules);
+    cr_assert_verdict(case_row(gate, "v", "prefill_overhead"), QB_GATE_FAIL, "worse");
+    done(sides, gate, rules);
+    rules = case_rules();
+    gate = under_ceiling(sides, even, 90, odd, 1.3, rules);
+    cr_assert_verdict(case_row(gate, "v", "prefill_overhead"), QB_GATE_INCONCLUSIVE, "neither shown");
     done(sides, gate, rules);
 }
