@@ -127,7 +127,7 @@ install: all
 	install -m 644 docs/qinsbench.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/qinsbench-codec.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc
-	cp -R data/variants data/new-codec data/gate data/claims data/models data/corpus experiments/suites \
+	cp -R data/variants data/new-codec data/gate data/baselines data/claims data/models data/corpus experiments/suites \
 		reports/figures reports/templates $(DESTDIR)$(PREFIX)/share/qinsbench/
 
 # Changing compiler or flags rebuilds everything.
