@@ -47,6 +47,10 @@ enum qb_status qb_bench_net(unsigned threads, struct qb_probes *probes, struct q
                             struct qb_error *err);
 void qb_bench_net_free(struct qb_bench_net *net);
 
+struct qb_bench_metrics;
+enum qb_status qb_bench_metrics(struct qb_probes *probes, struct qb_bench_metrics **metrics, struct qb_error *err);
+void qb_bench_metrics_free(struct qb_bench_metrics *metrics);
+
 /* Plain OpenBLAS on one square product: for children with other core types. */
 enum qb_status qb_bench_square(double *gflops, struct qb_error *err);
 

@@ -27,7 +27,8 @@ static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default
 static const struct qb_usage usage = {
     "bench", "[options]",
     "Measures encode and decode of every codec at every instruction set level against memcpy, the products of the\n"
-    "source's transformer against plain OpenBLAS, its forward pass, and OpenBLAS's core types. Median, least and\n"
+    "source's transformer against plain OpenBLAS, its forward pass, metrics, and OpenBLAS's core types. Median, least "
+    "and\n"
     "largest rate of n rounds over everything; share: of the row named last.",
     flags,
     "  qinsbench bench\n"
@@ -138,6 +139,7 @@ static enum qb_status measure(const struct arguments *a, struct qb_listing *list
     struct qb_probes codecs = {.repeats = (size_t)a->repeats}, net = {.repeats = (size_t)a->repeats};
     struct qb_bench_codecs *buffers = NULL;
     struct qb_bench_net *forward = NULL;
+    struct qb_bench_metrics *metrics = NULL;
     enum qb_status s = qb_open_registry(a->codecs, &registry, err);
     if (!s)
         s = qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err);
@@ -146,10 +148,12 @@ static enum qb_status measure(const struct arguments *a, struct qb_listing *list
     if (!s)
         s = qb_probes_list(&codecs, listing, err);
     if (!s && !a->only && !(s = qb_bench_net((unsigned)a->threads, &net, &forward, err)) &&
-        !(s = qb_probes_run(&net, err)) && !(s = qb_probes_list(&net, listing, err)))
+        !(s = qb_bench_metrics(&net, &metrics, err)) && !(s = qb_probes_run(&net, err)) &&
+        !(s = qb_probes_list(&net, listing, err)))
         list_cores(listing);
     qb_bench_codecs_free(buffers);
     qb_bench_net_free(forward);
+    qb_bench_metrics_free(metrics);
     qb_probes_free(&codecs);
     qb_probes_free(&net);
     qb_registry_free(registry);

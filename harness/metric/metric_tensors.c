@@ -116,7 +116,7 @@ static void name_tensor(const struct qb_record *record, struct qb_value *value)
 #define ATTRIBUTE "attribute"
 
 const struct qb_metric qb_metrics_tensors[] = {
-    {.name = "additivity_ratio",
+    {.name = "tensor_additivity_ratio",
      .experiment = ATTRIBUTE,
      .unit = "1",
      .direction = QB_NEUTRAL,

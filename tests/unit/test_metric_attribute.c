@@ -52,7 +52,7 @@ Test(metric_attribute, known_effects)
     struct qb_value nothing = must(A, &record, "alone_scale");
     cr_expect(nothing.lo == 0 && nothing.hi == 0 && strstr(nothing.note, "exactly 0"), "%s", nothing.note);
     cr_expect(absent(A, &record, "alone_alpha") && absent(A, &record, "interaction_scale_fp16"));
-    cr_expect(absent(A, &record, "shapley_fp16") && absent(A, &record, "additivity_ratio"));
+    cr_expect(absent(A, &record, "shapley_fp16") && absent(A, &record, "tensor_additivity_ratio"));
     qb_record_free(&record);
 }
 
@@ -137,7 +137,8 @@ Test(metric_attribute, tensors)
 {
     static const double kl[] = {1, 1, 2, 2, 0, 4, 2, 6, 4, 4, 0, 0, 1, 2, 1}, all[] = {4, 4, 10, 10, 12};
     struct qb_record record = swaps(kl, all);
-    struct qb_value ratio = must(A, &record, "additivity_ratio"), share = must(A, &record, "largest_tensor_share");
+    struct qb_value ratio = must(A, &record, "tensor_additivity_ratio"),
+                    share = must(A, &record, "largest_tensor_share");
     cr_expect_float_eq(ratio.value, 30.0 / 40, 1e-15);
     cr_expect_float_eq(share.value, 100 * 20.0 / 30, 1e-12);
     cr_expect(strstr(share.note, "layers.0.mlp.up.weight of 3 tensors"), "%s", share.note);
@@ -150,10 +151,10 @@ Test(metric_attribute, tensors_that_cost_nothing)
 {
     static const double zero[15], late[] = {0, 0, 0, 0, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0}, all[] = {0, 0, 0, 0, 8};
     struct qb_record none = swaps(zero, zero), some = swaps(late, all);
-    cr_expect(absent(A, &none, "additivity_ratio") && absent(A, &none, "largest_tensor_share"));
-    cr_expect_float_eq(must(A, &some, "additivity_ratio").value, 0.5, 1e-15, "chunks without any cost drop out");
+    cr_expect(absent(A, &none, "tensor_additivity_ratio") && absent(A, &none, "largest_tensor_share"));
+    cr_expect_float_eq(must(A, &some, "tensor_additivity_ratio").value, 0.5, 1e-15, "chunks without any cost drop out");
     cr_expect_float_eq(must(A, &some, "largest_tensor_share").value, 75, 1e-12);
-    cr_expect(must(A, &some, "additivity_ratio").flags & QB_FLAG_NO_INTERVAL, "one chunk is left");
+    cr_expect(must(A, &some, "tensor_additivity_ratio").flags & QB_FLAG_NO_INTERVAL, "one chunk is left");
     qb_record_free(&none);
     qb_record_free(&some);
 }
