@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/file.h"
+#include "base/text_format.h"
 #include "escape.h"
 
 static void text_field(struct qb_text *out, const char *text)

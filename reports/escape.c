@@ -1,10 +1,9 @@
 #include "escape.h"
 
-#include <math.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/text_format.h"
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
@@ -157,32 +156,16 @@ void qb_escape_latex(struct qb_text *out, const char *text)
 
 void qb_escape_csv(struct qb_text *out, const char *text)
 {
-    bool quoted = strpbrk(text, ",\"\r\n") != NULL;
-    qb_text_add(out, quoted ? "\"" : "");
+    struct qb_text clean = {0};
     while (*text) {
         const char *from = text;
         uint32_t c = next_point(&text);
-        if (dropped(c))
-            continue;
-        if (c == '"')
-            qb_text_add(out, "\"\"");
-        else
-            copy_point(out, c, from, text);
+        if (!dropped(c))
+            copy_point(&clean, c, from, text);
     }
-    qb_text_add(out, quoted ? "\"" : "");
-}
-
-void qb_shortest_number(struct qb_text *out, double value)
-{
-    char text[40];
-    if (!isfinite(value))
-        return;
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    qb_text_add(out, "%s", text);
+    qb_csv_field(out, clean.data ? clean.data : "");
+    out->failed = out->failed || clean.failed;
+    qb_text_free(&clean);
 }
 
 static void anchor_part(struct qb_text *out, const char *part)

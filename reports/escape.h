@@ -16,11 +16,8 @@ void qb_escape_markdown(struct qb_text *out, const char *text);
  * [U+2603]. */
 void qb_escape_latex(struct qb_text *out, const char *text);
 
-/* A field of RFC 4180: quoted when it holds a comma, a quote or a line end. */
+/* A field of CSV (qb_csv_field). */
 void qb_escape_csv(struct qb_text *out, const char *text);
-
-/* The shortest decimal that reads back as the same double; nothing when it is not finite. */
-void qb_shortest_number(struct qb_text *out, double value);
 
 /* The anchor of a value, "model.variant.experiment.metric", the same in every format. Characters of a part other than
  * [A-Za-z0-9_-] (a dot above all) are written ":2e", so that no two values share an anchor. `metric` may be NULL: the

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "store/store.h"
+#include "tool.h"
 
 struct qb_figure {
     struct qb_text data;      /* becomes <name>.dat */
@@ -116,7 +117,7 @@ bool qb_figure_flagged(const struct qb_result *result, const char *model, const 
 
 /* A gnuplot process on a file of a folder, started from there; several may run at once. */
 struct qb_gnuplot {
-    int pid, said; /* said: the end of the pipe with its stdout and stderr */
+    struct qb_tool tool;
 };
 enum qb_status qb_gnuplot_start(struct qb_gnuplot *run, const char *folder, const char *file, struct qb_error *err);
 /* Waits for it; QB_ERR_IO with what it said on failure. */

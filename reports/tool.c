@@ -37,30 +37,41 @@ static void read_all(int from, char *said, size_t room)
     said[have] = '\0';
 }
 
-int qb_tool_run(const char *folder, const char *const *argv, char *said, size_t room, struct qb_error *err)
+enum qb_status qb_tool_start(struct qb_tool *tool, const char *folder, const char *const *argv, struct qb_error *err)
 {
-    int ends[2], status;
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        qb_fail(err, QB_ERR_IO, "%s: pipe: %s", argv[0], strerror(errno));
-        return -1;
-    }
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return qb_fail(err, QB_ERR_IO, "%s: pipe: %s", argv[0], strerror(errno));
     pid_t pid = fork();
     if (pid == 0)
         child(folder, argv, ends[1]);
     close(ends[1]);
-    if (pid < 0)
+    if (pid < 0) {
         qb_fail(err, QB_ERR_IO, "%s: fork: %s", argv[0], strerror(errno));
-    else
-        read_all(ends[0], said, room);
-    close(ends[0]);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            pid = -1;
-    if (pid < 0)
-        return err->status ? -1 : (qb_fail(err, QB_ERR_IO, "%s: wait: %s", argv[0], strerror(errno)), -1);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_TOOL) {
-        qb_fail(err, QB_ERR_INPUT, "%s is not installed", argv[0]);
-        return -1;
+        close(ends[0]);
+        return err->status;
     }
+    *tool = (struct qb_tool){.name = argv[0], .pid = (int)pid, .said = ends[0]};
+    return QB_OK;
+}
+
+enum qb_status qb_tool_finish(struct qb_tool *tool, char *said, size_t room, int *status, struct qb_error *err)
+{
+    read_all(tool->said, said, room);
+    close(tool->said);
+    while (waitpid((pid_t)tool->pid, status, 0) < 0)
+        if (errno != EINTR)
+            return qb_fail(err, QB_ERR_IO, "%s: wait: %s", tool->name, strerror(errno));
+    if (WIFEXITED(*status) && WEXITSTATUS(*status) == EXIT_NO_TOOL)
+        return qb_fail(err, QB_ERR_INPUT, "%s is not installed", tool->name);
+    return QB_OK;
+}
+
+int qb_tool_run(const char *folder, const char *const *argv, char *said, size_t room, struct qb_error *err)
+{
+    struct qb_tool tool;
+    int status;
+    if (qb_tool_start(&tool, folder, argv, err) || qb_tool_finish(&tool, said, room, &status, err))
+        return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

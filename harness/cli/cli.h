@@ -89,12 +89,7 @@ enum qb_status qb_find_suite(const char *text, char out[4096], struct qb_error *
 /* The folder of the shipped suites; false when there is none. */
 bool qb_suites_folder(char out[4096]);
 
-/* ---- output formats ---- */
-void qb_json_string(struct qb_text *out, const char *text);
-/* The shortest decimal that reads back as the same double; null (JSON) or nothing (CSV) when it is not finite. */
-void qb_json_number(struct qb_text *out, double value);
-void qb_csv_number(struct qb_text *out, double value);
-void qb_csv_field(struct qb_text *out, const char *text); /* RFC 4180 */
+/* ---- output formats (values as JSON and CSV: base/text_format.h) ---- */
 
 /* Columns of a text: the terminal's, $COLUMNS, or 100. */
 size_t qb_columns(int fd);

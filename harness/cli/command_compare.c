@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/only.h"
+#include "base/text_format.h"
 #include "gate/compare.h"
 #include "gate_output.h"
 
@@ -30,7 +32,8 @@ static const struct qb_usage usage = {
 struct request {
     const char *a, *b; /* files; b NULL with variants */
     const char *metric;
-    char variants[2][128], only[3][256];
+    char variants[2][128];
+    struct qb_only only;
     enum qb_output output;
 };
 
@@ -53,13 +56,13 @@ static int parse(int argc, char **argv, struct request *r)
     struct qb_error err = {0};
     int flag;
     *r = (struct request){.metric = "*"};
-    qb_parse_only(NULL, r->only, &err);
+    qb_only_parse(NULL, &r->only, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
         enum qb_status s = QB_OK;
         if (flag == METRIC)
             r->metric = optarg;
         else
-            s = flag == ONLY       ? qb_parse_only(optarg, r->only, &err)
+            s = flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
                 : flag == VARIANTS ? parse_variants(optarg, r, &err)
                                    : qb_parse_output(optarg, &r->output, &err);
         if (s)
@@ -140,7 +143,7 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
                             row->p, row->holm, row->bh,         row->mcnemar};
         struct qb_text texts[12] = {0};
         for (size_t k = 0; k < 9; k++)
-            qb_csv_number(&texts[k], numbers[k]);
+            qb_shortest_number(&texts[k], numbers[k]);
         qb_text_add(&texts[9], "%llu", (unsigned long long)row->a_alone);
         qb_text_add(&texts[10], "%llu", (unsigned long long)row->b_alone);
         qb_text_add(&texts[11], "%zu", row->clusters);
@@ -196,7 +199,7 @@ int qb_command_compare(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
-    const char *only[3] = {r.only[0], r.only[1], r.only[2]};
+    const char *only[3] = {r.only.part[0], r.only.part[1], r.only.part[2]};
     enum qb_status s = open_arm(r.a, &results[0], &cells[0], &a, &err);
     if (!s && r.b) {
         s = open_arm(r.b, &results[1], &cells[1], &b, &err);

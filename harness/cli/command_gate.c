@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/only.h"
 #include "gate_output.h"
 
 enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, ONLY };
@@ -33,7 +34,7 @@ struct request {
     enum qb_output output;
     bool fresh, allow;
     double alpha;
-    char only[3][256];
+    struct qb_only only;
 };
 
 static enum qb_status take(int flag, const char *value, struct request *r, struct qb_error *err)
@@ -62,7 +63,7 @@ static enum qb_status take(int flag, const char *value, struct request *r, struc
         r->allow = true;
         break;
     default:
-        return qb_parse_only(value, r->only, err);
+        return qb_only_parse(value, &r->only, err);
     }
     return QB_OK;
 }
@@ -74,7 +75,7 @@ static int parse(int argc, char **argv, struct request *r)
     struct qb_error err = {0};
     int flag;
     *r = (struct request){.alpha = 0.05};
-    qb_parse_only(NULL, r->only, &err);
+    qb_only_parse(NULL, &r->only, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
         if (take(flag, optarg, r, &err))
             return qb_complain_error(&err);
@@ -139,7 +140,7 @@ int qb_command_gate(int argc, char **argv)
     if (code != QB_FLAG_END)
         return code;
     struct qb_gate_options options = {
-        .alpha = r.alpha, .fresh_inputs = r.fresh, .only = {r.only[0], r.only[1], r.only[2]}};
+        .alpha = r.alpha, .fresh_inputs = r.fresh, .only = {r.only.part[0], r.only.part[1], r.only.part[2]}};
     if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||
         qb_baseline_load(r.baseline, &baseline, &err)) {
         code = qb_complain_error(&err);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text_format.h"
 #include "cli.h"
 #include "show_table.h"
 
@@ -24,23 +25,7 @@ static const struct qb_usage usage = {
 
 bool qb_show_wants(const struct qb_show_filter *filter, const struct qb_cell *cell)
 {
-    return qb_glob(filter->part[0], cell->model) && qb_glob(filter->part[1], cell->variant) &&
-           qb_glob(filter->part[2], cell->experiment);
-}
-
-static enum qb_status parse_only(const char *text, struct qb_show_filter *filter, struct qb_error *err)
-{
-    for (size_t i = 0; i < 3; i++)
-        snprintf(filter->part[i], sizeof filter->part[i], "*");
-    for (size_t i = 0; text; i++) {
-        size_t length = strcspn(text, "/");
-        if (i == 3 || length == 0 || length >= sizeof filter->part[i])
-            return qb_fail(err, QB_ERR_INPUT,
-                           "--only: expected one to three globs MODEL/VARIANT/EXPERIMENT, found '%s'", text);
-        snprintf(filter->part[i], sizeof filter->part[i], "%.*s", (int)length, text);
-        text = text[length] ? text + length + 1 : NULL;
-    }
-    return QB_OK;
+    return qb_only_matches(&filter->only, cell->model, cell->variant, cell->experiment);
 }
 
 /* ["degenerate","no-interval"] from the flags' text. */
@@ -89,11 +74,11 @@ static void csv_row(const struct qb_cell *cell, const struct qb_value *value, st
         qb_csv_field(out, texts[i]);
         qb_text_add(out, ",");
     }
-    qb_csv_number(out, value->value);
+    qb_shortest_number(out, value->value);
     qb_text_add(out, ",");
-    qb_csv_number(out, value->lo);
+    qb_shortest_number(out, value->lo);
     qb_text_add(out, ",");
-    qb_csv_number(out, value->hi);
+    qb_shortest_number(out, value->hi);
     qb_text_add(out, ",%llu,", (unsigned long long)value->n);
     qb_csv_field(out, value->unit);
     qb_text_add(out, ",");
@@ -151,11 +136,11 @@ int qb_command_show(int argc, char **argv)
     struct qb_error err = {0};
     enum qb_output output = QB_OUTPUT_CONSOLE;
     int flag;
-    parse_only(NULL, &filter, &err);
+    qb_only_parse(NULL, &filter.only, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
         if (flag == METRIC)
             filter.metric = optarg;
-        else if (flag == OUTPUT ? qb_parse_output(optarg, &output, &err) : parse_only(optarg, &filter, &err))
+        else if (flag == OUTPUT ? qb_parse_output(optarg, &output, &err) : qb_only_parse(optarg, &filter.only, &err))
             return qb_complain_error(&err);
     }
     if (flag == QB_FLAG_STOP)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text_format.h"
 #include "codec/variant.h"
 
 enum qb_status qb_parse_share(const char *flag, const char *text, double low, double high, double *value,
@@ -16,21 +17,6 @@ enum qb_status qb_parse_share(const char *flag, const char *text, double low, do
     if (end == text || *end || !(number >= low && number <= high))
         return qb_fail(err, QB_ERR_INPUT, "%s: expected a number in [%g, %g], found '%s'", flag, low, high, text);
     *value = number;
-    return QB_OK;
-}
-
-enum qb_status qb_parse_only(const char *text, char part[3][256], struct qb_error *err)
-{
-    for (size_t i = 0; i < 3; i++)
-        snprintf(part[i], 256, "*");
-    for (size_t i = 0; text; i++) {
-        size_t length = strcspn(text, "/");
-        if (i == 3 || length == 0 || length >= 256)
-            return qb_fail(err, QB_ERR_INPUT,
-                           "--only: expected one to three globs MODEL/VARIANT/EXPERIMENT, found '%s'", text);
-        snprintf(part[i], 256, "%.*s", (int)length, text);
-        text = text[length] ? text + length + 1 : NULL;
-    }
     return QB_OK;
 }
 
@@ -159,7 +145,7 @@ static void csv(const struct qb_gate *gate, struct qb_text *out)
         }
         for (size_t k = 0; k < NUMBERS; k++) {
             qb_text_add(out, ",");
-            qb_csv_number(out, number_of(row, k));
+            qb_shortest_number(out, number_of(row, k));
         }
         qb_text_add(out, ",%zu,%s\r\n", row->clusters, row->paired ? "true" : "false");
     }

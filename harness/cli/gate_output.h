@@ -14,8 +14,6 @@ const char *qb_short_number(double value, char text[32]);
 /* A number in [low, high]. */
 enum qb_status qb_parse_share(const char *flag, const char *text, double low, double high, double *value,
                               struct qb_error *err);
-/* "M/V/E" globs into part[3], each "*" where it is not given. */
-enum qb_status qb_parse_only(const char *text, char part[3][256], struct qb_error *err);
 
 /* --rules FILE, or the shipped default when it is NULL. */
 enum qb_status qb_open_rules(const char *path, struct qb_gate_rules **rules, struct qb_error *err);

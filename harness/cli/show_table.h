@@ -3,11 +3,12 @@
 #define QB_SHOW_TABLE_H
 
 #include <stdbool.h>
+#include "base/only.h"
 #include "base/text.h"
 #include "store/store.h"
 
 struct qb_show_filter {
-    char part[3][256];  /* globs of model, variant, experiment */
+    struct qb_only only;
     const char *metric; /* glob */
 };
 bool qb_show_wants(const struct qb_show_filter *filter, const struct qb_cell *cell);

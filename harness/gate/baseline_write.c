@@ -1,5 +1,6 @@
 /* A baseline as JSON: stable order, a line a metric, shortest decimals. */
 #include <math.h>
+#include "base/text_format.h"
 #include "gate/baseline.h"
 #include "gate/baseline_words.h"
 #include "gate/json_write.h"
@@ -11,7 +12,7 @@ const char *const qb_baseline_transforms[QB_BASELINE_WORDS] = {"none", "percent"
 static void pair(struct qb_text *out, const char *before, const char *key, const char *value)
 {
     qb_text_add(out, "%s\"%s\": ", before, key);
-    qb_gate_json_string(out, value);
+    qb_json_string(out, value);
 }
 
 static void numbers(struct qb_text *out, const double *x, size_t n)

@@ -1,44 +1,19 @@
-/* JSON, XML and Markdown text. */
+/* Numbers of a baseline; XML and Markdown text. */
 #include "gate/json_write.h"
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-void qb_gate_json_string(struct qb_text *out, const char *text)
-{
-    qb_text_add(out, "\"");
-    for (const unsigned char *c = (const unsigned char *)(text ? text : ""); *c; c++) {
-        if (*c == '"' || *c == '\\')
-            qb_text_add(out, "\\%c", *c);
-        else if (*c < 32)
-            qb_text_add(out, "\\u%04x", *c);
-        else
-            qb_text_bytes(out, (const char *)c, 1);
-    }
-    qb_text_add(out, "\"");
-}
+#include "base/text_format.h"
 
 void qb_gate_json_number(struct qb_text *out, double value)
 {
-    char text[40];
-    if (!isfinite(value)) {
-        qb_text_add(out, "null");
-        return;
-    }
-    if (value == 0 && signbit(value)) { /* "-0" would read back as the integer 0 */
+    if (value == 0 && signbit(value)) /* "-0" would read back as the integer 0 */
         qb_text_add(out, "-0.0");
-        return;
-    }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    qb_text_add(out, "%s", text);
+    else
+        qb_json_number(out, value);
 }
 
 /* Bytes of the UTF-8 sequence at `c`; 0: none that XML 1.0 can hold. */

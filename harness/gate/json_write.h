@@ -1,12 +1,10 @@
-/* JSON and XML text, appended to a growing buffer. */
+/* What baselines and gate reports write beyond base/text_format.h, appended to a growing buffer. */
 #ifndef QB_GATE_JSON_WRITE_H
 #define QB_GATE_JSON_WRITE_H
 
 #include "base/text.h"
 
-/* "text" with quotes and escapes; NULL counts as "". */
-void qb_gate_json_string(struct qb_text *out, const char *text);
-/* The shortest decimal that reads back as the same double; null when it is not finite. */
+/* qb_json_number, but -0 is "-0.0": it reads back as a real with its sign. */
 void qb_gate_json_number(struct qb_text *out, double value);
 /* Text for XML 1.0, in attributes and content alike: markup is escaped, and what XML cannot hold (control characters,
  * bytes that are no UTF-8) becomes '?'. */

@@ -5,6 +5,7 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/only.h"
 
 const char *qb_plan_variant_name(const struct qb_suite *suite, const struct qb_plan_cell *cell)
 {
@@ -17,33 +18,10 @@ void qb_plan_label(const struct qb_suite *suite, const struct qb_plan_cell *cell
                 suite->experiments[cell->experiment].experiment->name);
 }
 
-/* ---- --only ---- */
-
-struct only {
-    char part[3][256]; /* model, variant, experiment */
-};
-
-static enum qb_status parse_only(const char *text, struct only *only, struct qb_error *err)
+static bool matches(const struct qb_only *only, const struct qb_suite *suite, const struct qb_plan_cell *cell)
 {
-    for (size_t i = 0; i < 3; i++)
-        strcpy(only->part[i], "*");
-    for (size_t i = 0; text; i++) {
-        size_t length = strcspn(text, "/");
-        if (i == 3 || length == 0 || length >= sizeof only->part[0])
-            return qb_fail(err, QB_ERR_INPUT,
-                           "--only: expected one to three globs MODEL/VARIANT/EXPERIMENT, found '%s'", text);
-        memcpy(only->part[i], text, length);
-        only->part[i][length] = '\0';
-        text = text[length] ? text + length + 1 : NULL;
-    }
-    return QB_OK;
-}
-
-static bool matches(const struct only *only, const struct qb_suite *suite, const struct qb_plan_cell *cell)
-{
-    return qb_glob(only->part[0], suite->models[cell->model].name) &&
-           qb_glob(only->part[1], qb_plan_variant_name(suite, cell)) &&
-           qb_glob(only->part[2], suite->experiments[cell->experiment].experiment->name);
+    return qb_only_matches(only, suite->models[cell->model].name, qb_plan_variant_name(suite, cell),
+                           suite->experiments[cell->experiment].experiment->name);
 }
 
 /* ---- cells ---- */
@@ -87,10 +65,10 @@ static void add_round(const struct qb_suite *suite, bool exclusive, struct qb_pl
 
 enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, struct qb_plan *plan, struct qb_error *err)
 {
-    struct only only;
+    struct qb_only only;
     size_t room = suite->model_count * suite->experiment_count * (suite->variant_count + 1);
     *plan = (struct qb_plan){0};
-    if (parse_only(text, &only, err))
+    if (qb_only_parse(text, &only, err))
         return err->status;
     plan->cells = qb_alloc(room, sizeof *plan->cells, "plan", err);
     if (!plan->cells)

@@ -54,6 +54,10 @@ Test(report_escape, csv)
     same(&out, "plain");
     qb_escape_csv(&out, "a,b \"c\"\nd");
     same(&out, "\"a,b \"\"c\"\"\nd\"");
+    qb_escape_csv(&out, "\x1b[31m,\xff");
+    same(&out, "\"[31m,\xef\xbf\xbd\"");
+    qb_escape_csv(&out, "");
+    same(&out, "");
 }
 
 /* Bytes that are no UTF-8: a lone continuation, an overlong slash, a cut sequence, a surrogate, one over U+10FFFF. */
@@ -84,19 +88,6 @@ Test(report_escape, anchors_are_unique)
     same(&out, "a.b:2ec.greedy");
     qb_anchor(&out, "m", "v", "e", "x\"><b");
     same(&out, "m.v.e.x:22:3e:3cb");
-}
-
-Test(report_escape, shortest_numbers_read_back)
-{
-    struct qb_text out = {0};
-    qb_shortest_number(&out, 0.1);
-    same(&out, "0.1");
-    qb_shortest_number(&out, 1.0 / 3);
-    cr_expect_float_eq(strtod(out.data, NULL), 1.0 / 3, 0);
-    qb_text_free(&out);
-    out = (struct qb_text){0};
-    qb_shortest_number(&out, NAN);
-    same(&out, "");
 }
 
 /* ---- number formats ---- */

@@ -93,8 +93,8 @@ Test(report, numbers_have_the_same_anchor_and_source_everywhere)
     has("index.html", "href=\"#from.m.pattern-a.teacher-forced.kl_mean\">4.43e&minus;4</a>");
     has("index.html", "[4.14e&minus;4, 4.71e&minus;4]");
     has("index.html", "<tr id=\"from.m.pattern-a.teacher-forced.kl_mean\">");
-    has("index.html",
-        "<code>/cells/m/pattern-a/teacher-forced/kl\n/cells/m/pattern-a/teacher-forced/chunk</code></td><td>2</td>");
+    has("index.html", "datasets below <code>/cells/m/VARIANT/teacher-forced/</code>");
+    has("index.html", "<td>cluster t over 20 chunks<td>kl chunk<td>2\n");
     has("report.md", "<a id=\"m.pattern-a.teacher-forced.kl_mean\"></a>4.43e-4 \\[4.14e-4, 4.71e-4\\]");
     has("report.md", "kl\\_mean from `kl chunk`");
     has("tables/m.teacher-forced.csv", "\r\nm.pattern-a.teacher-forced.kl_mean,m,pattern-a,teacher-forced,kl_mean,0."
@@ -114,7 +114,7 @@ Test(report, void_values_look_void)
     plant("m/pattern-a/greedy/match_rate", 5.2, 1, 9, QB_FLAG_DEGENERATE, "loops");
     plant("m/int8/greedy/match_rate", 75.75, 63.6, 87.9, 0, "");
     write_all();
-    has("index.html", "id=\"m.pattern-a.greedy.match_rate\" class=\" void\"");
+    has("index.html", "id=\"m.pattern-a.greedy.match_rate\" class=\"void\"");
     has("index.html", ">(5.20)</a>");
     has("index.html", "<span class=\"badge degenerate\" title=\"loops\">degenerate</span>");
     has("index.html", "m, greedy: pattern-a");
@@ -123,6 +123,14 @@ Test(report, void_values_look_void)
     has("tex/m.greedy.tex", "\\textsuperscript{d}degenerate: ");
     has("tables/m.greedy.csv", ",degenerate,loops,");
     lacks("index.html", "(75.75)");
+}
+
+Test(report, a_column_keeps_three_digits_of_its_least_value)
+{
+    plant("m/a/teacher-forced/perplexity", 21.5525, NAN, NAN, 0, "");
+    plant("m/b/teacher-forced/perplexity", 5123.4, NAN, NAN, 0, "");
+    write_all();
+    has("index.html", "perplexity\">21.6</a>");
 }
 
 Test(report, floors_flags_and_coverage_are_told)
@@ -266,6 +274,58 @@ Test(report, void_values_are_not_compared)
     write_all();
     has("tables/against-the-floor.csv", "m,teacher-forced,kl_mean,a,bf16,,,,nat,,,0,degenerate\r\n");
     has("index.html", "Not compared: m, teacher-forced: degenerate.");
+}
+
+/* Two parts and their interaction: by hand 0.5 + 2 - 0.25 = 2.25; shares 0.375 + 1.875 = 2.25. */
+static void plant_attribution(void)
+{
+    plant("m/v/attribute/total_kl", 2.25, 2, 2.5, 0, "cluster t over 20 chunks");
+    plant("m/v/attribute/alone_storage", 0.5, 0.4, 0.6, 0, "");
+    plant("m/v/attribute/alone_domain", 2, 1.8, 2.2, 0, "");
+    plant("m/v/attribute/alone_alpha", 0, 0, 0, 0, "");
+    plant("m/v/attribute/interaction_storage_domain", -0.25, -0.3, -0.2, 0, "");
+    plant("m/v/attribute/shapley_storage", 0.375, -0.1, 0.85, 0, "");
+    plant("m/v/attribute/shapley_domain", 1.875, 1.7, 2.05, 0, "");
+    plant("m/v/attribute/shapley_alpha", 0, 0, 0, 0, "");
+    plant("m/v/teacher-forced/kl_mean", 2.25, 2, 2.5, 0, "");
+}
+
+Test(report, parts_of_the_loss_are_summed_and_said)
+{
+    plant_attribution();
+    plant("m/w/attribute/total_kl", 1, 0.9, 1.1, 0, ""); /* one part: nothing to take apart */
+    plant("m/w/attribute/shapley_storage", 1, 0.9, 1.1, 0, "");
+    write_all();
+    has("report.md", "| sum of effects alone and interactions |  | **2.2500** |");
+    has("report.md", "| sum of Shapley shares |  | **2.2500** |");
+    has("report.md", "Exactly 0 at every position: alone\\_alpha, shapley\\_alpha.");
+    has("report.md", "| measured: teacher-forced run of its own | kl\\_mean | 2.2500 | \\[2.0000, 2.5000\\] |");
+    has("index.html", "Shown to make it: products computed on codes 1.8750 nat [1.7000, 2.0500] (83.3% of the total). "
+                      "No part is shown to mend it. Not shown either way (the interval holds 0): weights rounded for "
+                      "storage 0.3750 nat [-0.1000, 0.8500].");
+    has("index.html", "<a class=\"number\" href=\"#from.m.v.attribute.alone_domain\">2.0000</a>");
+    has("index.html", "<a class=\"number\" href=\"#from.m.v.teacher-forced.kl_mean\">2.2500</a>");
+    has("tex/m.attribution.tex", "\\textit{sum of Shapley shares} & \\num{2.2500} & -- & \\num{100.0}");
+    has("tex/example.tex", "\\input{m.attribution.tex}");
+    lacks("report.md", "m, w: the loss");
+}
+
+/* A part that mends; a part that is left out makes the sum miss the total; no interval, no conclusion. */
+Test(report, parts_without_intervals_show_nothing)
+{
+    plant_attribution();
+    plant("m/v/attribute/alone_domain", 3, NAN, NAN, 0, "");
+    plant("m/v/attribute/shapley_domain", -1.875, -2.05, -1.7, 0, "");
+    write_all();
+    has("report.md", "**3.2500**");
+    has("index.html", "No part is shown to make it. Shown to mend it: products computed on codes 1.8750 nat "
+                      "[1.7000, 2.0500]");
+    plant("m/v/attribute/total_kl", 2.25, NAN, NAN, 0, "fewer than 2 chunks");
+    plant("m/v/teacher-forced/kl_mean", 2.25, NAN, NAN, QB_FLAG_DEGENERATE, "loops");
+    write_all();
+    has("index.html", "The loss is void (degenerate), and so are its parts. Without intervals no part is shown");
+    has("index.html", ">(2.2500)</a>");
+    lacks("index.html", "Shown to");
 }
 
 Test(report, nothing_that_was_run_is_told)

@@ -1,0 +1,125 @@
+/* JSON and CSV text, and --only. Expected texts are written by hand from RFC 8259 and RFC 4180; the shortest decimals
+ * are those of Python's repr. */
+#include <criterion/criterion.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/only.h"
+#include "base/text_format.h"
+
+static void same(struct qb_text *out, const char *expected)
+{
+    cr_expect_str_eq(out->data ? out->data : "", expected);
+    qb_text_free(out);
+}
+
+Test(text_format, shortest_numbers)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {
+        {0.1, "0.1"},
+        {1e23, "1e+23"},                                  /* 16 digits would read back too: 9.999999999999999e+22 */
+        {1.0 / 3, "0.3333333333333333"},                  /* 16 digits */
+        {0.1 + 0.2, "0.30000000000000004"},               /* 17 digits */
+        {DBL_MAX, "1.7976931348623157e+308"},             /* 17 digits */
+        {123456789012345680.0, "1.2345678901234568e+17"}, /* an integer too */
+        {42, "42"},
+        {-0.0, "-0"},
+        {NAN, ""},
+        {INFINITY, ""},
+        {-INFINITY, ""},
+    };
+    struct qb_text out = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        qb_shortest_number(&out, cases[i].value);
+        if (isfinite(cases[i].value)) {
+            double back = strtod(out.data, NULL);
+            cr_expect_eq(memcmp(&back, &cases[i].value, sizeof back), 0, "case %zu", i);
+        }
+        same(&out, cases[i].text);
+    }
+}
+
+Test(text_format, json)
+{
+    struct qb_text out = {0};
+    qb_json_string(&out, "a \"b\" \\ \n\t\x01 / \xc3\xa9");
+    same(&out, "\"a \\\"b\\\" \\\\ \\u000a\\u0009\\u0001 / \xc3\xa9\"");
+    qb_json_string(&out, "");
+    same(&out, "\"\"");
+    qb_json_string(&out, NULL);
+    same(&out, "\"\"");
+    qb_json_number(&out, -2.5e-7);
+    same(&out, "-2.5e-07");
+    qb_json_number(&out, NAN);
+    same(&out, "null");
+    qb_json_number(&out, -INFINITY);
+    same(&out, "null");
+}
+
+Test(text_format, csv)
+{
+    static const char *const cases[][2] = {{"plain text", "plain text"},
+                                           {"", ""},
+                                           {"a,b", "\"a,b\""},
+                                           {"say \"x\"", "\"say \"\"x\"\"\""},
+                                           {"two\nlines", "\"two\nlines\""},
+                                           {"a\rb", "\"a\rb\""}};
+    struct qb_text out = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        qb_csv_field(&out, cases[i][0]);
+        same(&out, cases[i][1]);
+    }
+}
+
+/* ---- --only ---- */
+
+static void parses(const char *text, const char *model, const char *variant, const char *experiment)
+{
+    struct qb_only only;
+    struct qb_error err = {0};
+    cr_expect_eq(qb_only_parse(text, &only, &err), QB_OK, "%s", err.message);
+    cr_expect_str_eq(only.part[0], model);
+    cr_expect_str_eq(only.part[1], variant);
+    cr_expect_str_eq(only.part[2], experiment);
+}
+
+Test(only, missing_parts_are_all)
+{
+    parses(NULL, "*", "*", "*");
+    parses("kjv-*", "kjv-*", "*", "*");
+    parses("*/int8", "*", "int8", "*");
+    parses("a/b/c", "a", "b", "c");
+}
+
+Test(only, what_is_no_choice)
+{
+    char name[257];
+    static const char *const bad[] = {"", "/b", "a//c", "a/b/", "a/b/c/d"};
+    struct qb_only only;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct qb_error err = {0};
+        cr_expect_eq(qb_only_parse(bad[i], &only, &err), QB_ERR_INPUT, "'%s'", bad[i]);
+        cr_expect_not_null(strstr(err.message, "--only: expected one to three globs"), "%s", err.message);
+    }
+    for (size_t length = 255; length <= 256; length++) {
+        struct qb_error err = {0};
+        memset(name, 'a', length);
+        name[length] = '\0';
+        cr_expect_eq(qb_only_parse(name, &only, &err), length < 256 ? QB_OK : QB_ERR_INPUT, "%zu bytes", length);
+    }
+}
+
+Test(only, each_glob_has_its_name)
+{
+    struct qb_only only;
+    struct qb_error err = {0};
+    cr_assert_eq(qb_only_parse("kjv-*/int8/greedy", &only, &err), QB_OK);
+    cr_expect(qb_only_matches(&only, "kjv-chain", "int8", "greedy"));
+    cr_expect_not(qb_only_matches(&only, "source-chain", "int8", "greedy"));
+    cr_expect_not(qb_only_matches(&only, "kjv-chain", "int8-channel", "greedy"));
+    cr_expect_not(qb_only_matches(&only, "kjv-chain", "int8", "greedily"));
+}
