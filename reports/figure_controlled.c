@@ -54,7 +54,10 @@ static void add_ranges(const struct qb_result *result, struct qb_figure *figure)
             lo = x ? fmin(lo, x->value) : lo;
             hi = x ? fmax(hi, x->value) : hi;
         }
-        if (lo <= hi)
+        if (lo == hi)
+            qb_text_add(&figure->caption, " Pattern A, \"standard\" and both INT8 are all at %.2f%% on %s.", lo,
+                        columns[c].model);
+        else if (lo < hi)
             qb_text_add(&figure->caption, " Pattern A, \"standard\" and both INT8 lie between %.2f%% and %.2f%% on %s.",
                         lo, hi, columns[c].model);
     }

@@ -109,6 +109,52 @@ void qb_html_ledger(const struct qb_report *report, struct qb_text *out)
 
 /* ---- figures ---- */
 
+static size_t blanks(const char *text)
+{
+    return strspn(text, " \t\r\n");
+}
+
+/* Bytes of the group with nothing in it that starts at `text`, and of the blanks behind; 0: none does. */
+static size_t empty_group(const char *text)
+{
+    static const char end[] = "</g>";
+    if (strncmp(text, "<g ", 3) != 0 && strncmp(text, "<g>", 3) != 0)
+        return 0;
+    size_t n = strcspn(text, ">");
+    if (!text[n] || text[n - 1] == '/')
+        return 0;
+    n++;
+    n += blanks(text + n);
+    if (strncmp(text + n, end, strlen(end)) != 0)
+        return 0;
+    n += strlen(end);
+    return n + blanks(text + n);
+}
+
+/* A third of what gnuplot writes is groups without content, indentation, and SVG's own defaults; the page goes without.
+ * (gnuplot's groups with other caps and joins lie beside these, not around them.) */
+static void add_compact(struct qb_text *out, const char *svg)
+{
+    static const char defaults[] = " stroke-linecap=\"butt\" stroke-linejoin=\"miter\"";
+    const char *from = svg;
+    for (const char *p = svg; *p;) {
+        size_t skip = *p == '<' ? empty_group(p) : 0, run = blanks(p);
+        if (strncmp(p, defaults, strlen(defaults)) == 0)
+            skip = strlen(defaults);
+        bool indent = run > 1 && memchr(p, '\n', run);
+        if (!skip && !indent) {
+            p++;
+            continue;
+        }
+        qb_text_bytes(out, from, (size_t)(p - from));
+        if (indent)
+            qb_text_add(out, "\n");
+        p += skip ? skip : run;
+        from = p;
+    }
+    qb_text_add(out, "%s", from);
+}
+
 static enum qb_status one_figure(const struct qb_drawn_figure *figure, const char *folder, struct qb_text *out,
                                  struct qb_error *err)
 {
@@ -122,7 +168,12 @@ static enum qb_status one_figure(const struct qb_drawn_figure *figure, const cha
     qb_text_add(out, "<figure id=\"figure.%s\"><h3>", figure->name);
     qb_escape_html(out, figure->title);
     qb_text_add(out, "</h3>\n<div class=\"scroll\">");
-    enum qb_status s = qb_svg_inline(svg, prefix, figure->title, out, err);
+    struct qb_text drawn = {0};
+    enum qb_status s = qb_svg_inline(svg, prefix, figure->title, &drawn, err);
+    if (!s)
+        add_compact(out, drawn.data ? drawn.data : "");
+    out->failed = out->failed || drawn.failed;
+    qb_text_free(&drawn);
     qb_free(svg);
     if (s)
         return qb_wrap(err, "%s", path);

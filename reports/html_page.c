@@ -59,6 +59,8 @@ static void title(const struct qb_report *report, struct qb_text *out)
     qb_escape_html(out, fact(report, "program_version"));
     qb_text_add(out, "</p></header>\n<nav aria-label=\"Sections\"><ul>"
                      "<li><a href=\"#remarks\">Before reading</a></li><li><a href=\"#results\">Results</a></li>");
+    if (report->attribution_count)
+        qb_text_add(out, "<li><a href=\"#attribution\">Where the loss comes from</a></li>");
     if (report->comparison_count)
         qb_text_add(out, "<li><a href=\"#floor\">Against the floor</a></li>");
     if (report->figures.count)
@@ -76,6 +78,8 @@ static void remarks(const struct qb_report *report, struct qb_text *out)
     qb_text_add(out, "<h2 id=\"remarks\">Before reading the numbers</h2>\n");
     if (!report->remark_count)
         qb_text_add(out, "<p>No value is flagged and no cell failed.</p>\n");
+    else
+        qb_text_add(out, "<p>What each mark means stands under <a href=\"#reading\">How to read</a>.</p>\n");
     for (size_t i = 0, open = 0; i < report->remark_count; i++) {
         const struct qb_remark *remark = &report->remarks[i];
         bool folded = strcmp(remark->kind, "skipped") == 0;
@@ -173,6 +177,9 @@ static void how_to_read(struct qb_text *out)
         qb_text_add(out, "</dd>\n");
     }
     qb_text_add(out, "<dt>");
+    qb_html_badge(out, "coverage", "");
+    qb_text_add(out, "</dt><dd>The interval is known, by simulation, to cover less than its 95%% at this number of "
+                     "clusters; the badge says how much.</dd>\n<dt>");
     qb_html_badge(out, "floor", "");
     qb_text_add(out,
                 "</dt><dd>Not a format under test but a yardstick on the same model: FP32 arithmetic in another order "
@@ -196,6 +203,7 @@ enum qb_status qb_write_html(const struct qb_report *report, const char *folder,
         title(report, &out);
         remarks(report, &out);
         qb_html_tables(report, &out);
+        qb_html_attributions(report, &out);
         qb_html_comparisons(report, &out);
         s = qb_html_figures(report, folder, &out, err);
     }

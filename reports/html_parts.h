@@ -6,6 +6,7 @@
 
 void qb_html_tables(const struct qb_report *report, struct qb_text *out);
 void qb_html_comparisons(const struct qb_report *report, struct qb_text *out);
+void qb_html_attributions(const struct qb_report *report, struct qb_text *out);
 void qb_html_ledger(const struct qb_report *report, struct qb_text *out);
 /* Reads the pictures of folder/figures. */
 enum qb_status qb_html_figures(const struct qb_report *report, const char *folder, struct qb_text *out,

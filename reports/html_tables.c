@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/text_format.h"
 #include "coverage_note.h"
 #include "escape.h"
 
@@ -77,6 +78,7 @@ static void anchor_of(struct qb_text *out, const struct qb_cell *cell, const cha
     qb_anchor(out, cell->model, cell->variant, cell->experiment, metric);
 }
 
+/* Sorting goes by the number shown; the list under the table has every digit. </td> is left out, as HTML allows. */
 static void value_cell(const struct qb_cell *cell, const struct qb_report_column *column, const struct qb_value *value,
                        struct qb_text *out)
 {
@@ -84,13 +86,10 @@ static void value_cell(const struct qb_cell *cell, const struct qb_report_column
     bool missing = value->flags & (QB_FLAG_FAILED | QB_FLAG_SKIPPED);
     qb_text_add(out, "<td id=\"");
     anchor_of(out, cell, column->name);
-    qb_text_add(out, "\" class=\"%s%s\"", column->headline ? "" : "more", empty ? " void" : "");
-    if (isfinite(value->value)) {
-        qb_text_add(out, " data-v=\"");
-        qb_shortest_number(out, value->value);
-        qb_text_add(out, "\"");
-    }
-    qb_text_add(out, "><a class=\"number\" href=\"#from.");
+    qb_text_add(out, "\"");
+    if (empty || !column->headline)
+        qb_text_add(out, " class=\"%s\"", column->headline ? "void" : empty ? "more void" : "more");
+    qb_text_add(out, "><a href=\"#from.");
     anchor_of(out, cell, column->name);
     qb_text_add(out, "\">%s", empty && !missing ? "(" : "");
     if (missing)
@@ -108,7 +107,6 @@ static void value_cell(const struct qb_cell *cell, const struct qb_report_column
     }
     if (!missing)
         badges(out, value);
-    qb_text_add(out, "</td>");
 }
 
 static void row_header(const struct qb_cell *cell, struct qb_text *out)
@@ -144,36 +142,36 @@ static void table_rows(const struct qb_report *report, const struct qb_report_ta
 
 /* ---- where the numbers come from ---- */
 
+/* Thousands of rows: what all of them share stands in the header, and end tags that HTML does without are left out. */
 static void source_row(const struct qb_cell *cell, const struct qb_value *value, size_t summary_row,
                        struct qb_text *out)
 {
-    struct qb_text paths = {0};
-    qb_source_paths(&paths, cell, value->metric, "\n");
     qb_text_add(out, "<tr id=\"from.");
     anchor_of(out, cell, value->metric);
-    qb_text_add(out, "\"><td class=\"text\"><a href=\"#");
+    qb_text_add(out, "\"><td><a href=\"#");
     anchor_of(out, cell, value->metric);
     qb_text_add(out, "\">");
     qb_escape_html(out, cell->variant);
     qb_text_add(out, " ");
     qb_escape_html(out, value->metric);
-    qb_text_add(out, "</a></td><td data-v=\"%.17g\">", value->value);
+    qb_text_add(out, "</a><td>");
     qb_shortest_number(out, value->value);
-    qb_text_add(out, "</td><td>%llu</td><td class=\"wide\">", (unsigned long long)value->n);
+    qb_text_add(out, "<td>%llu<td>", (unsigned long long)value->n);
     qb_escape_html(out, value->note);
-    qb_text_add(out, "</td><td class=\"path\"><code>");
-    qb_escape_html(out, paths.data ? paths.data : "");
-    qb_text_add(out, "</code></td><td>%zu</td></tr>\n", summary_row);
-    out->failed = out->failed || paths.failed;
-    qb_text_free(&paths);
+    qb_text_add(out, "<td>%s<td>%zu\n", qb_metric_sources(cell->experiment, value->metric), summary_row);
 }
 
 static void sources(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)
 {
-    qb_text_add(out, "<details><summary>Where these numbers come from: datasets, n, method</summary>\n"
-                     "<div class=\"scroll\"><table class=\"sorts\"><thead><tr><th class=\"text\">variant, metric</th>"
-                     "<th>value</th><th>n</th><th class=\"text\">how</th><th class=\"text\">datasets in the result "
-                     "file</th><th>row of /summary</th></tr></thead><tbody>\n");
+    qb_text_add(out,
+                "<details><summary>Where these numbers come from: datasets, n, method</summary>\n"
+                "<div class=\"scroll\"><table class=\"sorts sources\"><thead><tr><th class=\"text\">variant, metric"
+                "</th><th>value</th><th>n</th><th class=\"text\">how</th><th class=\"text\">datasets below <code>"
+                "/cells/");
+    qb_escape_html(out, table->model);
+    qb_text_add(out, "/VARIANT/");
+    qb_escape_html(out, table->experiment);
+    qb_text_add(out, "/</code> (none named: all)</th><th>row of <code>/summary</code></th></tr></thead><tbody>\n");
     for (size_t r = 0; r < table->row_count; r++)
         for (size_t c = 0; c < table->column_count; c++) {
             size_t at;

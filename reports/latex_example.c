@@ -122,6 +122,15 @@ enum qb_status qb_write_latex(const struct qb_report *report, const char *folder
         }
         qb_text_free(&out);
     }
+    for (size_t i = 0; i < report->attribution_count && !s; i++) {
+        struct qb_text out = {0};
+        qb_latex_attribution(&report->attributions[i], &out);
+        snprintf(name, sizeof name, "%.200s.attribution.tex", report->attributions[i].model);
+        s = qb_report_save(tables, name, &out, err);
+        qb_text_add(&inputs, "\\input{%s}\n", name);
+        flush(&inputs, &floats);
+        qb_text_free(&out);
+    }
     if (!s)
         s = write_values(report, tables, err);
     if (!s)

@@ -131,6 +131,53 @@ static void one_table(const struct qb_report *report, const struct qb_report_tab
     sources(table, out);
 }
 
+/* ---- where the loss comes from ---- */
+
+static void attribution_row(const struct qb_attribution *a, const struct qb_attribution_row *row, struct qb_text *out)
+{
+    const char *mark = row->kind == QB_ATTRIBUTION_SUM ? "**" : "";
+    qb_text_add(out, "| ");
+    qb_escape_markdown(out, row->label);
+    qb_text_add(out, " | ");
+    qb_escape_markdown(out, row->metric ? row->metric : "");
+    qb_text_add(out, " | %s", mark);
+    qb_value_plain(out, qb_attribution_format(a, row->value), row->value);
+    qb_text_add(out, "%s | ", mark);
+    if (isfinite(row->lo) && isfinite(row->hi)) {
+        qb_text_add(out, "\\[");
+        qb_value_plain(out, qb_attribution_format(a, row->lo), row->lo);
+        qb_text_add(out, ", ");
+        qb_value_plain(out, qb_attribution_format(a, row->hi), row->hi);
+        qb_text_add(out, "\\]");
+    }
+    qb_text_add(out, " |\n");
+}
+
+static void attributions(const struct qb_report *report, struct qb_text *out)
+{
+    if (!report->attribution_count)
+        return;
+    qb_text_add(out, "## Where the loss comes from\n\n");
+    qb_escape_markdown(out, qb_attribution_meaning());
+    qb_text_add(out, "\n\n");
+    for (size_t i = 0; i < report->attribution_count; i++) {
+        const struct qb_attribution *a = &report->attributions[i];
+        qb_text_add(out, "### ");
+        qb_escape_markdown(out, a->model);
+        qb_text_add(out, ", parts of the loss\n\n");
+        qb_escape_markdown(out, a->sentence.data ? a->sentence.data : "");
+        qb_text_add(out, "\n\n| part | metric | nat | 95%% interval |\n|---|---|---:|---|\n");
+        for (size_t r = 0; r < a->row_count; r++)
+            attribution_row(a, &a->rows[r], out);
+        if (*a->zeros) {
+            qb_text_add(out, "\nExactly 0 at every position: ");
+            qb_escape_markdown(out, a->zeros);
+            qb_text_add(out, ".\n");
+        }
+        qb_text_add(out, "\n");
+    }
+}
+
 /* ---- comparisons, figures, what was run ---- */
 
 static void comparisons(const struct qb_report *report, struct qb_text *out)
@@ -221,6 +268,7 @@ enum qb_status qb_write_markdown(const struct qb_report *report, const char *fol
     qb_text_add(&out, "## Results\n\n");
     for (size_t t = 0; t < report->table_count; t++)
         one_table(report, &report->tables[t], &out);
+    attributions(report, &out);
     comparisons(report, &out);
     figures(report, &out);
     what_was_run(report, &out);

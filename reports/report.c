@@ -174,6 +174,8 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
     if (!s)
         s = qb_report_comparisons(&report, err);
     if (!s)
+        s = qb_report_attributions(&report, err);
+    if (!s)
         s = write_formats(&report, options, said, err);
     if (!s && trouble.status)
         s = qb_fail(err, trouble.status, "%s", trouble.message);

@@ -254,6 +254,7 @@ void qb_report_free(struct qb_report *report)
     qb_free(report->first_row);
     qb_free(report->remarks);
     qb_free(report->comparisons);
+    qb_attributions_free(report);
     qb_figure_list_free(&report->figures);
     qb_ledger_free(report->ledger);
     *report = (struct qb_report){0};

@@ -51,6 +51,32 @@ struct qb_comparison {
     const char *why; /* not compared: the reason (static), numbers NaN; else NULL */
 };
 
+/* Where a variant's loss comes from: the parts of its mean KL, for reading down a column that sums. */
+enum qb_attribution_kind {
+    QB_ATTRIBUTION_PART,  /* a metric of the attribute cell */
+    QB_ATTRIBUTION_SUM,   /* our sum of the parts above it, no interval of its own */
+    QB_ATTRIBUTION_LOSS,  /* total_kl, and kl_mean of the teacher-forced cell */
+    QB_ATTRIBUTION_SHARE, /* shapley_* */
+};
+struct qb_attribution_row {
+    enum qb_attribution_kind kind;
+    char label[96];                  /* "products computed on codes, alone" */
+    const char *experiment, *metric; /* where the number stands; NULL for a sum */
+    double value, lo, hi;            /* nat; lo and hi NaN: no interval */
+};
+enum { QB_ATTRIBUTION_ROWS = 40 };
+struct qb_attribution {
+    const char *model, *variant;
+    struct qb_attribution_row rows[QB_ATTRIBUTION_ROWS];
+    size_t row_count;
+    char zeros[640];  /* "channel scale S alone, ...": parts that are exactly 0, not among the rows; "" when none */
+    double total;     /* total_kl */
+    bool empty;       /* the loss itself is void: kl_mean is flagged degenerate */
+    uint64_t n;       /* positions */
+    const char *note; /* total_kl's: how its interval was made, or why there is none */
+    struct qb_text sentence;
+};
+
 struct qb_report {
     const struct qb_result *result;
     struct qb_report_table *tables;
@@ -60,15 +86,20 @@ struct qb_report {
     size_t remark_count, remark_room;
     struct qb_comparison *comparisons;
     size_t comparison_count, comparison_room;
+    struct qb_attribution *attributions; /* one a model that has a factorial, in the order of the tables */
+    size_t attribution_count;
     struct qb_figure_list figures;
     const char *figure_trouble; /* why the list is incomplete, or NULL */
     struct qb_ledger *ledger;   /* evaluated, or NULL: nothing of it was measured */
 };
 
-/* ---- filling (report_content.c, report_remarks.c, report_comparisons.c) ---- */
+/* ---- filling (report_content.c, report_remarks.c, report_comparisons.c, report_attribution.c) ---- */
 enum qb_status qb_report_tables(struct qb_report *report, struct qb_error *err);
 enum qb_status qb_report_remarks(struct qb_report *report, struct qb_error *err);
 enum qb_status qb_report_comparisons(struct qb_report *report, struct qb_error *err);
+/* After qb_report_tables: of each model's attribute table, the variant with most parts. */
+enum qb_status qb_report_attributions(struct qb_report *report, struct qb_error *err);
+void qb_attributions_free(struct qb_report *report);
 void qb_report_free(struct qb_report *report); /* the content, figures and ledger included */
 
 /* ---- reading ---- */
@@ -90,6 +121,12 @@ struct qb_flag_meaning {
     const char *name, *means;
 };
 const struct qb_flag_meaning *qb_flag_meanings(void);
+
+/* How the numbers of an attribution are printed: the same decimals for all, so that they can be added up on the page;
+ * those that would keep fewer than two digits scientific. */
+struct qb_value_format qb_attribution_format(const struct qb_attribution *attribution, double x);
+/* What the columns of every attribution mean; plain text. */
+const char *qb_attribution_meaning(void);
 
 /* ---- where numbers come from (report_sources.c) ---- */
 /* The datasets that a metric reads, blank-separated, below /cells/<model>/<variant>/<experiment>/; "" when this program

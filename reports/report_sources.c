@@ -87,7 +87,7 @@ static const struct source {
     {"attribute", "shapley_*", true, "combination kl chunk"},
     {"attribute", "alone_*", false, "combination kl chunk"},
     {"attribute", "interaction*", false, "combination kl chunk"},
-    {"attribute", "additivity_ratio", true, "swap_tensor swap_kl all_kl chunk"},
+    {"attribute", "tensor_additivity_ratio", true, "swap_tensor swap_kl all_kl chunk"},
     {"attribute", "largest_tensor_share", false, "swap_tensor swap_kl chunk"},
 };
 

@@ -32,7 +32,7 @@ struct qb_value_format qb_value_format_for(const double *x, size_t n, const char
     if (least < 1e-2 || most >= 1e6 || most / least > 1e4)
         return (struct qb_value_format){QB_STYLE_SCIENTIFIC, MANTISSA};
     int decimals = DIGITS - 1 - (int)floor(log10(most));
-    int fine = (least < 1 ? 2 : 1) - (int)floor(log10(least)); /* two digits of the least one */
+    int fine = 2 - (int)floor(log10(least)); /* three digits of the least one */
     decimals = fine > decimals ? fine : decimals;
     return (struct qb_value_format){QB_STYLE_FIXED, decimals < 0 ? 0 : decimals > 5 ? 5 : decimals};
 }

@@ -11,10 +11,13 @@
   button.addEventListener("click", function () { root.dataset.theme = dark() ? "light" : "dark"; label(); });
   label();
 
-  /* A header sorts its table: numbers by data-v, texts by what they say, missing values last. */
-  function key(row, column) {
-    var cell = row.cells[column], v = cell ? cell.dataset.v : undefined;
-    return v !== undefined ? parseFloat(v) : cell && cell.classList.contains("text") ? cell.textContent : NaN;
+  /* A header sorts its table: columns of text by what they say, others by data-v or the number they show, missing
+     values last. */
+  function key(row, column, text) {
+    var cell = row.cells[column], shown = cell ? cell.textContent : "";
+    if (text) return shown;
+    if (cell && cell.dataset.v !== undefined) return parseFloat(cell.dataset.v);
+    return parseFloat(shown.replace(/\u2212/g, "-").replace(/[\u202f\s(]/g, ""));
   }
   function compare(a, b, sign) {
     var missing = (a !== a ? 1 : 0) - (b !== b ? 1 : 0);
@@ -23,8 +26,8 @@
   }
   function sort(header, column, table) {
     var body = table.tBodies[0], rows = Array.prototype.slice.call(body.rows);
-    var sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-    var keyed = rows.map(function (row, i) { return { row: row, at: i, key: key(row, column) }; });
+    var text = header.classList.contains("text"), sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    var keyed = rows.map(function (row, i) { return { row: row, at: i, key: key(row, column, text) }; });
     keyed.sort(function (a, b) { return compare(a.key, b.key, sign) || a.at - b.at; });
     keyed.forEach(function (k) { body.appendChild(k.row); });
     Array.prototype.forEach.call(header.parentNode.cells, function (cell) { cell.removeAttribute("aria-sort"); });
