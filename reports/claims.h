@@ -134,7 +134,8 @@ struct qb_ledger_count {
 bool qb_claim_falls_short(const struct qb_claim *claim, bool allow_missing);
 struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allow_missing);
 
-const char *qb_verdict_name(enum qb_claim_verdict verdict); /* "reproduced", "differs", "not measurable here", "not run" */
+const char *
+qb_verdict_name(enum qb_claim_verdict verdict);       /* "reproduced", "differs", "not measurable here", "not run" */
 const char *qb_carries_name(enum qb_carries carries); /* "yes", "no", "not tested", "-" */
 
 enum qb_ledger_style { QB_LEDGER_CONSOLE, QB_LEDGER_JSON, QB_LEDGER_CSV, QB_LEDGER_MARKDOWN };

@@ -195,7 +195,8 @@ const struct qb_metric qb_metrics_speed[] = {
      .experiment = "speed",
      .unit = "GB/s",
      .direction = QB_NEUTRAL,
-     .description = "FP32 bytes written by looking 8-bit codes up in a table of 256, same run: the yardstick of decoding",
+     .description =
+         "FP32 bytes written by looking 8-bit codes up in a table of 256, same run: the yardstick of decoding",
      .compute = lookup_gbs},
     {.name = "sgemm_gflops",
      .experiment = "speed",
