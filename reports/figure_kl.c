@@ -3,17 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 
 enum { POINTS = 200 };
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 struct panel {
     size_t positions;
@@ -33,7 +26,7 @@ static bool add_curve(const struct qb_record *record, struct qb_figure *figure, 
     if (!x)
         return false;
     memcpy(x, kl->data, n * sizeof *x);
-    qsort(x, n, sizeof *x, by_value);
+    qb_sort(x, n);
     qb_text_add(&figure->data, "# KL in nat, positions with at most this KL in %%\n");
     for (size_t i = 1; i <= points; i++) {
         size_t at = i * n / points - 1;

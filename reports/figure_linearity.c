@@ -3,17 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 
 #define THRESHOLD 3.0 /* as the metric is_linear has it */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Median, 5% and 95% of error / noise over trials; NaN when the record lacks them. A ratio of 0 (a lossless codec) has
  * no place on the logarithmic axis and is drawn at the edge. */
@@ -31,7 +24,7 @@ static void add_ratio(const struct qb_record *record, const char *error, const c
         double a = ((const double *)e->data)[i], b = ((const double *)u->data)[i];
         x[i] = fmax(a > 0 ? a / b : 0, 0.01);
     }
-    qsort(x, n, sizeof *x, by_value);
+    qb_sort(x, n);
     qb_text_add(&figure->data, " %.6g %.6g %.6g", x[n / 2], x[n / 20], x[n - 1 - n / 20]);
     qb_free(x);
 }

@@ -2,18 +2,11 @@
  * same run measured (Williams, Waterman and Patterson 2009), a panel a model. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "figure.h"
 
 enum { MODELS = 4, REPEATS = 1024 };
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Median, least and largest of an array of a record (NaN: none); its count. */
 static size_t spread(const struct qb_record *record, const char *name, double out[3])
@@ -25,7 +18,7 @@ static size_t spread(const struct qb_record *record, const char *name, double ou
     if (n == 0)
         return 0;
     memcpy(x, a->data, n * sizeof *x);
-    qsort(x, n, sizeof *x, by_value);
+    qb_sort(x, n);
     out[0] = n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
     out[1] = x[0];
     out[2] = x[n - 1];

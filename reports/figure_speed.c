@@ -3,17 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 
 enum { MODELS = 3 }; /* markers and offsets in the template */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* least, median and largest of x[n] (sorted in place); NaN when n is 0. */
 static void spread(double *x, size_t n, double out[3])
@@ -21,7 +14,7 @@ static void spread(double *x, size_t n, double out[3])
     out[0] = out[1] = out[2] = NAN;
     if (n == 0)
         return;
-    qsort(x, n, sizeof *x, by_value);
+    qb_sort(x, n);
     out[0] = x[0];
     out[1] = n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
     out[2] = x[n - 1];

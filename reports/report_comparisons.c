@@ -66,7 +66,6 @@ static void compare(struct qb_comparison *c, const struct qb_sample *variant, co
     struct qb_difference d;
     const struct qb_clusters a = {floor->sum, floor->weight, floor->clusters};
     const struct qb_clusters b = {variant->sum, variant->weight, variant->clusters};
-    double scale = variant->transform == QB_PERCENT ? 100 : 1;
     c->clusters = variant->clusters;
     c->cluster_unit = variant->unit;
     if (variant->clusters < 2 || floor->clusters < 2) {
@@ -74,9 +73,9 @@ static void compare(struct qb_comparison *c, const struct qb_sample *variant, co
     } else if (!qb_difference_paired(&a, &b, 0.95, &d)) {
         c->why = "the two did not measure the same clusters";
     } else {
-        c->value = scale * d.value;
-        c->lo = scale * d.lo;
-        c->hi = scale * d.hi;
+        c->value = qb_transform_difference(variant->transform, d.value);
+        c->lo = qb_transform_difference(variant->transform, d.lo);
+        c->hi = qb_transform_difference(variant->transform, d.hi);
         c->p = d.p;
     }
 }

@@ -1,8 +1,8 @@
 /* Interleaved timing of probes. */
 #include "bench_probe.h"
+#include "metric/metric.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -60,12 +60,6 @@ enum qb_status qb_probes_run(struct qb_probes *probes, struct qb_error *err)
     return QB_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* min, median and max of the rate. */
 static void rates(const struct qb_probes *probes, size_t i, double out[3])
 {
@@ -73,7 +67,7 @@ static void rates(const struct qb_probes *probes, size_t i, double out[3])
     double sorted[1024];
     size_t n = probes->repeats < 1024 ? probes->repeats : 1024;
     memcpy(sorted, probe->seconds, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_value);
+    qb_sort(sorted, n);
     out[0] = probe->work / sorted[n - 1] * 1e-9;
     out[1] = probe->work / ((sorted[(n - 1) / 2] + sorted[n / 2]) / 2) * 1e-9;
     out[2] = probe->work / sorted[0] * 1e-9;

@@ -90,11 +90,6 @@ static enum qb_status mcnemar(const struct qb_compare_arm *a, const struct qb_co
 
 /* ---- a metric ---- */
 
-static double tell(const struct qb_sample *sample, double x)
-{
-    return sample->transform == QB_PERCENT ? 100 * x : sample->transform == QB_EXP ? 100 * expm1(x) : x;
-}
-
 /* A difference on the scale of the totals: percentage points, or the log. */
 static void test(const struct qb_sample *a, const struct qb_sample *b, bool same_inputs, struct qb_compare_row *row)
 {
@@ -109,9 +104,9 @@ static void test(const struct qb_sample *a, const struct qb_sample *b, bool same
     }
     row->paired = d->paired;
     row->clusters = a->clusters < b->clusters ? a->clusters : b->clusters;
-    row->difference = tell(a, d->value);
-    row->lo = tell(a, d->lo);
-    row->hi = tell(a, d->hi);
+    row->difference = qb_transform_difference(a->transform, d->value);
+    row->lo = qb_transform_difference(a->transform, d->lo);
+    row->hi = qb_transform_difference(a->transform, d->hi);
     row->p = d->p;
 }
 
@@ -119,10 +114,7 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
                        struct qb_compare_row *row)
 {
     bool totals = a->sample.sum && b->sample.sum && a->sample.transform == b->sample.transform;
-    const char *unit = !totals                             ? a->unit
-                       : a->sample.transform == QB_PERCENT ? "points"
-                       : a->sample.transform == QB_EXP     ? "%"
-                                                           : a->unit;
+    const char *unit = totals ? qb_difference_unit(a->sample.transform, a->unit) : a->unit;
     snprintf(row->metric, sizeof row->metric, "%s", a->name);
     snprintf(row->unit, sizeof row->unit, "%s", a->unit);
     snprintf(row->difference_unit, sizeof row->difference_unit, "%s", unit);

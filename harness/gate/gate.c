@@ -160,10 +160,11 @@ static enum qb_status all_rows(struct qb_gate *gate, const struct qb_baseline *r
 static void tell(struct qb_gate_row *row, double alpha, size_t family)
 {
     double each = alpha / (double)family;
-    row->worse = qb_gate_tell(row, row->raw.value);
-    row->lo = qb_gate_tell(row, row->raw.lo);
-    row->hi = qb_gate_tell(row, row->raw.hi);
-    row->detectable = qb_gate_tell(row, row->raw_margin + qb_minimum_detectable(&row->test, 0, each, QB_GATE_POWER));
+    row->worse = qb_transform_difference(row->scale, row->raw.value);
+    row->lo = qb_transform_difference(row->scale, row->raw.lo);
+    row->hi = qb_transform_difference(row->scale, row->raw.hi);
+    row->detectable = qb_transform_difference(
+        row->scale, row->raw_margin + qb_minimum_detectable(&row->test, 0, each, QB_GATE_POWER));
 }
 
 static void judge(struct qb_gate_row *row, double alpha)

@@ -12,9 +12,6 @@
 enum qb_gate_verdict { QB_GATE_PASS, QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_VERDICTS };
 const char *qb_gate_verdict_name(enum qb_gate_verdict verdict); /* "pass", "fail", "inconclusive", "new" */
 
-/* How a difference is told: on the metric's own scale, or in percent of the baseline (speed; exp of a mean). */
-enum qb_gate_scale { QB_SCALE_UNIT, QB_SCALE_POINTS /* of percent */, QB_SCALE_LOG };
-
 struct qb_gate_row {
     const char *model, *variant, *experiment; /* borrowed from the result or the baseline */
     char metric[40];                          /* "cell" for what concerns a whole cell */
@@ -33,7 +30,7 @@ struct qb_gate_row {
     bool paired;
     /* Inside: the difference as the test sees it (share, mean, log), which `worse` etc. are told from. */
     bool tested;
-    enum qb_gate_scale scale;
+    enum qb_transform scale;        /* QB_EXP: differences of logs */
     struct qb_difference raw, test; /* test: against its bound; the same but for a relative margin */
     double raw_margin, bound;
 };

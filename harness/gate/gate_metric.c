@@ -21,24 +21,10 @@ enum qb_direction qb_gate_direction(const struct qb_gate_rule *rule, const struc
     return rule->has_direction ? rule->direction : metric->direction;
 }
 
-double qb_gate_tell(const struct qb_gate_row *row, double x)
-{
-    switch (row->scale) {
-    case QB_SCALE_POINTS:
-        return 100 * x;
-    case QB_SCALE_LOG:
-        return 100 * expm1(x);
-    case QB_SCALE_UNIT:
-        break;
-    }
-    return x;
-}
-
 static void set_scale(struct qb_gate_row *row, const struct qb_sample *sample)
 {
-    bool percent = sample->sum && sample->transform == QB_PERCENT, log = sample->sum && sample->transform == QB_EXP;
-    row->scale = percent ? QB_SCALE_POINTS : log ? QB_SCALE_LOG : QB_SCALE_UNIT;
-    snprintf(row->worse_unit, sizeof row->worse_unit, "%s", percent ? "points" : log ? "%" : row->unit);
+    row->scale = sample->sum ? sample->transform : QB_AS_IS;
+    snprintf(row->worse_unit, sizeof row->worse_unit, "%s", qb_difference_unit(row->scale, row->unit));
 }
 
 /* ---- margins ---- */
@@ -61,9 +47,9 @@ static double margin_of(const struct qb_gate_pair *pair, const struct qb_gate_ru
     double size = fabs(row->baseline);
     double absolute = fmax(rule->absolute, fmax(floor_of(pair->baseline, pair->then, row->metric),
                                                 floor_of(pair->result, pair->now, row->metric)));
-    if (row->scale == QB_SCALE_LOG)
+    if (row->scale == QB_EXP)
         return fmax(log1p(rule->relative), size > 0 ? log1p(absolute / size) : 0);
-    return fmax(rule->relative * size, absolute) / (row->scale == QB_SCALE_POINTS ? 100 : 1);
+    return fmax(rule->relative * size, absolute) / (row->scale == QB_PERCENT ? 100 : 1);
 }
 
 /* ---- deterministic comparison ---- */
@@ -71,7 +57,7 @@ static double margin_of(const struct qb_gate_pair *pair, const struct qb_gate_ru
 static void exact_row(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule, bool lower, bool identical,
                       struct qb_gate_row *row)
 {
-    row->scale = QB_SCALE_UNIT;
+    row->scale = QB_AS_IS;
     snprintf(row->worse_unit, sizeof row->worse_unit, "%s", row->unit);
     row->margin = identical ? 0 : margin_of(pair, rule, row);
     row->worse = lower ? row->value - row->baseline : row->baseline - row->value;
@@ -159,7 +145,7 @@ static bool compare(const struct qb_gate_pair *pair, const struct qb_gate_rule *
                     const struct qb_sample *now, bool lower, struct qb_gate_row *row)
 {
     struct qb_clusters a = {then->sum, then->weight, then->clusters}, b = {now->sum, now->weight, now->clusters};
-    bool relative = row->scale == QB_SCALE_UNIT && row->raw_margin == rule->relative * row->baseline;
+    bool relative = row->scale == QB_AS_IS && row->raw_margin == rule->relative * row->baseline;
     if (!difference(pair, &a, &b, lower, &row->raw))
         return false;
     if (!row->raw.paired && now->kind == QB_KIND_SHARE)
@@ -187,7 +173,7 @@ static void test_row(const struct qb_gate_pair *pair, const struct qb_gate_rule 
         return;
     }
     row->raw_margin = margin_of(pair, rule, row);
-    row->margin = qb_gate_tell(row, row->raw_margin);
+    row->margin = qb_transform_difference(row->scale, row->raw_margin);
     row->clusters = a->clusters < b->clusters ? a->clusters : b->clusters;
     row->paired = pair->same_inputs;
     bool degenerate = (then->flags | now->flags) & QB_FLAG_DEGENERATE;

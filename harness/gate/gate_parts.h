@@ -37,7 +37,5 @@ void qb_gate_tensor_row(const struct qb_gate_pair *pair, struct qb_gate_row *row
 
 /* The direction by rule or registry. */
 enum qb_direction qb_gate_direction(const struct qb_gate_rule *rule, const struct qb_baseline_metric *metric);
-/* From the raw scale to the row's: a difference that the test sees as x. */
-double qb_gate_tell(const struct qb_gate_row *row, double x);
 
 #endif

@@ -4,7 +4,6 @@
  * of freedom), and never taken to be less than what the baseline's runs or the repeats within a run show. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "gate/gate_parts.h"
 
@@ -62,12 +61,6 @@ static void prediction(const struct qb_baseline_metric *then, const struct qb_ba
 
 /* ---- disturbed machines ---- */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* What a ceiling usually is: the median of the baseline's runs; NaN when there are none. */
 static double usual(const struct qb_baseline_metric *ceiling)
 {
@@ -75,7 +68,7 @@ static double usual(const struct qb_baseline_metric *ceiling)
     size_t n = ceiling->run_count < QB_GATE_RUNS_MAX ? ceiling->run_count : QB_GATE_RUNS_MAX;
     for (size_t i = 0; i < n; i++)
         x[i] = ceiling->runs[i].value;
-    qsort(x, n, sizeof *x, ascending);
+    qb_sort(x, n);
     return n > 0 ? qb_quantile(x, n, 0.5) : NAN;
 }
 
@@ -142,10 +135,10 @@ void qb_gate_ratio_row(const struct qb_gate_pair *pair, const struct qb_gate_rul
     double share = 1;
     const char *ceiling = disturbed(pair, rule, SIZE_MAX, &share);
     then = &kept;
-    row->scale = QB_SCALE_LOG;
+    row->scale = QB_EXP;
     snprintf(row->worse_unit, sizeof row->worse_unit, "%%");
     row->raw_margin = log1p(rule->relative);
-    row->margin = qb_gate_tell(row, row->raw_margin);
+    row->margin = qb_transform_difference(row->scale, row->raw_margin);
     row->clusters = then->run_count;
     if (now->run_count != 1 || all.run_count == 0) {
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "no ratio to a ceiling of the same run: the test needs one");

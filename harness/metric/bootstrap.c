@@ -1,9 +1,9 @@
 /* Bootstraps over clusters. Resample b draws its clusters from stream b of a counter-based generator with a fixed seed:
  * the same on every machine and any number of threads, and the same clusters for every metric of the same clusters. */
 #include <math.h>
-#include <stdlib.h>
 #include "base/mem.h"
 #include "metric/cluster.h"
+#include "metric/metric.h"
 #include "metric/splitmix.h"
 
 static const uint64_t bootstrap_seed = 0x71626f6f74737472;
@@ -42,12 +42,6 @@ static struct terms resample(const struct terms *terms, size_t count, size_t b)
     return sum;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* R* - R, exactly 0 where rounding alone tells them apart: resamples tie with the data, and a tie counts half. */
 static double deviation(const struct terms *sum, const struct qb_ratio *ratio)
 {
@@ -76,7 +70,7 @@ bool qb_bootstrap_t(const struct qb_clusters *x, const struct qb_ratio *ratio, d
         t[b] = studentised(&sum, ratio, x->count);
     }
     qb_free(terms);
-    qsort(t, QB_RESAMPLES, sizeof *t, compare_doubles);
+    qb_sort(t, QB_RESAMPLES);
     size_t k = (size_t)((QB_RESAMPLES + 1) * (1 - level) / 2 + 1e-9); /* k of B + 1 parts lie below t[k - 1] */
     k = k < 1 ? 1 : k;
     double low = t[k - 1], high = t[QB_RESAMPLES - k];
@@ -133,7 +127,7 @@ bool qb_bootstrap_bca(const struct qb_clusters *x, const struct qb_ratio *ratio,
     qb_free(terms);
     if (!isfinite(z0))
         return false;
-    qsort(d, QB_RESAMPLES, sizeof *d, compare_doubles);
+    qb_sort(d, QB_RESAMPLES);
     double z = qb_normal_quantile(0.5 + level / 2), low = z0 - z, high = z0 + z;
     if (!(1 - a * low > 0 && 1 - a * high > 0)) /* |a| far above what G >= 3 clusters give; no transformation then */
         return false;

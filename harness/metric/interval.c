@@ -1,5 +1,6 @@
 /* Means, quantiles and 95% intervals. */
 #include <math.h>
+#include <stdlib.h>
 #include "metric/cluster.h"
 #include "metric/metric.h"
 
@@ -19,6 +20,17 @@ double qb_std(const double *x, size_t n)
     for (size_t i = 0; i < n; i++)
         squares += (x[i] - mean) * (x[i] - mean);
     return sqrt(squares / (double)(n - 1));
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void qb_sort(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, ascending);
 }
 
 double qb_quantile(const double *sorted, size_t n, double p)

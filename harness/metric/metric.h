@@ -51,6 +51,10 @@ struct qb_sample {
 };
 void qb_sample_free(struct qb_sample *sample); /* the content; zeroes it */
 double qb_transform(enum qb_transform transform, double x);
+/* A difference of two means as it is told: percentage points, or for exp of a mean the change in percent. */
+double qb_transform_difference(enum qb_transform transform, double x);
+/* The unit of such a difference of a metric in `unit`: "points", "%" or `unit` itself. */
+const char *qb_difference_unit(enum qb_transform transform, const char *unit);
 
 struct qb_metric {
     const char *name;       /* match_rate */
@@ -114,6 +118,7 @@ double qb_top2_margin(const float *x, size_t n);
 double qb_mean(const double *x, size_t n);
 double qb_std(const double *x, size_t n);                     /* unbiased (n - 1); NaN for n < 2 */
 double qb_std_f32(const float *x, size_t n);                  /* unbiased, two-pass in double */
+void qb_sort(double *x, size_t n);                            /* ascending; no NaN among them */
 double qb_quantile(const double *sorted, size_t n, double p); /* type 7 (R, numpy default) */
 
 /* Wilson score interval of k successes in n, 95%. */

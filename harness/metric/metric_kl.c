@@ -2,7 +2,6 @@
  * divergence does not feed the next position's. Positions of one chunk still share their context: intervals are over
  * chunks. */
 #include <math.h>
-#include <stdlib.h>
 #include "base/mem.h"
 #include "metric/chunks.h"
 
@@ -16,12 +15,6 @@ static bool kl_mean(const struct qb_record *record, struct qb_sample *sample)
     return qb_sample_by_chunk(record, x, NULL, n, sample);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The least q with at least 95% of x[n] up to it; NaN when an entry is, or memory is short. */
 static double quantile_95(const double *x, size_t n)
 {
@@ -33,7 +26,7 @@ static double quantile_95(const double *x, size_t n)
         ordered = !isnan(x[i]);
     }
     if (ordered) {
-        qsort(sorted, n, sizeof *sorted, ascending);
+        qb_sort(sorted, n);
         q = sorted[n - n / 20 - 1];
     }
     qb_free(sorted);

@@ -1,14 +1,7 @@
 /* Quantiles with intervals from order statistics. */
 #include <math.h>
-#include <stdlib.h>
 #include "metric/cluster.h"
 #include "metric/metric.h"
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* The least k with P(Binomial(n, p) <= k) >= share, k <= n. */
 static size_t binomial_quantile(size_t n, double p, double share)
@@ -75,7 +68,7 @@ bool qb_quantile_interval(const double *x, const int32_t *id, size_t n, double p
             return false;
         scratch[i] = x[i];
     }
-    qsort(scratch, n, sizeof *scratch, compare_doubles);
+    qb_sort(scratch, n);
     *value = qb_quantile(scratch, n, p);
     if (n == 0 || !(p > 0 && p < 1) || !(level > 0 && level < 1))
         return false;

@@ -24,6 +24,16 @@ double qb_transform(enum qb_transform transform, double x)
     return x;
 }
 
+double qb_transform_difference(enum qb_transform transform, double x)
+{
+    return transform == QB_EXP ? 100 * expm1(x) : qb_transform(transform, x);
+}
+
+const char *qb_difference_unit(enum qb_transform transform, const char *unit)
+{
+    return transform == QB_PERCENT ? "points" : transform == QB_EXP ? "%" : unit;
+}
+
 /* Totals of the kept entries; a new cluster begins with the first kept entry of another id. Returns their number. */
 static size_t total(struct qb_sample *sample, const double *x, const int32_t *id, const uint8_t *keep, size_t n)
 {

@@ -98,7 +98,7 @@ try "a block of another kind" "line 1: expected \`\`\`sh" '```bash' 'true' '```'
 
 # ---- the tutorial ----
 DOC=${TUTORIAL:-$ROOT/docs/tutorial.md} # the document to run instead, to see this test fail
-CLONE=$TMP/run/work/qinsbench
+CLONE=$TMP/run/clone/qinsbench
 mkdir -p "$CLONE"
 for entry in "$ROOT"/*; do # a clone, but for its build folder
     case ${entry##*/} in build*) ;; *) ln -s "$entry" "$CLONE/" ;; esac
