@@ -36,6 +36,23 @@ static bool error_first(const struct qb_record *record, struct qb_sample *sample
     return over_layers(record, "accumulated_error", 0, 1, sample);
 }
 
+/* After layer `layer`, from 1; absent in models of fewer layers. */
+static bool error_after(const struct qb_record *record, size_t layer, struct qb_sample *sample)
+{
+    const struct qb_array *array = qb_record_get(record, "accumulated_error", QB_F32, 2);
+    return array && array->dims[0] >= layer && over_layers(record, "accumulated_error", layer - 1, layer, sample);
+}
+
+static bool error_layer_3(const struct qb_record *record, struct qb_sample *sample)
+{
+    return error_after(record, 3, sample);
+}
+
+static bool error_layer_10(const struct qb_record *record, struct qb_sample *sample)
+{
+    return error_after(record, 10, sample);
+}
+
 static bool error_last(const struct qb_record *record, struct qb_sample *sample)
 {
     return over_layers(record, "accumulated_error", SIZE_MAX, SIZE_MAX, sample);
@@ -88,6 +105,22 @@ const struct qb_metric qb_metrics_depth[] = {
      .direction = QB_LOWER_IS_BETTER,
      .description = "|h_variant - h_fp32| / |h_fp32| after the first layer; mean over positions",
      .sample = error_first,
+     .has_identity = true,
+     .identity = 0},
+    {.name = "error_layer_3",
+     .experiment = "depth",
+     .unit = "1",
+     .direction = QB_LOWER_IS_BETTER,
+     .description = "the same after the third layer, errors accumulated",
+     .sample = error_layer_3,
+     .has_identity = true,
+     .identity = 0},
+    {.name = "error_layer_10",
+     .experiment = "depth",
+     .unit = "1",
+     .direction = QB_LOWER_IS_BETTER,
+     .description = "the same after the tenth layer, errors accumulated",
+     .sample = error_layer_10,
      .has_identity = true,
      .identity = 0},
     {.name = "error_last",

@@ -129,6 +129,20 @@ static bool reference_logit_std(const struct qb_record *record, struct qb_value 
     return median_of_steps(record, "reference_logit_std", value);
 }
 
+/* Percent of the reference's tokens that are its prompt's last token again: 100 is a run that says nothing of its own.
+ */
+static bool reference_prompt_echo(const struct qb_record *record, struct qb_value *value)
+{
+    struct qb_arms a;
+    const struct qb_array *prompt = qb_record_get(record, "prompt", QB_I32, 2);
+    if (!qb_arms_load(record, &a) || !prompt || prompt->dims[0] != a.prompts || prompt->dims[1] == 0)
+        return false;
+    size_t echoes = 0, length = prompt->dims[1];
+    for (size_t i = 0; i < a.prompts * a.steps; i++)
+        echoes += a.reference[i] == ((const int32_t *)prompt->data)[(i / a.steps + 1) * length - 1];
+    return qb_exact(value, 100 * (double)echoes / (double)(a.prompts * a.steps), a.prompts * a.steps);
+}
+
 const struct qb_metric qb_metrics_greedy_arms[] = {
     {.name = "unique_tokens",
      .experiment = "greedy",
@@ -142,6 +156,12 @@ const struct qb_metric qb_metrics_greedy_arms[] = {
      .direction = QB_NEUTRAL,
      .description = "distinct tokens the reference generated; median over prompts",
      .compute = reference_unique_tokens},
+    {.name = "reference_prompt_echo",
+     .experiment = "greedy",
+     .unit = "%",
+     .direction = QB_NEUTRAL,
+     .description = "tokens of the reference that repeat the last token of its prompt",
+     .compute = reference_prompt_echo},
     {.name = "cycle_length",
      .experiment = "greedy",
      .unit = "steps",

@@ -76,6 +76,25 @@ Test(depth, by_hand)
     qb_record_free(&record);
 }
 
+/* One model's ladder: the errors after layers 3 and 10, absent where there are fewer. */
+Test(depth, a_ladder_is_of_one_model)
+{
+    struct qb_record record = {0};
+    float accumulated[12][2];
+    for (int layer = 0; layer < 12; layer++)
+        accumulated[layer][0] = accumulated[layer][1] = (float)(layer + 1);
+    put(&record, "accumulated_error", QB_F32, 12, 2, accumulated);
+    cr_assert_eq(must("depth", &record, "error_first").value, 1);
+    cr_assert_eq(must("depth", &record, "error_layer_3").value, 3);
+    cr_assert_eq(must("depth", &record, "error_layer_10").value, 10);
+    cr_assert_eq(must("depth", &record, "error_last").value, 12);
+    qb_record_free(&record);
+    put(&record, "accumulated_error", QB_F32, 9, 2, accumulated);
+    cr_assert_eq(must("depth", &record, "error_layer_3").value, 3);
+    cr_assert(absent("depth", &record, "error_layer_10"));
+    qb_record_free(&record);
+}
+
 /* Three sequences of two positions: means over positions, intervals over sequences. */
 Test(depth, sequences_are_the_clusters)
 {

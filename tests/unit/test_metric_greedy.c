@@ -51,6 +51,19 @@ Test(greedy, one_prompt_has_a_value_and_a_reason)
     qb_record_free(&record);
 }
 
+/* Two prompts of two tokens, four steps: the first repeats its last token three times, the second never its own. */
+Test(greedy, a_reference_that_repeats_its_prompt_is_counted)
+{
+    struct qb_record record = {0};
+    int32_t prompt[2][2] = {{5, 7}, {7, 8}}, tokens[2][4] = {{7, 7, 7, 5}, {7, 7, 1, 2}};
+    put(&record, "tokens", QB_I32, 2, 4, tokens);
+    put(&record, "reference_tokens", QB_I32, 2, 4, tokens);
+    cr_assert(absent("greedy", &record, "reference_prompt_echo"), "no prompt");
+    put(&record, "prompt", QB_I32, 2, 2, prompt);
+    cr_assert_eq(must("greedy", &record, "reference_prompt_echo").value, 37.5);
+    qb_record_free(&record);
+}
+
 Test(greedy, interval_is_over_prompts)
 {
     struct qb_record record = diverging((size_t[]){20, 40, 20, 40}, 4);
