@@ -17,13 +17,14 @@ struct qb_cell_path {
     char split[224];
 };
 
-enum qb_bound { QB_BOUND_VALUE, QB_BOUND_LO, QB_BOUND_HI };
+enum qb_bound { QB_BOUND_VALUE, QB_BOUND_LO, QB_BOUND_HI, QB_BOUND_COUNT };
 
-/* A number taken from a run: scale * cell / over + offset (over: 1 when absent). */
+/* A number taken from a run: scale * (cell - minus) / over + offset; minus 0 and over 1 when absent. Scale is not 0 and
+ * neither minus nor over is the cell itself: a number that no run can change measures nothing. */
 struct qb_claim_number {
-    struct qb_cell_path cell, over;
-    bool has_over;
-    enum qb_bound bound; /* of cell: its value or an end of its 95% interval */
+    struct qb_cell_path cell, minus, over;
+    bool has_minus, has_over;
+    enum qb_bound bound; /* of cell: its value, an end of its 95% interval, or how many observations are behind it */
     double scale, offset;
     struct qb_number_format format;
 };
@@ -62,16 +63,26 @@ struct qb_control {
     int holds; /* 1 (a shown one always), 0, or -1: not tested */
 };
 
-enum qb_carries { QB_CARRIES_NOT_TESTED, QB_CARRIES_YES, QB_CARRIES_NO, QB_CARRIES_NONE /* draws no conclusion */ };
+enum qb_carries {
+    QB_CARRIES_NOT_TESTED, /* a control was not run */
+    QB_CARRIES_YES,
+    QB_CARRIES_NO,
+    QB_CARRIES_PART, /* some controls hold, others do not, and the conclusion has a sentence for it */
+    QB_CARRIES_OPEN, /* none of its numbers can be measured here; what the controls say is beside it, no verdict */
+    QB_CARRIES_NONE  /* draws no conclusion */
+};
 
-/* A conclusion drawn from published numbers. Carried when every control holds, not carried when one does not. */
+/* A conclusion drawn from published numbers. Carried when every control holds, not carried when one does not, in part
+ * when some do and `part` says so; open, whatever they say, when every claim that it is drawn from is declared not
+ * measurable. */
 struct qb_conclusion {
     const char *id, *says;
     const char *yes, *no; /* one sentence each */
+    const char *part;     /* where some controls hold and others do not; "": then it is `no` */
     struct qb_control *controls;
     size_t control_count;
     enum qb_carries carries;
-    struct qb_text sentence; /* yes or no with the measured controls filled in; or what was not run */
+    struct qb_text sentence; /* yes, no or part with the measured controls filled in; or what was not run */
 };
 
 enum qb_reproduces { QB_SHOULD_REPRODUCE, QB_SHOULD_DIFFER, QB_NOT_MEASURABLE };
@@ -79,9 +90,11 @@ enum qb_claim_verdict { QB_REPRODUCED, QB_DIFFERS, QB_VERDICT_NOT_MEASURABLE, QB
 
 struct qb_claim {
     const char *id, *place, *what, *quote, *says, *published, *protocol;
-    const char *reason; /* why it does not reproduce, or is not measurable; "" otherwise */
-    char *lines;        /* "8, 36, 189" */
-    bool has_number;    /* false: nothing here to measure it by */
+    double
+        published_number; /* of `published` ("6.4%", "0.41 MB"); NaN for a bound, a range or words ("<1e-9", "0-6%") */
+    const char *reason;   /* why it does not reproduce, or is not measurable; "" otherwise */
+    char *lines;          /* "8, 36, 189" */
+    bool has_number;      /* false: nothing here to measure it by */
     struct qb_claim_number number;
     const char *expect; /* the print that reproduces it, or NULL when a range decides */
     bool has_range;
@@ -100,6 +113,7 @@ struct qb_claim {
 /* One YAML file with claims. */
 struct qb_claims_document {
     const char *file, *document, *title;
+    bool recovered; /* values of recovered protocols that nobody published: counted apart */
     /* map model -> facts that its origin in the provenance must state ("seed=42"), and optionally `prompt`, a map that
      * the run's suite must give this model's greedy run; NULL: none */
     const struct qb_yaml *protocol;
@@ -125,9 +139,18 @@ void qb_ledger_free(struct qb_ledger *ledger);
 /* Measures every claim and control in a result and fills verdicts, carries and sentences. */
 enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *result, struct qb_error *err);
 
-struct qb_ledger_count {
+/* The ledger as a report shows it: read from `folder` (NULL: the shipped one, which may be missing) and evaluated.
+ * *ledger is NULL where the run measures none of its numbers. Free with qb_ledger_free. */
+enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *folder, struct qb_ledger **ledger,
+                                struct qb_error *err);
+
+struct qb_claim_count {
     size_t claims, reproduced, differ, not_measurable, not_run;
-    size_t conclusions, carried, not_carried;
+};
+struct qb_ledger_count {
+    struct qb_claim_count published,
+        recovered; /* what the documents print, and the protocols' values that they do not */
+    size_t conclusions, carried, in_part, not_carried, open;
     size_t short_of; /* claims that should reproduce and do not; not run ones only with !allow_missing */
 };
 /* Does this claim fall short: it should reproduce and differs, or was not run? */
@@ -136,7 +159,7 @@ struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allo
 
 const char *
 qb_verdict_name(enum qb_claim_verdict verdict);       /* "reproduced", "differs", "not measurable here", "not run" */
-const char *qb_carries_name(enum qb_carries carries); /* "yes", "no", "not tested", "-" */
+const char *qb_carries_name(enum qb_carries carries); /* "not tested", "yes", "no", "in part", "open", "-" */
 
 enum qb_ledger_style { QB_LEDGER_CONSOLE, QB_LEDGER_JSON, QB_LEDGER_CSV, QB_LEDGER_MARKDOWN };
 /* Appends the evaluated ledger. Console lines are at most 100 columns wide. */

@@ -66,6 +66,7 @@ static json_t *claim_json(const struct qb_claims_document *d, const struct qb_cl
     json_object_set_new(o, "carries",
                         json_string(qb_carries_name(c->conclusion ? c->conclusion->carries : QB_CARRIES_NONE)));
     json_object_set_new(o, "conclusion", c->conclusion ? conclusion_json(c->conclusion) : json_null());
+    json_object_set_new(o, "recovered", json_boolean(d->recovered));
     qb_text_free(&why);
     return o;
 }
@@ -122,7 +123,8 @@ static void csv_claim(const struct qb_claims_document *d, const struct qb_claim 
                                  c->conclusion ? c->conclusion->id : "",
                                  qb_carries_name(c->conclusion ? c->conclusion->carries : QB_CARRIES_NONE),
                                  c->conclusion && c->conclusion->sentence.size ? c->conclusion->sentence.data : "",
-                                 why.size ? why.data : ""};
+                                 why.size ? why.data : "",
+                                 d->recovered ? "yes" : "no"};
     size_t count = sizeof cells / sizeof *cells;
     for (size_t i = 0; i < count; i++)
         csv_cell(out, cells[i], i + 1 < count ? "," : "\n");
@@ -133,7 +135,7 @@ static void csv_claim(const struct qb_claims_document *d, const struct qb_claim 
 static void print_csv(const struct qb_ledger *ledger, struct qb_text *out)
 {
     qb_text_add(out, "id,document,place,lines,what,quote,cell,published,ours,value,verdict,conclusion,carries,sentence,"
-                     "why\n");
+                     "why,recovered\n");
     for (size_t d = 0; d < ledger->document_count; d++)
         for (size_t i = 0; i < ledger->documents[d].count; i++)
             csv_claim(&ledger->documents[d], &ledger->documents[d].claims[i], out);

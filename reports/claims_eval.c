@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/text.h"
+#include "codec/variant.h"
 
 /* What a verdict looks at. */
 struct run_facts {
@@ -44,9 +45,18 @@ static void measure(const struct qb_result *result, const struct qb_claim_number
     const struct qb_value *v = look_up(result, &number->cell, m);
     if (!v)
         return;
-    double x = number->bound == QB_BOUND_LO ? v->lo : number->bound == QB_BOUND_HI ? v->hi : v->value;
+    double x = number->bound == QB_BOUND_LO      ? v->lo
+               : number->bound == QB_BOUND_HI    ? v->hi
+               : number->bound == QB_BOUND_COUNT ? (double)v->n
+                                                 : v->value;
     m->n = v->n;
     m->flags = v->flags;
+    if (number->has_minus) {
+        const struct qb_value *minus = look_up(result, &number->minus, m);
+        if (!minus)
+            return;
+        x -= minus->value;
+    }
     if (number->has_over) {
         const struct qb_value *over = look_up(result, &number->over, m);
         if (!over)
@@ -122,9 +132,10 @@ static bool other_model(const struct qb_claims_document *d, const struct qb_clai
 /* Was the number taken under another protocol than the document's? */
 static bool other_protocol(const struct qb_claims_document *d, struct qb_claim *c, const struct run_facts *run)
 {
-    if (other_model(d, c, c->number.cell.model, run, c->note, sizeof c->note))
-        return true;
-    if (c->number.has_over && other_model(d, c, c->number.over.model, run, c->note, sizeof c->note))
+    const struct qb_claim_number *x = &c->number;
+    if (other_model(d, c, x->cell.model, run, c->note, sizeof c->note) ||
+        (x->has_minus && other_model(d, c, x->minus.model, run, c->note, sizeof c->note)) ||
+        (x->has_over && other_model(d, c, x->over.model, run, c->note, sizeof c->note)))
         return true;
     if (c->n && c->measured.n != c->n) {
         snprintf(c->note, sizeof c->note, "another length (n = %llu, the protocol has %llu)",
@@ -222,28 +233,50 @@ static void fill(const struct qb_conclusion *c, const char *sentence, struct qb_
     }
 }
 
-static enum qb_status conclude(struct qb_conclusion *c, const struct qb_result *result, struct qb_error *err)
+/* Are all claims that the conclusion is drawn from declared not measurable (and is there one at all)? */
+static bool is_open(const struct qb_ledger *ledger, const struct qb_conclusion *c)
+{
+    size_t drawn = 0, out_of_reach = 0;
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++) {
+            const struct qb_claim *claim = &ledger->documents[d].claims[i];
+            drawn += claim->conclusion == c;
+            out_of_reach += claim->conclusion == c && claim->reproduces == QB_NOT_MEASURABLE;
+        }
+    return drawn > 0 && drawn == out_of_reach;
+}
+
+static enum qb_status conclude(const struct qb_ledger *ledger, struct qb_conclusion *c, const struct qb_result *result,
+                               struct qb_error *err)
 {
     const struct qb_control *missing = NULL;
-    c->carries = QB_CARRIES_YES;
+    size_t held = 0, failed = 0; /* of those that decide */
     qb_text_free(&c->sentence);
     c->sentence = (struct qb_text){0};
     for (size_t i = 0; i < c->control_count; i++) {
-        test_control(&c->controls[i], result);
-        if (c->controls[i].holds == 0)
-            c->carries = QB_CARRIES_NO;
-        else if (c->controls[i].holds < 0 && !missing)
-            missing = &c->controls[i];
+        struct qb_control *k = &c->controls[i];
+        test_control(k, result);
+        held += k->relation != QB_SHOWN && k->holds == 1;
+        failed += k->holds == 0;
+        if (k->holds < 0 && !missing)
+            missing = k;
     }
-    if (missing && c->carries == QB_CARRIES_YES)
-        c->carries = QB_CARRIES_NOT_TESTED;
+    if (failed == 0)
+        c->carries = missing ? QB_CARRIES_NOT_TESTED : QB_CARRIES_YES;
+    else if (!*c->part)
+        c->carries = QB_CARRIES_NO;
+    else
+        c->carries = missing ? QB_CARRIES_NOT_TESTED : held > 0 ? QB_CARRIES_PART : QB_CARRIES_NO;
     if (c->carries == QB_CARRIES_NOT_TESTED) {
         const struct qb_measured *m =
             missing->measured.found != QB_FOUND ? &missing->measured : &missing->measured_than;
         qb_text_add(&c->sentence, "The control is missing: %s.",
                     m->found == QB_FOUND || !*m->why ? "its value is NaN" : m->why);
     } else {
-        fill(c, c->carries == QB_CARRIES_YES ? c->yes : c->no, &c->sentence);
+        const char *sentence = c->carries == QB_CARRIES_YES ? c->yes : c->carries == QB_CARRIES_NO ? c->no : c->part;
+        fill(c, sentence, &c->sentence);
+        if (is_open(ledger, c))
+            c->carries = QB_CARRIES_OPEN;
     }
     return c->sentence.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for the sentence of '%s'", c->id) : QB_OK;
 }
@@ -257,7 +290,7 @@ enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_resu
     if (suite && qb_yaml_parse(suite, strlen(suite), "the result's suite", &run.suite, &ignored))
         run.suite = NULL; /* then prompts cannot be compared */
     for (size_t i = 0; i < ledger->conclusion_count && !s; i++)
-        s = conclude(&ledger->conclusions[i], result, err);
+        s = conclude(ledger, &ledger->conclusions[i], result, err);
     for (size_t d = 0; d < ledger->document_count; d++)
         for (size_t i = 0; i < ledger->documents[d].count; i++)
             judge(&ledger->documents[d], &ledger->documents[d].claims[i], &run);
@@ -278,18 +311,40 @@ struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allo
     for (size_t d = 0; d < ledger->document_count; d++)
         for (size_t i = 0; i < ledger->documents[d].count; i++) {
             const struct qb_claim *c = &ledger->documents[d].claims[i];
-            n.claims++;
-            n.reproduced += c->verdict == QB_REPRODUCED;
-            n.differ += c->verdict == QB_DIFFERS;
-            n.not_measurable += c->verdict == QB_VERDICT_NOT_MEASURABLE;
-            n.not_run += c->verdict == QB_NOT_RUN;
+            struct qb_claim_count *of = ledger->documents[d].recovered ? &n.recovered : &n.published;
+            of->claims++;
+            of->reproduced += c->verdict == QB_REPRODUCED;
+            of->differ += c->verdict == QB_DIFFERS;
+            of->not_measurable += c->verdict == QB_VERDICT_NOT_MEASURABLE;
+            of->not_run += c->verdict == QB_NOT_RUN;
             n.short_of += qb_claim_falls_short(c, allow_missing);
         }
     for (size_t i = 0; i < ledger->conclusion_count; i++) {
         n.carried += ledger->conclusions[i].carries == QB_CARRIES_YES;
+        n.in_part += ledger->conclusions[i].carries == QB_CARRIES_PART;
         n.not_carried += ledger->conclusions[i].carries == QB_CARRIES_NO;
+        n.open += ledger->conclusions[i].carries == QB_CARRIES_OPEN;
     }
     return n;
+}
+
+enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *folder, struct qb_ledger **ledger,
+                                struct qb_error *err)
+{
+    char shipped[4096];
+    struct qb_error missing = {0};
+    *ledger = NULL;
+    if (!folder && qb_data_path("claims", shipped, &missing))
+        return QB_OK;
+    enum qb_status s = qb_ledger_load(folder ? folder : shipped, ledger, err);
+    if (!s)
+        s = qb_ledger_evaluate(*ledger, result, err);
+    struct qb_ledger_count n = s ? (struct qb_ledger_count){0} : qb_ledger_count(*ledger, true);
+    if (n.published.reproduced + n.published.differ + n.recovered.reproduced + n.recovered.differ == 0) {
+        qb_ledger_free(*ledger);
+        *ledger = NULL;
+    }
+    return s;
 }
 
 const char *qb_verdict_name(enum qb_claim_verdict verdict)
@@ -300,6 +355,6 @@ const char *qb_verdict_name(enum qb_claim_verdict verdict)
 
 const char *qb_carries_name(enum qb_carries carries)
 {
-    static const char *const names[] = {"not tested", "yes", "no", "-"};
+    static const char *const names[] = {"not tested", "yes", "no", "in part", "open", "-"};
     return names[carries];
 }

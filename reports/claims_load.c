@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-static const char *const number_keys[] = {"cell", "over", "bound", "scale", "offset", "format"};
+static const char *const number_keys[] = {"cell", "minus", "over", "bound", "scale", "offset", "format"};
 
 /* A text under key, or `otherwise`; otherwise NULL: the key is required. */
 static enum qb_status text_of(const struct qb_yaml *map, const char *key, const char *otherwise, const char **value,
@@ -71,27 +71,45 @@ static enum qb_status read_bound(const struct qb_yaml *map, enum qb_bound *bound
         *bound = QB_BOUND_LO;
     else if (strcmp(text, "hi") == 0)
         *bound = QB_BOUND_HI;
+    else if (strcmp(text, "count") == 0)
+        *bound = QB_BOUND_COUNT;
     else
-        return qb_yaml_fail(qb_yaml_get(map, "bound"), err, "expected value, lo or hi, found '%s'", text);
+        return qb_yaml_fail(qb_yaml_get(map, "bound"), err, "expected value, lo, hi or count, found '%s'", text);
     return QB_OK;
 }
 
-/* The keys cell, over, bound, scale, offset, format of map; `format` may be NULL in the file when one is given. */
+/* A second cell beside `cell`, which it must not be: their ratio or difference would be the same in every run. */
+static enum qb_status read_other(const struct qb_yaml *node, const struct qb_claim_number *number,
+                                 struct qb_cell_path *path, bool *has, struct qb_error *err)
+{
+    if (!node)
+        return QB_OK;
+    *has = true;
+    enum qb_status s = read_path(node, path, err);
+    if (!s && strcmp(path->text, number->cell.text) == 0)
+        return qb_yaml_fail(node, err, "this is the cell itself: no run could change the number");
+    return s;
+}
+
+/* The keys cell, minus, over, bound, scale, offset, format of map; `format` may be NULL in the file when one is given.
+ */
 static enum qb_status read_number(const struct qb_yaml *map, struct qb_claim_number *number,
                                   const struct qb_number_format *format, struct qb_error *err)
 {
-    const struct qb_yaml *cell = qb_yaml_get(map, "cell"), *over = qb_yaml_get(map, "over");
-    const struct qb_yaml *pattern = qb_yaml_get(map, "format");
+    const struct qb_yaml *cell = qb_yaml_get(map, "cell"), *pattern = qb_yaml_get(map, "format");
     if (!cell)
         return qb_yaml_fail(map, err, "'cell' is missing");
     enum qb_status s = read_path(cell, &number->cell, err);
-    if (!s && over) {
-        number->has_over = true;
-        s = read_path(over, &number->over, err);
-    }
+    if (!s)
+        s = read_other(qb_yaml_get(map, "minus"), number, &number->minus, &number->has_minus, err);
+    if (!s)
+        s = read_other(qb_yaml_get(map, "over"), number, &number->over, &number->has_over, err);
     if (s || (s = read_bound(map, &number->bound, err)) || (s = double_of(map, "scale", 1, &number->scale, err)) ||
         (s = double_of(map, "offset", 0, &number->offset, err)))
         return s;
+    if (number->scale == 0)
+        return qb_yaml_fail(qb_yaml_get(map, "scale"), err,
+                            "expected another number than 0: a constant is no measurement");
     if (pattern)
         return qb_number_format_read(pattern, &number->format, err);
     if (!format)
@@ -117,8 +135,8 @@ static bool parse_relation(const char *text, enum qb_relation *relation)
 
 static enum qb_status read_control(const struct qb_yaml *map, struct qb_control *control, struct qb_error *err)
 {
-    static const char *const known[] = {"says",   "cell", "over",  "bound", "scale", "offset",
-                                        "format", "op",   "value", "than",  NULL};
+    static const char *const known[] = {"says",   "cell",   "minus", "over",  "bound", "scale",
+                                        "offset", "format", "op",    "value", "than",  NULL};
     const char *op;
     const struct qb_yaml *than = qb_yaml_get(map, "than"), *value = qb_yaml_get(map, "value");
     enum qb_status s = qb_yaml_expect(map, QB_YAML_MAP, err);
@@ -139,7 +157,7 @@ static enum qb_status read_control(const struct qb_yaml *map, struct qb_control 
     control->has_than = true;
     if ((s = qb_yaml_expect(than, QB_YAML_MAP, err)))
         return s;
-    static const char *const than_known[] = {"cell", "over", "bound", "scale", "offset", "format", NULL};
+    static const char *const than_known[] = {"cell", "minus", "over", "bound", "scale", "offset", "format", NULL};
     if ((s = qb_yaml_known(than, than_known, err)))
         return s;
     return read_number(than, &control->than, &control->number.format, err);
@@ -147,11 +165,12 @@ static enum qb_status read_control(const struct qb_yaml *map, struct qb_control 
 
 static enum qb_status read_conclusion(const struct qb_yaml *map, struct qb_conclusion *c, struct qb_error *err)
 {
-    static const char *const known[] = {"says", "yes", "no", "controls", NULL};
+    static const char *const known[] = {"says", "yes", "no", "part", "controls", NULL};
     const struct qb_yaml *controls = qb_yaml_get(map, "controls");
     enum qb_status s = qb_yaml_expect(map, QB_YAML_MAP, err);
     if (s || (s = qb_yaml_known(map, known, err)) || (s = text_of(map, "says", NULL, &c->says, err)) ||
-        (s = text_of(map, "yes", NULL, &c->yes, err)) || (s = text_of(map, "no", NULL, &c->no, err)))
+        (s = text_of(map, "yes", NULL, &c->yes, err)) || (s = text_of(map, "no", NULL, &c->no, err)) ||
+        (s = text_of(map, "part", "", &c->part, err)))
         return s;
     c->id = map->key;
     if (!controls || controls->kind != QB_YAML_MAP || controls->count == 0)
@@ -258,10 +277,10 @@ static enum qb_status read_lines(const struct qb_yaml *map, struct qb_claim *cla
 
 static enum qb_status read_claim(const struct qb_yaml *map, struct qb_claim *c, struct qb_error *err)
 {
-    static const char *const known[] = {"id",       "place",      "lines",  "what",       "quote",    "says",
-                                        "cell",     "over",       "bound",  "scale",      "offset",   "format",
-                                        "expect",   "n",          "reason", "reproduces", "any_seed", "published",
-                                        "protocol", "conclusion", NULL};
+    static const char *const known[] = {"id",        "place",    "lines",      "what",   "quote",      "says",
+                                        "cell",      "minus",    "over",       "bound",  "scale",      "offset",
+                                        "format",    "expect",   "n",          "reason", "reproduces", "any_seed",
+                                        "published", "protocol", "conclusion", NULL};
     enum qb_status s = qb_yaml_expect(map, QB_YAML_MAP, err);
     if (s || (s = qb_yaml_known(map, known, err)) || (s = text_of(map, "id", NULL, &c->id, err)) ||
         (s = text_of(map, "place", NULL, &c->place, err)) || (s = read_lines(map, c, err)) ||
@@ -270,6 +289,10 @@ static enum qb_status read_claim(const struct qb_yaml *map, struct qb_claim *c, 
         (s = text_of(map, "protocol", "", &c->protocol, err)) ||
         (s = text_of(map, "conclusion", "", &c->conclusion_id, err)) || (s = read_reproduces(map, c, err)))
         return s;
+    char *end;
+    c->published_number = strtod(c->published, &end);
+    if (end == c->published || (*end && !strchr("% x", *end)))
+        c->published_number = NAN;
     return read_measure(map, c, err);
 }
 
@@ -290,12 +313,13 @@ static enum qb_status read_protocol(const struct qb_yaml *node, struct qb_error 
 
 static enum qb_status read_document(const struct qb_yaml *root, struct qb_claims_document *d, struct qb_error *err)
 {
-    const struct qb_yaml *claims = qb_yaml_get(root, "claims");
+    const struct qb_yaml *claims = qb_yaml_get(root, "claims"), *recovered = qb_yaml_get(root, "recovered");
     enum qb_status s = qb_yaml_expect(claims, QB_YAML_LIST, err);
     d->file = root->file;
     d->protocol = qb_yaml_get(root, "protocol");
     if (s || (s = text_of(root, "document", NULL, &d->document, err)) ||
-        (s = text_of(root, "title", NULL, &d->title, err)) || (d->protocol && (s = read_protocol(d->protocol, err))))
+        (s = text_of(root, "title", NULL, &d->title, err)) || (d->protocol && (s = read_protocol(d->protocol, err))) ||
+        (recovered && (s = qb_yaml_bool(recovered, &d->recovered, err))))
         return s;
     if (!(d->claims = qb_alloc(claims->count, sizeof *d->claims, "claims", err)))
         return err->status;
@@ -330,7 +354,7 @@ static enum qb_status read_conclusions(const struct qb_yaml *map, struct qb_ledg
 
 static enum qb_status read_file(const char *path, struct qb_ledger *ledger, struct qb_error *err)
 {
-    static const char *const known[] = {"document", "title", "protocol", "conclusions", "claims", NULL};
+    static const char *const known[] = {"document", "title", "recovered", "protocol", "conclusions", "claims", NULL};
     struct qb_yaml *root;
     enum qb_status s = qb_yaml_load(path, &root, err);
     if (s)

@@ -68,7 +68,7 @@ static void table_row(struct qb_text *out, const char *const *cells, size_t coun
 
 static void console_document(const struct qb_ledger *ledger, const struct qb_claims_document *d, struct qb_text *out)
 {
-    static const char *const head[] = {"line", "what", "published", "ours", "verdict", "carries"};
+    const char *const head[] = {"line", "what", qb_claims_column(d), "ours", "verdict", "carries"};
     const char *place = "";
     char title[256];
     snprintf(title, sizeof title, "%s (%s)", d->title, d->document);
@@ -114,7 +114,7 @@ static void console_reasons(const struct qb_claims_document *d, struct qb_text *
 static void console_conclusions(const struct qb_ledger *ledger, struct qb_text *out)
 {
     if (ledger->conclusion_count)
-        qb_text_add(out, "What the numbers carry, decided by control cells of the same run:\n");
+        qb_paragraph(out, "", QB_CONCLUSIONS_HEAD, WIDTH);
     for (size_t i = 0; i < ledger->conclusion_count; i++) {
         const struct qb_conclusion *c = &ledger->conclusions[i];
         char first[40];
@@ -128,13 +128,26 @@ static void console_conclusions(const struct qb_ledger *ledger, struct qb_text *
     qb_text_add(out, "\n");
 }
 
+static void add_count(const char *what, const struct qb_claim_count *n, struct qb_text *out)
+{
+    if (n->claims)
+        qb_text_add(out, "%zu %s: %zu reproduced, %zu differ, %zu not measurable here, %zu not run. ", n->claims, what,
+                    n->reproduced, n->differ, n->not_measurable, n->not_run);
+}
+
 void qb_ledger_totals(const struct qb_ledger *ledger, struct qb_text *out)
 {
     struct qb_ledger_count n = qb_ledger_count(ledger, true);
-    qb_text_add(out, "%zu numbers: %zu reproduced, %zu differ, %zu not measurable here, %zu not run. ", n.claims,
-                n.reproduced, n.differ, n.not_measurable, n.not_run);
-    qb_text_add(out, "%zu conclusions: %zu carried, %zu not, %zu not tested.\n", n.conclusions, n.carried,
-                n.not_carried, n.conclusions - n.carried - n.not_carried);
+    add_count("published numbers", &n.published, out);
+    add_count("recovered values that were never published", &n.recovered, out);
+    qb_text_add(out, "%zu conclusions: %zu carried, %zu in part, %zu not, %zu open, %zu not tested.\n", n.conclusions,
+                n.carried, n.in_part, n.not_carried, n.open,
+                n.conclusions - n.carried - n.in_part - n.not_carried - n.open);
+}
+
+const char *qb_claims_column(const struct qb_claims_document *document)
+{
+    return document->recovered ? "recovered" : "published";
 }
 
 void qb_ledger_console(const struct qb_ledger *ledger, struct qb_text *out)
@@ -166,7 +179,7 @@ static void markdown_cell(struct qb_text *out, const char *text)
 static void markdown_document(const struct qb_ledger *ledger, const struct qb_claims_document *d, struct qb_text *out)
 {
     qb_text_add(out, "## %s\n\n`%s`\n\n", d->title, d->document);
-    qb_text_add(out, "| place | line | what | published | ours | verdict | carries |\n");
+    qb_text_add(out, "| place | line | what | %s | ours | verdict | carries |\n", qb_claims_column(d));
     qb_text_add(out, "|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < d->count; i++) {
         const struct qb_claim *c = &d->claims[i];
@@ -196,7 +209,7 @@ void qb_ledger_markdown(const struct qb_ledger *ledger, struct qb_text *out)
     qb_text_add(out, "# Claims ledger\n\n");
     for (size_t d = 0; d < ledger->document_count; d++)
         markdown_document(ledger, &ledger->documents[d], out);
-    qb_text_add(out, "## What the numbers carry\n\nDecided by control cells of the same run.\n\n");
+    qb_text_add(out, "## What the numbers carry\n\n%s\n\n", QB_CONCLUSIONS_HEAD);
     for (size_t i = 0; i < ledger->conclusion_count; i++) {
         const struct qb_conclusion *c = &ledger->conclusions[i];
         qb_text_add(out, "%zu. **%s**: \"%s\" %s\n", i + 1, qb_carries_name(c->carries), c->says,

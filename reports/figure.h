@@ -8,13 +8,16 @@
 #include "store/store.h"
 #include "tool.h"
 
+struct qb_ledger;
+
 struct qb_figure {
-    struct qb_text data;      /* becomes <name>.dat */
-    struct qb_text variables; /* gnuplot assignments, put before the template */
-    struct qb_text caption;   /* plain text */
-    size_t blocks;            /* data blocks so far; the next one's index */
-    double width;             /* inches: QB_FIGURE_WIDE (0 counts as it) or QB_FIGURE_NARROW */
-    struct qb_text shortened; /* names that were shortened, as the caption's end has them */
+    const struct qb_ledger *ledger; /* evaluated on the result; borrowed; NULL: the run measures no published number */
+    struct qb_text data;            /* becomes <name>.dat */
+    struct qb_text variables;       /* gnuplot assignments, put before the template */
+    struct qb_text caption;         /* plain text */
+    size_t blocks;                  /* data blocks so far; the next one's index */
+    double width;                   /* inches: QB_FIGURE_WIDE (0 counts as it) or QB_FIGURE_NARROW */
+    struct qb_text shortened;       /* names that were shortened, as the caption's end has them */
     size_t shortened_count;
     struct qb_text coinciding; /* curves that lie on one another, likewise */
     char missing[256];         /* why there is nothing to draw; "" when there is */

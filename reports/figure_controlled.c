@@ -5,23 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "claims.h"
 
-/* The rows, from the top. `published` in percent and the model it came from; NaN: the documents give none. */
-static const struct row {
-    const char *variant;
-    double published;
-    const char *model;
-} rows[] = {{"pattern-a", 100, "source-transformer"},
-            {"legacy-asrun", 6.4, "source-chain"},
-            {"calibrated-asrun", 0, "source-chain"},
-            {"calibrated-range-kept", NAN, ""},
-            {"int8-tensor", NAN, ""},
-            {"int8-channel", NAN, ""},
-            {"legacy", NAN, ""},
-            {"calibrated", NAN, ""},
-            {"bf16", NAN, ""},
-            {"fp16", NAN, ""},
-            {"fp32-reordered", NAN, ""}};
+/* The rows' variants, from the top. */
+static const char *const rows[] = {"pattern-a",   "legacy-asrun", "calibrated-asrun", "calibrated-range-kept",
+                                   "int8-tensor", "int8-channel", "legacy",           "calibrated",
+                                   "bf16",        "fp16",         "fp32-reordered"};
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static const struct column {
@@ -31,6 +20,25 @@ static const struct column {
                {"kjv-transformer", "teacher-forced", "top1_agreement"},
                {"kjv-chain", "teacher-forced", "top1_agreement"}};
 enum { COLUMNS = sizeof columns / sizeof *columns };
+
+/* The number that a document publishes for a column's metric as it stands and that this cell is due to reproduce; NaN:
+ * none. */
+static double published(const struct qb_ledger *ledger, const char *variant, const struct column *column)
+{
+    for (size_t d = 0; ledger && d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++) {
+            const struct qb_claim *c = &ledger->documents[d].claims[i];
+            const struct qb_claim_number *x = &c->number;
+            bool plain = c->has_number && !x->has_minus && !x->has_over && x->bound == QB_BOUND_VALUE &&
+                         x->scale == 1 && x->offset == 0;
+            if (!ledger->documents[d].recovered && plain && c->reproduces == QB_SHOULD_REPRODUCE &&
+                !isnan(c->published_number) && strcmp(x->cell.variant, variant) == 0 &&
+                strcmp(x->cell.model, column->model) == 0 && strcmp(x->cell.experiment, column->experiment) == 0 &&
+                strcmp(x->cell.metric, column->metric) == 0)
+                return c->published_number;
+        }
+    return NAN;
+}
 
 static void add_value(const struct qb_value *v, struct qb_figure *figure)
 {
@@ -83,11 +91,11 @@ static void say_flagged(const struct qb_result *result, struct qb_figure *figure
     size_t run = 0, flagged = 0;
     for (size_t r = 0; r < ROWS; r++) {
         const struct qb_value *v =
-            qb_result_value(result, columns[c].model, rows[r].variant, columns[c].experiment, columns[c].metric);
+            qb_result_value(result, columns[c].model, rows[r], columns[c].experiment, columns[c].metric);
         run += v != NULL;
         if (!v || !(v->flags & flag))
             continue;
-        qb_text_add(&names, "%s%s", flagged++ ? ", " : "", qb_figure_label(rows[r].variant));
+        qb_text_add(&names, "%s%s", flagged++ ? ", " : "", qb_figure_label(rows[r]));
     }
     if (flagged)
         qb_text_add(&figure->caption, " %s on %s: %s.", sentence, columns[c].model,
@@ -96,19 +104,21 @@ static void say_flagged(const struct qb_result *result, struct qb_figure *figure
 }
 
 /* A row of the figure; false when no cell of the variant was run. */
-static bool add_row(const struct qb_result *result, const struct row *row, size_t at, struct qb_figure *figure)
+static bool add_row(const struct qb_result *result, const char *variant, size_t at, struct qb_figure *figure)
 {
     const struct qb_value *v[COLUMNS];
-    bool any = !isnan(row->published);
+    const double due[2] = {published(figure->ledger, variant, &columns[0]),
+                           published(figure->ledger, variant, &columns[1])};
+    bool any = !isnan(due[0]) || !isnan(due[1]);
     for (size_t c = 0; c < COLUMNS; c++) {
-        v[c] = qb_result_value(result, columns[c].model, row->variant, columns[c].experiment, columns[c].metric);
+        v[c] = qb_result_value(result, columns[c].model, variant, columns[c].experiment, columns[c].metric);
         any = any || v[c];
     }
     if (!any)
         return false;
     qb_text_add(&figure->data, "%zu", at);
     for (size_t c = 0; c < 2; c++)
-        qb_text_add(&figure->data, " %.6g", strcmp(row->model, columns[c].model) == 0 ? row->published : NAN);
+        qb_text_add(&figure->data, " %.6g", due[c]);
     for (size_t c = 0; c < COLUMNS; c++)
         add_value(v[c], figure);
     qb_text_add(&figure->data, "\n");
@@ -119,7 +129,7 @@ static bool any_value(const struct qb_result *result)
 {
     for (size_t r = 0; r < ROWS; r++)
         for (size_t c = 0; c < COLUMNS; c++)
-            if (qb_result_value(result, columns[c].model, rows[r].variant, columns[c].experiment, columns[c].metric))
+            if (qb_result_value(result, columns[c].model, rows[r], columns[c].experiment, columns[c].metric))
                 return true;
     return false;
 }
@@ -139,14 +149,15 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
                 "void, of the columns source-transformer and source-chain (free-running greedy match), "
                 "kjv-transformer and kjv-chain (top-1 agreement, teacher-forced)\n");
     for (size_t r = 0; r < ROWS; r++)
-        if (add_row(result, &rows[r], drawn + 1, figure))
-            qb_figure_set(figure, "labels", ++drawn, qb_figure_label(rows[r].variant));
+        if (add_row(result, rows[r], drawn + 1, figure))
+            qb_figure_set(figure, "labels", ++drawn, qb_figure_label(rows[r]));
     qb_figure_number(figure, "nrows", (double)drawn);
     qb_text_add(
         &figure->caption,
         "The published comparison and the controlled one. Left: free-running greedy match with FP32 on the two "
-        "untrained models of the documents (percent); open squares are the published numbers, each from one model "
-        "only, marks are this run, every variant on both models. Right: the same variants on models trained on text, "
+        "untrained models of the documents (percent); open squares are the published numbers as the claims ledger has "
+        "them, each from one model only, marks are this run, every variant on both models. Right: the same variants on "
+        "models trained on text, "
         "token by token on held-out text (top-1 "
         "agreement with FP32, percent, 95%% intervals). Hollow and grey: void, the run is degenerate and its value "
         "says "

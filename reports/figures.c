@@ -235,7 +235,7 @@ static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, 
 static enum qb_status write_figure(struct writer *w, const struct qb_result *result, const struct qb_figure_kind *kind,
                                    struct qb_error *err)
 {
-    struct qb_figure figure = {0};
+    struct qb_figure figure = {.ledger = w->options->ledger};
     enum qb_status s = kind->fill(result, &figure, err);
     if (s)
         qb_wrap(err, "figure '%s'", kind->name);

@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include "store/store.h"
 
+struct qb_ledger;
 struct qb_figure_options {
-    const char *folder;  /* DIR: figures go to DIR/figures, the index to DIR/README.md */
-    const char *formats; /* comma-separated of png, svg, pdf, tex; NULL: the first three */
-    const char *only;    /* one figure's name, or NULL: all */
+    const struct qb_ledger *ledger; /* where published numbers come from; borrowed; NULL: none are drawn */
+    const char *folder;             /* DIR: figures go to DIR/figures, the index to DIR/README.md */
+    const char *formats;            /* comma-separated of png, svg, pdf, tex; NULL: the first three */
+    const char *only;               /* one figure's name, or NULL: all */
 };
 
 /* The figures that were drawn, in order: what the report's pages show. Free with qb_figure_list_free. */

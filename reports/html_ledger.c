@@ -62,14 +62,20 @@ static void claim_row(const struct qb_ledger *ledger, const struct qb_claim *c, 
     qb_text_free(&why);
 }
 
+/* The style of a verdict; report.css has these. */
+static const char *badge(enum qb_carries carries)
+{
+    return carries == QB_CARRIES_YES ? "yes" : carries == QB_CARRIES_NO ? "no" : "open";
+}
+
 static void conclusions(const struct qb_ledger *ledger, struct qb_text *out)
 {
-    qb_text_add(out, "<h3>What the numbers carry</h3>\n<p>Decided by control cells of the same run.</p>\n<ol>\n");
+    qb_text_add(out, "<h3>What the numbers carry</h3>\n<p>" QB_CONCLUSIONS_HEAD "</p>\n<ol>\n");
     for (size_t i = 0; i < ledger->conclusion_count; i++) {
         const struct qb_conclusion *c = &ledger->conclusions[i];
         const char *carries = qb_carries_name(c->carries);
-        qb_text_add(out, "<li id=\"conclusion%zu\"><span class=\"badge %s\">%s</span> <q>", i + 1,
-                    c->carries == QB_CARRIES_NO ? "no" : "yes", carries);
+        qb_text_add(out, "<li id=\"conclusion%zu\"><span class=\"badge %s\">%s</span> <q>", i + 1, badge(c->carries),
+                    carries);
         qb_escape_html(out, c->says);
         qb_text_add(out, "</q> ");
         qb_escape_html(out, c->sentence.data ? c->sentence.data : "");
@@ -98,8 +104,9 @@ void qb_html_ledger(const struct qb_report *report, struct qb_text *out)
         qb_escape_html(out, document->document);
         qb_text_add(out,
                     "</p>\n<div class=\"scroll\"><table><thead><tr><th class=\"text\">place</th><th class=\"text\">"
-                    "line</th><th class=\"text\">what</th><th class=\"text\">published</th><th>ours</th>"
-                    "<th class=\"text\">verdict</th><th class=\"text\">carries</th></tr></thead><tbody>\n");
+                    "line</th><th class=\"text\">what</th><th class=\"text\">%s</th><th>ours</th>"
+                    "<th class=\"text\">verdict</th><th class=\"text\">carries</th></tr></thead><tbody>\n",
+                    qb_claims_column(document));
         for (size_t i = 0; i < document->count; i++)
             claim_row(ledger, &document->claims[i], out);
         qb_text_add(out, "</tbody></table></div>\n");

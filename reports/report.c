@@ -86,31 +86,11 @@ static enum qb_status draw(struct qb_report *report, const struct qb_report_opti
     figure_formats(options, &list);
     if (list.failed)
         return qb_fail(trouble, QB_ERR_MEMORY, "no memory for the figures' formats");
-    struct qb_figure_options figures = {.folder = options->folder, .formats = list.data};
+    struct qb_figure_options figures = {.folder = options->folder, .formats = list.data, .ledger = report->ledger};
     if (qb_figures_write(report->result, &figures, &report->figures, said, trouble))
         report->figure_trouble = trouble->message;
     qb_text_free(&list);
     return trouble->status;
-}
-
-/* ---- the ledger ---- */
-
-/* Shown when the run measures any claim; a folder that was asked for must be readable. */
-static enum qb_status read_ledger(struct qb_report *report, const char *folder, struct qb_error *err)
-{
-    char shipped[4096];
-    struct qb_error missing = {0};
-    if (!folder && qb_data_path("claims", shipped, &missing))
-        return QB_OK;
-    if (qb_ledger_load(folder ? folder : shipped, &report->ledger, err) ||
-        qb_ledger_evaluate(report->ledger, report->result, err))
-        return err->status;
-    struct qb_ledger_count n = qb_ledger_count(report->ledger, true);
-    if (n.reproduced + n.differ > 0)
-        return QB_OK;
-    qb_ledger_free(report->ledger);
-    report->ledger = NULL;
-    return QB_OK;
 }
 
 /* ---- PDF ---- */
@@ -163,10 +143,10 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
     enum qb_status s = strlen(options->folder) > 4000
                            ? qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.60s...", options->folder)
                            : qb_file_mkdirs(options->folder, err);
+    if (!s)
+        s = qb_ledger_of_run(result, options->ledger, &report.ledger, err);
     if (!s && draw(&report, options, said, &trouble) == QB_ERR_INPUT)
         s = qb_fail(err, QB_ERR_INPUT, "%s", trouble.message); /* a wrong request, no failed drawing */
-    if (!s)
-        s = read_ledger(&report, options->ledger, err);
     if (!s)
         s = qb_report_tables(&report, err);
     if (!s)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "reports/claims.h"
 #include "reports/figures.h"
 #include "reports/report.h"
 
@@ -86,8 +87,13 @@ int qb_command_report(int argc, char **argv)
         return code;
     enum qb_status s = qb_result_open(r.result, &result, &err);
     if (!s && r.only) {
-        struct qb_figure_options figure = {.folder = r.options.folder, .formats = r.options.figures, .only = r.only};
-        s = qb_figures_write(result, &figure, NULL, &said, &err);
+        struct qb_ledger *ledger = NULL;
+        s = qb_ledger_of_run(result, NULL, &ledger, &err);
+        struct qb_figure_options figure = {
+            .ledger = ledger, .folder = r.options.folder, .formats = r.options.figures, .only = r.only};
+        if (!s)
+            s = qb_figures_write(result, &figure, NULL, &said, &err);
+        qb_ledger_free(ledger);
     } else if (!s) {
         s = qb_report_write(result, &r.options, &said, &err);
     }

@@ -169,6 +169,133 @@ Test(claims, missing_control_is_not_tested)
     done(&j, &p);
 }
 
+/* A number of a conclusion that nothing here can measure, beside a second conclusion in parts, a difference of two
+ * metrics, the observations behind a value, and a document of recovered values. */
+static const char judged_text[] =
+    "document: paper.md\n"
+    "title: A paper\n"
+    "conclusions:\n"
+    "  out-of-reach:\n"
+    "    says: it costs nothing\n"
+    "    controls:\n"
+    "      here: {cell: m/q/speed/decode_overhead, format: \"%.1fx\", op: \"<=\", value: 1.1}\n"
+    "    no: It takes {here} here.\n"
+    "    yes: It takes only {here} here.\n"
+    "  lossless:\n"
+    "    says: nothing is lost\n"
+    "    controls:\n"
+    "      accuracy: {cell: m/q/teacher-forced/accuracy, format: \"%.1f\", op: \">=\",\n"
+    "                 than: {cell: m/q/teacher-forced/reference_accuracy}}\n"
+    "      kl: {cell: m/q/teacher-forced/kl_mean, format: \"%.0e\", op: \"<\", value: 1.0e-9}\n"
+    "    part: Accuracy stays at {accuracy} ({accuracy.than}), KL is {kl}.\n"
+    "    no: Accuracy falls to {accuracy}.\n"
+    "    yes: Nothing is lost.\n"
+    "claims:\n"
+    "  - {id: speed, place: A, lines: 1, what: speed, quote: q, says: s, published: 1.0x, reproduces: not-measurable,\n"
+    "     reason: another machine, conclusion: out-of-reach}\n"
+    "  - {id: loss, place: A, lines: 2, what: loss, quote: q, says: s, published: \"0\",\n"
+    "     cell: m/q/teacher-forced/reference_accuracy, minus: m/q/teacher-forced/accuracy, format: \"%.1f points\",\n"
+    "     expect: \"0.0 points\", reproduces: yes, conclusion: lossless}\n"
+    "  - {id: steps, place: A, lines: 3, what: steps, quote: q, says: s, published: 500 steps,\n"
+    "     cell: m/q/greedy/match_rate, bound: count, format: \"%.0f steps\", expect: 500 steps, reproduces: yes}\n";
+static const char recovered_text[] =
+    "document: protocol.md\n"
+    "title: A protocol\n"
+    "recovered: true\n"
+    "claims:\n"
+    "  - {id: golden, place: B, lines: 1, what: match, quote: q, says: s, published: 6.4%,\n"
+    "     cell: m/q/greedy/match_rate, format: \"%.1f%%\", expect: 6.4%, reproduces: yes}\n";
+
+static const char *write_judged(void)
+{
+    const char *folder = scratch_path("judged");
+    mkdir(folder, 0777);
+    scratch_write("judged/a.yaml", judged_text, strlen(judged_text));
+    scratch_write("judged/b.yaml", recovered_text, strlen(recovered_text));
+    return folder;
+}
+
+static void plant_judged(struct planted *p, uint64_t steps, double accuracy)
+{
+    planted_value(p, "m/q/speed/decode_overhead", 1.5, 8);
+    planted_value(p, "m/q/teacher-forced/accuracy", accuracy, 100);
+    planted_value(p, "m/q/teacher-forced/reference_accuracy", 38, 100);
+    planted_value(p, "m/q/teacher-forced/kl_mean", 1e-6, 100);
+    planted_value(p, "m/q/greedy/match_rate", 6.4, steps);
+}
+
+Test(claims, what_cannot_be_measured_here_is_open_and_mixed_evidence_is_in_part)
+{
+    struct planted p = {0};
+    plant_judged(&p, 500, 38);
+    struct judged j = judge(&p, write_judged());
+    cr_expect_eq(claim(&j, "speed")->conclusion->carries, QB_CARRIES_OPEN, "1.5x here says nothing about there");
+    cr_expect_str_eq(claim(&j, "speed")->conclusion->sentence.data, "It takes 1.5x here.");
+    cr_expect_eq(claim(&j, "loss")->verdict, QB_REPRODUCED);
+    cr_expect_str_eq(claim(&j, "loss")->measured.text, "0.0 points");
+    cr_expect_eq(claim(&j, "loss")->conclusion->carries, QB_CARRIES_PART);
+    cr_expect_str_eq(claim(&j, "loss")->conclusion->sentence.data, "Accuracy stays at 38.0 (38.0), KL is 1e-6.");
+    struct qb_ledger_count n = qb_ledger_count(j.ledger, false);
+    cr_expect_eq(n.published.claims, 3, "recovered values are no published numbers");
+    cr_expect_eq(n.published.reproduced, 2);
+    cr_expect_eq(n.recovered.claims, 1);
+    cr_expect_eq(n.recovered.reproduced, 1);
+    cr_expect_eq(n.open, 1);
+    cr_expect_eq(n.in_part, 1);
+    cr_expect_eq(n.not_carried, 0);
+    struct qb_text out = {0};
+    qb_ledger_print(j.ledger, QB_LEDGER_CONSOLE, &out);
+    cr_expect_not_null(strstr(out.data, "3 published numbers: 2 reproduced, 0 differ, 1 not measurable here"));
+    cr_expect_not_null(strstr(out.data, "1 recovered value"));
+    cr_expect_not_null(strstr(out.data, "line  what                       recovered"));
+    qb_text_free(&out);
+    done(&j, &p);
+}
+
+Test(claims, a_lost_point_and_a_shorter_run_are_seen)
+{
+    struct planted p = {0};
+    plant_judged(&p, 100, 36);
+    struct judged j = judge(&p, write_judged());
+    cr_expect_eq(claim(&j, "loss")->verdict, QB_DIFFERS);
+    cr_expect_str_eq(claim(&j, "loss")->measured.text, "2.0 points");
+    cr_expect_eq(claim(&j, "loss")->conclusion->carries, QB_CARRIES_NO, "no control holds any more");
+    cr_expect_eq(claim(&j, "steps")->verdict, QB_DIFFERS);
+    cr_expect_str_eq(claim(&j, "steps")->measured.text, "100 steps");
+    done(&j, &p);
+}
+
+Test(claims, published_texts_are_numbers_only_where_they_are_one)
+{
+    static const struct {
+        const char *text;
+        double number; /* NaN: none */
+    } cases[] = {{"6.4%", 6.4},
+                 {"0.41 MB", 0.41},
+                 {"33.99x", 33.99},
+                 {"0", 0},
+                 {"100.00% (500/500)", 100},
+                 {"<1e-9", NAN},
+                 {"~5%", NAN},
+                 {"0-6%", NAN},
+                 {"not linear", NAN},
+                 {"5000, 256, 3", NAN}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1200];
+        struct qb_ledger *ledger = NULL;
+        struct qb_error err = {0};
+        snprintf(text, sizeof text,
+                 "{document: d, title: t, claims: [{id: a, place: p, lines: 1, what: w, quote: q, says: s, "
+                 "published: \"%s\", reproduces: not-measurable, reason: r}]}\n",
+                 cases[i].text);
+        cr_assert_eq(qb_ledger_load(write_ledger(text), &ledger, &err), QB_OK, "%s", err.message);
+        double found = ledger->documents[0].claims[0].published_number;
+        cr_expect(isnan(cases[i].number) ? isnan(found) : found == cases[i].number, "'%s' read as %g", cases[i].text,
+                  found);
+        qb_ledger_free(ledger);
+    }
+}
+
 /* The same wrong number, under another seed, prompt or length, is set aside and still shown. */
 static void set_aside(const char *origin, const char *suite, uint64_t n, const char *why)
 {
@@ -282,6 +409,13 @@ Test(claims, refuses_what_is_wrong)
     refused("lines: 9", "lines: nine", "paper.yaml:17");
     refused("op: \">=\", value: 50", "op: \">=\"", "'value' or 'than'");
     refused(", op: \">=\", value: 50", "", "nothing could decide");
+    refused("n: 500, reproduces", "scale: 0, offset: 500, reproduces", "a constant is no measurement");
+    refused("over: chain/qins/memory/published_formula_bytes", "over: chain/fp32/memory/weight_bytes",
+            "this is the cell itself");
+    refused("over: chain/qins/memory/published_formula_bytes", "minus: chain/fp32/memory/weight_bytes",
+            "this is the cell itself");
+    refused("any_seed: true,", "bound: counts,", "value, lo, hi or count");
+    refused("document: paper.md\n", "document: paper.md\nrecovered: perhaps\n", "paper.yaml:2");
 }
 
 Test(claims, empty_or_missing_folder)

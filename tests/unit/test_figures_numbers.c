@@ -1,6 +1,8 @@
 /* Numbers, marks and captions of figures, from planted arrays; expected values by hand. */
 #include <criterion/criterion.h>
+#include <sys/stat.h>
 #include "figure_plants.h"
+#include "reports/claims.h"
 
 static void begin(void)
 {
@@ -49,6 +51,39 @@ Test(figures_numbers, come_from_the_arrays)
     expect_text("out/figures/roofline.dat", "\n 0.5 1.28205 1.23457 1.33333 125 32.0513 30.8642 33.3333\n");
     expect_text("out/README.md", "figures/match.svg");
     expect_text("out/README.md", "n: m 100 positions.");
+}
+
+/* The published squares are the ledger's, and none is drawn without one or for what is not due to reproduce. */
+Test(figures_numbers, published_numbers_come_from_the_ledger)
+{
+    static const char ledger_text[] =
+        "document: d\ntitle: t\nclaims:\n"
+        "  - {id: a, place: p, lines: 1, what: w, quote: q, says: s, published: 7.7%, reproduces: yes,\n"
+        "     cell: source-chain/legacy-asrun/greedy/match_rate, format: \"%.1f%%\", expect: 7.7%}\n"
+        "  - {id: b, place: p, lines: 2, what: w, quote: q, says: s, published: 9.9%, reproduces: no, reason: r,\n"
+        "     cell: source-chain/pattern-a/greedy/match_rate, format: \"%.1f%%\", expect: 9.9%}\n";
+    for (int with = 0; with < 2; with++) {
+        struct planted *p = calloc(1, sizeof *p);
+        struct qb_ledger *ledger = NULL;
+        struct qb_text report = {0};
+        struct qb_error err = {0};
+        char folder[PATH_MAX];
+        snprintf(folder, sizeof folder, "%s", scratch_path("out"));
+        plant_greedy(p, "source-chain", "legacy-asrun", 1, 40, 10, 0);
+        plant_greedy(p, "source-chain", "pattern-a", 1, 40, 10, 0);
+        mkdir(scratch_path("ledger"), 0777);
+        scratch_write("ledger/d.yaml", ledger_text, strlen(ledger_text));
+        cr_assert_eq(qb_ledger_load(scratch_path("ledger"), &ledger, &err), QB_OK, "%s", err.message);
+        struct qb_figure_options options = {
+            .folder = folder, .formats = "svg", .only = "controlled", .ledger = with ? ledger : NULL};
+        cr_assert_eq(draw_figures(p, &options, NULL, &report, &err), QB_OK, "%s", err.message);
+        expect_text("out/figures/controlled.dat",
+                    with ? "\n2 nan 7.7 nan nan nan 0 25 " : "\n2 nan nan nan nan nan 0 25 ");
+        expect_text("out/figures/controlled.dat", "\n1 nan nan nan nan nan 0 25 ");
+        qb_ledger_free(ledger);
+        qb_text_free(&report);
+        free(p);
+    }
 }
 
 /* Divergence at steps 11, 21, 31, one censored at 35: S = 3/4, 2/4, 1/4. Intervals: S^exp(+-1.96 sqrt(sum d/(n(n-d))) /
