@@ -71,10 +71,10 @@ static void finished(struct qb_progress *progress, const struct qb_run_event *ev
         return;
     erase(progress);
     if (event->state == QB_CELL_DONE)
-        fprintf(stderr, "[%*zu/%zu] %-7s %s  %.2f s\n", 3, event->done, event->total, states[event->state],
-                event->label, event->seconds);
+        qb_tell("[%*zu/%zu] %-7s %s  %.2f s", 3, event->done, event->total, states[event->state], event->label,
+                event->seconds);
     else
-        fprintf(stderr, "[%*zu/%zu] %-7s %s: %s\n", 3, event->done, event->total, states[event->state], event->label,
+        qb_tell("[%*zu/%zu] %-7s %s: %s", 3, event->done, event->total, states[event->state], event->label,
                 event->text);
 }
 
@@ -84,12 +84,12 @@ void qb_progress_event(void *context, const struct qb_run_event *event)
     switch (event->kind) {
     case QB_RUN_WARNING:
         erase(progress);
-        fprintf(stderr, "warning: %s\n", event->text);
+        qb_tell("warning: %s", event->text);
         break;
     case QB_RUN_NOTE:
         erase(progress);
         if (!progress->quiet)
-            fprintf(stderr, "note: %s\n", event->text);
+            qb_tell("note: %s", event->text);
         break;
     case QB_RUN_FINISHED:
         finished(progress, event);
