@@ -94,10 +94,13 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
     qb_text_add(out, "cells\n");
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
-        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s%s%s%s\n", states[cell->state],
+        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s", states[cell->state],
                     cell->model, cell->variant, cell->experiment, cell->seconds, cell->cpu_seconds,
-                    (double)cell->peak_rss / 1048576.0, cell->value_count, *cell->message ? ": " : "", cell->message,
-                    *cell->warnings ? "; warning: " : "", cell->warnings);
+                    (double)cell->peak_rss / 1048576.0, cell->value_count, *cell->message ? ": " : "");
+        add_line(out, cell->message, 0);
+        qb_text_add(out, "%s", *cell->warnings ? "; warning: " : "");
+        add_line(out, cell->warnings, 0);
+        qb_text_add(out, "\n");
     }
     qb_result_close(result);
     return QB_OK;

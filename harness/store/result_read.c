@@ -117,7 +117,7 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
     if (cell->experiment && read_state(group, cell, r->path, err) == QB_OK &&
         read_newer_text(group, "options", r->path, &cell->options, err) == QB_OK &&
         qb_attribute_text(group, "message", r->path, QB_CLEAN_LINE, &cell->message, err) == QB_OK &&
-        qb_attribute_text(group, "warnings", r->path, QB_CLEAN_LINE, &cell->warnings, err) == QB_OK &&
+        qb_attribute_text(group, "warnings", r->path, QB_CLEAN_LINES, &cell->warnings, err) == QB_OK &&
         qb_attribute_number(group, "seconds", H5T_NATIVE_DOUBLE, r->path, &cell->seconds, err) == QB_OK &&
         qb_attribute_number(group, "cpu_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->cpu_seconds, err) == QB_OK &&
         qb_attribute_number(group, "peak_rss", H5T_NATIVE_UINT64, r->path, &cell->peak_rss, err) == QB_OK)
