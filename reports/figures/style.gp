@@ -97,7 +97,8 @@ key_under(x, n) = sprintf("set key at screen %g, screen %g center bottom vertica
 key_panel(n) = "reset; unset border; unset tics; set xrange [0:1]; set yrange [0:1]; set lmargin at screen 0; ". \
     "set rmargin at screen 1; set bmargin at screen 0; set tmargin at screen 1; ".key_look."; ".key_under(0.5, n)
 row_labels = "set ytics noenhanced offset 0.4,0 ("
-add_row(s, text, at) = s.(at > 1 ? ", " : "")."'".quoted(tx(text))."' ".sprintf('%d', at)
+add_row(s, text, at) = s.(at > 1 ? ", " : "")."'".quoted(percents(tx(text)))."' ".sprintf('%d', at)
+percents(s) = strlen(s) == 0 ? '' : (s[1:1] eq '%' ? '%%' : s[1:1]).percents(s[2:*])  # a tic's label is a format
 # Text between single quotes of an `eval`: a doubled quote would end a string that starts with it.
 quoted(s) = strlen(s) == 0 ? '' : (s[1:1] eq "'" ? "'.\"'\".'" : s[1:1]).quoted(s[2:*])
 
