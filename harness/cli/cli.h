@@ -67,8 +67,8 @@ void qb_usage_print(const struct qb_usage *usage);
 
 /* ---- messages and exit codes ---- */
 
-/* What is printed is cleaned once more (base/utf8.h): the last line of defence between foreign text and the terminal. A
- * message is one line; in qb_print lines stay. */
+/* What is printed is cleaned once more (base/utf8.h, lines stay): the last line of defence between foreign text and the
+ * terminal, in qb_tell, qb_complain and qb_print. */
 
 /* "<message>" and a line end on stderr. */
 void qb_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));

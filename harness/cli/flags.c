@@ -19,7 +19,7 @@ static void tell(const char *before, const char *format, va_list args)
     int size = vasprintf(&said, format, args);
     qb_text_bytes(&clean, before, strlen(before));
     if (size >= 0)
-        qb_clean_bytes(&clean, said, (size_t)size, QB_CLEAN_LINE);
+        qb_clean_bytes(&clean, said, (size_t)size, QB_CLEAN_LINES);
     fprintf(stderr, "%s\n", size < 0 ? format : clean.failed ? said : clean.data);
     free(size < 0 ? NULL : said);
     qb_text_free(&clean);

@@ -132,6 +132,14 @@ static struct qb_cell *cell_of_row(const struct row *row, struct qb_cell *cells,
     return NULL;
 }
 
+/* A column that another program filled to its last byte has no end: HDF5 adds one only where it converts. */
+static void end_texts(struct row *row)
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (columns[i].size > 1)
+            ((char *)row)[columns[i].offset + columns[i].size - 1] = '\0';
+}
+
 static enum qb_status hand_out(const struct row *rows, size_t total, const char *path, struct qb_cell *cells,
                                size_t count, struct qb_error *err)
 {
@@ -183,6 +191,8 @@ enum qb_status qb_summary_read(hid_t file, const char *path, size_t file_bytes, 
     rows = qb_alloc(dims[0], sizeof *rows, "the summary table", err);
     if (rows && dims[0] > 0 && H5Dread(table, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) < 0)
         qb_hdf5_fail(err, QB_ERR_INPUT, path, "the summary table cannot be read");
+    for (hsize_t i = 0; err->status == QB_OK && i < dims[0]; i++)
+        end_texts(&rows[i]);
     if (err->status == QB_OK)
         hand_out(rows, dims[0], path, cells, count, err);
 out:
