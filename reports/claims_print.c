@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "escape.h"
 #include "layout.h"
 
@@ -59,10 +60,13 @@ static void table_row(struct qb_text *out, const char *const *cells, size_t coun
     for (size_t i = 0; i < count; i++) {
         if (i)
             qb_text_add(out, "  ");
+        struct qb_text clean = {0};
+        qb_clean_bytes(&clean, cells[i], strlen(cells[i]), QB_CLEAN_LINE);
         if (i + 1 < count)
-            qb_column(out, cells[i], columns[i]);
+            qb_column(out, clean.data ? clean.data : "", columns[i]);
         else
-            qb_text_add(out, "%s", cells[i]);
+            qb_text_add(out, "%s", clean.data ? clean.data : "");
+        qb_text_free(&clean);
     }
     qb_text_add(out, "\n");
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli.h"
 
 #define REDRAW 0.2 /* seconds */
@@ -54,7 +55,7 @@ static void draw(struct qb_progress *progress, const struct qb_run_event *event)
                 event->running_labels);
     if (!line.failed) {
         if (line.size >= width)
-            line.data[width - 1] = '\0';
+            line.data[qb_utf8_upto(line.data, width - 1)] = '\0';
         fprintf(stderr, "\r\033[K%s", line.data);
         fflush(stderr);
         progress->drawn = true;

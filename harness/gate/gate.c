@@ -126,8 +126,8 @@ static void other_machine(const struct qb_baseline *a, const struct qb_baseline 
     out[0] = '\0';
     for (size_t i = 0; i < 3 && !out[0]; i++)
         if (strcmp(facts[i][1], facts[i][2]) != 0)
-            snprintf(out, room, "other machine: %s '%.*s', the baseline's '%.*s'", facts[i][0],
-                     QB_UPTO(60, facts[i][1]), QB_UPTO(60, facts[i][2]));
+            qb_utf8_print(out, room, "other machine: %s '%.*s', the baseline's '%.*s'", facts[i][0],
+                          QB_UPTO(60, facts[i][1]), QB_UPTO(60, facts[i][2]));
     if (!out[0] && !a->cpu[0])
         snprintf(out, room, "other machine: none of the files says which processor it ran on");
 }
