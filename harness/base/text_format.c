@@ -59,7 +59,7 @@ void qb_json_string(struct qb_text *out, const char *text)
     qb_text_add(out, "\"");
 }
 
-/* A decimal number, or infinity, as qb_shortest_number and printf write them: no spreadsheet runs one. */
+/* A decimal number or percentage, or infinity, as qb_shortest_number and printf write them: no spreadsheet runs one. */
 static bool is_number(const char *text)
 {
     const char *body = text + (*text == '+' || *text == '-');
@@ -67,10 +67,11 @@ static bool is_number(const char *text)
     if (strcmp(body, "inf") == 0)
         return true;
     strtod(text, &end);
-    return end != text && !*end && text[strspn(text, "+-.0123456789eE")] == '\0';
+    return end != text && (!*end || strcmp(end, "%") == 0) && text + strspn(text, "+-.0123456789eE") == end;
 }
 
-/* Would a spreadsheet take the text for a formula? Blanks before it do not help, nor do the wide forms of the signs. */
+/* Would a spreadsheet take the text for a formula? Blanks before it do not help, nor do the wide forms of the signs; a
+ * sign alone is none. */
 static bool is_formula(const char *text)
 {
     static const char *const signs[] = {"=",           "+", "-", "@", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d",
@@ -78,7 +79,7 @@ static bool is_formula(const char *text)
     const char *start = text + strspn(text, " ");
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
         if (strncmp(start, signs[i], strlen(signs[i])) == 0)
-            return !is_number(text);
+            return start[strlen(signs[i])] && !is_number(text);
     return false;
 }
 

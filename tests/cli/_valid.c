@@ -18,12 +18,12 @@ static bool harmless(const char *cell)
 {
     char *end;
     cell += strspn(cell, " \t\r\n");
-    if (!*cell || !strchr("=+-@", *cell))
+    if (!*cell || !strchr("=+-@", *cell) || !cell[1])
         return true;
     if (strcmp(cell, "-inf") == 0 || strcmp(cell, "+inf") == 0)
         return true;
     strtod(cell, &end);
-    return end != cell && !*end && !strpbrk(cell, "xXnN");
+    return end != cell && (!*end || strcmp(end, "%") == 0) && !strpbrk(cell, "xXnN");
 }
 
 static int check_csv(const char *path, const char *text)
