@@ -92,7 +92,7 @@ void qb_worker_read(struct qb_worker *worker)
     }
 }
 
-/* The last line of what the worker printed, cleaned. */
+/* The last line of what the worker printed, cleaned. A NUL ends a line too: strchr finds the one of its list. */
 static void last_line(struct qb_worker *worker, char out[256])
 {
     size_t end = worker->tail_size;
