@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/text_format.h"
+#include "base/utf8.h"
 
 static const char *const reproduces_names[] = {"yes", "no", "not-measurable"};
 
@@ -13,17 +15,27 @@ static json_t *number_or_null(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+/* The clean text (base/utf8.h): jansson refuses what is no UTF-8, and the key would be missing. */
+static json_t *text_json(const char *text)
+{
+    struct qb_text clean = {0};
+    qb_clean_bytes(&clean, text, strlen(text), QB_CLEAN_LINES);
+    json_t *string = json_string(clean.data ? clean.data : "");
+    qb_text_free(&clean);
+    return string;
+}
+
 static json_t *control_json(const struct qb_control *k)
 {
     static const char *const relations[] = {"shown", "<", "<=", ">", ">=", "==", "!="};
     json_t *o = json_object();
     bool found = k->measured.found == QB_FOUND;
-    json_object_set_new(o, "id", json_string(k->id));
-    json_object_set_new(o, "cell", json_string(k->number.cell.text));
+    json_object_set_new(o, "id", text_json(k->id));
+    json_object_set_new(o, "cell", text_json(k->number.cell.text));
     json_object_set_new(o, "measured", found ? number_or_null(k->measured.value) : json_null());
-    json_object_set_new(o, "op", json_string(relations[k->relation]));
+    json_object_set_new(o, "op", text_json(relations[k->relation]));
     if (k->has_than) {
-        json_object_set_new(o, "than", json_string(k->than.cell.text));
+        json_object_set_new(o, "than", text_json(k->than.cell.text));
         json_object_set_new(o, "threshold", number_or_null(k->measured_than.value));
     } else if (k->relation != QB_SHOWN) {
         json_object_set_new(o, "threshold", number_or_null(k->threshold));
@@ -35,9 +47,9 @@ static json_t *control_json(const struct qb_control *k)
 static json_t *conclusion_json(const struct qb_conclusion *c)
 {
     json_t *o = json_object(), *controls = json_array();
-    json_object_set_new(o, "id", json_string(c->id));
-    json_object_set_new(o, "says", json_string(c->says));
-    json_object_set_new(o, "sentence", json_string(c->sentence.data ? c->sentence.data : ""));
+    json_object_set_new(o, "id", text_json(c->id));
+    json_object_set_new(o, "says", text_json(c->says));
+    json_object_set_new(o, "sentence", text_json(c->sentence.data ? c->sentence.data : ""));
     for (size_t i = 0; i < c->control_count; i++)
         json_array_append_new(controls, control_json(&c->controls[i]));
     json_object_set_new(o, "controls", controls);
@@ -54,17 +66,17 @@ static json_t *claim_json(const struct qb_claims_document *d, const struct qb_cl
                                     {"lines", c->lines}, {"what", c->what},         {"quote", c->quote},
                                     {"says", c->says},   {"protocol", c->protocol}, {"published", c->published}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        json_object_set_new(o, texts[i][0], json_string(texts[i][1]));
-    json_object_set_new(o, "cell", c->has_number ? json_string(c->number.cell.text) : json_null());
-    json_object_set_new(o, "expect", c->expect ? json_string(c->expect) : json_null());
-    json_object_set_new(o, "ours", found ? json_string(c->measured.text) : json_null());
+        json_object_set_new(o, texts[i][0], text_json(texts[i][1]));
+    json_object_set_new(o, "cell", c->has_number ? text_json(c->number.cell.text) : json_null());
+    json_object_set_new(o, "expect", c->expect ? text_json(c->expect) : json_null());
+    json_object_set_new(o, "ours", found ? text_json(c->measured.text) : json_null());
     json_object_set_new(o, "value", found ? number_or_null(c->measured.value) : json_null());
     json_object_set_new(o, "n", found ? json_integer((json_int_t)c->measured.n) : json_null());
-    json_object_set_new(o, "reproduces", json_string(reproduces_names[c->reproduces]));
-    json_object_set_new(o, "verdict", json_string(qb_verdict_name(c->verdict)));
-    json_object_set_new(o, "why", json_string(why.size ? why.data : ""));
+    json_object_set_new(o, "reproduces", text_json(reproduces_names[c->reproduces]));
+    json_object_set_new(o, "verdict", text_json(qb_verdict_name(c->verdict)));
+    json_object_set_new(o, "why", text_json(why.size ? why.data : ""));
     json_object_set_new(o, "carries",
-                        json_string(qb_carries_name(c->conclusion ? c->conclusion->carries : QB_CARRIES_NONE)));
+                        text_json(qb_carries_name(c->conclusion ? c->conclusion->carries : QB_CARRIES_NONE)));
     json_object_set_new(o, "conclusion", c->conclusion ? conclusion_json(c->conclusion) : json_null());
     json_object_set_new(o, "recovered", json_boolean(d->recovered));
     qb_text_free(&why);
@@ -84,22 +96,6 @@ static void print_json(const struct qb_ledger *ledger, struct qb_text *out)
         out->failed = true;
     free(text);
     json_decref(all);
-}
-
-/* RFC 4180: quoted when needed, quotes doubled. */
-static void csv_cell(struct qb_text *out, const char *text, const char *end)
-{
-    if (!strpbrk(text, ",\"\n\r")) {
-        qb_text_add(out, "%s%s", text, end);
-        return;
-    }
-    qb_text_add(out, "\"");
-    for (; *text; text++) {
-        qb_text_bytes(out, text, 1);
-        if (*text == '"')
-            qb_text_add(out, "\"");
-    }
-    qb_text_add(out, "\"%s", end);
 }
 
 static void csv_claim(const struct qb_claims_document *d, const struct qb_claim *c, struct qb_text *out)
@@ -126,8 +122,10 @@ static void csv_claim(const struct qb_claims_document *d, const struct qb_claim 
                                  why.size ? why.data : "",
                                  d->recovered ? "yes" : "no"};
     size_t count = sizeof cells / sizeof *cells;
-    for (size_t i = 0; i < count; i++)
-        csv_cell(out, cells[i], i + 1 < count ? "," : "\n");
+    for (size_t i = 0; i < count; i++) {
+        qb_csv_field(out, cells[i]);
+        qb_text_add(out, i + 1 < count ? "," : "\n");
+    }
     qb_text_free(&why);
     qb_text_free(&value);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/text.h"
+#include "base/utf8.h"
 #include "codec/variant.h"
 
 /* What a verdict looks at. */
@@ -26,8 +27,9 @@ static const struct qb_value *look_up(const struct qb_result *result, const stru
     const struct qb_cell *cell = qb_result_cell(result, at);
     if (cell->state != QB_CELL_DONE) {
         m->found = QB_FOUND_FAILED;
-        snprintf(m->why, sizeof m->why, "%s %s: %.120s", path->text,
-                 cell->state == QB_CELL_FAILED ? "failed" : "was skipped", cell->message ? cell->message : "");
+        qb_utf8_print(m->why, sizeof m->why, "%s %s: %.*s", path->text,
+                      cell->state == QB_CELL_FAILED ? "failed" : "was skipped",
+                      QB_UPTO(120, cell->message ? cell->message : ""));
         return NULL;
     }
     const struct qb_value *v = qb_result_value(result, path->model, path->variant, path->experiment, path->metric);
@@ -122,8 +124,8 @@ static bool other_model(const struct qb_claims_document *d, const struct qb_clai
         }
         if (prompt || !origin || states(origin, fact->key, fact->scalar))
             continue;
-        snprintf(note, room, "%s (%s has not %s=%s: %.100s)", seed ? "another seed" : "another model", model, fact->key,
-                 fact->scalar, origin);
+        qb_utf8_print(note, room, "%s (%s has not %s=%s: %.*s)", seed ? "another seed" : "another model", model,
+                      fact->key, fact->scalar, QB_UPTO(100, origin));
         return true;
     }
     return false;

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/utf8.h"
+#include "escape.h"
 #include "layout.h"
 
 enum { WIDTH = 100 };
@@ -58,10 +60,13 @@ static void table_row(struct qb_text *out, const char *const *cells, size_t coun
     for (size_t i = 0; i < count; i++) {
         if (i)
             qb_text_add(out, "  ");
+        struct qb_text clean = {0};
+        qb_clean_bytes(&clean, cells[i], strlen(cells[i]), QB_CLEAN_LINE);
         if (i + 1 < count)
-            qb_column(out, cells[i], columns[i]);
+            qb_column(out, clean.data ? clean.data : "", columns[i]);
         else
-            qb_text_add(out, "%s", cells[i]);
+            qb_text_add(out, "%s", clean.data ? clean.data : "");
+        qb_text_free(&clean);
     }
     qb_text_add(out, "\n");
 }
@@ -163,22 +168,20 @@ void qb_ledger_console(const struct qb_ledger *ledger, struct qb_text *out)
     qb_text_free(&totals);
 }
 
-/* A cell of a Markdown table: | and line ends would break it. */
 static void markdown_cell(struct qb_text *out, const char *text)
 {
     qb_text_add(out, " ");
-    for (; *text; text++) {
-        if (*text == '|')
-            qb_text_add(out, "\\|");
-        else
-            qb_text_bytes(out, *text == '\n' ? " " : text, 1);
-    }
+    qb_escape_markdown(out, text);
     qb_text_add(out, " |");
 }
 
 static void markdown_document(const struct qb_ledger *ledger, const struct qb_claims_document *d, struct qb_text *out)
 {
-    qb_text_add(out, "## %s\n\n`%s`\n\n", d->title, d->document);
+    qb_text_add(out, "## ");
+    qb_escape_markdown(out, d->title);
+    qb_text_add(out, "\n\n");
+    qb_escape_markdown(out, d->document);
+    qb_text_add(out, "\n\n");
     qb_text_add(out, "| place | line | what | %s | ours | verdict | carries |\n", qb_claims_column(d));
     qb_text_add(out, "|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < d->count; i++) {
@@ -196,9 +199,15 @@ static void markdown_document(const struct qb_ledger *ledger, const struct qb_cl
     for (size_t i = 0; i < d->count; i++) {
         struct qb_text why = {0};
         qb_claim_why(&d->claims[i], &why);
-        if (why.size)
-            qb_text_add(out, "- line %s, %s, %s: %s\n", d->claims[i].lines, d->claims[i].what, d->claims[i].published,
+        if (why.size) {
+            struct qb_text said = {0};
+            qb_text_add(&said, "line %s, %s, %s: %s", d->claims[i].lines, d->claims[i].what, d->claims[i].published,
                         why.data);
+            qb_text_add(out, "- ");
+            qb_escape_markdown(out, said.data ? said.data : "");
+            qb_text_add(out, "\n");
+            qb_text_free(&said);
+        }
         qb_text_free(&why);
     }
     qb_text_add(out, "\n");
@@ -212,8 +221,11 @@ void qb_ledger_markdown(const struct qb_ledger *ledger, struct qb_text *out)
     qb_text_add(out, "## What the numbers carry\n\n%s\n\n", QB_CONCLUSIONS_HEAD);
     for (size_t i = 0; i < ledger->conclusion_count; i++) {
         const struct qb_conclusion *c = &ledger->conclusions[i];
-        qb_text_add(out, "%zu. **%s**: \"%s\" %s\n", i + 1, qb_carries_name(c->carries), c->says,
-                    c->sentence.data ? c->sentence.data : "");
+        qb_text_add(out, "%zu. **%s**: \"", i + 1, qb_carries_name(c->carries));
+        qb_escape_markdown(out, c->says);
+        qb_text_add(out, "\" ");
+        qb_escape_markdown(out, c->sentence.data ? c->sentence.data : "");
+        qb_text_add(out, "\n");
     }
     qb_text_add(out, "\n");
     qb_ledger_totals(ledger, out);

@@ -9,7 +9,7 @@
 
 static void text_field(struct qb_text *out, const char *text)
 {
-    qb_escape_csv(out, text);
+    qb_csv_field(out, text);
     qb_text_add(out, ",");
 }
 
@@ -83,7 +83,7 @@ static enum qb_status write_comparisons(const struct qb_report *report, const ch
         number_field(&out, c->p);
         number_field(&out, c->adjusted);
         qb_text_add(&out, "%zu,", c->clusters);
-        qb_escape_csv(&out, c->why ? c->why : "");
+        qb_csv_field(&out, c->why ? c->why : "");
         qb_text_add(&out, "\r\n");
     }
     enum qb_status s = qb_report_save(folder, "against-the-floor.csv", &out, err);

@@ -3,23 +3,31 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/text.h"
+#include "base/utf8.h"
 
 void qb_figure_block(struct qb_figure *figure, const char *comment)
 {
-    qb_text_add(&figure->data, "%s# block %zu: %s\n", figure->blocks ? "\n\n" : "", figure->blocks, comment);
+    struct qb_text clean = {0};
+    qb_clean_bytes(&clean, comment, strlen(comment), QB_CLEAN_LINE);
+    qb_text_add(&figure->data, "%s# block %zu: %s\n", figure->blocks ? "\n\n" : "", figure->blocks,
+                clean.data ? clean.data : "");
+    qb_text_free(&clean);
     figure->blocks++;
 }
 
-/* Inside gnuplot's single quotes only ' itself is special (doubled); line ends would end the statement. */
+/* A clean text (base/utf8.h) as a string expression of gnuplot. Inside single quotes nothing is special, not even a
+ * backquote; a quote itself stands in double quotes between two parts, for gnuplot takes a doubled one at the start of
+ * a string for its end. */
 static void quoted(struct qb_text *out, const char *text)
 {
+    struct qb_text clean = {0};
+    qb_clean_bytes(&clean, text, strlen(text), QB_CLEAN_LINE);
     qb_text_add(out, "'");
-    for (; *text; text++) {
-        qb_text_bytes(out, *text == '\n' ? " " : text, 1);
-        if (*text == '\'')
-            qb_text_add(out, "'");
-    }
+    for (const char *at = clean.data ? clean.data : ""; *at; at++)
+        qb_text_add(out, *at == '\'' ? "'.\"'\".'" : "%c", *at);
     qb_text_add(out, "'");
+    out->failed = out->failed || clean.failed;
+    qb_text_free(&clean);
 }
 
 void qb_figure_text(struct qb_figure *figure, const char *name, const char *text)

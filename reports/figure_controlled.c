@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "claims.h"
 
 /* The rows' variants, from the top. */
@@ -78,8 +79,8 @@ static void describe(const struct qb_result *result, struct qb_figure *figure)
         const struct qb_value *v =
             qb_result_value(result, columns[c].model, "pattern-a", columns[c].experiment, columns[c].metric);
         if (v)
-            qb_text_add(&figure->caption, " %s: n = %llu tokens%s%.159s.", columns[c].model, (unsigned long long)v->n,
-                        v->flags & QB_FLAG_NO_INTERVAL ? ", no interval, " : ", ", v->note);
+            qb_text_add(&figure->caption, " %s: n = %llu tokens%s%.*s.", columns[c].model, (unsigned long long)v->n,
+                        v->flags & QB_FLAG_NO_INTERVAL ? ", no interval, " : ", ", QB_UPTO(159, v->note));
     }
 }
 

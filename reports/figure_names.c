@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "figure.h"
+#include "base/utf8.h"
 
 /* Line types 1, 2, 3 ... of style.gp, in this order. */
 static const struct {
@@ -74,7 +75,8 @@ static size_t number_of(struct qb_figure *figure, const char *name)
 {
     char entry[512];
     const char *at;
-    snprintf(entry, sizeof entry, "] %.400s;", name);
+    qb_utf8_print(entry, sizeof entry - 1, "] %s", name);
+    strcat(entry, ";");
     if (figure->shortened.data && (at = strstr(figure->shortened.data, entry)) != NULL) {
         size_t n = 0, ten = 1;
         for (; at > figure->shortened.data && at[-1] != '['; at--, ten *= 10)
@@ -86,12 +88,12 @@ static size_t number_of(struct qb_figure *figure, const char *name)
     return figure->shortened_count;
 }
 
-/* Width of a name's first n letters in average letters of a sans-serif font. */
+/* Width of a name's first n bytes in average letters of a sans-serif font. */
 static double width_of(const char *name, size_t n)
 {
     double width = 0;
     for (size_t i = 0; i < n; i++)
-        width += strchr("MWmw@%", name[i]) ? 1.6 : 1;
+        width += ((unsigned char)name[i] & 0xC0) == 0x80 ? 0 : strchr("MWmw@%", name[i]) ? 1.6 : 1;
     return width;
 }
 
@@ -105,7 +107,7 @@ void qb_figure_short(struct qb_figure *figure, const char *name, size_t most, ch
     }
     int tail =
         snprintf(number, sizeof number, "\xe2\x80\xa6 [%zu]", number_of(figure, name)) - 2; /* 1 letter, 3 bytes */
-    while (n > 1 && width_of(name, n) + tail > (double)most)
-        n--;
+    while (n > 1 && (n + strlen(number) >= QB_FIGURE_NAME || width_of(name, n) + tail > (double)most))
+        n = qb_utf8_upto(name, n - 1);
     snprintf(out, QB_FIGURE_NAME, "%.*s%s", (int)n, name, number);
 }

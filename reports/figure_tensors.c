@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "figure.h"
 
 enum { MODELS = 4, COLUMNS = 6, TENSORS = 1024, ROWS = 24, NAME_CHARS = 20 };
@@ -33,7 +34,7 @@ static struct row *row_of(struct map *map, const char *name, int layer)
         return NULL;
     struct row *row = &map->rows[map->count];
     *row = (struct row){.layer = layer, .order = map->count++};
-    snprintf(row->name, sizeof row->name, "%s", name);
+    qb_utf8_print(row->name, sizeof row->name, "%s", name);
     for (size_t c = 0; c < COLUMNS; c++)
         row->kl[c] = NAN;
     return row;

@@ -5,7 +5,9 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "codec/variant.h"
+#include "escape.h"
 #include "figure.h"
 #include "layout.h"
 
@@ -298,7 +300,9 @@ static const char *picture(const struct writer *w)
 
 static void add_to_page(const struct writer *w, const struct qb_drawn_figure *f, struct qb_text *page)
 {
-    qb_text_add(page, "## %s\n\n![%s](figures/%s.%s)\n\n%s\n\n", f->title, f->title, f->name, picture(w), f->caption);
+    qb_text_add(page, "## %s\n\n![%s](figures/%s.%s)\n\n", f->title, f->title, f->name, picture(w));
+    qb_escape_markdown(page, f->caption);
+    qb_text_add(page, "\n\n");
     for (size_t i = 0; w->formats[i]; i++)
         qb_text_add(page, "%s[%s](figures/%s.%s)", i ? ", " : "Files: ", w->formats[i], f->name, w->formats[i]);
     qb_text_add(page, ", [data](figures/%s.dat), [script](figures/%s.gp)\n\n", f->name, f->name);
@@ -309,10 +313,13 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
     char path[4400];
     const char *suite = qb_provenance_get(qb_result_provenance(result), "suite_name");
     struct qb_text page = {0};
+    qb_text_add(&page, "# Figures of %s", suite ? "suite " : "");
+    qb_escape_markdown(&page, suite ? suite : "a run");
+    qb_text_add(&page, "\n\nFrom ");
+    qb_escape_markdown(&page, qb_result_path(result));
     qb_text_add(&page,
-                "# Figures of %s%s\n\nFrom `%s`. Each figure's data and script lie beside it; edit "
-                "`figures/style.gp` and run `gnuplot NAME.gp` there to restyle.\n\n",
-                suite ? "suite " : "", suite ? suite : "a run", qb_result_path(result));
+                ". Each figure's data and script lie beside it; edit `figures/style.gp` and run `gnuplot NAME.gp` "
+                "there to restyle.\n\n");
     for (size_t i = 0; i < w->list->count; i++)
         add_to_page(w, &w->list->items[i], &page);
     snprintf(path, sizeof path, "%s/README.md", w->options->folder);
@@ -331,7 +338,7 @@ enum qb_status qb_figures_write(const struct qb_result *result, const struct qb_
     if (!s)
         s = parse_formats(&w, err);
     if (!s && snprintf(w.folder, sizeof w.folder, "%s/figures", options->folder) >= (int)sizeof w.folder)
-        s = qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.60s...", options->folder);
+        s = qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder));
     if (!s)
         s = qb_file_mkdirs(w.folder, err);
     if (!s)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "codec/variant.h"
 #include "report_content.h"
 #include "tool.h"
@@ -113,8 +114,8 @@ static enum qb_status compile(const char *folder, struct qb_text *said, struct q
             return err->status;
         if (code > 0) {
             const char *line = strstr(talk, "\n!"); /* LaTeX's first complaint, when it is in what was kept */
-            return qb_fail(err, QB_ERR_IO, "pdflatex failed on %s/example.tex (exit code %d): %.700s", tex, code,
-                           line ? line + 1 : talk);
+            return qb_fail(err, QB_ERR_IO, "pdflatex failed on %s/example.tex (exit code %d): %.*s", tex, code,
+                           QB_UPTO(700, line ? line + 1 : talk));
         }
     }
     qb_text_add(said, "PDF          %s/example.pdf\n", tex);
@@ -140,9 +141,10 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
 {
     struct qb_report report = {.result = result};
     struct qb_error trouble = {0};
-    enum qb_status s = strlen(options->folder) > 4000
-                           ? qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.60s...", options->folder)
-                           : qb_file_mkdirs(options->folder, err);
+    enum qb_status s =
+        strlen(options->folder) > 4000
+            ? qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder))
+            : qb_file_mkdirs(options->folder, err);
     if (!s)
         s = qb_ledger_of_run(result, options->ledger, &report.ledger, err);
     if (!s && draw(&report, options, said, &trouble) == QB_ERR_INPUT)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static const struct part {
     const char *name, *words;
@@ -71,7 +72,7 @@ static void describe(const char *metric, char out[96])
     else if (strcmp(metric, "interactions_higher") == 0)
         snprintf(out, 96, "interactions of three and more parts");
     else if (strncmp(metric, "interaction_", 12) != 0 || !pair_words(metric + 12, out))
-        snprintf(out, 96, "%.95s", metric);
+        qb_utf8_print(out, 96, "%s", metric);
 }
 
 static struct qb_attribution_row *add_row(struct qb_attribution *a, enum qb_attribution_kind kind, const char *label,

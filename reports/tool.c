@@ -34,7 +34,11 @@ static void read_all(int from, char *said, size_t room)
     }
     while (have && (said[have - 1] == '\n' || said[have - 1] == ' '))
         have--;
-    said[have] = '\0';
+    size_t begin = 0;
+    while (begin < have && ((unsigned char)said[begin] & 0xC0) == 0x80) /* the rest of a character that was dropped */
+        begin++;
+    memmove(said, said + begin, have - begin);
+    said[have - begin] = '\0';
 }
 
 enum qb_status qb_tool_start(struct qb_tool *tool, const char *folder, const char *const *argv, struct qb_error *err)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include "base/utf8.h"
 #endif
 
 static const char *const isa_names[] = {"portable", "avx2", "avx512"};
@@ -70,7 +71,7 @@ static void read_model(struct qb_cpu *cpu)
             continue;
         line[strcspn(line, "\n")] = '\0';
         colon += 1 + strspn(colon + 1, " \t");
-        snprintf(cpu->model, sizeof cpu->model, "%.63s", colon);
+        qb_clean_into(cpu->model, sizeof cpu->model, colon, strlen(colon));
         break;
     }
     fclose(file);

@@ -23,7 +23,8 @@ struct qb_error {
 };
 
 /* Sets err to (status, message) and returns status, so that `return qb_fail(err, ...)` reads well. Messages end
- * without a full stop or newline; over-long ones are cut. err may not be NULL. */
+ * without a full stop or newline; they are one clean line (base/utf8.h), over-long ones are cut between characters. err
+ * may not be NULL. */
 enum qb_status qb_fail(struct qb_error *err, enum qb_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 
 size_t qb_dtype_size(enum qb_dtype dtype)
 {
@@ -115,7 +116,7 @@ enum qb_status qb_record_text(struct qb_record *record, const char *name, const 
     if (!data)
         return err->status;
     for (size_t i = 0; i < count; i++)
-        if (!(data[i] = qb_strdup(values[i], err))) {
+        if (!(data[i] = qb_clean_copy(values[i], QB_CLEAN_LINE, err))) {
             free_array(&record->arrays[--record->count]);
             return err->status;
         }

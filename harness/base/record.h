@@ -39,7 +39,7 @@ enum qb_status qb_record_f64(struct qb_record *record, const char *name, double 
                              const char *description, struct qb_error *err);
 enum qb_status qb_record_i64(struct qb_record *record, const char *name, int64_t value, const char *unit,
                              const char *description, struct qb_error *err);
-/* A list of strings (copied). */
+/* A list of strings (copied, each as one clean line: base/utf8.h). */
 enum qb_status qb_record_text(struct qb_record *record, const char *name, const char *const *values, size_t count,
                               const char *description, struct qb_error *err);
 

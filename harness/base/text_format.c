@@ -1,9 +1,12 @@
 #include "base/text_format.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/utf8.h"
 
 void qb_shortest_number(struct qb_text *out, double value)
 {
@@ -26,28 +29,70 @@ void qb_json_number(struct qb_text *out, double value)
         qb_text_add(out, "null");
 }
 
+static void json_escape(struct qb_text *out, uint32_t point)
+{
+    if (point > 0xFFFF) { /* a surrogate pair */
+        qb_text_add(out, "\\u%04x", 0xD800 + ((point - 0x10000) >> 10));
+        point = 0xDC00 + ((point - 0x10000) & 0x3FF);
+    }
+    qb_text_add(out, "\\u%04x", point);
+}
+
 void qb_json_string(struct qb_text *out, const char *text)
 {
     qb_text_add(out, "\"");
-    for (const unsigned char *c = (const unsigned char *)(text ? text : ""); *c; c++) {
-        if (*c == '"' || *c == '\\')
-            qb_text_add(out, "\\%c", *c);
-        else if (*c < 32)
-            qb_text_add(out, "\\u%04x", *c);
+    for (size_t left = text ? strlen(text) : 0; left > 0;) {
+        uint32_t point;
+        size_t n = qb_utf8_sequence(text, left, &point);
+        if (n == 0)
+            qb_text_add(out, "\\\\x%02x", (unsigned)(unsigned char)*text);
+        else if (point == '"' || point == '\\')
+            qb_text_add(out, "\\%c", (int)point);
+        else if (!qb_utf8_shows(point))
+            json_escape(out, point);
         else
-            qb_text_bytes(out, (const char *)c, 1);
+            qb_text_bytes(out, text, n);
+        n = n ? n : 1;
+        text += n;
+        left -= n;
     }
     qb_text_add(out, "\"");
 }
 
+/* A decimal number or percentage, or infinity, as qb_shortest_number and printf write them: no spreadsheet runs one. */
+static bool is_number(const char *text)
+{
+    const char *body = text + (*text == '+' || *text == '-');
+    char *end;
+    if (strcmp(body, "inf") == 0)
+        return true;
+    strtod(text, &end);
+    return end != text && (!*end || strcmp(end, "%") == 0) && text + strspn(text, "+-.0123456789eE") == end;
+}
+
+/* Would a spreadsheet take the text for a formula? Blanks before it do not help, nor do the wide forms of the signs; a
+ * sign alone is none. */
+static bool is_formula(const char *text)
+{
+    static const char *const signs[] = {"=",           "+", "-", "@", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d",
+                                        "\xef\xbc\xa0"};
+    const char *start = text + strspn(text, " ");
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (strncmp(start, signs[i], strlen(signs[i])) == 0)
+            return start[strlen(signs[i])] && !is_number(text);
+    return false;
+}
+
 void qb_csv_field(struct qb_text *out, const char *text)
 {
-    if (!strpbrk(text, ",\"\r\n")) {
-        qb_text_add(out, "%s", text);
-        return;
-    }
-    qb_text_add(out, "\"");
-    for (; *text; text++)
-        qb_text_add(out, *text == '"' ? "\"\"" : "%c", *text);
-    qb_text_add(out, "\"");
+    struct qb_text clean = {0};
+    qb_clean_bytes(&clean, text, strlen(text), QB_CLEAN_LINE);
+    const char *field = clean.data ? clean.data : "";
+    bool formula = is_formula(field), quoted = formula || strpbrk(field, ",\"");
+    qb_text_add(out, "%s%s", quoted ? "\"" : "", formula ? "'" : "");
+    for (; *field; field++)
+        qb_text_add(out, *field == '"' ? "\"\"" : "%c", *field);
+    qb_text_add(out, "%s", quoted ? "\"" : "");
+    out->failed = out->failed || clean.failed;
+    qb_text_free(&clean);
 }

@@ -11,11 +11,14 @@ void qb_shortest_number(struct qb_text *out, double value);
 /* A number of JSON (RFC 8259): as qb_shortest_number, null when it is not finite. */
 void qb_json_number(struct qb_text *out, double value);
 
-/* A string of JSON (RFC 8259): in quotes, with quotes, backslashes and control characters escaped, other bytes as they
- * are. NULL counts as "". */
+/* A string of JSON (RFC 8259): in quotes; quotes, backslashes and characters that do not show (base/utf8.h) are
+ * escaped, so that a reader gets the same characters back; a byte that is no UTF-8 reads back as the text \xNN. NULL
+ * counts as "". */
 void qb_json_string(struct qb_text *out, const char *text);
 
-/* A field of CSV (RFC 4180): quoted when it holds a comma, a quote or a line end, its bytes as they are. */
+/* A field of CSV (RFC 4180) for a text or a number: one clean line (base/utf8.h), quoted when it holds a comma or a
+ * quote. A text that a spreadsheet would run as a formula (it begins with = + - @, and is no number) is quoted and has
+ * an apostrophe before it, which spreadsheets do not show. */
 void qb_csv_field(struct qb_text *out, const char *text);
 
 #endif

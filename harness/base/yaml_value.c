@@ -8,17 +8,18 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 enum qb_status qb_yaml_fail(const struct qb_yaml *node, struct qb_error *err, const char *format, ...)
 {
     char detail[sizeof err->message];
     va_list args;
     va_start(args, format);
-    vsnprintf(detail, sizeof detail, format, args);
+    qb_utf8_vprint(detail, sizeof detail, format, args);
     va_end(args);
     qb_fail(err, QB_ERR_INPUT, "%s", detail);
     if (node->key)
-        qb_wrap(err, "key '%.80s'", node->key);
+        qb_wrap(err, "key '%.*s'", QB_UPTO(80, node->key));
     if (node->line == 0)
         return qb_wrap(err, "%s: --set", node->file);
     return qb_wrap(err, "%s:%u", node->file, node->line);
@@ -50,7 +51,7 @@ static const char *describe(const struct qb_yaml *node, char text[96])
     if (qb_yaml_is_null(node))
         return "nothing";
     const char *quote = node->quoted ? "the text " : "";
-    snprintf(text, 96, "%s'%.60s%s'", quote, node->scalar, strlen(node->scalar) > 60 ? "..." : "");
+    snprintf(text, 96, "%s'%.*s%s'", quote, QB_UPTO(60, node->scalar), strlen(node->scalar) > 60 ? "..." : "");
     return text;
 }
 

@@ -67,6 +67,11 @@ void qb_usage_print(const struct qb_usage *usage);
 
 /* ---- messages and exit codes ---- */
 
+/* What is printed is cleaned once more (base/utf8.h, lines stay): the last line of defence between foreign text and the
+ * terminal, in qb_tell, qb_complain and qb_print. */
+
+/* "<message>" and a line end on stderr. */
+void qb_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
 int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int qb_complain_error(const struct qb_error *err);

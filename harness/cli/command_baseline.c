@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "gate_output.h"
 
 enum { OUT, FORCE, REASON, RULES };
@@ -112,7 +113,7 @@ static int accept_runs(const struct request *r, char **paths, size_t count)
     } else if (may_accept(r, baseline, rules)) {
         qb_free(baseline->reason);
         baseline->forced = r->force;
-        baseline->reason = qb_strdup(r->reason ? r->reason : "", &err);
+        baseline->reason = qb_clean_copy(r->reason, QB_CLEAN_LINE, &err);
         qb_baseline_keep_gated(baseline, rules);
         code = !baseline->reason ? qb_complain_error(&err) : print_moved(r, baseline);
         if (code == QB_EXIT_DONE)

@@ -62,7 +62,7 @@ int qb_command_generate(int argc, char **argv)
         qb_model_free(model);
         return qb_complain_error(&err);
     }
-    fprintf(stderr, "%s: %zu tensors, sha256 %s\n", output, model->tensor_count, model->sha256);
+    qb_tell("%s: %zu tensors, sha256 %s", output, model->tensor_count, model->sha256);
     qb_model_free(model);
     return QB_EXIT_DONE;
 }

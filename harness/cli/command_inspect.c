@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/cpu.h"
+#include "base/utf8.h"
 #include "cli.h"
 #include "codec/conformance.h"
 #include "codec/options.h"
@@ -36,6 +37,15 @@ struct arguments {
     enum qb_isa isa;
 };
 
+/* A text of the file as one clean line, padded to a width. */
+static void add_line(struct qb_text *out, const char *text, size_t width)
+{
+    size_t from = out->size;
+    qb_clean_bytes(out, text, strlen(text), QB_CLEAN_LINE);
+    for (size_t n = out->data ? qb_text_width(out->data + from) : width; n < width; n++)
+        qb_text_add(out, " ");
+}
+
 static enum qb_status inspect_model(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
     static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
@@ -46,11 +56,15 @@ static enum qb_status inspect_model(const struct arguments *a, struct qb_text *o
     if (qb_safetensors_open(a->path, &file, err))
         return err->status;
     for (size_t i = 0; keys[i]; i++)
-        if (qb_safetensors_meta(file, keys[i]))
-            qb_text_add(out, "%-14s %s\n", keys[i], qb_safetensors_meta(file, keys[i]));
+        if (qb_safetensors_meta(file, keys[i])) {
+            qb_text_add(out, "%-14s ", keys[i]);
+            add_line(out, qb_safetensors_meta(file, keys[i]), 0);
+            qb_text_add(out, "\n");
+        }
     for (size_t i = 0; i < qb_safetensors_count(file); i++) {
         struct qb_st_info info = qb_safetensors_info(file, i);
-        qb_text_add(out, "%-36s %-5s ", info.name, info.dtype);
+        add_line(out, info.name, 36);
+        qb_text_add(out, " %-5s ", info.dtype);
         for (size_t d = 0; d < info.rank; d++)
             qb_text_add(out, "%s%zu", d ? " x " : "", info.dims[d]);
         qb_text_add(out, "\n");
@@ -73,16 +87,20 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
     for (size_t i = 0; i < p->count; i++) {
         size_t length = strcspn(p->pairs[i].value, "\n");
         bool cut = length > 200 || p->pairs[i].value[length];
-        qb_text_add(out, "  %-24s %.*s%s\n", p->pairs[i].name, (int)(length > 200 ? 200 : length), p->pairs[i].value,
+        qb_text_add(out, "  %-24s %.*s%s\n", p->pairs[i].name,
+                    (int)(length > 200 ? qb_utf8_upto(p->pairs[i].value, 200) : length), p->pairs[i].value,
                     cut ? " ..." : "");
     }
     qb_text_add(out, "cells\n");
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
-        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s%s%s%s\n", states[cell->state],
+        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s", states[cell->state],
                     cell->model, cell->variant, cell->experiment, cell->seconds, cell->cpu_seconds,
-                    (double)cell->peak_rss / 1048576.0, cell->value_count, *cell->message ? ": " : "", cell->message,
-                    *cell->warnings ? "; warning: " : "", cell->warnings);
+                    (double)cell->peak_rss / 1048576.0, cell->value_count, *cell->message ? ": " : "");
+        add_line(out, cell->message, 0);
+        qb_text_add(out, "%s", *cell->warnings ? "; warning: " : "");
+        add_line(out, cell->warnings, 0);
+        qb_text_add(out, "\n");
     }
     qb_result_close(result);
     return QB_OK;

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "cli.h"
 #include "codec/variant.h"
 
@@ -58,8 +59,8 @@ static enum qb_status check_name(const char *name, struct qb_error *err)
     if (!length || length > NAME_MAX_LENGTH || !strchr(LETTERS, name[0]) || name[strspn(name, LETTERS "0123456789-")])
         return qb_fail(err, QB_ERR_INPUT,
                        "new-codec: expected a name of a lower-case letter, then lower-case letters, digits and '-', at "
-                       "most %d characters, found '%.60s'",
-                       NAME_MAX_LENGTH, name);
+                       "most %d characters, found '%.*s'",
+                       NAME_MAX_LENGTH, QB_UPTO(60, name));
     snprintf(relative, sizeof relative, "variants/%s.yaml", name);
     if (qb_data_path(relative, path, &ignored) == QB_OK)
         return qb_fail(err, QB_ERR_INPUT, "new-codec: '%s' is the name of a shipped variant (qinsbench list variants)",
@@ -172,7 +173,7 @@ static enum qb_status file_path(const struct words *words, const char *folder, s
     struct qb_text to = {0};
     if (!fill(words, "the list of files", files[i].to, &to, err) &&
         snprintf(path, PATH_MAX, "%s/%s", folder, to.data) >= PATH_MAX)
-        qb_fail(err, QB_ERR_INPUT, "%.100s...: path too long", folder);
+        qb_fail(err, QB_ERR_INPUT, "%.*s...: path too long", QB_UPTO(100, folder));
     qb_text_free(&to);
     return err->status;
 }
@@ -206,7 +207,7 @@ static enum qb_status write_folder(const struct words *words, const char *folder
     char temp[PATH_MAX - 64], tests[PATH_MAX];
     struct stat info;
     if (snprintf(temp, sizeof temp, "%s.%ld.tmp", folder, (long)getpid()) >= (int)sizeof temp)
-        return qb_fail(err, QB_ERR_INPUT, "%.100s...: path too long", folder);
+        return qb_fail(err, QB_ERR_INPUT, "%.*s...: path too long", QB_UPTO(100, folder));
     if (lstat(folder, &info) == 0)
         return qb_fail(err, QB_ERR_INPUT, "%s: is there already; expected a folder that is yet to be made", folder);
     if (mkdir(temp, 0777) != 0)
@@ -242,8 +243,8 @@ static int write_codec(const char *name, const char *out)
     if (write_folder(&words, folder, &err))
         return qb_complain_error(&err);
     if (!words.codec_h[0])
-        fprintf(stderr, "note: codec.h was not found: give its folder with make CODEC_H=FOLDER\n");
-    fprintf(stderr, "%s: a codec that builds and passes its tests; next: make -C %s test\n", folder, folder);
+        qb_tell("note: codec.h was not found: give its folder with make CODEC_H=FOLDER");
+    qb_tell("%s: a codec that builds and passes its tests; next: make -C %s test", folder, folder);
     return QB_EXIT_DONE;
 }
 

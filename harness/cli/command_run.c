@@ -111,13 +111,13 @@ static void command_line(int argc, char **argv, struct qb_text *out)
 
 static int tell(const struct qb_run_summary *summary, const char *output, bool quiet)
 {
+    char taken[64] = "";
+    if (summary->taken)
+        snprintf(taken, sizeof taken, " (%zu from an earlier run)", summary->taken);
     if (!quiet || summary->failed)
-        fprintf(stderr, "%zu of %zu cells done%s", summary->done, summary->total, summary->taken ? " (" : "");
-    if (summary->taken && (!quiet || summary->failed))
-        fprintf(stderr, "%zu from an earlier run)", summary->taken);
-    if (!quiet || summary->failed)
-        fprintf(stderr, ", %zu failed, %zu skipped%s; %.1f s; %s\n", summary->failed, summary->skipped,
-                summary->interrupted ? ", interrupted (--resume goes on)" : "", summary->seconds, output);
+        qb_tell("%zu of %zu cells done%s, %zu failed, %zu skipped%s; %.1f s; %s", summary->done, summary->total, taken,
+                summary->failed, summary->skipped, summary->interrupted ? ", interrupted (--resume goes on)" : "",
+                summary->seconds, output);
     return summary->interrupted ? QB_EXIT_INTERRUPTED : summary->failed ? QB_EXIT_CELLS : QB_EXIT_DONE;
 }
 

@@ -7,17 +7,38 @@
 
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "cli.h"
 #include "codec/variant.h"
+
+/* Without memory the text goes out unclean rather than not at all. */
+static void tell(const char *before, const char *format, va_list args)
+{
+    struct qb_text clean = {0};
+    char *said = NULL;
+    int size = vasprintf(&said, format, args);
+    qb_text_bytes(&clean, before, strlen(before));
+    if (size >= 0)
+        qb_clean_bytes(&clean, said, (size_t)size, QB_CLEAN_LINES);
+    fprintf(stderr, "%s\n", size < 0 ? format : clean.failed ? said : clean.data);
+    free(size < 0 ? NULL : said);
+    qb_text_free(&clean);
+}
+
+void qb_tell(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    tell("", format, args);
+    va_end(args);
+}
 
 int qb_complain(const char *format, ...)
 {
     va_list args;
-    fputs("qinsbench: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    tell("qinsbench: ", format, args);
     va_end(args);
-    fputc('\n', stderr);
     return QB_EXIT_INPUT;
 }
 
@@ -28,11 +49,15 @@ int qb_complain_error(const struct qb_error *err)
 
 int qb_print(const struct qb_text *text)
 {
-    if (text->failed)
-        return qb_complain("no memory for the output");
-    if ((text->size && fwrite(text->data, 1, text->size, stdout) != text->size) || fflush(stdout))
-        return qb_complain("cannot write to stdout: %s", strerror(errno));
-    return QB_EXIT_DONE;
+    struct qb_text clean = {0};
+    int code = QB_EXIT_DONE;
+    qb_clean_bytes(&clean, text->data ? text->data : "", text->size, QB_CLEAN_LINES);
+    if (text->failed || clean.failed)
+        code = qb_complain("no memory for the output");
+    else if ((clean.size && fwrite(clean.data, 1, clean.size, stdout) != clean.size) || fflush(stdout))
+        code = qb_complain("cannot write to stdout: %s", strerror(errno));
+    qb_text_free(&clean);
+    return code;
 }
 
 void qb_usage_print(const struct qb_usage *usage)

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text_format.h"
+#include "base/utf8.h"
 #include "cli.h"
 
 size_t qb_columns(int fd)
@@ -99,7 +100,7 @@ void qb_listing_add(struct qb_listing *listing, const char *const *values)
         listing->room = room;
     }
     for (size_t c = 0; c < n; c++)
-        listing->values[listing->rows * n + c] = qb_strdup(values[c] ? values[c] : "", &ignored);
+        listing->values[listing->rows * n + c] = qb_clean_copy(values[c], QB_CLEAN_LINE, &ignored);
     listing->rows++;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "cli.h"
 
 #define REDRAW 0.2 /* seconds */
@@ -54,7 +55,7 @@ static void draw(struct qb_progress *progress, const struct qb_run_event *event)
                 event->running_labels);
     if (!line.failed) {
         if (line.size >= width)
-            line.data[width - 1] = '\0';
+            line.data[qb_utf8_upto(line.data, width - 1)] = '\0';
         fprintf(stderr, "\r\033[K%s", line.data);
         fflush(stderr);
         progress->drawn = true;
@@ -71,10 +72,10 @@ static void finished(struct qb_progress *progress, const struct qb_run_event *ev
         return;
     erase(progress);
     if (event->state == QB_CELL_DONE)
-        fprintf(stderr, "[%*zu/%zu] %-7s %s  %.2f s\n", 3, event->done, event->total, states[event->state],
-                event->label, event->seconds);
+        qb_tell("[%*zu/%zu] %-7s %s  %.2f s", 3, event->done, event->total, states[event->state], event->label,
+                event->seconds);
     else
-        fprintf(stderr, "[%*zu/%zu] %-7s %s: %s\n", 3, event->done, event->total, states[event->state], event->label,
+        qb_tell("[%*zu/%zu] %-7s %s: %s", 3, event->done, event->total, states[event->state], event->label,
                 event->text);
 }
 
@@ -84,12 +85,12 @@ void qb_progress_event(void *context, const struct qb_run_event *event)
     switch (event->kind) {
     case QB_RUN_WARNING:
         erase(progress);
-        fprintf(stderr, "warning: %s\n", event->text);
+        qb_tell("warning: %s", event->text);
         break;
     case QB_RUN_NOTE:
         erase(progress);
         if (!progress->quiet)
-            fprintf(stderr, "note: %s\n", event->text);
+            qb_tell("note: %s", event->text);
         break;
     case QB_RUN_FINISHED:
         finished(progress, event);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "codec/registry.h"
 
 const char *qb_codec_status_name(int status)
@@ -19,13 +20,11 @@ void qb_codec_error_clear(struct qb_codec_error *error)
     error->index = SIZE_MAX;
 }
 
-/* A plugin's message is cut at the end of its field, and what would break a line of output is replaced. */
-void qb_codec_error_sanitise(struct qb_codec_error *error)
+void qb_codec_error_clean(struct qb_codec_error *error)
 {
-    error->message[sizeof error->message - 1] = '\0';
-    for (char *at = error->message; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?';
+    char message[sizeof error->message];
+    memcpy(message, error->message, sizeof message);
+    qb_clean_into(error->message, sizeof error->message, message, sizeof message);
 }
 
 /* Sixteen values a step: a constant inner loop is what compilers vectorise at -O2. Adding one to an exponent of all
@@ -55,7 +54,7 @@ static enum qb_status refused(const struct qb_format *format, const char *what, 
 {
     static const enum qb_status as[] = {QB_OK, QB_ERR_INPUT, QB_ERR_INPUT, QB_ERR_CODEC, QB_ERR_INPUT};
     const char *id = format->plugin->codec->id, *name = qb_codec_status_name(status);
-    qb_codec_error_sanitise(error);
+    qb_codec_error_clean(error);
     if (!name)
         return qb_fail(err, QB_ERR_CODEC, "codec '%s': %s of %zu x %zu returned the unknown status %d (%s)", id, what,
                        rows, cols, status, format->plugin->path);

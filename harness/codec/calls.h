@@ -10,8 +10,8 @@ const char *qb_codec_status_name(int status);
 
 /* An error as the host hands it in: empty message, index SIZE_MAX. */
 void qb_codec_error_clear(struct qb_codec_error *error);
-/* Makes a message that a plugin left safe to print: ended, without control characters. */
-void qb_codec_error_sanitise(struct qb_codec_error *error);
+/* Makes the message that a plugin left a clean line (base/utf8.h), whether or not it ended it. */
+void qb_codec_error_clean(struct qb_codec_error *error);
 
 /* Index of the first NaN or Inf of x[n]; n when there is none. */
 size_t qb_first_nonfinite(const float *x, size_t n);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "codec/calls.h"
 
 const struct qb_shape qb_shapes[] = {{1, 1}, {1, 19}, {23, 1}, {3, 37}, {5, 64}, {64, 256}, {1, 100003}, {0, 0}};
@@ -13,7 +14,7 @@ enum qb_verdict qb_reject(struct qb_check_case *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(c->message, sizeof c->message, format, args);
+    qb_utf8_vprint(c->message, sizeof c->message, format, args);
     va_end(args);
     return QB_VERDICT_FAIL;
 }
@@ -53,7 +54,7 @@ static int answer(struct qb_check_case *c, const char *function, int status, str
         qb_reject(c, "%s returned %s without a message", function, qb_codec_status_name(status));
         return -1;
     }
-    qb_codec_error_sanitise(error);
+    qb_codec_error_clean(error);
     return status;
 }
 
@@ -116,8 +117,8 @@ bool qb_encode_case(struct qb_check_case *c, struct qb_shape shape, const struct
         return false;
     }
     if (status > 0)
-        qb_reject(c, "encode of %zu x %zu was refused (%s: %.200s)", shape.rows, shape.cols,
-                  qb_codec_status_name(status), error.message);
+        qb_reject(c, "encode of %zu x %zu was refused (%s: %.*s)", shape.rows, shape.cols, qb_codec_status_name(status),
+                  QB_UPTO(200, error.message));
     return false;
 }
 
@@ -131,8 +132,8 @@ bool qb_read_case(struct qb_check_case *c, enum qb_reader reader, struct qb_shap
     memcpy(copy.data, bytes->data, bytes->size);
     int status = qb_call_read(c, reader, shape, bytes->data, bytes->size, 0, shape.rows, qb_floats(values), &error);
     if (status > 0)
-        qb_reject(c, "%s of %zu x %zu was refused (%s: %.200s)", reader_names[reader], shape.rows, shape.cols,
-                  qb_codec_status_name(status), error.message);
+        qb_reject(c, "%s of %zu x %zu was refused (%s: %.*s)", reader_names[reader], shape.rows, shape.cols,
+                  qb_codec_status_name(status), QB_UPTO(200, error.message));
     if (status != QB_CODEC_OK || !untouched(c, reader_names[reader], shape, bytes, copy.data, values))
         return false;
     size_t bad = qb_first_nonfinite(qb_floats(values), n);

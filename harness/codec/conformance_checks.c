@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "codec/calls.h"
 #include "codec/conformance_call.h"
 #include "codec/conformance_values.h"
@@ -23,8 +24,8 @@ static enum qb_verdict check_sizes(struct qb_check_case *c)
         int status = qb_call_size(c, *s, &bytes, &error);
         if (status != QB_CODEC_OK)
             return status < 0 ? QB_VERDICT_FAIL
-                              : qb_reject(c, "encoded_size of %zu x %zu was refused (%s: %.200s)", s->rows, s->cols,
-                                          qb_codec_status_name(status), error.message);
+                              : qb_reject(c, "encoded_size of %zu x %zu was refused (%s: %.*s)", s->rows, s->cols,
+                                          qb_codec_status_name(status), QB_UPTO(200, error.message));
         if (bytes == 0 || qb_call_size(c, *s, &again, &error) != QB_CODEC_OK || again != bytes)
             return qb_reject(c, "encoded_size of %zu x %zu is 0 or changes", s->rows, s->cols);
     }
@@ -95,7 +96,7 @@ static enum qb_verdict check_large_buffers(struct qb_check_case *c)
         int status = qb_call_encode(c, *s, qb_floats(&x), more.data, more.size, &error);
         if (status != QB_CODEC_OK)
             return status < 0 ? QB_VERDICT_FAIL
-                              : qb_reject(c, "encode refused a larger buffer (%.200s)", error.message);
+                              : qb_reject(c, "encode refused a larger buffer (%.*s)", QB_UPTO(200, error.message));
         for (size_t i = bytes.size; i < more.size; i++)
             if (more.data[i] != 0x5a)
                 return qb_reject(c, "encode of %zu x %zu wrote behind the encoded bytes (byte %zu of %zu)", s->rows,
@@ -194,8 +195,8 @@ static bool range_equals(struct qb_check_case *c, enum qb_reader reader, struct 
     if (status == QB_CODEC_OK && memcmp(part.data, whole->data + row * line, part.size) == 0)
         return true;
     if (status != QB_CODEC_OK)
-        qb_reject(c, "rows [%zu, %zu) of %zu x %zu were refused (%.200s)", row, row + count, shape.rows, shape.cols,
-                  error.message);
+        qb_reject(c, "rows [%zu, %zu) of %zu x %zu were refused (%.*s)", row, row + count, shape.rows, shape.cols,
+                  QB_UPTO(200, error.message));
     else
         qb_reject(c, "rows [%zu, %zu) of %zu x %zu differ from the same rows of the whole", row, row + count,
                   shape.rows, shape.cols);

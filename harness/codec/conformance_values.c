@@ -8,6 +8,7 @@
 
 #include "codec/calls.h"
 #include "codec/conformance_call.h"
+#include "base/utf8.h"
 
 static const struct qb_shape standard = {64, 256};
 
@@ -43,13 +44,14 @@ enum qb_verdict qb_check_edge_values(struct qb_check_case *c)
             continue;
         if (status != QB_CODEC_OK)
             return status < 0 ? QB_VERDICT_FAIL
-                              : qb_reject(c, "a matrix of %g and %g was refused with %s, index %zu (%.150s)",
+                              : qb_reject(c, "a matrix of %g and %g was refused with %s, index %zu (%.*s)",
                                           (double)pairs[k][0], (double)pairs[k][1], qb_codec_status_name(status),
-                                          error.index, error.message);
+                                          error.index, QB_UPTO(150, error.message));
         if (!qb_read_case(c, QB_READ_DECODE, shape, &bytes, QB_GUARD_BEFORE, &values)) {
             char why[QB_CHECK_MESSAGE];
             memcpy(why, c->message, sizeof why);
-            return qb_reject(c, "a matrix of %g and %g: %.300s", (double)pairs[k][0], (double)pairs[k][1], why);
+            return qb_reject(c, "a matrix of %g and %g: %.*s", (double)pairs[k][0], (double)pairs[k][1],
+                             QB_UPTO(300, why));
         }
     }
     return QB_VERDICT_PASS;
@@ -185,7 +187,7 @@ static enum qb_verdict product_answer(struct qb_check_case *c, const char *funct
 {
     char why[200];
     if (status != QB_CODEC_OK)
-        return qb_reject(c, "%s was refused (status %d: %.200s)", function, status, error->message);
+        return qb_reject(c, "%s was refused (status %d: %.*s)", function, status, QB_UPTO(200, error->message));
     return qb_guard_intact(y, why, sizeof why) ? QB_VERDICT_PASS : qb_reject(c, "%s %s", function, why);
 }
 
@@ -205,7 +207,7 @@ enum qb_verdict qb_check_gemv(struct qb_check_case *c)
             qb_codec_error_clear(&error);
             int status = c->codec->gemv(&c->config, s->rows, s->cols, bytes.data, bytes.size, row, count, qb_floats(&x),
                                         qb_floats(&y), &error);
-            qb_codec_error_sanitise(&error);
+            qb_codec_error_clean(&error);
             if (product_answer(c, "gemv", status, &error, &y) != QB_VERDICT_PASS)
                 return QB_VERDICT_FAIL;
             for (size_t r = 0; r < count; r++)
@@ -232,7 +234,7 @@ enum qb_verdict qb_check_gemm_tile(struct qb_check_case *c)
         qb_codec_error_clear(&error);
         int status = c->codec->gemm_tile(&c->config, s->rows, s->cols, bytes.data, bytes.size, row, count,
                                          qb_floats(&x), N, qb_floats(&y), ldy, &error);
-        qb_codec_error_sanitise(&error);
+        qb_codec_error_clean(&error);
         if (product_answer(c, "gemm_tile", status, &error, &y) != QB_VERDICT_PASS)
             return QB_VERDICT_FAIL;
         for (size_t k = 0; k < N; k++)

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "codec/registry.h"
+#include "base/utf8.h"
 
 /* The index of text in a list "a|b|c"; -1: not there. */
 static int choice_index(const char *choices, const char *text)
@@ -229,7 +230,7 @@ enum qb_status qb_options_check(const struct qb_codec_option *options, struct qb
         return qb_fail(err, QB_ERR_CODEC, "the option list has more than %d entries or no end", QB_OPTIONS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (check_option(&options[i], err) != QB_OK)
-            return qb_wrap(err, "option '%.40s'", options[i].name);
+            return qb_wrap(err, "option '%.*s'", QB_UPTO(40, options[i].name));
         for (size_t j = 0; j < i; j++)
             if (strcmp(options[i].name, options[j].name) == 0)
                 return qb_fail(err, QB_ERR_CODEC, "option '%s' is listed twice", options[i].name);

@@ -14,11 +14,16 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "codec/options.h"
 
 struct loaded {
     struct qb_plugin plugin;
     void *handle;
+    struct qb_codec codec; /* the plugin's, with `options` and the clean `texts` in it */
+    struct qb_codec_option options[QB_OPTIONS_MAX + 1];
+    char *texts[2 + 3 * QB_OPTIONS_MAX]; /* owned */
+    size_t text_count;
 };
 
 struct qb_registry {
@@ -40,7 +45,8 @@ static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error 
                        "with this program's codec.h",
                        codec->struct_size, sizeof *codec, QB_CODEC_ABI_VERSION);
     if (!codec->id || !*codec->id || codec->id[strspn(codec->id, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-        return qb_fail(err, QB_ERR_CODEC, "its id '%.40s' is not [a-z0-9-]+", codec->id ? codec->id : "(null)");
+        return qb_fail(err, QB_ERR_CODEC, "its id '%.*s' is not [a-z0-9-]+",
+                       QB_UPTO(40, codec->id ? codec->id : "(null)"));
     if (!codec->version || !*codec->version || !codec->summary || !*codec->summary || strchr(codec->summary, '\n'))
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' needs a version and a summary of one line", codec->id);
     if (codec->flags & ~(uint32_t)(QB_CODEC_LOSSLESS | QB_CODEC_KEEPS_ZERO))
@@ -59,6 +65,35 @@ static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error 
     if (qb_options_check(codec->options, err) != QB_OK)
         return qb_wrap(err, "codec '%s'", codec->id);
     return QB_OK;
+}
+
+static const char *clean(struct loaded *loaded, const char *text, struct qb_error *err)
+{
+    return text && err->status == QB_OK
+               ? (loaded->texts[loaded->text_count++] = qb_clean_copy(text, QB_CLEAN_LINE, err))
+               : NULL;
+}
+
+/* Hands out the codec with its texts cleaned, in a copy of our own: what a plugin says of itself is foreign text. Its
+ * id and the names of its options are ASCII already. Cleaning may make two choices equal: the list is checked again. */
+static enum qb_status adopt(struct loaded *loaded, const struct qb_codec *codec, struct qb_error *err)
+{
+    size_t count = qb_options_count(codec->options);
+    loaded->codec = *codec;
+    loaded->codec.version = clean(loaded, codec->version, err);
+    loaded->codec.summary = clean(loaded, codec->summary, err);
+    for (size_t i = 0; i < count; i++) {
+        struct qb_codec_option *option = &loaded->options[i];
+        *option = codec->options[i];
+        option->default_value = clean(loaded, option->default_value, err);
+        option->choices = clean(loaded, option->choices, err);
+        option->help = clean(loaded, option->help, err);
+    }
+    loaded->codec.options = codec->options ? loaded->options : NULL;
+    loaded->plugin.codec = &loaded->codec;
+    if (err->status == QB_OK && qb_options_check(loaded->codec.options, err) != QB_OK)
+        qb_wrap(err, "codec '%s'", codec->id);
+    return err->status;
 }
 
 /* Opens one shared object; the caller owns *loaded. */
@@ -83,10 +118,12 @@ static enum qb_status load(const char *path, struct loaded **loaded, struct qb_e
                        QB_CODEC_ENTRY_NAME);
     qb_codec_entry_fn entry;
     memcpy(&entry, &symbol, sizeof entry); /* ISO C has no cast from an object's to a function's address */
-    new->plugin.codec = entry();
-    if (!new->plugin.codec)
+    const struct qb_codec *codec = entry();
+    if (!codec)
         return qb_fail(err, QB_ERR_CODEC, "%s: %s() returned NULL", path, QB_CODEC_ENTRY_NAME);
-    return check_codec(new->plugin.codec, err) == QB_OK ? QB_OK : qb_wrap(err, "%s", path);
+    if (check_codec(codec, err) != QB_OK || adopt(new, codec, err) != QB_OK)
+        return qb_wrap(err, "%s", path);
+    return QB_OK;
 }
 
 static void unload(struct loaded *loaded)
@@ -95,6 +132,8 @@ static void unload(struct loaded *loaded)
         return;
     if (loaded->handle)
         dlclose(loaded->handle);
+    for (size_t i = 0; i < loaded->text_count; i++)
+        qb_free(loaded->texts[i]);
     qb_free((void *)(uintptr_t)loaded->plugin.path);
     qb_free(loaded);
 }

@@ -11,10 +11,10 @@
 
 struct qb_registry;
 
-struct qb_plugin { /* one loaded codec; lives as long as its registry */
-    const struct qb_codec *codec;
-    const char *path;         /* of the shared object */
-    char sha256[QB_HASH_HEX]; /* of the shared object */
+struct qb_plugin {                /* one loaded codec; lives as long as its registry */
+    const struct qb_codec *codec; /* the host's copy: version, summary and options are clean text (base/utf8.h) */
+    const char *path;             /* of the shared object */
+    char sha256[QB_HASH_HEX];     /* of the shared object */
 };
 
 /* Loads every *.so of the folders (NULL-terminated; a missing folder is skipped), then every plugin of `extra`

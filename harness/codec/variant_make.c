@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "codec/variant_parts.h"
 
 static void print_format(const char *label, const struct qb_format *format, struct qb_text *out)
@@ -77,7 +78,8 @@ enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, cons
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err)
 {
     if (!name_fits(name))
-        return qb_yaml_fail(map, err, "'%.64s' is no name for a variant, expected [a-z0-9-_.], at most 64", name);
+        return qb_yaml_fail(map, err, "'%.*s' is no name for a variant, expected [a-z0-9-_.], at most 64",
+                            QB_UPTO(64, name));
     struct variant_bases bases = {0};
     const struct qb_yaml *whole, *summary;
     const char *text = "";
@@ -92,7 +94,7 @@ enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, cons
     summary = qb_yaml_get(whole, "summary");
     if (summary && qb_yaml_text(summary, &text, err) != QB_OK)
         goto out;
-    v->summary = qb_strdup(text, err);
+    v->summary = qb_clean_copy(text, QB_CLEAN_LINE, err);
     if (v->summary && variant_fill(whole, registry, isa, v, err) == QB_OK)
         print_canonical(v, err);
 out:
@@ -130,7 +132,7 @@ static enum qb_status unknown_variant(const char *name, struct qb_error *err)
     if (qb_variant_names(&names, err) != QB_OK)
         return err->status;
     const char *near = qb_nearest(name, (const char *const *)names);
-    qb_fail(err, QB_ERR_INPUT, "no variant '%.64s'%s%s%s", name,
+    qb_fail(err, QB_ERR_INPUT, "no variant '%.*s'%s%s%s", QB_UPTO(64, name),
             near ? ", did you mean '" : ", `qinsbench list variants` shows them", near ? near : "", near ? "'?" : "");
     for (size_t i = 0; names[i]; i++)
         qb_free(names[i]);
@@ -172,8 +174,8 @@ static const char *resolve_qins(const char *name, struct qb_error *err)
         return "pattern-a";
     if (strcmp(flag, "0") == 0)
         return "legacy";
-    qb_fail(err, QB_ERR_INPUT, "QINS_CODEC_AT_REST is '%.32s', expected 1 (pattern-a, the default) or 0 (legacy)",
-            flag);
+    qb_fail(err, QB_ERR_INPUT, "QINS_CODEC_AT_REST is '%.*s', expected 1 (pattern-a, the default) or 0 (legacy)",
+            QB_UPTO(32, flag));
     return NULL;
 }
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gate/gate.h"
 #include "gate/json_write.h"
+#include "base/utf8.h"
 
 static bool gated(const struct qb_gate_rules *rules, const struct qb_baseline_cell *cell, const char *metric)
 {
@@ -62,8 +63,8 @@ static size_t moved_text(const struct qb_baseline_cell *cell, const char *what, 
 {
     if (strcmp(from, to) == 0)
         return 0;
-    qb_text_add(out, "%s/%s/%s: %s: %.100s -> %.100s\n", cell->model, cell->variant, cell->experiment, what,
-                from[0] ? from : "(not recorded)", to[0] ? to : "(not recorded)");
+    qb_text_add(out, "%s/%s/%s: %s: %.*s -> %.*s\n", cell->model, cell->variant, cell->experiment, what,
+                QB_UPTO(100, from[0] ? from : "(not recorded)"), QB_UPTO(100, to[0] ? to : "(not recorded)"));
     return 1;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static void note(struct qb_compare_row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void note(struct qb_compare_row *row, const char *format, ...)
@@ -15,7 +16,7 @@ static void note(struct qb_compare_row *row, const char *format, ...)
     if (used && used + 3 < sizeof row->note)
         used += (size_t)snprintf(row->note + used, sizeof row->note - used, "; ");
     va_start(args, format);
-    vsnprintf(row->note + used, sizeof row->note - used, format, args);
+    qb_utf8_vprint(row->note + used, sizeof row->note - used, format, args);
     va_end(args);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "gate/gate_parts.h"
 
 const char *qb_gate_verdict_name(enum qb_gate_verdict verdict)
@@ -125,8 +126,8 @@ static void other_machine(const struct qb_baseline *a, const struct qb_baseline 
     out[0] = '\0';
     for (size_t i = 0; i < 3 && !out[0]; i++)
         if (strcmp(facts[i][1], facts[i][2]) != 0)
-            snprintf(out, room, "other machine: %s '%.60s', the baseline's '%.60s'", facts[i][0], facts[i][1],
-                     facts[i][2]);
+            qb_utf8_print(out, room, "other machine: %s '%.*s', the baseline's '%.*s'", facts[i][0],
+                          QB_UPTO(60, facts[i][1]), QB_UPTO(60, facts[i][2]));
     if (!out[0] && !a->cpu[0])
         snprintf(out, room, "other machine: none of the files says which processor it ran on");
 }
@@ -220,9 +221,9 @@ enum qb_status qb_gate_run(const struct qb_baseline *result, const struct qb_bas
         struct qb_gate_row *row = add_row(made, NULL, "baseline", err);
         if (row)
             qb_gate_decide(row, QB_GATE_FAIL,
-                           "%.200s was edited: its digest is not that of its content; "
+                           "%.*s was edited: its digest is not that of its content; "
                            "`baseline accept` writes baselines",
-                           baseline->path);
+                           QB_UPTO(200, baseline->path));
     } else if (!all_rows(made, result, baseline, options, err)) {
         test_family(made, err);
     }

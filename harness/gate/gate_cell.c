@@ -1,6 +1,7 @@
 /* What a gate asks of a whole cell before it looks at metrics: is it there, did it run, is it the same measurement? */
 #include <string.h>
 #include "gate/gate_parts.h"
+#include "base/utf8.h"
 
 static bool contaminated(const struct qb_baseline_cell *cell)
 {
@@ -13,7 +14,7 @@ static bool contaminated(const struct qb_baseline_cell *cell)
 
 static bool fail(struct qb_gate_row *row, const char *what, const char *then, const char *now)
 {
-    qb_gate_decide(row, QB_GATE_FAIL, "%s changed: '%.100s' -> '%.100s'", what, then, now);
+    qb_gate_decide(row, QB_GATE_FAIL, "%s changed: '%.*s' -> '%.*s'", what, QB_UPTO(100, then), QB_UPTO(100, now));
     return false;
 }
 
@@ -48,8 +49,9 @@ static bool same_codecs(const struct qb_baseline_cell *then, const struct qb_bas
         for (size_t k = 0; k < now->codec_count; k++)
             if (strcmp(then->codecs[i].id, now->codecs[k].id) == 0 &&
                 strcmp(then->codecs[i].version, now->codecs[k].version) != 0) {
-                qb_gate_decide(row, QB_GATE_FAIL, "codec %s changed its version, %.40s -> %.40s: accept a new baseline",
-                               then->codecs[i].id, then->codecs[i].version, now->codecs[k].version);
+                qb_gate_decide(row, QB_GATE_FAIL, "codec %s changed its version, %.*s -> %.*s: accept a new baseline",
+                               then->codecs[i].id, QB_UPTO(40, then->codecs[i].version),
+                               QB_UPTO(40, now->codecs[k].version));
                 return false;
             }
     return true;
@@ -117,9 +119,9 @@ void qb_gate_tensor_row(const struct qb_gate_pair *pair, struct qb_gate_row *row
     row->value = (double)(now->tensor_count - differ);
     if (differ)
         qb_gate_decide(row, QB_GATE_FAIL,
-                       "encoded bytes changed under the same codec version: %zu of %zu tensors, first %.100s (%.12s -> "
+                       "encoded bytes changed under the same codec version: %zu of %zu tensors, first %.*s (%.12s -> "
                        "%.12s)",
-                       differ, then->tensor_count, now->tensors[first].name, then->tensors[first].sha256,
+                       differ, then->tensor_count, QB_UPTO(100, now->tensors[first].name), then->tensors[first].sha256,
                        now->tensors[first].sha256);
     else
         qb_gate_decide(row, QB_GATE_PASS, "the same bytes in %zu tensors", then->tensor_count);

@@ -6,13 +6,14 @@
 #include <string.h>
 #include "base/mem.h"
 #include "gate/gate_parts.h"
+#include "base/utf8.h"
 
 void qb_gate_decide(struct qb_gate_row *row, enum qb_gate_verdict verdict, const char *format, ...)
 {
     va_list args;
     row->verdict = verdict;
     va_start(args, format);
-    vsnprintf(row->reason, sizeof row->reason, format, args);
+    qb_utf8_vprint(row->reason, sizeof row->reason, format, args);
     va_end(args);
 }
 

@@ -1,8 +1,8 @@
 /* A gate as JUnit XML and as Markdown. */
 #include <math.h>
 #include <string.h>
+#include "base/escape.h"
 #include "gate/gate.h"
-#include "gate/json_write.h"
 
 static void number(struct qb_text *out, double value)
 {
@@ -51,7 +51,7 @@ static void message(const struct qb_gate_row *row, struct qb_text *out)
 static void attribute(struct qb_text *out, const char *name, const char *value)
 {
     qb_text_add(out, " %s=\"", name);
-    qb_gate_xml(out, value);
+    qb_escape_html(out, value);
     qb_text_add(out, "\"");
 }
 
@@ -74,7 +74,7 @@ static void testcase(const struct qb_gate_row *row, struct qb_text *out)
         qb_text_add(out, "/>");
     } else {
         qb_text_add(out, "<%s>%s: ", tag, qb_gate_verdict_name(row->verdict));
-        qb_gate_xml(out, said.data ? said.data : "");
+        qb_escape_html(out, said.data ? said.data : "");
         qb_text_add(out, "</%s>", tag);
     }
     qb_text_add(out, "</testcase>\n");
@@ -124,7 +124,7 @@ static void markdown_row(const struct qb_gate_row *row, struct qb_text *out)
     const char *cells[] = {qb_gate_verdict_name(row->verdict), row->model, row->variant, row->experiment, row->metric};
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
         qb_text_add(out, "| ");
-        qb_gate_markdown(out, cells[i]);
+        qb_escape_markdown(out, cells[i]);
         qb_text_add(out, " ");
     }
     double numbers[] = {row->baseline, row->value, row->worse};
@@ -142,9 +142,9 @@ static void markdown_row(const struct qb_gate_row *row, struct qb_text *out)
     qb_text_add(out, " | ");
     number(out, row->detectable);
     qb_text_add(out, " | ");
-    qb_gate_markdown(out, row->worse_unit);
+    qb_escape_markdown(out, row->worse_unit);
     qb_text_add(out, " | ");
-    qb_gate_markdown(out, row->reason);
+    qb_escape_markdown(out, row->reason);
     qb_text_add(out, " |\n");
 }
 

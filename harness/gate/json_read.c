@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "gate/baseline_words.h"
 #include "store/store.h"
 
@@ -16,7 +17,7 @@ enum qb_status qb_json_wrong(const struct qb_json_place *at, const char *format,
     char what[300];
     va_list args;
     va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
+    qb_utf8_vprint(what, sizeof what, format, args);
     va_end(args);
     return qb_fail(at->err, QB_ERR_INPUT, "%s: %s%s%s", at->file, at->path, at->path[0] ? ": " : "", what);
 }
@@ -56,7 +57,7 @@ enum qb_status qb_json_known(const json_t *object, const char *const *keys, cons
         while (keys[i] && strcmp(keys[i], key) != 0)
             i++;
         if (!keys[i])
-            return qb_json_wrong(at, "unknown key '%.60s'", key);
+            return qb_json_wrong(at, "unknown key '%.*s'", QB_UPTO(60, key));
     }
     return QB_OK;
 }
@@ -69,7 +70,7 @@ enum qb_status qb_json_text(const json_t *object, const char *key, const struct 
     const json_t *value = json_object_get(object, key);
     if (!json_is_string(value) || json_string_length(value) > TEXT_MAX)
         return qb_json_wrong(&here, "expected a text of at most %d bytes, found %s", TEXT_MAX, qb_json_type(value));
-    *out = qb_strdup(json_string_value(value), here.err);
+    *out = qb_clean_copy(json_string_value(value), QB_CLEAN_LINES, here.err);
     return *out ? QB_OK : here.err->status;
 }
 
@@ -80,7 +81,7 @@ enum qb_status qb_json_short(const json_t *object, const char *key, const struct
     const json_t *value = json_object_get(object, key);
     if (!json_is_string(value) || json_string_length(value) >= room)
         return qb_json_wrong(&here, "expected a text of at most %zu bytes, found %s", room - 1, qb_json_type(value));
-    memcpy(out, json_string_value(value), json_string_length(value) + 1);
+    qb_clean_into(out, room, json_string_value(value), json_string_length(value));
     return QB_OK;
 }
 
@@ -100,7 +101,7 @@ enum qb_status qb_json_name(const json_t *object, const char *key, const struct 
     struct qb_json_place here = qb_json_inside(at, key);
     enum qb_status s = qb_json_text(object, key, at, out);
     if (!s && !qb_name_ok(*out))
-        return qb_json_wrong(&here, "expected 1 to 100 of [A-Za-z0-9._-], found '%.60s'", *out);
+        return qb_json_wrong(&here, "expected 1 to 100 of [A-Za-z0-9._-], found '%.*s'", QB_UPTO(60, *out));
     return s;
 }
 

@@ -27,7 +27,7 @@ const char *qb_json_type(const json_t *value); /* "a text"; "nothing" for NULL *
 /* `object` is an object without keys that are not in `keys` (NULL-terminated). */
 enum qb_status qb_json_known(const json_t *object, const char *const *keys, const struct qb_json_place *at);
 
-/* The value under `key` of an object. A text is new, for qb_free; at most 64 KiB. */
+/* The value under `key` of an object. A text is new, for qb_free, and clean (base/utf8.h); at most 64 KiB. */
 enum qb_status qb_json_text(const json_t *object, const char *key, const struct qb_json_place *at, char **out);
 enum qb_status qb_json_short(const json_t *object, const char *key, const struct qb_json_place *at, char *out,
                              size_t room);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "metric/parts.h"
 
 static const char unresolved_words[] = "not resolved: within what FP32 arithmetic in another order costs";
@@ -49,7 +50,7 @@ static void mark(struct qb_value *value, const char *words, double number)
     }
     size_t room = sizeof value->note - strlen(earlier) - strlen(now) - sizeof "; ; ";
     if (strlen(value->note) > room)
-        value->note[room] = '\0';
+        value->note[qb_utf8_upto(value->note, room)] = '\0';
     if (at)
         qb_note(value, "%s", earlier);
     qb_note(value, "%s", now);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static void append_note(struct qb_value *value, const char *format, va_list arguments)
 {
@@ -14,7 +15,7 @@ static void append_note(struct qb_value *value, const char *format, va_list argu
         used += 2;
         room -= 2;
     }
-    vsnprintf(value->note + used, room, format, arguments);
+    qb_utf8_vprint(value->note + used, room, format, arguments);
 }
 
 void qb_note(struct qb_value *value, const char *format, ...)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "model/layout.h"
 #include "model/safetensors.h"
 
@@ -29,7 +30,7 @@ static enum qb_status meta_word(const struct qb_safetensors *file, const char *k
     struct qb_text list = {0};
     for (int i = 0; words[i]; i++)
         qb_text_add(&list, "%s%s", i ? ", " : "", words[i]);
-    qb_fail(err, QB_ERR_INPUT, "__metadata__: %s is '%.64s', expected one of %s", key, text,
+    qb_fail(err, QB_ERR_INPUT, "__metadata__: %s is '%.*s', expected one of %s", key, QB_UPTO(64, text),
             list.data ? list.data : "the known words");
     qb_text_free(&list);
     return err->status;
@@ -51,8 +52,8 @@ static enum qb_status meta_size(const struct qb_safetensors *file, const char *k
         return QB_OK;
     unsigned long number = strtoul(text, NULL, 10);
     if (!*text || strlen(text) > 9 || text[strspn(text, "0123456789")] || number < least || number > SIZE_MOST)
-        return qb_fail(err, QB_ERR_INPUT, "__metadata__: %s is '%.64s', expected a number from %zu to %zu", key, text,
-                       least, SIZE_MOST);
+        return qb_fail(err, QB_ERR_INPUT, "__metadata__: %s is '%.*s', expected a number from %zu to %zu", key,
+                       QB_UPTO(64, text), least, SIZE_MOST);
     *value = number;
     return QB_OK;
 }
@@ -65,7 +66,8 @@ static enum qb_status meta_epsilon(const struct qb_safetensors *file, float *val
         return QB_OK;
     float number = strtof(text, &end);
     if (!*text || *end || !(number > 0.0f && number <= 1.0f))
-        return qb_fail(err, QB_ERR_INPUT, "__metadata__: norm_eps is '%.64s', expected a number in (0, 1]", text);
+        return qb_fail(err, QB_ERR_INPUT, "__metadata__: norm_eps is '%.*s', expected a number in (0, 1]",
+                       QB_UPTO(64, text));
     *value = number;
     return QB_OK;
 }
@@ -76,8 +78,8 @@ static enum qb_status read_options(const struct qb_safetensors *file, struct qb_
     const char *name = qb_safetensors_meta(file, "architecture");
     const struct qb_arch *base = name ? qb_arch_find(name) : NULL;
     if (!base)
-        return qb_fail(err, QB_ERR_INPUT, "__metadata__: architecture is '%.64s', expected transformer or chain",
-                       name ? name : "");
+        return qb_fail(err, QB_ERR_INPUT, "__metadata__: architecture is '%.*s', expected transformer or chain",
+                       QB_UPTO(64, name ? name : ""));
     *arch = *base;
     int positions = 0, activation = arch->activation == QB_ACT_GELU;
     int norm = arch->block_norm != QB_NORM_NONE ? 2 : arch->final_norm != QB_NORM_NONE ? 1 : 0;
@@ -210,7 +212,8 @@ static enum qb_status find_tokenizer(const struct qb_safetensors *file, const ch
         return QB_OK;
     if (!*name || strchr(name, '/') || strcmp(name, "..") == 0)
         return qb_fail(err, QB_ERR_INPUT,
-                       "__metadata__: tokenizer is '%.64s', expected the name of a file beside this one", name);
+                       "__metadata__: tokenizer is '%.*s', expected the name of a file beside this one",
+                       QB_UPTO(64, name));
     qb_text_add(&text, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, name);
     model->tokenizer = text.failed ? NULL : qb_strdup(text.data, err);
     if (text.failed)

@@ -6,22 +6,9 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/text_format.h"
 #include "model/half.h"
 #include "model/layout.h"
-
-static void add_text(struct qb_text *out, const char *text)
-{
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            qb_text_add(out, "\\%c", c);
-        else if (c < 0x20)
-            qb_text_add(out, "\\u%04x", c);
-        else
-            qb_text_add(out, "%c", c);
-    }
-}
 
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
@@ -39,13 +26,12 @@ static void add_options(const struct qb_model *model, struct qb_text *out)
                     arch->causal ? "true" : "false", arch->learned_positions ? "learned" : "none");
     if (model->tokenizer) {
         const char *slash = strrchr(model->tokenizer, '/');
-        qb_text_add(out, ",\"tokenizer\":\"");
-        add_text(out, slash ? slash + 1 : model->tokenizer);
-        qb_text_add(out, "\"");
+        qb_text_add(out, ",\"tokenizer\":");
+        qb_json_string(out, slash ? slash + 1 : model->tokenizer);
     }
-    qb_text_add(out, ",\"origin\":\"");
-    add_text(out, model->origin);
-    qb_text_add(out, "\"}");
+    qb_text_add(out, ",\"origin\":");
+    qb_json_string(out, model->origin);
+    qb_text_add(out, "}");
 }
 
 /* The 8 length bytes and the header, padded so that the data begin at a multiple of 8. */
@@ -59,7 +45,9 @@ static void make_header(const struct qb_model *model, bool f16, struct qb_text *
         const struct qb_tensor *tensor = &model->tensors[i];
         size_t size = tensor->rows * tensor->cols * (f16 ? 2 : 4);
         bool vector = tensor->roles & (QB_ROLE_BIAS | QB_ROLE_NORM);
-        qb_text_add(out, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensor->name, f16 ? "F16" : "F32");
+        qb_text_add(out, ",");
+        qb_json_string(out, tensor->name);
+        qb_text_add(out, ":{\"dtype\":\"%s\",\"shape\":[", f16 ? "F16" : "F32");
         if (!vector)
             qb_text_add(out, "%zu,", tensor->rows);
         qb_text_add(out, "%zu],\"data_offsets\":[%zu,%zu]}", tensor->cols, at, at + size);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "model/half.h"
 
 #define HEADER_MAX ((uint64_t)100 * 1000 * 1000) /* the format's own limit */
@@ -87,8 +88,8 @@ static enum qb_status read_entry(const char *name, const json_t *entry, uint64_t
         return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected an object of dtype, shape and data_offsets", name);
     tensor->info.dtype = json_string_value(json_object_get(entry, "dtype"));
     if (!tensor->info.dtype || dtype_size(tensor->info.dtype) == 0)
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: dtype '%.16s', expected F32, F16 or BF16", name,
-                       tensor->info.dtype ? tensor->info.dtype : "?");
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: dtype '%.*s', expected F32, F16 or BF16", name,
+                       QB_UPTO(16, tensor->info.dtype ? tensor->info.dtype : "?"));
     if (read_shape(json_object_get(entry, "shape"), &tensor->info, err) != QB_OK)
         return err->status;
     return read_offsets(json_object_get(entry, "data_offsets"), data_size, tensor, err);
@@ -236,7 +237,7 @@ enum qb_status qb_safetensors_meta_known(const struct qb_safetensors *file, cons
         while (known[i] && strcmp(known[i], key) != 0)
             i++;
         if (!known[i])
-            return qb_fail(err, QB_ERR_INPUT, "%s: __metadata__: unknown key '%.64s'", file->path, key);
+            return qb_fail(err, QB_ERR_INPUT, "%s: __metadata__: unknown key '%.*s'", file->path, QB_UPTO(64, key));
     }
     return QB_OK;
 }

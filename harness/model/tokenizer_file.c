@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "model/tokenizer_parts.h"
 
 #define FILE_MAX ((size_t)64 << 20)
@@ -96,8 +97,8 @@ static enum qb_status list_tokens(const json_t *vocab, const char **texts, size_
     {
         json_int_t value = json_integer_value(id);
         if (!json_is_integer(id) || value < 0 || (size_t)value >= count || texts[value])
-            return qb_fail(err, QB_ERR_INPUT, "model.vocab: token '%.64s' needs an id of its own from 0 to %zu", text,
-                           count - 1);
+            return qb_fail(err, QB_ERR_INPUT, "model.vocab: token '%.*s' needs an id of its own from 0 to %zu",
+                           QB_UPTO(64, text), count - 1);
         texts[value] = text;
         *total += strlen(text);
     }
@@ -123,7 +124,7 @@ static enum qb_status read_vocab(const json_t *vocab, struct qb_tokenizer *t, st
     for (size_t i = 0; i < t->vocab; i++) {
         long length = token_bytes(texts[i], byte_of, t->bytes + at);
         if (length < 1) {
-            qb_fail(err, QB_ERR_INPUT, "model.vocab: token %zu '%.64s' is no byte-level text", i, texts[i]);
+            qb_fail(err, QB_ERR_INPUT, "model.vocab: token %zu '%.*s' is no byte-level text", i, QB_UPTO(64, texts[i]));
             goto out;
         }
         if (length == 1)
@@ -184,10 +185,10 @@ static enum qb_status read_merges(const json_t *merges, const json_t *vocab, str
         const json_t *a = json_object_get(vocab, left), *b = json_object_get(vocab, right);
         const json_t *c = json_object_get(vocab, both);
         if (!a || !b || !c)
-            return qb_fail(err, QB_ERR_INPUT, "model.merges: entry %zu: '%.64s' is not in the vocabulary", i,
-                           !a   ? left
-                           : !b ? right
-                                : both);
+            return qb_fail(err, QB_ERR_INPUT, "model.merges: entry %zu: '%.*s' is not in the vocabulary", i,
+                           QB_UPTO(64, !a   ? left
+                                       : !b ? right
+                                            : both));
         struct merge merge = {(int32_t)json_integer_value(a), (int32_t)json_integer_value(b),
                               (int32_t)json_integer_value(c), (uint32_t)i};
         struct merge *slot = merge_slot(t, merge.left, merge.right);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "compute/linear.h"
 #include "run/run_state.h"
 
@@ -51,7 +52,7 @@ void qb_run_note(struct qb_run *run, enum qb_run_event_kind kind, const char *fo
     char text[1400];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    qb_utf8_vprint(text, sizeof text, format, args);
     va_end(args);
     send(run, &(struct qb_run_event){.kind = kind, .text = text});
 }

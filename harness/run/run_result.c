@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "run/run_state.h"
 
 /* Every metric of the experiment as a row without a value, so that a table shows the cell where a reader looks. */
@@ -27,7 +28,7 @@ static enum qb_status flagged_rows(const char *experiment, uint32_t flags, const
         struct qb_value *value = &cell->values[cell->value_count++];
         snprintf(value->metric, sizeof value->metric, "%s", all[i]->name);
         snprintf(value->unit, sizeof value->unit, "%s", all[i]->unit);
-        snprintf(value->note, sizeof value->note, "%s", message);
+        qb_utf8_print(value->note, sizeof value->note, "%s", message);
         value->value = value->lo = value->hi = NAN;
         value->flags = flags | QB_FLAG_NO_INTERVAL;
     }

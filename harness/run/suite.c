@@ -6,14 +6,15 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "run/suite_parts.h"
 
 enum qb_status qb_suite_name(const struct qb_yaml *node, const char *name, const char *what, struct qb_error *err)
 {
     size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
     if (length == 0 || length > 63 || name[length] || name[0] == '.')
-        return qb_yaml_fail(node, err, "expected %s of 1 to 63 letters, digits, '-', '_' or '.', found '%.80s'", what,
-                            name);
+        return qb_yaml_fail(node, err, "expected %s of 1 to 63 letters, digits, '-', '_' or '.', found '%.*s'", what,
+                            QB_UPTO(80, name));
     return QB_OK;
 }
 

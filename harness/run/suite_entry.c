@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "codec/options.h"
 #include "run/suite_parts.h"
 
@@ -203,7 +204,7 @@ static enum qb_status read_bytes(const struct qb_yaml *node, uint64_t *bytes, st
             *bytes = (uint64_t)n << units[i].shift;
             return QB_OK;
         }
-    return qb_yaml_fail(node, err, "expected bytes such as 2GiB, 512MiB or 1048576, found '%.80s'", text);
+    return qb_yaml_fail(node, err, "expected bytes such as 2GiB, 512MiB or 1048576, found '%.*s'", QB_UPTO(80, text));
 }
 
 enum qb_status qb_suite_read_limits(const struct qb_yaml *node, struct qb_suite_limits *limits, struct qb_error *err)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "run/suite_parts.h"
 
 enum qb_status qb_suite_count(const struct qb_yaml *map, const char *key, int64_t min, int64_t max, bool required,
@@ -109,8 +110,8 @@ static enum qb_status read_generator(const struct qb_yaml *node, const char *gen
     size_t seed = 42;
     model->generated = (struct qb_generator_options){.vocab = 5000, .hidden = 256, .layers = 3, .seed = 42};
     if (strcmp(generator, generators[0]) != 0 && strcmp(generator, generators[1]) != 0)
-        return qb_yaml_fail(qb_yaml_get(node, "generator"), err, "expected transformer or chain, found '%.80s'",
-                            generator);
+        return qb_yaml_fail(qb_yaml_get(node, "generator"), err, "expected transformer or chain, found '%.*s'",
+                            QB_UPTO(80, generator));
     if (!(model->generator = qb_strdup(generator, err)) ||
         qb_suite_count(node, "vocab", 1, 1 << 20, false, &model->generated.vocab, err) ||
         qb_suite_count(node, "hidden", 1, 1 << 14, false, &model->generated.hidden, err) ||

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "run/worker_cell.h"
 
 static void close_pipe(int *fd)
@@ -91,19 +92,18 @@ void qb_worker_read(struct qb_worker *worker)
     }
 }
 
-/* The last line of what the worker printed, made safe to print. */
+/* The last line of what the worker printed, cleaned. A NUL ends a line too: strchr finds the one of its list. */
 static void last_line(struct qb_worker *worker, char out[256])
 {
     size_t end = worker->tail_size;
-    while (end > 0 && (worker->tail[end - 1] == '\n' || worker->tail[end - 1] == '\r' || worker->tail[end - 1] == ' '))
+    while (end > 0 && strchr("\n\r ", worker->tail[end - 1]))
         end--;
     size_t start = end;
-    while (start > 0 && worker->tail[start - 1] != '\n' && end - start < 200)
+    while (start > 0 && !strchr("\n\r", worker->tail[start - 1]) && end - start < 200)
         start--;
-    size_t n = 0;
-    for (size_t i = start; i < end; i++)
-        out[n++] = (unsigned char)worker->tail[i] < 32 || worker->tail[i] == 127 ? '?' : worker->tail[i];
-    out[n] = '\0';
+    while (start < end && ((unsigned char)worker->tail[start] & 0xC0) == 0x80) /* the rest of a character */
+        start++;
+    qb_clean_into(out, 256, worker->tail + start, end - start);
 }
 
 static void describe_end(struct qb_worker *worker, int status, double seconds, struct qb_worker_end *end)
@@ -114,26 +114,25 @@ static void describe_end(struct qb_worker *worker, int status, double seconds, s
     last_line(worker, line);
     const char *before = line[0] ? "; it printed: " : "";
     if (worker->overdue) {
-        snprintf(end->message, sizeof end->message, "hung: over %g s%s%s", seconds, before, line);
+        qb_utf8_print(end->message, sizeof end->message, "hung: over %g s%s%s", seconds, before, line);
         return;
     }
     if (WIFSIGNALED(status)) {
         const char *name = sigabbrev_np(WTERMSIG(status));
-        snprintf(end->message, sizeof end->message, "%s signal %d (SIG%s)%s%s",
-                 WTERMSIG(status) == SIGKILL ? "killed by" : "crashed with", WTERMSIG(status), name ? name : "?",
-                 before, line);
+        qb_utf8_print(end->message, sizeof end->message, "%s signal %d (SIG%s)%s%s",
+                      WTERMSIG(status) == SIGKILL ? "killed by" : "crashed with", WTERMSIG(status), name ? name : "?",
+                      before, line);
         return;
     }
     if (worker->answer_size != sizeof report) {
-        snprintf(end->message, sizeof end->message, "ended with exit code %d and no result%s%s", WEXITSTATUS(status),
-                 before, line);
+        qb_utf8_print(end->message, sizeof end->message, "ended with exit code %d and no result%s%s",
+                      WEXITSTATUS(status), before, line);
         return;
     }
     memcpy(&report, worker->answer, sizeof report);
-    report.message[sizeof report.message - 1] = '\0';
     end->done = report.status == QB_OK;
     end->nonfinite = report.status == QB_ERR_NUMERIC;
-    snprintf(end->message, sizeof end->message, "%s", report.message);
+    qb_clean_into(end->message, sizeof end->message, report.message, sizeof report.message);
 }
 
 bool qb_worker_ended(struct qb_worker *worker, double seconds, struct qb_worker_end *end)

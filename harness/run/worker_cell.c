@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "metric/metric.h"
 #include "store/store.h"
 
@@ -180,7 +181,7 @@ _Noreturn void qb_worker_cell(const struct qb_worker_job *job, pid_t parent, int
     settle(parent, report, chatter);
     set_limits(&job->suite->limits, job->threads);
     answer.status = run_cell(job, &err);
-    snprintf(answer.message, sizeof answer.message, "%s", err.message);
+    qb_utf8_print(answer.message, sizeof answer.message, "%s", err.message);
     ssize_t n = write(REPORT_FD, &answer, sizeof answer);
     _exit(n == (ssize_t)sizeof answer ? 0 : 1);
 }

@@ -153,8 +153,8 @@ static enum qb_status read_array(hid_t group, const char *name, const char *path
         return err->status;
     hid_t type = H5Dget_type(dataset);
     if (qb_dataset_check(dataset, name, path, file_bytes, &rank, dims, err) != QB_OK ||
-        qb_attribute_text(dataset, "unit", path, &unit, err) != QB_OK ||
-        qb_attribute_text(dataset, "description", path, &description, err) != QB_OK)
+        qb_attribute_text(dataset, "unit", path, QB_CLEAN_LINE, &unit, err) != QB_OK ||
+        qb_attribute_text(dataset, "description", path, QB_CLEAN_LINE, &description, err) != QB_OK)
         goto out;
     for (int i = 0; i < rank; i++) {
         shape[i] = dims[i];

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 
 void qb_hdf5_quiet(void)
 {
@@ -16,7 +17,7 @@ static herr_t keep_innermost(unsigned depth, const H5E_error2_t *entry, void *te
 {
     (void)depth;
     if (entry->desc && entry->desc[0])
-        snprintf(text, 200, "%s", entry->desc);
+        qb_utf8_print(text, 200, "%s", entry->desc);
     return 1; /* stops the walk */
 }
 
@@ -25,7 +26,7 @@ enum qb_status qb_hdf5_fail(struct qb_error *err, enum qb_status status, const c
     char what[300], cause[200] = "";
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
+    qb_utf8_vprint(what, sizeof what, format, arguments);
     va_end(arguments);
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, cause);
     H5Eclear2(H5E_DEFAULT);
@@ -75,10 +76,14 @@ enum qb_status qb_attribute_put(hid_t object, const char *name, hid_t type, cons
 enum qb_status qb_attribute_put_text(hid_t object, const char *name, const char *text, const char *path,
                                      struct qb_error *err)
 {
-    size_t size = text ? strnlen(text, 32768) : 0;
+    char *clean = qb_clean_copy(text, QB_CLEAN_LINES, err);
+    if (!clean)
+        return err->status;
+    size_t size = qb_utf8_upto(clean, 32768);
     hid_t type = qb_hdf5_string_type(size > 0 ? size : 1, false);
-    enum qb_status status = qb_attribute_put(object, name, type, size > 0 ? text : "", path, err);
+    enum qb_status status = qb_attribute_put(object, name, type, clean, path, err);
     qb_hdf5_close(type);
+    qb_free(clean);
     return status;
 }
 
@@ -105,7 +110,8 @@ static hid_t open_attribute(hid_t object, const char *name, H5T_class_t class, s
     return -1;
 }
 
-enum qb_status qb_attribute_text(hid_t object, const char *name, const char *path, char **text, struct qb_error *err)
+enum qb_status qb_attribute_text(hid_t object, const char *name, const char *path, enum qb_clean kind, char **text,
+                                 struct qb_error *err)
 {
     size_t size = 0;
     hid_t attribute = open_attribute(object, name, H5T_STRING, 1u << 24, path, &size, err);
@@ -113,12 +119,12 @@ enum qb_status qb_attribute_text(hid_t object, const char *name, const char *pat
     if (attribute < 0)
         return err->status;
     hid_t type = qb_hdf5_string_type(size + 1, true);
-    *text = qb_alloc(size + 1, 1, name, err);
-    if (*text && H5Aread(attribute, type, *text) < 0) {
+    char *stored = qb_alloc(size + 1, 1, name, err);
+    if (stored && H5Aread(attribute, type, stored) < 0)
         qb_hdf5_fail(err, QB_ERR_INPUT, path, "attribute '%s' cannot be read", name);
-        qb_free(*text);
-        *text = NULL;
-    }
+    else if (stored)
+        *text = qb_clean_copy(stored, kind, err);
+    qb_free(stored);
     qb_hdf5_close(type);
     qb_hdf5_close(attribute);
     return *text ? QB_OK : err->status;

@@ -3,6 +3,7 @@
 #define QB_HDF5_PARTS_H
 
 #include <hdf5.h>
+#include "base/utf8.h"
 #include "store/store.h"
 
 enum { QB_STORE_NAME_MAX = 100, QB_STORE_BLOCK = 512 };
@@ -24,13 +25,15 @@ hid_t qb_hdf5_string_type(size_t size, bool terminated);
 /* A group that keeps no times; `ordered` tracks the order of attributes. */
 hid_t qb_hdf5_create_group(hid_t parent, const char *name, bool ordered);
 
-/* Attributes. Writing replaces; HDF5 holds at most 64 KiB in one, so texts over 32 KiB are cut. Readers check type and
- * shape; a text is a new string for qb_free. `path` is for messages. */
+/* Attributes. Writing replaces; HDF5 holds at most 64 KiB in one, so texts over 32 KiB are cut, between characters.
+ * Readers check type and shape; a text is a new string for qb_free. Texts are cleaned (base/utf8.h) both
+ * ways: the file may be a stranger's. `path` is for messages. */
 enum qb_status qb_attribute_put_text(hid_t object, const char *name, const char *text, const char *path,
                                      struct qb_error *err);
 enum qb_status qb_attribute_put(hid_t object, const char *name, hid_t type, const void *value, const char *path,
                                 struct qb_error *err);
-enum qb_status qb_attribute_text(hid_t object, const char *name, const char *path, char **text, struct qb_error *err);
+enum qb_status qb_attribute_text(hid_t object, const char *name, const char *path, enum qb_clean kind, char **text,
+                                 struct qb_error *err);
 enum qb_status qb_attribute_number(hid_t object, const char *name, hid_t type, const char *path, void *value,
                                    struct qb_error *err);
 

@@ -7,6 +7,7 @@
 #include <time.h>
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "store/hdf5_parts.h"
 
 #ifndef QB_BUILD_FLAGS
@@ -35,7 +36,7 @@ enum qb_status qb_provenance_add(struct qb_provenance *p, const char *name, cons
 {
     if (!qb_name_ok(name))
         return qb_fail(err, QB_ERR_INTERNAL, "provenance name '%s': expected letters, digits, '.', '_' or '-'", name);
-    char *copy = qb_strdup(value ? value : "", err);
+    char *copy = qb_clean_copy(value, QB_CLEAN_LINES, err);
     if (!copy)
         return err->status;
     for (size_t i = 0; i < p->count; i++)
@@ -192,7 +193,7 @@ static enum qb_status read_attributes(hid_t group, const char *path, struct qb_p
         qb_hdf5_close(a);
         if (size < 0 || (size_t)size >= sizeof name || !qb_name_ok(name))
             return qb_hdf5_fail(err, QB_ERR_INPUT, path, "/provenance holds an attribute whose name no run writes");
-        if (qb_attribute_text(group, name, path, &value, err) == QB_OK)
+        if (qb_attribute_text(group, name, path, QB_CLEAN_LINES, &value, err) == QB_OK)
             qb_provenance_add(p, name, value, err);
         qb_free(value);
         if (err->status != QB_OK)

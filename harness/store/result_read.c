@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "store/hdf5_parts.h"
 
 static const char *const state_names[] = {"done", "failed", "skipped"};
@@ -64,7 +65,7 @@ static enum qb_status read_newer_text(hid_t group, const char *name, const char 
                                       struct qb_error *err)
 {
     if (H5Aexists(group, name) > 0)
-        return qb_attribute_text(group, name, path, text, err);
+        return qb_attribute_text(group, name, path, QB_CLEAN_LINE, text, err);
     *text = qb_strdup("", err);
     return err->status;
 }
@@ -81,8 +82,8 @@ static enum qb_status copy_hash(char to[QB_HASH_HEX], const char *text, const ch
 static enum qb_status read_state(hid_t group, struct qb_cell *cell, const char *path, struct qb_error *err)
 {
     char *state = NULL, *key = NULL, *inputs = NULL;
-    if (qb_attribute_text(group, "state", path, &state, err) != QB_OK ||
-        qb_attribute_text(group, "key", path, &key, err) != QB_OK ||
+    if (qb_attribute_text(group, "state", path, QB_CLEAN_LINE, &state, err) != QB_OK ||
+        qb_attribute_text(group, "key", path, QB_CLEAN_LINE, &key, err) != QB_OK ||
         read_newer_text(group, "inputs", path, &inputs, err) != QB_OK ||
         copy_hash(cell->key, key, "key", path, err) != QB_OK ||
         copy_hash(cell->inputs, inputs, "inputs", path, err) != QB_OK)
@@ -91,7 +92,8 @@ static enum qb_status read_state(hid_t group, struct qb_cell *cell, const char *
     while (i < 3 && strcmp(state, state_names[i]) != 0)
         i++;
     if (i == 3)
-        qb_fail(err, QB_ERR_INPUT, "%s: a cell's state is '%.20s', expected done, failed or skipped", path, state);
+        qb_fail(err, QB_ERR_INPUT, "%s: a cell's state is '%.*s', expected done, failed or skipped", path,
+                QB_UPTO(20, state));
     else
         cell->state = (enum qb_cell_state)i;
 out:
@@ -114,8 +116,8 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
     cell->experiment = cell->variant ? qb_strdup(experiment, err) : NULL;
     if (cell->experiment && read_state(group, cell, r->path, err) == QB_OK &&
         read_newer_text(group, "options", r->path, &cell->options, err) == QB_OK &&
-        qb_attribute_text(group, "message", r->path, &cell->message, err) == QB_OK &&
-        qb_attribute_text(group, "warnings", r->path, &cell->warnings, err) == QB_OK &&
+        qb_attribute_text(group, "message", r->path, QB_CLEAN_LINE, &cell->message, err) == QB_OK &&
+        qb_attribute_text(group, "warnings", r->path, QB_CLEAN_LINES, &cell->warnings, err) == QB_OK &&
         qb_attribute_number(group, "seconds", H5T_NATIVE_DOUBLE, r->path, &cell->seconds, err) == QB_OK &&
         qb_attribute_number(group, "cpu_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->cpu_seconds, err) == QB_OK &&
         qb_attribute_number(group, "peak_rss", H5T_NATIVE_UINT64, r->path, &cell->peak_rss, err) == QB_OK)
@@ -181,8 +183,9 @@ static enum qb_status check_root(const struct qb_result *result, const char *for
 {
     char *found = NULL;
     int32_t version = 0;
-    if (qb_attribute_text(result->file, "format", result->path, &found, err) == QB_OK && strcmp(found, format) != 0)
-        qb_fail(err, QB_ERR_INPUT, "%s: its format is '%.40s', expected '%s'", result->path, found, format);
+    if (qb_attribute_text(result->file, "format", result->path, QB_CLEAN_LINE, &found, err) == QB_OK &&
+        strcmp(found, format) != 0)
+        qb_fail(err, QB_ERR_INPUT, "%s: its format is '%.*s', expected '%s'", result->path, QB_UPTO(40, found), format);
     if (err->status == QB_OK &&
         qb_attribute_number(result->file, "format_version", H5T_NATIVE_INT32, result->path, &version, err) == QB_OK &&
         version != QB_FORMAT_VERSION)

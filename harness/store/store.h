@@ -50,7 +50,8 @@ struct qb_provenance {
     } * pairs;
     size_t count, room;
 };
-/* Names are of [A-Za-z0-9._-]; adding a name again replaces its value. NULL as value counts as "". */
+/* Names are of [A-Za-z0-9._-]; adding a name again replaces its value. Values are cleaned, lines stay (base/utf8.h);
+ * NULL counts as "". */
 enum qb_status qb_provenance_add(struct qb_provenance *p, const char *name, const char *value, struct qb_error *err);
 enum qb_status qb_provenance_addf(struct qb_provenance *p, struct qb_error *err, const char *name, const char *format,
                                   ...) __attribute__((format(printf, 4, 5)));

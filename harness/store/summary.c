@@ -1,6 +1,7 @@
 /* /summary: one compound row a metric value, strings of fixed length, so that h5py shows a structured array. */
 #include <string.h>
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "store/hdf5_parts.h"
 
 struct row {
@@ -47,25 +48,19 @@ static hid_t row_type(void)
     return -1;
 }
 
-/* Columns are zeroed before; what does not fit is cut. */
-static void copy_text(char *column, size_t room, const char *text)
-{
-    memcpy(column, text, strnlen(text, room - 1));
-}
-
 static void fill_row(struct row *row, const struct qb_cell *cell, const struct qb_value *value)
 {
     struct qb_text flags = {0};
     qb_flags_print(value->flags, &flags);
     *row = (struct row){.value = value->value, .lo = value->lo, .hi = value->hi, .n = value->n};
-    copy_text(row->model, sizeof row->model, cell->model);
-    copy_text(row->variant, sizeof row->variant, cell->variant);
-    copy_text(row->experiment, sizeof row->experiment, cell->experiment);
-    copy_text(row->metric, sizeof row->metric, value->metric);
-    copy_text(row->unit, sizeof row->unit, value->unit);
-    copy_text(row->note, sizeof row->note, value->note);
+    qb_clean_into(row->model, sizeof row->model, cell->model, strlen(cell->model));
+    qb_clean_into(row->variant, sizeof row->variant, cell->variant, strlen(cell->variant));
+    qb_clean_into(row->experiment, sizeof row->experiment, cell->experiment, strlen(cell->experiment));
+    qb_clean_into(row->metric, sizeof row->metric, value->metric, strlen(value->metric));
+    qb_clean_into(row->unit, sizeof row->unit, value->unit, strlen(value->unit));
+    qb_clean_into(row->note, sizeof row->note, value->note, strlen(value->note));
     if (flags.data)
-        copy_text(row->flags, sizeof row->flags, flags.data);
+        qb_clean_into(row->flags, sizeof row->flags, flags.data, flags.size);
     qb_text_free(&flags);
 }
 
@@ -137,6 +132,14 @@ static struct qb_cell *cell_of_row(const struct row *row, struct qb_cell *cells,
     return NULL;
 }
 
+/* A column that another program filled to its last byte has no end: HDF5 adds one only where it converts. */
+static void end_texts(struct row *row)
+{
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (columns[i].size > 1)
+            ((char *)row)[columns[i].offset + columns[i].size - 1] = '\0';
+}
+
 static enum qb_status hand_out(const struct row *rows, size_t total, const char *path, struct qb_cell *cells,
                                size_t count, struct qb_error *err)
 {
@@ -158,9 +161,9 @@ static enum qb_status hand_out(const struct row *rows, size_t total, const char 
         struct qb_cell *cell = cell_of_row(&rows[i], cells, count, &guess);
         struct qb_value *value = &cell->values[cell->value_count++];
         *value = (struct qb_value){.value = rows[i].value, .lo = rows[i].lo, .hi = rows[i].hi, .n = rows[i].n};
-        memcpy(value->metric, rows[i].metric, sizeof value->metric);
-        memcpy(value->unit, rows[i].unit, sizeof value->unit);
-        memcpy(value->note, rows[i].note, sizeof value->note);
+        qb_clean_into(value->metric, sizeof value->metric, rows[i].metric, sizeof rows[i].metric);
+        qb_clean_into(value->unit, sizeof value->unit, rows[i].unit, sizeof rows[i].unit);
+        qb_clean_into(value->note, sizeof value->note, rows[i].note, sizeof rows[i].note);
         value->flags = parse_flags(rows[i].flags);
     }
     return QB_OK;
@@ -188,6 +191,8 @@ enum qb_status qb_summary_read(hid_t file, const char *path, size_t file_bytes, 
     rows = qb_alloc(dims[0], sizeof *rows, "the summary table", err);
     if (rows && dims[0] > 0 && H5Dread(table, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) < 0)
         qb_hdf5_fail(err, QB_ERR_INPUT, path, "the summary table cannot be read");
+    for (hsize_t i = 0; err->status == QB_OK && i < dims[0]; i++)
+        end_texts(&rows[i]);
     if (err->status == QB_OK)
         hand_out(rows, dims[0], path, cells, count, err);
 out:

@@ -17,9 +17,11 @@ set encoding utf8
 set datafile missing 'nan'
 set termoption noenhanced
 
-# Text as the format wants it: every string that is shown goes through tx().
+# Text as the format wants it: every string that is shown goes through tx(). What pdflatex's fonts may lack becomes '?'.
+tex_plain = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;!?`()[]/*+-=@…'."'"
 tex_char(c) = strstrt('_%&#$', c) > 0 ? '\'.c : strstrt('|<>', c) > 0 ? '$'.c.'$' : c eq '"' ? '\char34{}' : \
-    c eq '^' ? '\^{}' : c eq '~' ? '\~{}' : strstrt('{}', c) > 0 ? '\'.c : c eq "\n" ? "\n" : c eq '\' ? '$\backslash$' : c
+    c eq '^' ? '\^{}' : c eq '~' ? '\~{}' : strstrt('{}', c) > 0 ? '\'.c : c eq "\n" ? "\n" : c eq '\' ? '$\backslash$' : \
+    strstrt(tex_plain, c) > 0 ? c : '?'
 tex_text(s) = strlen(s) == 0 ? '' : tex_char(s[1:1]).tex_text(s[2:*])
 tx(s) = format eq 'tex' ? tex_text(s) : s
 powers = format eq 'tex' ? '$10^{%T}$' : '10^{%T}'  # format of a logarithmic axis; needs `set termoption enhanced`
@@ -95,8 +97,10 @@ key_under(x, n) = sprintf("set key at screen %g, screen %g center bottom vertica
 key_panel(n) = "reset; unset border; unset tics; set xrange [0:1]; set yrange [0:1]; set lmargin at screen 0; ". \
     "set rmargin at screen 1; set bmargin at screen 0; set tmargin at screen 1; ".key_look."; ".key_under(0.5, n)
 row_labels = "set ytics noenhanced offset 0.4,0 ("
-add_row(s, text, at) = s.(at > 1 ? ", " : "")."'".quoted(tx(text))."' ".sprintf('%d', at)
-quoted(s) = strlen(s) == 0 ? '' : (s[1:1] eq "'" ? "''" : s[1:1]).quoted(s[2:*])
+add_row(s, text, at) = s.(at > 1 ? ", " : "")."'".quoted(percents(tx(text)))."' ".sprintf('%d', at)
+percents(s) = strlen(s) == 0 ? '' : (s[1:1] eq '%' ? '%%' : s[1:1]).percents(s[2:*])  # a tic's label is a format
+# Text between single quotes of an `eval`: a doubled quote would end a string that starts with it.
+quoted(s) = strlen(s) == 0 ? '' : (s[1:1] eq "'" ? "'.\"'\".'" : s[1:1]).quoted(s[2:*])
 
 # Curves: the title of a panel, its grey ground when every run in it is void, the key's text of a variant, the line type
 # of a curve. Markers stand apart from variant to variant, so that curves on one another show theirs in turn.

@@ -61,7 +61,7 @@ check "a ledger that holds" 0 "reproduced" claims
 check "the control decides" 0 'yes: "it works" FP32 matches itself 100%' claims
 check "JSON" 0 '"verdict": "reproduced"' claims --output json
 check "CSV" 0 "^match,paper.md,Results,3,match,x,tiny/pattern-a/greedy/match_rate,$rate%,$rate%," claims --output csv
-check "Markdown" 0 "| Results | 3 | match | $rate% | $rate% | reproduced | yes \[1\] |" claims --output markdown
+check "Markdown" 0 "| Results | 3 | match | $rate% | $rate% | reproduced | yes \\\\\[1\\\\\] |" claims --output markdown
 ledger "$rate" "<" tiny
 check "a control that comes out otherwise flips the conclusion" 0 'no: "it works" FP32 matches itself only 100%' claims
 ledger 99.99 ">=" tiny

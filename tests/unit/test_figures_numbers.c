@@ -97,7 +97,7 @@ Test(figures_numbers, survival_is_kaplan_meier)
     expect_text("out/figures/survival.dat", "\n10 100 nan nan\n11 75 12.7947 96.0549\n12 75 12.7947 96.0549\n");
     expect_text("out/figures/survival.dat", "\n20 75 12.7947 96.0549\n21 50 5.78471 84.4861\n");
     expect_text("out/figures/survival.dat", "\n35 25 ");
-    expect_text("out/README.md", "model single (one prompt)");
+    expect_text("out/README.md", "model single \\(one prompt\\)");
 }
 
 /* Three formats of 9.5, 14 and 20 bits: the third is undercut by the second in both. */
@@ -196,7 +196,7 @@ Test(figures_numbers, degenerate_runs_are_void)
     draw(p, "svg");
     expect_text("out/figures/match.gp", "voids[1] = 0\nvoids[2] = 1\nvoid_panels[1] = 0\n");
     expect_text("out/figures/survival.gp", "voids[1] = 0\nvoids[2] = 1\nvoid_panels[1] = 0\n");
-    expect_text("out/README.md", "can tell): Pattern A on m.");
+    expect_text("out/README.md", "can tell\\): Pattern A on m.");
 
     p = calloc(1, sizeof *p);
     plant_greedy(p, "m", "pattern-a", 2, 40, 20, 5);
@@ -214,9 +214,10 @@ Test(figures_numbers, names_are_shortened_and_equal_curves_named)
     plant_forced(p, "m", "pattern-a", 100, 1e-5, true);
     draw(p, "svg");
     expect_text("out/figures/kl.gp", "labels[2] = 'qins-group64-embe\xe2\x80\xa6 [1]'\ntypes");
-    expect_text("out/README.md", "Equal at every point: m: qins-group64-embedding-and-head-kept = "
-                                 "qins-group64-embedding-and-head-in-fp16. Shortened names: [1] "
-                                 "qins-group64-embedding-and-head-kept; [2] qins-group64-embedding-and-head-in-fp16.");
+    expect_text("out/README.md",
+                "Equal at every point: m: qins-group64-embedding-and-head-kept = "
+                "qins-group64-embedding-and-head-in-fp16. Shortened names: \\[1\\] "
+                "qins-group64-embedding-and-head-kept; \\[2\\] qins-group64-embedding-and-head-in-fp16.");
     expect_no_text("out/README.md", "= Pattern A");
 }
 

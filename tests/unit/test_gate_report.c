@@ -1,6 +1,7 @@
 /* What CI systems read: JUnit XML and Markdown, with hostile texts in them. */
 #include "gate_case.h"
 
+#include "base/escape.h"
 #include "gate/json_write.h"
 
 static struct qb_gate_row row_of(const char *variant, enum qb_gate_verdict verdict, const char *reason)
@@ -46,7 +47,8 @@ Test(gate_report, junit)
         "    <testcase classname=\"m.teacher-forced\" name=\"a kl_mean\" time=\"0\"><system-out>pass: fine; worse by "
         "0.25 [0.125, 0.375] nat, margin 0.025, finds 0.0625</system-out></testcase>\n"
         "    <testcase classname=\"m.teacher-forced\" name=\"b kl_mean\" time=\"0\"><failure message=\""
-        "&#60;&#38;&#34;'&#62; ? ? |x|&#10;]]&#62;; worse by 0.25 [0.125, 0.375] nat, margin 0.025, finds 0.0625\"/>"
+        "&lt;&amp;&quot;&#39;&gt; \\x01 \\xff |x|\n]]&gt;; worse by 0.25 [0.125, 0.375] nat, margin 0.025, finds "
+        "0.0625\"/>"
         "</testcase>\n"
         "    <testcase classname=\"m.teacher-forced\" name=\"c kl_mean\" time=\"0\"><skipped message=\"too little "
         "data; "
@@ -73,16 +75,19 @@ Test(gate_report, markdown)
                *fresh = strstr(out.data, "| new | n | d |"), *pass = strstr(out.data, "| pass | m | a |");
     cr_assert(fail && open && fresh && pass && fail < open && open < fresh && fresh < pass, "%s", out.data);
     cr_assert_not_null(strstr(out.data, "**Gate: 1 pass, 1 fail, 1 inconclusive, 1 new**"));
-    cr_assert_not_null(strstr(out.data, "\\|x\\| \\]\\]\\>"), "%s", out.data);
+    cr_assert_not_null(strstr(out.data, "&#124;x&#124; \\]\\]&gt;"), "%s", out.data);
     cr_assert_not_null(strstr(out.data, "<details><summary>1 passed</summary>"));
     qb_text_free(&out);
 }
 
+/* The Char production of XML 1.0 (fifth edition, 2.2) and the predefined entities. */
 Test(gate_report, xml_holds_no_illegal_byte)
 {
     struct qb_text out = {0};
-    qb_gate_xml(&out, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 \xc0\x80 \xed\xa0\x80 \xef\xbf\xbf \xe2\x82 \x7f\x1b");
-    cr_assert_str_eq(out.data, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 ?? ??? ??? ?? \x7f?");
+    qb_escape_html(&out, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 <\xc0\x80> \xed\xa0\x80 \xef\xbf\xbf \xe2\x82 \x7f\x1b");
+    cr_assert_str_eq(out.data,
+                     "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 &lt;\\xc0\\x80&gt; \\xed\\xa0\\x80 \\xef\\xbf\\xbf "
+                     "\\xe2\\x82 \\x7f\\x1b");
     qb_text_free(&out);
 }
 

@@ -48,6 +48,11 @@ Test(text_format, json)
     struct qb_text out = {0};
     qb_json_string(&out, "a \"b\" \\ \n\t\x01 / \xc3\xa9");
     same(&out, "\"a \\\"b\\\" \\\\ \\u000a\\u0009\\u0001 / \xc3\xa9\"");
+    /* a lone continuation, an overlong slash, a surrogate; DEL, a right-to-left override, a tag beyond the BMP */
+    qb_json_string(&out, "\x80 \xc0\xaf \xed\xa0\x80");
+    same(&out, "\"\\\\x80 \\\\xc0\\\\xaf \\\\xed\\\\xa0\\\\x80\"");
+    qb_json_string(&out, "\x7f \xe2\x80\xae \xf3\xa0\x81\x81");
+    same(&out, "\"\\u007f \\u202e \\udb40\\udc41\"");
     qb_json_string(&out, "");
     same(&out, "\"\"");
     qb_json_string(&out, NULL);
@@ -66,8 +71,30 @@ Test(text_format, csv)
                                            {"", ""},
                                            {"a,b", "\"a,b\""},
                                            {"say \"x\"", "\"say \"\"x\"\"\""},
-                                           {"two\nlines", "\"two\nlines\""},
-                                           {"a\rb", "\"a\rb\""}};
+                                           {"two\nlines", "two lines"},
+                                           {"a\rb\tc", "a b c"},
+                                           {"\x1b[31m,\xff", "\"\\x1b[31m,\\xff\""},
+                                           /* what a spreadsheet would run (OWASP, "CSV injection") */
+                                           {"=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\""},
+                                           {"+1+cmd", "\"'+1+cmd\""},
+                                           {"-2+3", "\"'-2+3\""},
+                                           {"-", "-"},
+                                           {"@SUM(1)", "\"'@SUM(1)\""},
+                                           {"\t=1+1", "\"' =1+1\""},
+                                           {"\r=\"1\"", "\"' =\"\"1\"\"\""},
+                                           {"\xef\xbc\x9d"
+                                            "1+1",
+                                            "\"'\xef\xbc\x9d"
+                                            "1+1\""},
+                                           {"-0x1p4", "\"'-0x1p4\""},
+                                           {"a=1", "a=1"},
+                                           /* numbers stay numbers */
+                                           {"-0.5", "-0.5"},
+                                           {"+3e-4", "+3e-4"},
+                                           {"-0.5%", "-0.5%"},
+                                           {"-1%+cmd", "\"'-1%+cmd\""},
+                                           {"-inf", "-inf"},
+                                           {"-1e+308", "-1e+308"}};
     struct qb_text out = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         qb_csv_field(&out, cases[i][0]);

@@ -1,0 +1,15 @@
+/* Text for HTML, XML and Markdown, appended to a growing buffer. Each function cleans first (base/utf8.h): what XML 1.0
+ * forbids even escaped is no clean text. */
+#ifndef QB_ESCAPE_H
+#define QB_ESCAPE_H
+
+#include "base/text.h"
+
+/* HTML and XML 1.0, in text and in quoted attribute values alike: & < > " '. Lines stay lines. */
+void qb_escape_html(struct qb_text *out, const char *text);
+
+/* GitHub-flavoured Markdown, in a paragraph or a table cell: one line, and every character that could start markup or
+ * HTML is a backslash escape or an entity. */
+void qb_escape_markdown(struct qb_text *out, const char *text);
+
+#endif
