@@ -2,6 +2,7 @@
 #ifndef QB_RUN_STATE_H
 #define QB_RUN_STATE_H
 
+#include "model/effect.h"
 #include "run/engine.h"
 #include "run/inputs.h"
 #include "run/worker.h"
@@ -35,9 +36,11 @@ struct qb_run {
     /* the model at hand */
     struct qb_model *model;
     size_t model_index;
-    struct qb_inputs *inputs; /* [experiment_count] */
+    struct qb_inputs *inputs;  /* [experiment_count] */
+    struct qb_effect *effects; /* [variant_count], without sizes */
     struct qb_error *input_errors;
     char (*model_hashes)[QB_HASH_HEX]; /* [model_count], "" when not loaded */
+    bool *noted;                       /* [model_count]: what binds nothing was said */
     struct qb_worker *workers;         /* [jobs] */
     double start;
     struct qb_provenance provenance;

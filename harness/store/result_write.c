@@ -34,7 +34,7 @@ static enum qb_status write_cell(hid_t parent, const struct qb_cell *cell, const
     if (group < 0)
         return qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "cell %s/%s/%s was not written", cell->model, cell->variant,
                             cell->experiment);
-    if (write_attributes(group, cell, path, err) == QB_OK)
+    if (write_attributes(group, cell, path, err) == QB_OK && qb_variant_facts_write(group, cell, path, err) == QB_OK)
         qb_record_write(group, &cell->record, path, err);
     qb_hdf5_close(group);
     return err->status;
@@ -108,7 +108,8 @@ static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, s
             break;
         if (copy->value_count > 0)
             memcpy(copy->values, cells[i]->values, copy->value_count * sizeof *copy->values);
-        rows[i] = (struct qb_floor_cell){copy->model, copy->variant, copy->experiment, copy->values, copy->value_count};
+        rows[i] = (struct qb_floor_cell){copy->model, copy->variant, copy->experiment,
+                                         copy->floor, copy->values,  copy->value_count};
         cells[i] = copy;
     }
     if (err->status == QB_OK)
