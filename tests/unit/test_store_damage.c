@@ -411,6 +411,50 @@ Test(store_damage, floors_of_older_files_follow_from_definitions)
     }
 }
 
+/* An older program took a variant that is called fp32-reordered for the floor, and flagged the other for it. */
+static void two_older_cells(hid_t file)
+{
+    struct qb_error err = {0};
+    struct qb_cell cells[2] = {make_cell("m", "fp32-reordered", "teacher-forced", 3),
+                               make_cell("m", "v", "teacher-forced", 3)};
+    struct qb_cell_source sources[2] = {{.cell = &cells[0]}, {.cell = &cells[1]}};
+    cells[0].floor = QB_FLOOR_ARITHMETIC;
+    cells[1].floor = QB_FLOOR_NONE;
+    cells[0].values[0].value = 1;
+    cr_assert_eq(qb_result_assemble(scratch_path("base"), &planted_facts, sources, 2, &err), QB_OK);
+    hid_t base = H5Fopen(scratch_path("base"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    const char *const parts[] = {"cells", "summary", "provenance"};
+    for (size_t i = 0; i < 3; i++)
+        H5Ocopy(base, parts[i], file, parts[i], H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(base);
+    put_attribute(file, "format", "qinsbench-result");
+    put_integer(file, "format_version", 1);
+    for (size_t i = 0; i < 2; i++) {
+        hid_t group = H5Gopen2(file, i ? "cells/m/v/teacher-forced" : "cells/m/fp32-reordered/teacher-forced", 0);
+        without_variant_facts(group);
+        H5Gclose(group);
+        qb_cell_free(&cells[i]);
+    }
+}
+
+Test(store_damage, flags_of_older_files_follow_from_definitions)
+{
+    static const char *const definitions[] = {"variant fp32-reordered arithmetic=reversed",
+                                              "variant fp32-reordered codec=int8/1(scope=row) path=decode"};
+    for (size_t i = 0; i < 2; i++) {
+        struct qb_error err = {0};
+        struct qb_result *result = NULL;
+        cr_assert_eq(qb_provenance_add(&planted_facts, "variant.fp32-reordered", definitions[i], &err), QB_OK);
+        cr_assert_eq(qb_result_open(sealed("older", two_older_cells), &result, &err), QB_OK, "%s", err.message);
+        const struct qb_value *value = qb_result_value(result, "m", "v", "teacher-forced", "kl_mean");
+        cr_expect_eq((value->flags & QB_FLAG_UNRESOLVED) != 0, i == 0, "%s", definitions[i]);
+        cr_expect_eq(strstr(value->note, "not resolved") != NULL, i == 0, "%s", value->note);
+        qb_result_close(result);
+        qb_provenance_free(&planted_facts);
+        planted_facts = (struct qb_provenance){0};
+    }
+}
+
 static void a_floor_of_no_name(hid_t cell)
 {
     H5Adelete(cell, "floor");
