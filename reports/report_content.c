@@ -172,6 +172,7 @@ static enum qb_status fill_table(struct qb_report *report, struct qb_report_tabl
     }
     if (!table->cells || find_columns(report, table, err))
         return err->status;
+    table->usual_weights = qb_report_usual_weights(report, table);
     bool any = false;
     double *x = qb_alloc(table->row_count, sizeof *x, "a column", err);
     for (size_t c = 0; x && c < table->column_count; c++) {

@@ -32,6 +32,7 @@ struct qb_report_table {
     size_t row_count;
     struct qb_report_column *columns;
     size_t column_count;
+    uint64_t usual_weights; /* qb_report_usual_weights */
 };
 
 /* One thing to know before reading the numbers. */

@@ -40,7 +40,7 @@ uint64_t qb_report_usual_weights(const struct qb_report *report, const struct qb
 bool qb_report_encodes_otherwise(const struct qb_report *report, const struct qb_report_table *table, size_t r,
                                  struct qb_text *says)
 {
-    uint64_t usual = qb_report_usual_weights(report, table), weights = weights_of(report, table, r);
+    uint64_t usual = table->usual_weights, weights = weights_of(report, table, r);
     if (!usual || !weights || weights == usual)
         return false;
     if (says)
@@ -50,7 +50,7 @@ bool qb_report_encodes_otherwise(const struct qb_report *report, const struct qb
 
 void qb_report_encoded_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)
 {
-    uint64_t usual = qb_report_usual_weights(report, table);
+    uint64_t usual = table->usual_weights;
     size_t groups = 0;
     for (size_t r = 0; r < table->row_count; r++) {
         uint64_t weights = weights_of(report, table, r);

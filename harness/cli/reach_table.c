@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli.h"
 #include "model/effect.h"
 #include "reports/layout.h"
@@ -80,77 +81,79 @@ enum qb_status qb_reach_of_suite(const struct qb_suite *suite, const struct qb_p
 
 /* ---- a result file ---- */
 
-/* Is cell i the first of its model and variant that says what it encodes? */
-static bool first_known(const struct qb_result *result, size_t i)
+/* The first cell of each model and variant that says what it encodes, in the order of the file; *count of them. For
+ * qb_free; NULL: no memory. filter NULL: of all cells. */
+static const struct qb_cell **known_cells(const struct qb_result *result, const struct qb_show_filter *filter,
+                                          size_t *count)
 {
-    const struct qb_cell *cell = qb_result_cell(result, i);
-    bool first = cell->reach.known;
-    for (size_t j = 0; j < i && first; j++) {
-        const struct qb_cell *other = qb_result_cell(result, j);
-        first =
-            !other->reach.known || strcmp(other->model, cell->model) != 0 || strcmp(other->variant, cell->variant) != 0;
+    struct qb_error ignored = {0};
+    const struct qb_cell **known =
+        qb_alloc(qb_result_count(result), sizeof(struct qb_cell *), "cells that say what they encode", &ignored);
+    *count = 0;
+    for (size_t i = 0; known && i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        bool take = cell->reach.known && (!filter || qb_show_wants(filter, cell));
+        for (size_t k = 0; k < *count && take; k++)
+            take = strcmp(known[k]->model, cell->model) != 0 || strcmp(known[k]->variant, cell->variant) != 0;
+        if (take)
+            known[(*count)++] = cell;
     }
-    return first;
+    return known;
 }
 
 void qb_reach_of_result(const struct qb_result *result, struct qb_text *out)
 {
     struct qb_listing listing = {.columns = columns};
-    for (size_t i = 0; i < qb_result_count(result); i++) {
-        const struct qb_cell *cell = qb_result_cell(result, i);
+    size_t count;
+    const struct qb_cell **known = known_cells(result, NULL, &count);
+    out->failed = out->failed || !known;
+    for (size_t k = 0; k < count; k++) {
         struct qb_text note = {0};
-        if (!first_known(result, i))
-            continue;
-        if (*cell->reach.unbound)
-            qb_text_add(&note, "without effect: %s", cell->reach.unbound);
-        add_row(&listing, cell->model, cell->variant, &cell->reach, note.data ? note.data : "");
+        if (*known[k]->reach.unbound)
+            qb_text_add(&note, "without effect: %s", known[k]->reach.unbound);
+        add_row(&listing, known[k]->model, known[k]->variant, &known[k]->reach, note.data ? note.data : "");
         qb_text_free(&note);
     }
     if (listing.rows)
         print_rows(&listing, out);
     qb_listing_free(&listing);
+    qb_free(known);
 }
 
 /* ---- under the tables of show ---- */
 
-/* The variants that are in one group with cell i, "a, b"; *first: none before it is. By what they encode, or by what
- * is without effect. */
-static void list_group(const struct qb_result *result, const struct qb_show_filter *filter, size_t i, bool unbound,
-                       struct qb_text *names, bool *first)
+/* The variants of one model that encode something, in groups: by what they encode, or by what is without effect. */
+static bool same_group(const struct qb_cell *a, const struct qb_cell *b, bool unbound)
 {
-    const struct qb_cell *cell = qb_result_cell(result, i);
-    *first = true;
-    for (size_t j = 0; j < qb_result_count(result); j++) {
-        const struct qb_cell *other = qb_result_cell(result, j);
-        if (!qb_show_wants(filter, other) || !first_known(result, j) || strcmp(other->model, cell->model) != 0 ||
-            other->reach.weights == 0 ||
-            (unbound ? strcmp(other->reach.unbound, cell->reach.unbound) != 0
-                     : other->reach.weights != cell->reach.weights || other->reach.tensors != cell->reach.tensors))
-            continue;
-        *first = *first && j >= i;
-        qb_text_add(names, "%s%s", names->size ? ", " : "", other->variant);
-    }
+    if (strcmp(a->model, b->model) != 0 || b->reach.weights == 0)
+        return false;
+    return unbound ? strcmp(a->reach.unbound, b->reach.unbound) == 0
+                   : a->reach.weights == b->reach.weights && a->reach.tensors == b->reach.tensors;
 }
 
-/* Groups of one kind, "; " between; returns how many. */
-static size_t add_groups(const struct qb_result *result, const struct qb_show_filter *filter, const char *model,
-                         bool unbound, struct qb_text *text)
+/* The groups of known[from]'s model, "; " between; returns how many. */
+static size_t add_groups(const struct qb_cell *const *known, size_t count, size_t from, bool unbound,
+                         struct qb_text *text)
 {
     size_t groups = 0;
-    for (size_t i = 0; i < qb_result_count(result); i++) {
-        const struct qb_cell *cell = qb_result_cell(result, i);
+    for (size_t i = from; i < count; i++) {
+        const struct qb_reach *reach = &known[i]->reach;
         struct qb_text names = {0};
-        bool first = false;
-        if (strcmp(cell->model, model) == 0 && qb_show_wants(filter, cell) && first_known(result, i) &&
-            cell->reach.weights > 0 && (!unbound || *cell->reach.unbound))
-            list_group(result, filter, i, unbound, &names, &first);
+        bool first =
+            strcmp(known[i]->model, known[from]->model) == 0 && reach->weights && (!unbound || *reach->unbound);
+        for (size_t k = from; k < i && first; k++)
+            first = !same_group(known[i], known[k], unbound);
+        for (size_t k = i; k < count && first; k++)
+            if (same_group(known[i], known[k], unbound))
+                qb_text_add(&names, "%s%s", names.size ? ", " : "", known[k]->variant);
         if (first)
             qb_text_add(text, "%s", groups++ ? "; " : "");
         if (first && unbound)
-            qb_text_add(text, "without effect: %s (%s)", cell->reach.unbound, names.data);
+            qb_text_add(text, "without effect: %s (%s)", reach->unbound, names.data);
         else if (first)
-            qb_text_add(text, "%" PRIu64 " weights in %" PRIu64 " %s (%s)", cell->reach.weights, cell->reach.tensors,
-                        cell->reach.tensors == 1 ? "matrix" : "matrices", names.data);
+            qb_text_add(text, "%" PRIu64 " weights in %" PRIu64 " %s (%s)", reach->weights, reach->tensors,
+                        reach->tensors == 1 ? "matrix" : "matrices", names.data);
+        text->failed = text->failed || names.failed;
         qb_text_free(&names);
     }
     return groups;
@@ -159,21 +162,25 @@ static size_t add_groups(const struct qb_result *result, const struct qb_show_fi
 void qb_reach_legend(const struct qb_result *result, const struct qb_show_filter *filter, size_t width,
                      struct qb_text *out)
 {
-    for (size_t i = 0; i < qb_result_count(result); i++) {
-        const char *model = qb_result_cell(result, i)->model;
+    size_t count;
+    const struct qb_cell **known = known_cells(result, filter, &count);
+    out->failed = out->failed || !known;
+    for (size_t i = 0; i < count; i++) {
         struct qb_text counts = {0}, unbound = {0}, line = {0};
         bool seen = false;
-        for (size_t j = 0; j < i && !seen; j++)
-            seen = strcmp(qb_result_cell(result, j)->model, model) == 0;
-        bool differ = !seen && add_groups(result, filter, model, false, &counts) > 1;
-        bool idle = !seen && add_groups(result, filter, model, true, &unbound) > 0;
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = strcmp(known[k]->model, known[i]->model) == 0;
+        bool differ = !seen && add_groups(known, count, i, false, &counts) > 1;
+        bool idle = !seen && add_groups(known, count, i, true, &unbound) > 0;
         if (differ || idle) {
-            qb_text_add(&line, "%s: %s%s%s", model, differ ? counts.data : "", differ && idle ? "; " : "",
+            qb_text_add(&line, "%s: %s%s%s", known[i]->model, differ ? counts.data : "", differ && idle ? "; " : "",
                         idle ? unbound.data : "");
             qb_paragraph(out, "encoded   ", line.data ? line.data : "", width);
         }
+        out->failed = out->failed || counts.failed || unbound.failed || line.failed;
         qb_text_free(&counts);
         qb_text_free(&unbound);
         qb_text_free(&line);
     }
+    qb_free(known);
 }

@@ -102,7 +102,7 @@ Test(variant_identity, names_of_floors)
     enum qb_floor floor = QB_FLOOR_NONE;
     for (int i = 0; i < QB_FLOORS; i++) {
         cr_expect(qb_floor_parse(qb_floor_name((enum qb_floor)i), &floor));
-        cr_expect_eq(floor, i);
+        cr_expect_eq((int)floor, i);
     }
     cr_expect_not(qb_floor_parse("fp32-reordered", &floor), "a floor is no variant's name");
     cr_expect_eq(floor, QB_FLOOR_NONE);
