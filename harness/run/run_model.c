@@ -97,40 +97,6 @@ static enum qb_status find_effects(struct qb_run *run, struct qb_error *err)
     return err->status;
 }
 
-/* Does a cell of this variant wait to run on the model at hand, and is it told in full when it is skipped? */
-static bool runs(const struct qb_run *run, size_t v)
-{
-    if (run->effects[v].refusal)
-        return false;
-    for (size_t i = 0; i < run->plan.count; i++)
-        if (run->plan.cells[i].variant == v && run->plan.cells[i].selected && pending(run, i))
-            return true;
-    return false;
-}
-
-/* Once a model: the entries of variants that bind nothing on it, one note for the variants with the same. */
-static void note_unbound(struct qb_run *run)
-{
-    const struct qb_suite *suite = run->suite;
-    if (run->noted[run->model_index])
-        return;
-    run->noted[run->model_index] = true;
-    for (size_t v = 0; v < suite->variant_count; v++) {
-        const char *why = run->effects[v].why;
-        struct qb_text names = {0};
-        bool said = !*why || !runs(run, v);
-        for (size_t u = 0; u < v && !said; u++)
-            said = strcmp(run->effects[u].why, why) == 0 && runs(run, u);
-        for (size_t u = v; u < suite->variant_count && !said; u++)
-            if (strcmp(run->effects[u].why, why) == 0 && runs(run, u))
-                qb_text_add(&names, "%s%s", names.size ? ", " : "", suite->variants[u]->name);
-        if (!said)
-            qb_run_note(run, QB_RUN_NOTE, "model '%s', without effect: %s (%s)", run->model->name, why,
-                        names.data ? names.data : suite->variants[v]->name);
-        qb_text_free(&names);
-    }
-}
-
 enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
 {
     struct qb_error cause = {0};
@@ -144,6 +110,6 @@ enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
     memcpy(run->model_hashes[m], run->model->sha256, sizeof run->model_hashes[m]);
     if (find_effects(run, err) || make_inputs(run, err) || key_cells(run, err))
         return err->status;
-    note_unbound(run);
+    qb_run_note_effects(run);
     return QB_OK;
 }

@@ -65,6 +65,11 @@ void qb_run_clean(struct qb_run *run);
 enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err);
 void qb_run_unload(struct qb_run *run);
 
+/* ---- run_notes.c ---- */
+/* Notes, once a model, where variants encode different weights of it or entries of their requests are without effect.
+ */
+void qb_run_note_effects(struct qb_run *run);
+
 /* ---- run_result.c ---- */
 /* The outcome of a cell without a shard: failed or skipped, with flagged rows for the summary. */
 enum qb_status qb_run_outcome(struct qb_run *run, size_t i, enum qb_cell_state state, bool nonfinite, double seconds,

@@ -51,6 +51,7 @@ has "and what had no effect" "$shown" "without effect: placement head (int8-tens
 
 # Part of a request without effect is said, before and after the run.
 has "the run's note" "$said" "note: model 'tied', without effect: placement head: head and embed are one matrix here, name both (int8-tensor)"
+has "the run's note on weights" "$said" "note: model 'untied', encoded: 8192 weights in 3 matrices (pattern-a, calibrated-qk16); 11392 in 4 (int8-tensor); 3200 in 1 (head-only, embed-only)"
 has "the run's note on roles in FP16" "$said" "calibration.fp16 attn.q: the model has no such matrix"
 row() { tr -s ' ' <<<"$1" | grep "^$2 "; }
 plan=$("$QINSBENCH" inspect "$TMP/s.yaml")
