@@ -19,6 +19,15 @@ static void number_field(struct qb_text *out, double x)
     qb_text_add(out, ",");
 }
 
+/* Empty where the file does not say. */
+static void reach_fields(const struct qb_cell *cell, struct qb_text *out)
+{
+    const uint64_t counts[] = {cell->reach.tensors, cell->reach.weights, cell->reach.bytes};
+    for (size_t i = 0; i < 3; i++)
+        qb_text_add(out, cell->reach.known ? "%llu," : ",", (unsigned long long)counts[i]);
+    text_field(out, cell->reach.known ? cell->reach.unbound : "");
+}
+
 static void value_line(const struct qb_cell *cell, const struct qb_value *value, size_t summary_row,
                        struct qb_text *out)
 {
@@ -38,7 +47,8 @@ static void value_line(const struct qb_cell *cell, const struct qb_value *value,
     text_field(out, value->unit);
     text_field(out, flags.data ? flags.data : "");
     text_field(out, value->note);
-    text_field(out, qb_floor_says(cell->variant) ? "yes" : "");
+    text_field(out, qb_floor_says(cell->floor) ? "yes" : "");
+    reach_fields(cell, out);
     text_field(out, source.data ? source.data : "");
     qb_text_add(out, "%zu\r\n", summary_row);
     out->failed = out->failed || anchor.failed || flags.failed || source.failed;
@@ -52,8 +62,9 @@ static enum qb_status write_table(const struct qb_report *report, const struct q
 {
     char name[256];
     struct qb_text out = {0};
-    qb_text_add(&out,
-                "anchor,model,variant,experiment,metric,value,lo,hi,n,unit,flags,note,floor,source,summary_row\r\n");
+    qb_text_add(&out, "anchor,model,variant,experiment,metric,value,lo,hi,n,unit,flags,note,floor,encoded_tensors,"
+                      "encoded_weights,encoded_bytes,"
+                      "unbound,source,summary_row\r\n");
     for (size_t r = 0; r < table->row_count; r++)
         for (size_t c = 0; c < table->column_count; c++) {
             size_t at;

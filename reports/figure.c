@@ -94,6 +94,14 @@ static void leave_out(struct qb_selection *s, const char *name, const char *kind
     qb_text_add(&s->left_out, "%s%s", s->left_out.size ? ", " : "", word);
 }
 
+static void find_floors(const struct qb_result *result, struct qb_selection *s)
+{
+    for (size_t i = 0; i < qb_result_count(result); i++)
+        for (size_t v = 0; v < s->variant_count; v++)
+            if (strcmp(qb_result_cell(result, i)->variant, s->variants[v]) == 0)
+                s->floors[v] = qb_result_cell(result, i)->floor;
+}
+
 void qb_select(const struct qb_result *result, const char *experiment, const char *const *wanted, size_t most,
                struct qb_selection *s)
 {
@@ -110,6 +118,7 @@ void qb_select(const struct qb_result *result, const char *experiment, const cha
         else
             leave_out(s, cell->variant, "");
     }
+    find_floors(result, s);
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
         if (!drawable(cell, experiment) || !listed(s->variants, s->variant_count, cell->variant) ||

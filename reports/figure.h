@@ -52,8 +52,6 @@ unsigned qb_figure_linetype(const char *variant);
 /* A built-in's short name for keys ("INT8 per channel"); another variant's own name. */
 const char *qb_figure_label(const char *variant);
 bool qb_figure_builtin(const char *variant);
-/* Is it one of the variants that say what no format can undercut: FP32 in another order, FP16, BF16? */
-bool qb_figure_is_floor(const char *variant);
 
 /* A name that fits: itself up to `most` (at least 12) letters of average width, else its start, an ellipsis and a
  * number in brackets that the end of the caption resolves. Writes to `out`. */
@@ -69,6 +67,7 @@ struct qb_selection {
     const char *models[QB_FIGURE_MODELS];
     size_t model_count;
     const char *variants[QB_FIGURE_VARIANTS];
+    enum qb_floor floors[QB_FIGURE_VARIANTS]; /* of the variants */
     size_t variant_count;
     struct qb_text left_out; /* "pattern-a-cached, legacy-both": run and not drawn */
 };
@@ -79,7 +78,8 @@ void qb_selection_drop(struct qb_selection *selection, size_t m, const char *why
 /* Sentence for the caption on what was not drawn; nothing when all was. Frees the selection's text. */
 void qb_selection_end(struct qb_selection *selection, struct qb_figure *figure);
 
-/* nmodels, nvariants, and the arrays models[], labels[], types[] (line types), floors[] (1: a floor) of a selection. */
+/* nmodels, nvariants, and the arrays models[], labels[], types[] (line types), floors[] (1: one of the three floors) of
+ * a selection. */
 void qb_figure_axes(struct qb_figure *figure, const struct qb_selection *selection);
 
 /* The curves of one panel, a block a variant, through `fill`, which appends a cell's rows (false: it lacks the arrays;
@@ -96,9 +96,8 @@ void qb_figure_panel(const struct qb_result *result, struct qb_figure *figure, c
 void qb_figure_decade_arrays(struct qb_figure *figure, size_t panels);
 void qb_figure_decades(struct qb_figure *figure, size_t m, double least, double most);
 
-/* What the three floors of a model cost: fp32-reordered, fp16, bf16. NaN: not run. */
+/* What the three floors of a model cost: QB_FLOOR_ARITHMETIC, QB_FLOOR_FP16, QB_FLOOR_BF16. NaN: not run. */
 enum { QB_FIGURE_FLOORS = 3 };
-extern const char *const qb_figure_floor_names[QB_FIGURE_FLOORS + 1];
 void qb_figure_floors(const struct qb_result *result, const char *model, const char *experiment, const char *metric,
                       double out[QB_FIGURE_FLOORS]);
 

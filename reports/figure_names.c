@@ -59,17 +59,6 @@ const char *qb_figure_label(const char *variant)
     return i < BUILTINS ? builtins[i].label : variant;
 }
 
-const char *const qb_figure_floor_names[QB_FIGURE_FLOORS + 1] = {QB_FLOOR_ARITHMETIC, QB_FLOOR_FP16, QB_FLOOR_BF16,
-                                                                 NULL};
-
-bool qb_figure_is_floor(const char *variant)
-{
-    for (size_t i = 0; i < QB_FIGURE_FLOORS; i++)
-        if (strcmp(qb_figure_floor_names[i], variant) == 0)
-            return true;
-    return false;
-}
-
 /* The number of a name that was shortened before, or a new one. */
 static size_t number_of(struct qb_figure *figure, const char *name)
 {

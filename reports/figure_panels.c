@@ -22,7 +22,7 @@ void qb_figure_axes(struct qb_figure *figure, const struct qb_selection *s)
         qb_figure_short(figure, qb_figure_label(s->variants[v]), QB_FIGURE_VARIANT_CHARS, name);
         qb_figure_set(figure, "labels", v + 1, name);
         qb_figure_set_number(figure, "types", v + 1, qb_figure_linetype(s->variants[v]));
-        qb_figure_set_number(figure, "floors", v + 1, qb_figure_is_floor(s->variants[v]));
+        qb_figure_set_number(figure, "floors", v + 1, s->floors[v] >= QB_FLOOR_ARITHMETIC);
     }
 }
 
@@ -104,9 +104,16 @@ void qb_figure_decades(struct qb_figure *figure, size_t m, double least, double 
 void qb_figure_floors(const struct qb_result *result, const char *model, const char *experiment, const char *metric,
                       double out[QB_FIGURE_FLOORS])
 {
-    for (size_t i = 0; i < QB_FIGURE_FLOORS; i++) {
-        const struct qb_value *v = qb_result_value(result, model, qb_figure_floor_names[i], experiment, metric);
-        out[i] = v ? v->value : NAN;
+    for (size_t f = 0; f < QB_FIGURE_FLOORS; f++)
+        out[f] = NAN;
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        if (cell->floor < QB_FLOOR_ARITHMETIC || strcmp(cell->model, model) != 0 ||
+            strcmp(cell->experiment, experiment) != 0)
+            continue;
+        const struct qb_value *v = qb_result_value(result, model, cell->variant, experiment, metric);
+        double *to = &out[cell->floor - QB_FLOOR_ARITHMETIC];
+        *to = v && isnan(*to) ? v->value : *to; /* of two variants that are the same floor the first */
     }
 }
 

@@ -180,10 +180,14 @@ static void how_to_read(struct qb_text *out)
     qb_html_badge(out, "coverage", "");
     qb_text_add(out, "</dt><dd>The interval is known, by simulation, to cover less than its 95%% at this number of "
                      "clusters; the badge says how much.</dd>\n<dt>");
+    qb_html_badge(out, "encoded", "");
+    qb_text_add(out,
+                "</dt><dd>The variant encodes more or fewer weights of the model than most rows of its table do (the "
+                "badge says how many): it differs from them in placement, not in its format alone.</dd>\n<dt>");
     qb_html_badge(out, "floor", "");
     qb_text_add(out,
-                "</dt><dd>Not a format under test but a yardstick on the same model: FP32 arithmetic in another order "
-                "(" QB_FLOOR_ARITHMETIC "), FP16 weights, BF16 weights. A loss under the first cannot be told from "
+                "</dt><dd>Not a format under test but a yardstick on the same model: FP32 arithmetic in another order, "
+                "FP16 weights, BF16 weights. A loss under the first cannot be told from "
                 "none.</dd>\n"
                 "<dt>anchors</dt><dd>Each value has the anchor <code>model.variant.experiment.metric</code>, the same "
                 "in this page, in Markdown, in LaTeX labels and in the column <code>anchor</code> of the CSV tables; "

@@ -109,15 +109,21 @@ static void value_cell(const struct qb_cell *cell, const struct qb_report_column
         badges(out, value);
 }
 
-static void row_header(const struct qb_cell *cell, struct qb_text *out)
+static void row_header(const struct qb_report *report, const struct qb_report_table *table, size_t r,
+                       struct qb_text *out)
 {
-    const char *floor = qb_floor_says(cell->variant);
+    const struct qb_cell *cell = qb_report_cell(report, table, r);
+    struct qb_text otherwise = {0};
+    const char *floor = qb_floor_says(cell->floor);
     qb_text_add(out, "<tr%s><th scope=\"row\" class=\"text\" id=\"", floor ? " class=\"floor\"" : "");
     anchor_of(out, cell, NULL);
     qb_text_add(out, "\">");
     qb_escape_html(out, cell->variant);
     if (floor)
         qb_html_badge(out, "floor", floor);
+    if (qb_report_encodes_otherwise(report, table, r, &otherwise) && otherwise.data)
+        qb_html_badge(out, "encoded", otherwise.data);
+    qb_text_free(&otherwise);
     if (cell->state == QB_CELL_FAILED)
         qb_html_badge(out, "failed", cell->message);
     qb_text_add(out, "</th>");
@@ -127,7 +133,7 @@ static void table_rows(const struct qb_report *report, const struct qb_report_ta
 {
     for (size_t r = 0; r < table->row_count; r++) {
         const struct qb_cell *cell = qb_report_cell(report, table, r);
-        row_header(cell, out);
+        row_header(report, table, r, out);
         for (size_t c = 0; c < table->column_count; c++) {
             size_t at;
             const struct qb_value *value = qb_report_value(report, table, r, c, &at);

@@ -174,7 +174,7 @@ static void rows(const struct qb_report *report, const struct qb_report_table *t
 {
     for (size_t r = 0; r < table->row_count; r++) {
         const struct qb_cell *cell = qb_report_cell(report, table, r);
-        bool floor = qb_floor_says(cell->variant) != NULL;
+        bool floor = qb_floor_says(cell->floor) != NULL;
         size_t at;
         for (size_t i = 0; i < count; i++) {
             const struct qb_value *value = qb_report_value(report, table, r, shown[i].column, &at);
@@ -183,7 +183,8 @@ static void rows(const struct qb_report *report, const struct qb_report_table *t
         }
         qb_text_add(out, "%s", floor ? "\\textit{" : "");
         qb_escape_latex(out, cell->variant);
-        qb_text_add(out, "%s", floor ? "}" : "");
+        qb_text_add(out, "%s%s", floor ? "}" : "",
+                    qb_report_encodes_otherwise(report, table, r, NULL) ? "\\textsuperscript{\\dag}" : "");
         if (cell->state == QB_CELL_FAILED)
             qb_text_add(out, " (failed)");
         for (size_t i = 0; i < count; i++)
@@ -233,6 +234,19 @@ static void note_sampling(const struct qb_report_table *table, const struct show
     qb_text_add(out, ".csv. ");
 }
 
+static void note_encoded(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)
+{
+    struct qb_text note = {0};
+    qb_report_encoded_note(report, table, &note);
+    if (note.size) {
+        qb_text_add(out, "\\textsuperscript{\\dag}");
+        qb_escape_latex(out, note.data);
+        qb_text_add(out, ". ");
+    }
+    out->failed = out->failed || note.failed;
+    qb_text_free(&note);
+}
+
 static void notes(const struct qb_report *report, const struct qb_report_table *table, const struct shown *shown,
                   size_t count, struct qb_text *out)
 {
@@ -242,7 +256,7 @@ static void notes(const struct qb_report *report, const struct qb_report_table *
     double percent, least = INFINITY;
     size_t at;
     for (size_t r = 0; r < table->row_count; r++) {
-        floors = floors || qb_floor_says(qb_report_cell(report, table, r)->variant);
+        floors = floors || qb_floor_says(qb_report_cell(report, table, r)->floor);
         for (size_t i = 0; i < count; i++) {
             const struct qb_value *value = qb_report_value(report, table, r, shown[i].column, &at);
             seen |= value ? value->flags : 0;
@@ -261,6 +275,7 @@ static void notes(const struct qb_report *report, const struct qb_report_table *
             }
     if (isfinite(least))
         qb_text_add(out, "\\textsuperscript{s}falls short: such intervals cover from %.1f\\%% in simulation. ", least);
+    note_encoded(report, table, out);
     note_sampling(table, shown, count, out);
 }
 

@@ -66,10 +66,11 @@ static void table_row(const struct qb_report *report, const struct qb_report_tab
                       struct qb_text *out)
 {
     const struct qb_cell *cell = qb_report_cell(report, table, r);
-    const char *mark = qb_floor_says(cell->variant) ? "*" : "";
+    const char *mark = qb_floor_says(cell->floor) ? "*" : "";
     qb_text_add(out, "| %s", mark);
     qb_escape_markdown(out, cell->variant);
-    qb_text_add(out, "%s%s |", mark, cell->state == QB_CELL_FAILED ? " **failed**" : "");
+    qb_text_add(out, "%s%s%s |", mark, qb_report_encodes_otherwise(report, table, r, NULL) ? " \xe2\x80\xa0" : "",
+                cell->state == QB_CELL_FAILED ? " **failed**" : "");
     for (size_t c = 0; c < table->column_count; c++) {
         size_t at;
         const struct qb_value *value = qb_report_value(report, table, r, c, &at);
@@ -100,6 +101,19 @@ static void sources(const struct qb_report_table *table, struct qb_text *out)
                 table->file);
 }
 
+static void encoded_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)
+{
+    struct qb_text note = {0};
+    qb_report_encoded_note(report, table, &note);
+    if (note.size) {
+        qb_text_add(out, "\xe2\x80\xa0 ");
+        qb_escape_markdown(out, note.data);
+        qb_text_add(out, ".\n\n");
+    }
+    out->failed = out->failed || note.failed;
+    qb_text_free(&note);
+}
+
 static void one_table(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)
 {
     qb_text_add(out, "### ");
@@ -128,6 +142,7 @@ static void one_table(const struct qb_report *report, const struct qb_report_tab
     for (size_t r = 0; r < table->row_count; r++)
         table_row(report, table, r, out);
     qb_text_add(out, "\n");
+    encoded_note(report, table, out);
     sources(table, out);
 }
 

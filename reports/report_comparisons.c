@@ -11,7 +11,7 @@ static const struct {
 } compared[] = {{"teacher-forced", "kl_mean"}, {"teacher-forced", "top1_agreement"}, {"greedy", "match_rate"}};
 enum { COMPARED = sizeof compared / sizeof *compared };
 
-static const char *const floors[] = {QB_FLOOR_ARITHMETIC, QB_FLOOR_BF16};
+static const enum qb_floor floors[] = {QB_FLOOR_ARITHMETIC, QB_FLOOR_BF16};
 enum { FLOORS = sizeof floors / sizeof *floors };
 
 /* The samples of one cell, one for each compared metric; `there` where the cell has it. */
@@ -115,9 +115,9 @@ static enum qb_status compare_cells(struct qb_report *report, const struct qb_ce
     return QB_OK;
 }
 
-static bool can_be_floor(const struct qb_cell *cell, const char *floor)
+static bool can_be_floor(const struct qb_cell *cell, enum qb_floor floor)
 {
-    return cell->state == QB_CELL_DONE && strcmp(cell->variant, floor) == 0;
+    return cell->state == QB_CELL_DONE && cell->floor == floor;
 }
 
 /* All variants of one table against one of its rows. */
@@ -127,7 +127,7 @@ static enum qb_status compare_rows(struct qb_report *report, const struct qb_rep
     const char *name = qb_report_cell(report, table, floor)->variant;
     for (size_t r = 0; r < table->row_count; r++) {
         const struct qb_cell *cell = qb_report_cell(report, table, r);
-        if (r == floor || strcmp(cell->variant, "fp32") == 0)
+        if (r == floor || cell->floor == QB_FLOOR_IDENTITY)
             continue;
         for (size_t k = 0; k < COMPARED; k++)
             if (compare_cells(report, cell, name, k, &samples[r], &samples[floor], err))

@@ -6,15 +6,11 @@
 #include <string.h>
 #include "base/mem.h"
 
-const char *qb_floor_says(const char *variant)
+const char *qb_floor_says(enum qb_floor floor)
 {
-    if (strcmp(variant, QB_FLOOR_ARITHMETIC) == 0)
-        return "what FP32 arithmetic in another order costs";
-    if (strcmp(variant, QB_FLOOR_FP16) == 0)
-        return "what FP16 weights alone cost";
-    if (strcmp(variant, QB_FLOOR_BF16) == 0)
-        return "what BF16 weights alone cost";
-    return NULL;
+    static const char *const says[QB_FLOORS] = {NULL, NULL, "what FP32 arithmetic in another order costs",
+                                                "what FP16 weights alone cost", "what BF16 weights alone cost"};
+    return says[floor];
 }
 
 const char *qb_column_unit(const struct qb_report_column *column)
@@ -176,6 +172,7 @@ static enum qb_status fill_table(struct qb_report *report, struct qb_report_tabl
     }
     if (!table->cells || find_columns(report, table, err))
         return err->status;
+    table->usual_weights = qb_report_usual_weights(report, table);
     bool any = false;
     double *x = qb_alloc(table->row_count, sizeof *x, "a column", err);
     for (size_t c = 0; x && c < table->column_count; c++) {

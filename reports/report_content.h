@@ -32,11 +32,12 @@ struct qb_report_table {
     size_t row_count;
     struct qb_report_column *columns;
     size_t column_count;
+    uint64_t usual_weights; /* qb_report_usual_weights */
 };
 
 /* One thing to know before reading the numbers. */
 struct qb_remark {
-    const char *kind; /* a flag's name, "coverage" or "warning"; static */
+    const char *kind; /* a flag's name, "coverage", "encoded", "without effect" or "warning"; static */
     struct qb_text text;
 };
 
@@ -109,8 +110,21 @@ const struct qb_value *qb_report_value(const struct qb_report *report, const str
                                        size_t column, size_t *summary_row);
 /* The unit as a header shows it: "" for a pure number, or when the name says it (weight_bytes). */
 const char *qb_column_unit(const struct qb_report_column *column);
-/* "what FP32 arithmetic in another order costs" for the variants that are floors, else NULL. */
-const char *qb_floor_says(const char *variant);
+/* "what FP32 arithmetic in another order costs" for the floors below FP32 itself, else NULL. */
+const char *qb_floor_says(enum qb_floor floor);
+
+/* ---- what rows encode (report_encoded.c) ---- */
+/* The number of weights that most rows of the table encode (floors do not count), 0 when none says. A row that encodes
+ * others differs in placement, not in its format alone. */
+uint64_t qb_report_usual_weights(const struct qb_report *report, const struct qb_report_table *table);
+/* Does row r encode some, but not as many? Then says (may be NULL) gets "encodes 3 weights, most rows 2". */
+bool qb_report_encodes_otherwise(const struct qb_report *report, const struct qb_report_table *table, size_t r,
+                                 struct qb_text *says);
+/* All such rows of a table in a sentence; which entries of variants are without effect ("placement head in a, b").
+ * Nothing when there are none. */
+void qb_report_encoded_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out);
+void qb_report_unbound_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out);
+
 /* Is a value void: flagged degenerate or not finite? Writers put it in parentheses and grey. */
 bool qb_value_void(const struct qb_value *value);
 /* "model, experiment: reason; ..." of the comparisons that have no numbers; nothing when all have. */

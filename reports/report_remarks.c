@@ -199,6 +199,28 @@ static enum qb_status remark_coverage(struct qb_report *report, struct qb_error 
     return QB_OK;
 }
 
+/* One remark a model, of the first of its tables that `note` finds something to say about. */
+static enum qb_status remark_encoded(struct qb_report *report, const char *kind,
+                                     void (*note)(const struct qb_report *, const struct qb_report_table *,
+                                                  struct qb_text *),
+                                     struct qb_error *err)
+{
+    const char *model = NULL; /* that was told; its tables stand together */
+    for (size_t t = 0; t < report->table_count && !err->status; t++) {
+        const struct qb_report_table *table = &report->tables[t];
+        struct qb_text says = {0}, *text = NULL;
+        if (model && strcmp(model, table->model) == 0)
+            continue;
+        note(report, table, &says);
+        if (says.size && (text = add_remark(report, kind, err))) {
+            qb_text_add(text, "%s: %s", table->model, says.data);
+            model = table->model;
+        }
+        qb_text_free(&says);
+    }
+    return err->status;
+}
+
 enum qb_status qb_report_remarks(struct qb_report *report, struct qb_error *err)
 {
     if (remark_cells(report, "failed", QB_CELL_FAILED, false, err))
@@ -209,7 +231,9 @@ enum qb_status qb_report_remarks(struct qb_report *report, struct qb_error *err)
         if (!cellwise && remark_flag(report, meaning, metrics, err))
             return err->status;
     }
-    if (remark_coverage(report, err) || remark_cells(report, "warning", QB_CELL_DONE, true, err) ||
+    if (remark_encoded(report, "encoded", qb_report_encoded_note, err) ||
+        remark_encoded(report, "without effect", qb_report_unbound_note, err) || remark_coverage(report, err) ||
+        remark_cells(report, "warning", QB_CELL_DONE, true, err) ||
         remark_cells(report, "skipped", QB_CELL_SKIPPED, false, err))
         return err->status;
     for (size_t i = 0; i < report->remark_count; i++)

@@ -9,6 +9,7 @@
 #include "codec/conformance.h"
 #include "codec/options.h"
 #include "model/safetensors.h"
+#include "reach_table.h"
 #include "run/plan.h"
 #include "store/store.h"
 
@@ -20,14 +21,16 @@ static const struct qb_flag flags[] = {
     {"only", 0, "M/V/E", "a suite: as run's"},
     {"isa", 0, "LEVEL", "portable, avx2 or avx512"},
     {0}};
-static const struct qb_usage usage = {"inspect", "FILE [options]",
-                                      "Shows a model (.safetensors), a result file (.h5), a codec plugin (.so), or a "
-                                      "suite or variant (.yaml), checked as\n"
-                                      "run would check it. A suite's plan is printed, one cell a line.",
-                                      flags,
-                                      "  qinsbench inspect data/models/kjv-chain.safetensors\n"
-                                      "  qinsbench inspect ./my-codec.so --conformance\n"
-                                      "  qinsbench inspect experiments/suites/source.yaml --only 'kjv-*'"};
+static const struct qb_usage usage = {
+    "inspect", "FILE [options]",
+    "Shows a model (.safetensors), a result file (.h5), a codec plugin (.so), or a "
+    "suite or variant (.yaml), checked as\n"
+    "run would check it. A suite's plan is printed, one cell a line, and what each variant encodes\n"
+    "of each model, which is opened for it.",
+    flags,
+    "  qinsbench inspect data/models/kjv-chain.safetensors\n"
+    "  qinsbench inspect ./my-codec.so --conformance\n"
+    "  qinsbench inspect experiments/suites/source.yaml --only 'kjv-*'"};
 
 struct arguments {
     const char *path, *only;
@@ -102,6 +105,7 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
         add_line(out, cell->warnings, 0);
         qb_text_add(out, "\n");
     }
+    qb_reach_of_result(result, out);
     qb_result_close(result);
     return QB_OK;
 }
@@ -181,6 +185,7 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
                 qb_suite_experiment_of(suite, plan.cells[i].model, plan.cells[i].experiment)->canonical;
             qb_text_add(out, "%s%s\n", *chosen ? "  " : "", chosen);
         }
+        s = qb_reach_of_suite(suite, &plan, out, err);
     }
     qb_plan_free(&plan);
     qb_suite_free(suite);
@@ -195,6 +200,10 @@ static enum qb_status inspect_variant(const struct arguments *a, const struct qb
     const char *name = "unnamed";
     if ((node && qb_yaml_text(node, &name, err)) || qb_variant_read(root, name, registry, a->isa, &variant, err))
         return err->status;
+    if (qb_variant_check_name(variant, node ? node : root, registry, a->isa, err)) {
+        qb_variant_free(variant);
+        return err->status;
+    }
     qb_text_add(out, "variant %s: %s\n%s\n", variant->name, variant->summary ? variant->summary : "",
                 variant->canonical);
     qb_variant_free(variant);

@@ -1,4 +1,5 @@
 /* qinsbench show: the summary of a result file. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,9 @@ static const struct qb_flag flags[] = {
 static const struct qb_usage usage = {
     "show", "RESULT.h5 [options]",
     "Prints the metrics of a result file. JSON is an array of {model, variant, experiment, metric, value, lo, hi, n,\n"
-    "unit, flags}; a value that is missing is null and its flags say why.",
+    "unit, flags, floor, encoded_tensors, encoded_weights, encoded_bytes, unbound}; a value that is missing is null "
+    "and\n"
+    "its flags say why.",
     flags,
     "  qinsbench show results/source.h5\n"
     "  qinsbench show results/source.h5 --only 'kjv-*/*/teacher-forced' --metric 'kl_*'\n"
@@ -43,6 +46,24 @@ static void json_flags(uint32_t flag_bits, struct qb_text *out)
     qb_text_free(&text);
 }
 
+/* What the variant is and encodes of the model; null: the file does not say. */
+static void json_variant(const struct qb_cell *cell, struct qb_text *out)
+{
+    const struct qb_reach *reach = &cell->reach;
+    qb_text_add(out, ", \"floor\": ");
+    qb_json_string(out, qb_floor_name(cell->floor));
+    if (!reach->known) {
+        qb_text_add(out, ", \"encoded_tensors\": null, \"encoded_weights\": null, \"encoded_bytes\": null, "
+                         "\"unbound\": null");
+        return;
+    }
+    qb_text_add(out,
+                ", \"encoded_tensors\": %" PRIu64 ", \"encoded_weights\": %" PRIu64 ", \"encoded_bytes\": %" PRIu64
+                ", \"unbound\": ",
+                reach->tensors, reach->weights, reach->bytes);
+    qb_json_string(out, reach->unbound);
+}
+
 static void json_row(const struct qb_cell *cell, const struct qb_value *value, bool first, struct qb_text *out)
 {
     qb_text_add(out, "%s\n  {\"model\": ", first ? "" : ",");
@@ -63,6 +84,7 @@ static void json_row(const struct qb_cell *cell, const struct qb_value *value, b
     qb_json_string(out, value->unit);
     qb_text_add(out, ", \"flags\": ");
     json_flags(value->flags, out);
+    json_variant(cell, out);
     qb_text_add(out, "}");
 }
 

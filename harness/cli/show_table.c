@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cli.h"
+#include "reach_table.h"
 #include "reports/coverage_note.h"
 #include "reports/layout.h"
 
@@ -271,6 +272,8 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
     }
     if (out->size == before)
         qb_text_add(out, "no cell matches\n");
+    else
+        qb_reach_legend(result, filter, width, out);
     print_legend(marked, interval, &coverage, width, out);
     qb_text_free(&coverage);
 }

@@ -156,7 +156,8 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
     const struct qb_yaml *own = qb_yaml_get(map, "options");
     if ((scale && qb_yaml_bool(scale, &c->scale, err) != QB_OK) ||
         (alpha && qb_yaml_bool(alpha, &c->alpha, err) != QB_OK) ||
-        (fp16 && variant_read_roles(fp16, &c->fp16_roles, err) != QB_OK) ||
+        (fp16 && (variant_read_roles(fp16, &c->fp16_roles, err) != QB_OK ||
+                  (fp16->count && variant_read_names(fp16, &v->asked_fp16, err) != QB_OK))) ||
         (alpha_on && read_word(alpha_on, (const char *const[]){"head", "model", NULL}, &on, err) != QB_OK) ||
         read_range(qb_yaml_get(map, "scale_range"), &c->scale_min, &c->scale_max, err) != QB_OK ||
         read_range(qb_yaml_get(map, "alpha_range"), &c->alpha_min, &c->alpha_max, err) != QB_OK ||
@@ -218,7 +219,8 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
         return err->status;
     if (!v->placement)
         return qb_yaml_fail(placement, err, "an empty list encodes nothing, expected roles");
-    if (variant_read_names(qb_yaml_get(map, "tensors"), &v->tensors, err) != QB_OK ||
+    if (variant_read_names(placement, &v->asked, err) != QB_OK ||
+        variant_read_names(qb_yaml_get(map, "tensors"), &v->tensors, err) != QB_OK ||
         variant_read_names(qb_yaml_get(map, "except"), &v->except, err) != QB_OK)
         return err->status;
     if (read_path(map, v, isa, err) != QB_OK)

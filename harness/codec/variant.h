@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/floor.h"
 #include "codec/registry.h"
 
 /* What a tensor is for. A fused tensor carries several bits (qkv: q, k and v; each a third of its rows). */
@@ -76,6 +77,9 @@ struct qb_variant {
     uint32_t placement; /* roles of the tensors that are encoded */
     char **tensors;     /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
     char **except;      /* and of those none whose name matches one of these; likewise; NULL: none */
+    /* placement and calibration.fp16 as they were asked for, roles and globs, likewise; what of it binds on a model:
+     * qb_effect_of */
+    char **asked, **asked_fp16;
     struct qb_calibration calibration;
     bool calibrated;     /* scale || alpha || fp16_roles */
     const char *warning; /* deprecation text to print once and to store, or NULL; static */
@@ -89,6 +93,14 @@ struct qb_variant {
  * (a fused tensor block by block, a tied embedding only as a whole: qb_role_covered), tensors and except restrict it by
  * `name`, as in data/models/README.md ("layers.1.mlp.up.weight"). An unencoded variant's placement is 0. */
 uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, const char *name, uint32_t roles);
+
+/* Which floor the definition makes the variant, whatever its name. */
+enum qb_floor qb_variant_floor(const struct qb_variant *variant);
+
+/* A variant of the user's may have a shipped variant's name only when it is the same by definition: else QB_ERR_INPUT
+ * with the place of `node`, which named it, and the shipped definition. */
+enum qb_status qb_variant_check_name(const struct qb_variant *variant, const struct qb_yaml *node,
+                                     const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err);
 
 /* Are the weights that are placed stored encoded (not so where activations alone are)? */
 bool qb_variant_stores(const struct qb_variant *variant);

@@ -118,8 +118,9 @@ void qb_variant_free(struct qb_variant *variant)
     qb_free(variant->name);
     qb_free(variant->summary);
     qb_free(variant->canonical);
-    variant_free_names(variant->tensors);
-    variant_free_names(variant->except);
+    char **lists[] = {variant->tensors, variant->except, variant->asked, variant->asked_fp16};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        variant_free_names(lists[i]);
     qb_free((void *)(uintptr_t)variant->file);
     qb_free(variant);
 }

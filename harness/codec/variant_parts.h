@@ -27,7 +27,7 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
 /* A list of roles or globs, ored into *mask. Only weights can be placed: a glob passes over other roles, a name of one
  * is an error. */
 enum qb_status variant_read_roles(const struct qb_yaml *list, uint32_t *mask, struct qb_error *err);
-/* A list of globs of tensor names (NULL: none) into a new list, to be freed also on failure. */
+/* A list of globs of tensor names or of roles (NULL: none) into a new list, to be freed also on failure. */
 enum qb_status variant_read_names(const struct qb_yaml *list, char ***names, struct qb_error *err);
 void variant_free_names(char **names);
 

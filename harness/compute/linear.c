@@ -30,22 +30,39 @@ static size_t blocks_of(uint32_t roles, uint32_t blocks[8])
     return count;
 }
 
-static void cut_segments(struct qb_linear *linear, const struct qb_variant *variant, const struct qb_matrix *matrix)
+static size_t cut_segments(const struct qb_variant *variant, const struct qb_matrix *matrix,
+                           struct segment segments[QB_CUT_MAX])
 {
     uint32_t blocks[8];
-    size_t count = blocks_of(matrix->roles, blocks), rows = linear->rows / count;
+    size_t count = blocks_of(matrix->roles, blocks), rows = matrix->rows / count;
     enum treatment first = treatment_of(variant, matrix->name, blocks[0]);
     bool alike = true;
     for (size_t i = 1; i < count; i++)
         alike = alike && treatment_of(variant, matrix->name, blocks[i]) == first;
-    linear->segment_count = alike ? 1 : count;
-    for (size_t i = 0; i < linear->segment_count; i++) {
-        struct segment *segment = &linear->segments[i];
+    count = alike ? 1 : count;
+    for (size_t i = 0; i < count; i++) {
+        struct segment *segment = &segments[i];
         segment->treatment = treatment_of(variant, matrix->name, blocks[i]);
         segment->roles = alike ? matrix->roles : blocks[i];
         segment->row = i * rows;
-        segment->rows = alike ? linear->rows : rows;
+        segment->rows = alike ? matrix->rows : rows;
+        segment->format = segment->treatment == TREAT_STORED ? &variant->weights
+                          : segment->treatment == TREAT_FP16 ? &variant->fp16
+                                                             : NULL;
     }
+    return count;
+}
+
+size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *matrix, struct qb_cut cuts[QB_CUT_MAX])
+{
+    struct segment segments[QB_CUT_MAX] = {{0}};
+    size_t count = cut_segments(variant, matrix, segments);
+    for (size_t i = 0; i < count; i++)
+        cuts[i] = (struct qb_cut){.roles = segments[i].roles,
+                                  .rows = segments[i].rows,
+                                  .under = segments[i].format || segments[i].treatment == TREAT_CODED,
+                                  .stored = segments[i].format};
+    return count;
 }
 
 static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const float *weights,
@@ -59,12 +76,10 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
         return QB_OK;
     }
     if (segment->treatment == TREAT_STORED) {
-        segment->format = &variant->weights;
         segment->coordinates = domain && variant->domain != QB_DOMAIN_ACTIVATIONS;
         segment->coded_input = domain && variant->domain != QB_DOMAIN_WEIGHTS;
         segment->keep = variant->cache && !segment->coordinates;
     } else {
-        segment->format = &variant->fp16;
         segment->keep = variant->cache;
     }
     size_t size;
@@ -93,7 +108,7 @@ enum qb_status qb_linear_create(const struct qb_variant *variant, const struct q
     new->cols = cols;
     new->scratch = &new->own;
     new->activations = variant ? &variant->activations : NULL;
-    cut_segments(new, variant, matrix);
+    new->segment_count = cut_segments(variant, matrix, new->segments);
     for (size_t i = 0; i < new->segment_count; i++)
         if (store(&new->segments[i], variant, matrix->data, cols, err) != QB_OK) {
             qb_linear_free(new);

@@ -32,6 +32,18 @@ struct qb_matrix {
     uint32_t roles; /* of its equal row blocks (q, k, v for a fused qkv) */
 };
 
+/* One row segment as a variant treats it, known without storing anything. */
+struct qb_cut {
+    uint32_t roles;
+    size_t rows;
+    bool under;                     /* the variant reaches it: stored encoded or in FP16, or fed encoded activations */
+    const struct qb_format *stored; /* how its weights are stored; NULL: FP32 */
+};
+/* The segments that qb_linear_create makes of W under variant (NULL: fp32), in order; returns their count. W's data may
+ * be NULL. Its rows must be a multiple of its row blocks. */
+enum { QB_CUT_MAX = 8 };
+size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *matrix, struct qb_cut cuts[QB_CUT_MAX]);
+
 /* Makes the operator of `variant` (NULL: fp32) for W, whose buffers must outlive it. A tensor whose blocks are all
  * treated alike is one segment (one range for the whole matrix, as the source has it); else one segment a block.
  * Weights that are not placed stay FP32 and borrowed; placed ones are encoded into accounted memory. Under reversed

@@ -35,7 +35,7 @@ struct qb_linear {
     const float *weights, *bias;
     float *scale; /* S for each row, 1 where a segment takes none; NULL: none */
     size_t rows, cols;
-    struct segment segments[8];
+    struct segment segments[QB_CUT_MAX];
     size_t segment_count;
     struct qb_scratch *scratch, own;
     struct qb_linear_counters counters;

@@ -6,11 +6,16 @@
 #include <string.h>
 #include "base/mem.h"
 
+static int order_at(const struct qb_baseline_cell *cell, const char *model, const char *experiment, const char *variant)
+{
+    int order = strcmp(cell->model, model);
+    order = order ? order : strcmp(cell->experiment, experiment);
+    return order ? order : strcmp(cell->variant, variant);
+}
+
 int qb_baseline_order(const struct qb_baseline_cell *a, const struct qb_baseline_cell *b)
 {
-    int order = strcmp(a->model, b->model);
-    order = order ? order : strcmp(a->experiment, b->experiment);
-    return order ? order : strcmp(a->variant, b->variant);
+    return order_at(a, b->model, b->experiment, b->variant);
 }
 
 static int by_name(const void *a, const void *b)
@@ -24,21 +29,38 @@ void qb_baseline_sort(struct qb_baseline *baseline)
         qsort(baseline->cells, baseline->count, sizeof *baseline->cells, by_name);
 }
 
-const struct qb_baseline_cell *qb_baseline_find(const struct qb_baseline *baseline, const char *model,
-                                                const char *variant, const char *experiment)
+/* Index of the first cell that is not before this place. */
+static size_t lower_bound(const struct qb_baseline *baseline, const char *model, const char *experiment,
+                          const char *variant)
 {
     size_t low = 0, high = baseline->count;
     while (low < high) {
-        const struct qb_baseline_cell *cell = &baseline->cells[(low + high) / 2];
-        int order = strcmp(cell->model, model);
-        order = order ? order : strcmp(cell->experiment, experiment);
-        order = order ? order : strcmp(cell->variant, variant);
-        if (order == 0)
-            return cell;
-        if (order < 0)
-            low = (low + high) / 2 + 1;
+        size_t middle = (low + high) / 2;
+        if (order_at(&baseline->cells[middle], model, experiment, variant) < 0)
+            low = middle + 1;
         else
-            high = (low + high) / 2;
+            high = middle;
+    }
+    return low;
+}
+
+const struct qb_baseline_cell *qb_baseline_find(const struct qb_baseline *baseline, const char *model,
+                                                const char *variant, const char *experiment)
+{
+    size_t at = lower_bound(baseline, model, experiment, variant);
+    bool there = at < baseline->count && order_at(&baseline->cells[at], model, experiment, variant) == 0;
+    return there ? &baseline->cells[at] : NULL;
+}
+
+const struct qb_baseline_cell *qb_baseline_floor(const struct qb_baseline *baseline, const char *model,
+                                                 enum qb_floor floor, const char *experiment)
+{
+    for (size_t at = lower_bound(baseline, model, experiment, ""); at < baseline->count; at++) {
+        const struct qb_baseline_cell *cell = &baseline->cells[at];
+        if (order_at(cell, model, experiment, cell->variant) != 0)
+            return NULL;
+        if (cell->floor == floor)
+            return cell;
     }
     return NULL;
 }

@@ -41,6 +41,7 @@ struct qb_baseline_cell {
     char *message;                                       /* failed or skipped: why */
     char inputs[QB_HASH_HEX], model_sha256[QB_HASH_HEX]; /* "": not recorded */
     char *options, *definition;                          /* the experiment's options; the variant, canonical */
+    enum qb_floor floor;                                 /* that the definition makes it */
     struct qb_baseline_codec *codecs;                    /* those that the definition names, by id */
     struct qb_baseline_tensor *tensors;                  /* in the file's order */
     struct qb_baseline_metric *metrics;                  /* in the registry's order */
@@ -83,6 +84,9 @@ void qb_baseline_free(struct qb_baseline *baseline);
 /* By model, experiment, variant: the order of `cells`, which the readers establish. */
 int qb_baseline_order(const struct qb_baseline_cell *a, const struct qb_baseline_cell *b);
 void qb_baseline_sort(struct qb_baseline *baseline);
+/* The model's cell in this experiment that is the floor, or NULL; the first by name where there are several. */
+const struct qb_baseline_cell *qb_baseline_floor(const struct qb_baseline *baseline, const char *model,
+                                                 enum qb_floor floor, const char *experiment);
 /* The cell, or NULL; a cell's metric, or NULL. */
 const struct qb_baseline_cell *qb_baseline_find(const struct qb_baseline *baseline, const char *model,
                                                 const char *variant, const char *experiment);

@@ -209,6 +209,7 @@ static enum qb_status read_cell(const json_t *object, const struct qb_json_place
         qb_json_text(object, "definition", at, &cell->definition))
         return at->err->status;
     cell->state = (enum qb_cell_state)state;
+    cell->floor = qb_floor_of_definition(cell->definition);
     return read_lists(object, at, cell);
 }
 

@@ -70,6 +70,7 @@ static enum qb_status read_facts(const struct qb_provenance *facts, const struct
     snprintf(cell->model_sha256, sizeof cell->model_sha256, "%s", model ? model : "");
     snprintf(cell->inputs, sizeof cell->inputs, "%s", from->inputs);
     cell->state = from->state;
+    cell->floor = from->floor;
     if (copy(&cell->model, from->model, err) || copy(&cell->variant, from->variant, err) ||
         copy(&cell->experiment, from->experiment, err) || copy(&cell->message, from->message, err) ||
         copy(&cell->options, from->options, err) ||

@@ -35,7 +35,7 @@ static double floor_of(const struct qb_baseline *from, const struct qb_baseline_
 {
     const struct qb_metric *entry = qb_metric_find(cell->experiment, metric);
     const struct qb_baseline_cell *floor_cell =
-        qb_baseline_find(from, cell->model, QB_FLOOR_ARITHMETIC, cell->experiment);
+        qb_baseline_floor(from, cell->model, QB_FLOOR_ARITHMETIC, cell->experiment);
     const struct qb_baseline_metric *floor_metric = floor_cell ? qb_baseline_metric_of(floor_cell, metric) : NULL;
     if (!entry || !entry->has_identity || !floor_metric || !isfinite(floor_metric->value))
         return 0;
@@ -108,12 +108,12 @@ static void add_hidden(const struct qb_sample *a, const struct qb_sample *b, dou
     d->hi = d->value + half;
 }
 
-/* A variant without a codec whose value is the reference's own. */
+/* FP32, in whatever order, whose value is the reference's own. */
 static bool at_identity(const struct qb_gate_pair *pair, const struct qb_gate_row *row)
 {
     const struct qb_metric *entry = qb_metric_find(pair->now->experiment, row->metric);
-    return pair->now->codec_count == 0 && entry && entry->has_identity && row->value == entry->identity &&
-           row->baseline == entry->identity;
+    bool plain = pair->now->floor == QB_FLOOR_IDENTITY || pair->now->floor == QB_FLOOR_ARITHMETIC;
+    return plain && entry && entry->has_identity && row->value == entry->identity && row->baseline == entry->identity;
 }
 
 /* The difference, positive: worse. False: there is none to be had. */

@@ -17,11 +17,12 @@ static struct qb_value *value_of(const struct qb_floor_cell *cell, const char *m
     return NULL;
 }
 
-static const struct qb_floor_cell *cell_of(const struct qb_floor_cell *cells, size_t count, const char *model,
-                                           const char *variant, const char *experiment)
+/* The model's arithmetic floor in this experiment, or NULL. */
+static const struct qb_floor_cell *floor_in(const struct qb_floor_cell *cells, size_t count, const char *model,
+                                            const char *experiment)
 {
     for (size_t i = 0; i < count; i++)
-        if (strcmp(cells[i].experiment, experiment) == 0 && strcmp(cells[i].variant, variant) == 0 &&
+        if (cells[i].floor == QB_FLOOR_ARITHMETIC && strcmp(cells[i].experiment, experiment) == 0 &&
             strcmp(cells[i].model, model) == 0)
             return &cells[i];
     return NULL;
@@ -64,19 +65,10 @@ static void take_back(struct qb_value *value)
         value->flags &= ~(uint32_t)QB_FLAG_DEGENERATE;
 }
 
-static bool is_floor(const char *variant)
-{
-    static const char *const names[] = {"fp32", QB_FLOOR_ARITHMETIC, QB_FLOOR_FP16, QB_FLOOR_BF16};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(variant, names[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Time and bytes do not follow from rounding. */
 static bool has_floor(const struct qb_floor_cell *cell)
 {
-    return !is_floor(cell->variant) && strcmp(cell->experiment, "speed") != 0 &&
+    return cell->floor == QB_FLOOR_NONE && strcmp(cell->experiment, "speed") != 0 &&
            strcmp(cell->experiment, "memory") != 0;
 }
 
@@ -121,11 +113,11 @@ void qb_floors_apply(struct qb_floor_cell *cells, size_t count)
         const struct qb_floor_cell *cell = &cells[i];
         if (strcmp(cell->experiment, "greedy") == 0) {
             const struct qb_value *moves =
-                value_of(cell_of(cells, count, cell->model, QB_FLOOR_ARITHMETIC, "teacher-forced"), "max_logit_diff");
+                value_of(floor_in(cells, count, cell->model, "teacher-forced"), "max_logit_diff");
             if (moves)
                 flag_margin(cell, moves->value);
         }
         if (has_floor(cell))
-            flag_unresolved(cell, cell_of(cells, count, cell->model, QB_FLOOR_ARITHMETIC, cell->experiment));
+            flag_unresolved(cell, floor_in(cells, count, cell->model, cell->experiment));
     }
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/floor.h"
 #include "base/record.h"
 #include "base/text.h"
 #include "metric/stats.h"
@@ -75,17 +76,14 @@ struct qb_metric {
     double identity;
 };
 
-/* Floors: what FP32 arithmetic in another order (variant fp32-reordered), FP16 and BF16 weights alone cost on the same
- * model. A value no further from its metric's identity than the first is flagged unresolved, unless it is at the
- * identity itself, or speed or memory, or the variant is fp32 or a floor. A greedy run whose reference's median top-2
- * margin is under what reordering moves a logit by (its max_logit_diff, teacher-forced) is flagged degenerate. Each
- * flag comes with a note. Values are changed in place; applying it again, with the same or other floors, first takes
- * back what it did. Cells in any order; names are borrowed. */
-#define QB_FLOOR_ARITHMETIC "fp32-reordered"
-#define QB_FLOOR_FP16 "fp16"
-#define QB_FLOOR_BF16 "bf16"
+/* Floors across cells. A value no further from its metric's identity than the model's QB_FLOOR_ARITHMETIC is flagged
+ * unresolved, unless it is at the identity itself, or speed or memory, or the cell is a floor. A greedy run whose
+ * reference's median top-2 margin is under what reordering moves a logit by (the max_logit_diff of that floor,
+ * teacher-forced) is flagged degenerate. Each flag comes with a note. Values are changed in place; applying it again,
+ * with the same or other floors, first takes back what it did. Cells in any order; names are borrowed. */
 struct qb_floor_cell {
     const char *model, *variant, *experiment;
+    enum qb_floor floor;
     struct qb_value *values;
     size_t count;
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "model/effect.h"
 #include "model/net_parts.h"
 
 static const float *vector_of(const struct qb_model *model, const char *prefix, const char *suffix)
@@ -91,19 +92,14 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
     return QB_OK;
 }
 
-/* Names that leave nothing of this model would make the variant FP32 under another name. */
-static enum qb_status check_names(const struct qb_net *net, struct qb_error *err)
+/* A variant that encodes nothing of this model would be FP32 under another name. */
+static enum qb_status check_effect(const struct qb_net *net, struct qb_error *err)
 {
-    const struct qb_variant *variant = net->variant;
-    if (!variant || !variant->encoded || (!variant->tensors && !variant->except))
-        return QB_OK;
-    for (size_t i = 0; i < net->linear_count; i++)
-        if (qb_linear_encoded(net->linears[i].linear))
-            return QB_OK;
-    return qb_fail(err, QB_ERR_INPUT,
-                   "model %s: the keys placement, tensors and except together leave no tensor to "
-                   "encode; `qinsbench inspect` lists its tensors",
-                   net->model->name);
+    struct qb_effect effect = {0};
+    if (qb_effect_of(net->model, net->variant, false, &effect, err) == QB_OK && effect.refusal)
+        qb_fail(err, QB_ERR_INPUT, "%s", effect.refusal);
+    qb_effect_free(&effect);
+    return err->status;
 }
 
 enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant,
@@ -117,7 +113,7 @@ enum qb_status qb_net_create(const struct qb_model *model, const struct qb_varia
     new->variant = variant;
     new->pool = pool;
     new->calibration.alpha = new->calibration.alpha_raw = 1.0;
-    if (build(new, err) == QB_OK && check_names(new, err) == QB_OK && variant &&
+    if (check_effect(new, err) == QB_OK && build(new, err) == QB_OK && variant &&
         (variant->calibration.scale || variant->calibration.alpha))
         net_calibrate(new, calibration, err);
     if (err->status != QB_OK) {

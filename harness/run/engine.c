@@ -142,7 +142,8 @@ static enum qb_status skip(struct qb_run *run, size_t i, const char *reason, str
     return QB_OK;
 }
 
-/* A cell that waits can be skipped for a reason known by now: the experiment's, or a reference that failed. */
+/* A cell that waits can be skipped for a reason known by now: its variant encodes nothing of the model, the experiment
+ * has one, or a reference failed. */
 static enum qb_status try_skip(struct qb_run *run, size_t i, struct qb_error *err)
 {
     const struct qb_plan_cell *plan = &run->plan.cells[i];
@@ -153,7 +154,9 @@ static enum qb_status try_skip(struct qb_run *run, size_t i, struct qb_error *er
                               .options = entry->values,
                               .isa = run->options->isa,
                               .seed = run->suite->seed};
-    const char *why = env.variant && entry->experiment->skip ? entry->experiment->skip(&env) : NULL;
+    const char *why = env.variant ? run->effects[plan->variant].refusal : NULL;
+    if (!why && env.variant && entry->experiment->skip)
+        why = entry->experiment->skip(&env);
     if (why)
         return skip(run, i, why, err);
     if (plan->reference == QB_PLAN_NONE || run->cells[plan->reference].stage != QB_STAGE_ENDED ||
@@ -316,6 +319,7 @@ static void free_run(struct qb_run *run)
     qb_free(run->cells);
     qb_free(run->workers);
     qb_free(run->model_hashes);
+    qb_free(run->noted);
     qb_free(run->folder);
     qb_provenance_free(&run->provenance);
     qb_plan_free(&run->plan);
@@ -332,7 +336,8 @@ static enum qb_status begin(struct qb_run *run, struct qb_error *err)
     run->cells = qb_alloc(run->plan.count, sizeof *run->cells, "cells", err);
     run->workers = qb_alloc(options->jobs, sizeof *run->workers, "workers", err);
     run->model_hashes = qb_alloc(run->suite->model_count, sizeof *run->model_hashes, "model hashes", err);
-    if (!run->cells || !run->workers || !run->model_hashes)
+    run->noted = qb_alloc(run->suite->model_count, sizeof *run->noted, "notes on models", err);
+    if (!run->cells || !run->workers || !run->model_hashes || !run->noted)
         return err->status;
     for (size_t i = 0; i < run->plan.count; i++)
         run->cells[i].old_index = QB_PLAN_NONE;

@@ -6,22 +6,12 @@
 #include "compute/linear.h"
 #include "run/run_state.h"
 
-static enum qb_status open_model(const struct qb_suite_model *entry, struct qb_model **model, struct qb_error *err)
+static void free_effects(struct qb_run *run)
 {
-    enum qb_status s = entry->generator ? qb_model_generate(entry->generator, &entry->generated, model, err)
-                                        : qb_model_open(entry->file, model, err);
-    if (s)
-        return qb_wrap(err, "model '%s'", entry->name);
-    /* Users know a model by the suite's name for it; messages say that one. */
-    char *name = qb_strdup(entry->name, err);
-    if (!name) {
-        qb_model_free(*model);
-        *model = NULL;
-        return err->status;
-    }
-    qb_free((*model)->name);
-    (*model)->name = name;
-    return QB_OK;
+    for (size_t v = 0; run->effects && v < run->suite->variant_count; v++)
+        qb_effect_free(&run->effects[v]);
+    qb_free(run->effects);
+    run->effects = NULL;
 }
 
 void qb_run_unload(struct qb_run *run)
@@ -30,6 +20,7 @@ void qb_run_unload(struct qb_run *run)
         qb_inputs_free(&run->inputs[e]);
     qb_free(run->inputs);
     qb_free(run->input_errors);
+    free_effects(run);
     qb_model_free(run->model);
     run->inputs = NULL;
     run->input_errors = NULL;
@@ -97,16 +88,28 @@ static enum qb_status key_cells(struct qb_run *run, struct qb_error *err)
     return QB_OK;
 }
 
+/* What each variant encodes of the model. Sizes are left to the workers: a plugin that crashes ends a worker alone. */
+static enum qb_status find_effects(struct qb_run *run, struct qb_error *err)
+{
+    run->effects = qb_alloc(run->suite->variant_count, sizeof *run->effects, "effects of variants", err);
+    for (size_t v = 0; run->effects && v < run->suite->variant_count && !err->status; v++)
+        qb_effect_of(run->model, run->suite->variants[v], false, &run->effects[v], err);
+    return err->status;
+}
+
 enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
 {
     struct qb_error cause = {0};
     run->model_index = m;
-    if (open_model(&run->suite->models[m], &run->model, &cause)) {
+    if (qb_suite_open_model(&run->suite->models[m], &run->model, &cause)) {
         for (size_t i = 0; i < run->plan.count; i++)
             if (pending(run, i) && run->plan.cells[i].selected && fail_cell(run, i, cause.message, err))
                 return err->status;
         return QB_OK;
     }
     memcpy(run->model_hashes[m], run->model->sha256, sizeof run->model_hashes[m]);
-    return make_inputs(run, err) ? err->status : key_cells(run, err);
+    if (find_effects(run, err) || make_inputs(run, err) || key_cells(run, err))
+        return err->status;
+    qb_run_note_effects(run);
+    return QB_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "run/reach.h"
 #include "run/run_state.h"
 
 /* Every metric of the experiment as a row without a value, so that a table shows the cell where a reader looks. */
@@ -56,7 +57,15 @@ enum qb_status qb_run_outcome(struct qb_run *run, size_t i, enum qb_cell_state s
               qb_strdup(qb_suite_experiment_of(run->suite, plan->model, plan->experiment)->canonical, err)) ||
         !(cell->warnings = qb_strdup(variant && variant->warning ? variant->warning : "", err)))
         return err->status;
-    return plan->variant == QB_PLAN_NONE ? QB_OK : flagged_rows(experiment, flags, message, cell, err);
+    if (plan->variant == QB_PLAN_NONE)
+        return QB_OK;
+    cell->floor = qb_variant_floor(variant);
+    /* A skipped cell is of the model at hand. Of a variant that encodes nothing all is known; sizes of others take a
+     * worker. */
+    if (state == QB_CELL_SKIPPED && run->effects[plan->variant].tensors == 0 &&
+        qb_run_reach(&run->effects[plan->variant], &cell->reach, err))
+        return err->status;
+    return flagged_rows(experiment, flags, message, cell, err);
 }
 
 /* ---- provenance ---- */

@@ -2,6 +2,7 @@
 #ifndef QB_RUN_STATE_H
 #define QB_RUN_STATE_H
 
+#include "model/effect.h"
 #include "run/engine.h"
 #include "run/inputs.h"
 #include "run/worker.h"
@@ -35,9 +36,11 @@ struct qb_run {
     /* the model at hand */
     struct qb_model *model;
     size_t model_index;
-    struct qb_inputs *inputs; /* [experiment_count] */
+    struct qb_inputs *inputs;  /* [experiment_count] */
+    struct qb_effect *effects; /* [variant_count], without sizes */
     struct qb_error *input_errors;
     char (*model_hashes)[QB_HASH_HEX]; /* [model_count], "" when not loaded */
+    bool *noted;                       /* [model_count]: what binds nothing was said */
     struct qb_worker *workers;         /* [jobs] */
     double start;
     struct qb_provenance provenance;
@@ -61,6 +64,11 @@ void qb_run_clean(struct qb_run *run);
  * have failed; QB_OK still. */
 enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err);
 void qb_run_unload(struct qb_run *run);
+
+/* ---- run_notes.c ---- */
+/* Notes, once a model, where variants encode different weights of it or entries of their requests are without effect.
+ */
+void qb_run_note_effects(struct qb_run *run);
 
 /* ---- run_result.c ---- */
 /* The outcome of a cell without a shard: failed or skipped, with flagged rows for the summary. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -117,9 +118,15 @@ static enum qb_status read_models(struct qb_suite *suite, struct qb_error *err)
     if (!suite->models)
         return err->status;
     suite->model_count = node->count;
-    for (size_t i = 0; i < node->count; i++)
+    for (size_t i = 0; i < node->count; i++) {
         if (qb_suite_read_model(suite, node->children[i], &suite->models[i], err))
             return err->status;
+        /* Readers, and file systems of report folders, may take such names for one. */
+        for (size_t j = 0; j < i; j++)
+            if (strcasecmp(suite->models[i].name, suite->models[j].name) == 0)
+                return qb_yaml_fail(node->children[i], err, "differs from the model '%s' in case alone",
+                                    suite->models[j].name);
+    }
     return QB_OK;
 }
 
@@ -212,9 +219,6 @@ const struct qb_suite_experiment *qb_suite_experiment_of(const struct qb_suite *
 /* What no single entry can see: restrictions that name nothing, calibrated variants on models without contexts. */
 static enum qb_status check_whole(const struct qb_suite *suite, struct qb_error *err)
 {
-    for (size_t e = 0; e < suite->experiment_count; e++)
-        if (check_restriction(suite->experiments[e].variants, suite, true, err))
-            return err->status;
     for (size_t e = 0; e < suite->experiment_count; e++)
         if (check_restriction(suite->experiments[e].variants, suite, true, err))
             return err->status;

@@ -133,6 +133,18 @@ static bool is_path(const char *text)
            (n > 4 && strcmp(text + n - 4, ".yml") == 0);
 }
 
+/* A variant that the user defines; `at` names it. */
+static enum qb_status own_variant(const struct qb_suite_options *options, const struct qb_yaml *map, const char *name,
+                                  const struct qb_yaml *at, struct qb_variant **variant, struct qb_error *err)
+{
+    if (qb_variant_read(map, name, options->registry, options->isa, variant, err) ||
+        !qb_variant_check_name(*variant, at, options->registry, options->isa, err))
+        return err->status;
+    qb_variant_free(*variant);
+    *variant = NULL;
+    return err->status;
+}
+
 /* A file of one variant, its name inside. */
 static enum qb_status variant_file(const struct qb_suite *suite, const struct qb_suite_options *options,
                                    const struct qb_yaml *node, struct qb_variant **variant, struct qb_error *err)
@@ -149,7 +161,7 @@ static enum qb_status variant_file(const struct qb_suite *suite, const struct qb
     if (!s)
         s = qb_suite_name(qb_yaml_get(root, "name"), name, "a variant name", err);
     if (!s)
-        s = qb_variant_read(root, name, options->registry, options->isa, variant, err);
+        s = own_variant(options, root, name, qb_yaml_get(root, "name"), variant, err);
     qb_yaml_free(root);
     return s;
 }
@@ -163,7 +175,7 @@ enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct 
         if (!key)
             return qb_yaml_fail(node, err, "expected the key 'name' in this variant");
         if (qb_yaml_text(key, &name, err) || qb_suite_name(key, name, "a variant name", err) ||
-            qb_variant_read(node, name, options->registry, options->isa, variant, err))
+            own_variant(options, node, name, key, variant, err))
             return err->status;
     } else {
         if (qb_yaml_text(node, &name, err))

@@ -183,3 +183,21 @@ enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml 
         return err->status;
     return QB_OK;
 }
+
+enum qb_status qb_suite_open_model(const struct qb_suite_model *entry, struct qb_model **model, struct qb_error *err)
+{
+    enum qb_status s = entry->generator ? qb_model_generate(entry->generator, &entry->generated, model, err)
+                                        : qb_model_open(entry->file, model, err);
+    if (s)
+        return qb_wrap(err, "model '%s'", entry->name);
+    /* Users know a model by the suite's name for it; messages say that one. */
+    char *name = qb_strdup(entry->name, err);
+    if (!name) {
+        qb_model_free(*model);
+        *model = NULL;
+        return err->status;
+    }
+    qb_free((*model)->name);
+    (*model)->name = name;
+    return QB_OK;
+}

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "metric/metric.h"
+#include "run/reach.h"
 #include "store/store.h"
 
 #define REPORT_FD 3
@@ -142,6 +143,21 @@ static enum qb_status measure(const struct qb_worker_job *job, struct qb_cell *c
     return s;
 }
 
+/* What the variant encodes of the model, sizes included. The reference is no variant. */
+static enum qb_status find_reach(const struct qb_worker_job *job, const struct qb_variant *variant,
+                                 struct qb_cell *cell, struct qb_error *err)
+{
+    struct qb_effect effect = {0};
+    if (!variant)
+        return QB_OK;
+    cell->floor = qb_variant_floor(variant);
+    enum qb_status s = qb_effect_of(job->model, variant, true, &effect, err);
+    if (!s)
+        s = qb_run_reach(&effect, &cell->reach, err);
+    qb_effect_free(&effect);
+    return s;
+}
+
 static double cpu_seconds(void)
 {
     struct rusage usage;
@@ -167,7 +183,9 @@ static enum qb_status run_cell(const struct qb_worker_job *job, struct qb_error 
     if (!cell.message || !cell.warnings)
         return err->status;
     qb_blas_init();
-    enum qb_status s = measure(job, &cell, err);
+    enum qb_status s = find_reach(job, variant, &cell, err);
+    if (!s)
+        s = measure(job, &cell, err);
     cell.seconds = qb_clock() - start;
     cell.cpu_seconds = cpu_seconds();
     cell.peak_rss = qb_peak_rss_bytes();

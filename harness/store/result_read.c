@@ -21,6 +21,7 @@ void qb_cell_free(struct qb_cell *cell)
     qb_free(cell->options);
     qb_free(cell->message);
     qb_free(cell->warnings);
+    qb_free(cell->reach.unbound);
     qb_record_free(&cell->record);
     qb_free(cell->values);
     *cell = (struct qb_cell){0};
@@ -40,6 +41,8 @@ struct indexed { /* a cell beside its place in the run */
 
 struct reading {
     const char *path;
+    const struct qb_provenance *facts;
+    bool older; /* a cell lacks what newer programs write */
     struct indexed *cells;
     size_t count, room;
 };
@@ -115,6 +118,7 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
     cell->variant = cell->model ? qb_strdup(variant, err) : NULL;
     cell->experiment = cell->variant ? qb_strdup(experiment, err) : NULL;
     if (cell->experiment && read_state(group, cell, r->path, err) == QB_OK &&
+        qb_variant_facts_read(group, r->facts, r->path, cell, &r->older, err) == QB_OK &&
         read_newer_text(group, "options", r->path, &cell->options, err) == QB_OK &&
         qb_attribute_text(group, "message", r->path, QB_CLEAN_LINE, &cell->message, err) == QB_OK &&
         qb_attribute_text(group, "warnings", r->path, QB_CLEAN_LINES, &cell->warnings, err) == QB_OK &&
@@ -159,7 +163,7 @@ static int by_index(const void *a, const void *b)
 
 static enum qb_status read_cells(struct qb_result *result, struct qb_error *err)
 {
-    struct reading r = {.path = result->path};
+    struct reading r = {.path = result->path, .facts = &result->provenance};
     const char *above[2] = {"", ""};
     hid_t group = qb_hdf5_open(result->file, "cells", H5I_GROUP, result->path, err);
     if (group >= 0)
@@ -169,6 +173,7 @@ static enum qb_status read_cells(struct qb_result *result, struct qb_error *err)
         qsort(r.cells, r.count, sizeof *r.cells, by_index);
     result->cells = err->status == QB_OK ? qb_alloc(r.count, sizeof *result->cells, "a result's cells", err) : NULL;
     result->count = result->cells ? r.count : 0;
+    result->older = r.older;
     for (size_t i = 0; i < r.count; i++) {
         if (result->cells)
             result->cells[i] = r.cells[i].cell;
@@ -204,9 +209,11 @@ enum qb_status qb_store_open(const char *path, const char *format, struct qb_res
     r->file = -1;
     r->path = qb_strdup(path, err);
     r->file = r->path ? qb_image_open(path, &r->bytes, err) : -1;
-    if (r->file >= 0 && check_root(r, format, err) == QB_OK && read_cells(r, err) == QB_OK &&
-        qb_summary_read(r->file, r->path, r->bytes, r->cells, r->count, err) == QB_OK)
-        qb_provenance_read(r->file, r->path, r->bytes, &r->provenance, err);
+    if (r->file >= 0 && check_root(r, format, err) == QB_OK &&
+        qb_provenance_read(r->file, r->path, r->bytes, &r->provenance, err) == QB_OK && read_cells(r, err) == QB_OK &&
+        qb_summary_read(r->file, r->path, r->bytes, r->cells, r->count, err) == QB_OK && r->older &&
+        strcmp(format, QB_FORMAT_RESULT) == 0)
+        qb_flag_by_floors(r->cells, r->count, err); /* what was flagged by names is flagged again, by definitions */
     if (err->status != QB_OK) {
         qb_result_close(r);
         return err->status;

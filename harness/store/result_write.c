@@ -34,7 +34,7 @@ static enum qb_status write_cell(hid_t parent, const struct qb_cell *cell, const
     if (group < 0)
         return qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "cell %s/%s/%s was not written", cell->model, cell->variant,
                             cell->experiment);
-    if (write_attributes(group, cell, path, err) == QB_OK)
+    if (write_attributes(group, cell, path, err) == QB_OK && qb_variant_facts_write(group, cell, path, err) == QB_OK)
         qb_record_write(group, &cell->record, path, err);
     qb_hdf5_close(group);
     return err->status;
@@ -98,9 +98,8 @@ static enum qb_status place_cell(hid_t cells, const struct qb_cell *cell, const 
 static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, struct qb_cell **copies,
                                    struct qb_error *err)
 {
-    struct qb_floor_cell *rows = qb_alloc(count, sizeof *rows, "a result's floors", err);
-    *copies = rows ? qb_alloc(count, sizeof **copies, "a result's cells", err) : NULL;
-    for (size_t i = 0; *copies && i < count && err->status == QB_OK; i++) {
+    *copies = qb_alloc(count, sizeof **copies, "a result's cells", err);
+    for (size_t i = 0; *copies && i < count; i++) {
         struct qb_cell *copy = &(*copies)[i];
         *copy = *cells[i];
         copy->values = qb_alloc(copy->value_count, sizeof *copy->values, "summary rows", err);
@@ -108,13 +107,9 @@ static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, s
             break;
         if (copy->value_count > 0)
             memcpy(copy->values, cells[i]->values, copy->value_count * sizeof *copy->values);
-        rows[i] = (struct qb_floor_cell){copy->model, copy->variant, copy->experiment, copy->values, copy->value_count};
         cells[i] = copy;
     }
-    if (err->status == QB_OK)
-        qb_floors_apply(rows, count);
-    qb_free(rows);
-    return err->status;
+    return err->status ? err->status : qb_flag_by_floors(*copies, count, err);
 }
 
 /* Resolves each source to a cell and, where it lies in a file, the file. Shards opened here go to opened[i]. */

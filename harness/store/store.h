@@ -16,6 +16,13 @@
 
 enum qb_cell_state { QB_CELL_DONE, QB_CELL_FAILED, QB_CELL_SKIPPED };
 
+/* What the cell's variant encodes of the model (model/effect.h: struct qb_effect). */
+struct qb_reach {
+    bool known; /* false: files of older programs, failed cells, references; the rest is then 0 and NULL */
+    uint64_t tensors, weights, bytes;
+    char *unbound; /* entries of the variant's request that reach nothing, comma-separated; "" when all do */
+};
+
 struct qb_cell {
     char *model, *variant, *experiment; /* variant "reference" for a reference's shard */
     char key[QB_HASH_HEX];              /* content key */
@@ -26,7 +33,9 @@ struct qb_cell {
     char *warnings; /* lines shown to the user once, e.g. the deprecation of legacy; "" when none */
     double seconds; /* wall */
     double cpu_seconds;
-    uint64_t peak_rss;       /* bytes */
+    uint64_t peak_rss;   /* bytes */
+    enum qb_floor floor; /* that the variant is by definition; the reference is none */
+    struct qb_reach reach;
     struct qb_record record; /* raw arrays; empty when read without them */
     struct qb_value *values; /* summary rows */
     size_t value_count;

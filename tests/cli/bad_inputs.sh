@@ -102,6 +102,8 @@ suite "a variant with an unknown codec option" "scope" 's/- fp32/- {name: x, cod
 suite "a codec option out of range" "group" 's/- fp32/- {name: x, codec: qins8, options: {scope: "group:0"}, placement: ["mlp.*"]}/'
 suite "a placement of no role" "no role matches" 's/- fp32/- {name: x, codec: qins8, placement: [mpl.up]}/'
 suite "the variant name reference" "is kept for the FP32 run" 's/- fp32/- {name: reference, codec: qins8, placement: ["mlp.*"]}/'
+suite "a shipped variant's name for another variant" "the name 'legacy' is taken by the shipped data/variants/legacy.yaml" 's/- fp32/- {name: legacy, codec: int8, placement: ["mlp.*"]}/'
+suite "models that differ in case alone" "differs from the model 'tiny' in case alone" 's/^variants:/  Tiny: {generator: chain}\nvariants:/'
 suite "an unknown experiment" "did you mean 'greedy'" 's/greedy: {/greedi: {/'
 suite "an unknown option of an experiment" "did you mean 'steps'" 's/steps: 4/step: 4/'
 suite "an option out of range" "steps" 's/steps: 4/steps: 0/'

@@ -62,9 +62,14 @@ verdict "fresh inputs by flag" 4 "0 fail" gate "$TMP/prompt.h5" -b "$B" --only '
 verdict "open is no failure when allowed" 0 "0 fail" gate "$TMP/prompt.h5" -b "$B" --only '*/*/teacher-forced' --fresh-inputs --allow-inconclusive
 run options.h5 --set experiments.roundtrip.rows=17
 verdict "another option" 1 "experiment options changed: 'rows=16 cols=32' -> 'rows=17 cols=32'" gate "$TMP/options.h5" -b "$B"
-sed 's/pattern-a, int8/{name: pattern-a, codec: int8, options: {scope: row}, path: decode, placement: ["attn.*", "mlp.*"]}, int8/' "$TMP/s.yaml" >"$TMP/v.yaml"
-"$QINSBENCH" run "$TMP/v.yaml" -q -o "$TMP/v.h5" 2>/dev/null
-verdict "another variant under the old name" 1 "variant definition changed" gate "$TMP/v.h5" -b "$B"
+mine() { # DEFINITION OUT: a variant of one's own
+    sed "s/pattern-a, int8/{name: mine, $1, path: decode, placement: [\"attn.*\", \"mlp.*\"]}, int8/" "$TMP/s.yaml" >"$TMP/v.yaml"
+    "$QINSBENCH" run "$TMP/v.yaml" -q -o "$2" 2>/dev/null
+}
+mine "codec: qins8" "$TMP/mine.h5"
+"$QINSBENCH" baseline accept "$TMP/mine.h5" -o "$TMP/mine.json" >/dev/null
+mine "codec: int8, options: {scope: row}" "$TMP/v.h5"
+verdict "another variant under the old name" 1 "variant definition changed" gate "$TMP/v.h5" -b "$TMP/mine.json"
 verdict "too little data" 4 "too little data: 1 cluster, 5 are needed" gate "$TMP/prompt.h5" -b "$B" --fresh-inputs --only '*/*/teacher-forced'
 
 # ---- a model with text: fresh chunks, tested unpaired ----

@@ -18,6 +18,8 @@ static inline struct qb_cell make_cell(const char *model, const char *variant, c
     cell.message = qb_strdup("", &err);
     cell.warnings = qb_strdup("legacy is deprecated\nuse pattern-a \xe2\x80\x94 soon", &err);
     cell.options = qb_strdup("steps=5 layout=\"packed\"", &err);
+    cell.floor = QB_FLOOR_BF16;
+    cell.reach = (struct qb_reach){true, 5, (uint64_t)1 << 33, 1234, qb_strdup("placement head, tensors a.*", &err)};
     qb_hash_buffer(model, strlen(model), cell.key);
     qb_hash_buffer(variant, strlen(variant), cell.inputs);
     const char *const names[] = {"layers.0.qkv", "", "\xc3\xa9\xe2\x82\xac"};
@@ -81,6 +83,10 @@ static inline void same_cell(const struct qb_cell *a, const struct qb_cell *b)
     cr_assert_str_eq(a->warnings, b->warnings);
     cr_assert(a->state == b->state && a->seconds == b->seconds && a->cpu_seconds == b->cpu_seconds &&
               a->peak_rss == b->peak_rss);
+    cr_assert(a->floor == b->floor && a->reach.known == b->reach.known && a->reach.tensors == b->reach.tensors &&
+              a->reach.weights == b->reach.weights && a->reach.bytes == b->reach.bytes);
+    if (a->reach.known)
+        cr_assert_str_eq(a->reach.unbound, b->reach.unbound);
     cr_assert_eq(a->value_count, b->value_count);
     for (size_t i = 0; i < a->value_count; i++) {
         const struct qb_value *x = &a->values[i], *y = &b->values[i];

@@ -18,6 +18,16 @@ struct planted {
     struct qb_provenance provenance;
 };
 
+/* What the shipped variants of these names are by definition, as a run records it. */
+static inline enum qb_floor planted_floor(const char *variant)
+{
+    static const char *const shipped[QB_FLOORS] = {"", "fp32", "fp32-reordered", "fp16", "bf16"};
+    for (int i = 1; i < QB_FLOORS; i++)
+        if (strcmp(shipped[i], variant) == 0)
+            return (enum qb_floor)i;
+    return QB_FLOOR_NONE;
+}
+
 /* The cell, made when it is not there. */
 static inline struct qb_cell *planted_cell(struct planted *p, const char *model, const char *variant,
                                            const char *experiment)
@@ -31,6 +41,7 @@ static inline struct qb_cell *planted_cell(struct planted *p, const char *model,
     struct qb_cell *cell = &p->cells[p->count++];
     cell->model = qb_strdup(model, &err);
     cell->variant = qb_strdup(variant, &err);
+    cell->floor = planted_floor(variant);
     cell->experiment = qb_strdup(experiment, &err);
     cell->message = qb_strdup("", &err);
     cell->warnings = qb_strdup("", &err);

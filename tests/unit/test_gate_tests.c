@@ -129,12 +129,17 @@ Test(gate_tests, share_without_spread)
     cr_assert(near(row->p_worse, 0.56282087655054602) && near(row->p_not_worse, 0.43717912344945403));
     cr_assert_verdict(row, QB_GATE_INCONCLUSIVE, "neither");
     qb_gate_free(gate);
-    /* a variant that encodes nothing is the reference itself */
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++) { /* no codec recorded: what the variant is, is not known */
         qb_free(sides[i]->cells[0].codecs[0].id);
         qb_free(sides[i]->cells[0].codecs[0].version);
         sides[i]->cells[0].codec_count = 0;
     }
+    gate = case_gate(sides[1], sides[0], rules, true);
+    cr_assert_verdict(case_row(gate, "v", "top1_agreement"), QB_GATE_INCONCLUSIVE, "neither");
+    qb_gate_free(gate);
+    /* a variant that encodes nothing is the reference itself */
+    for (int i = 0; i < 2; i++)
+        sides[i]->cells[0].floor = QB_FLOOR_IDENTITY;
     gate = case_gate(sides[1], sides[0], rules, true);
     cr_assert_verdict(case_row(gate, "v", "top1_agreement"), QB_GATE_PASS, "the reference itself");
     done(sides, gate, rules);
@@ -218,7 +223,14 @@ Test(gate_tests, arithmetic_floor)
     cr_assert_verdict(case_row(gate, "v", "kl_mean"), QB_GATE_FAIL, "worse");
     qb_gate_free(gate);
     case_metric(case_cell(sides[0], "m", "w", "teacher-forced"), "kl_mean", "nat", QB_LOWER_IS_BETTER, 4e-13);
-    case_set(&sides[0]->cells[1].variant, QB_FLOOR_ARITHMETIC);
+    case_set(&sides[0]->cells[1].variant, "fp32-reordered"); /* a name alone is no floor */
+    qb_baseline_sort(sides[0]);
+    gate = case_gate(sides[1], sides[0], rules, false);
+    cr_assert_verdict(case_row(gate, "v", "kl_mean"), QB_GATE_FAIL, "worse");
+    qb_gate_free(gate);
+    struct qb_baseline_cell *floor = &sides[0]->cells[strcmp(sides[0]->cells[0].variant, "v") == 0];
+    floor->floor = QB_FLOOR_ARITHMETIC;
+    case_set(&floor->variant, "a");
     qb_baseline_sort(sides[0]);
     gate = case_gate(sides[1], sides[0], rules, false);
     const struct qb_gate_row *row = case_row(gate, "v", "kl_mean");

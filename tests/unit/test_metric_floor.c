@@ -14,8 +14,16 @@ static struct qb_floor_cell *add_cell(struct table *t, const char *model, const 
 {
     struct qb_floor_cell *cell = &t->cells[t->count];
     cr_assert_lt(t->count, CELLS);
-    *cell = (struct qb_floor_cell){model, variant, experiment, t->values[t->count], 0};
+    *cell = (struct qb_floor_cell){model, variant, experiment, QB_FLOOR_NONE, t->values[t->count], 0};
     t->count++;
+    return cell;
+}
+
+/* The model's arithmetic floor, under a name that says nothing. */
+static struct qb_floor_cell *add_floor(struct table *t, const char *model, const char *experiment)
+{
+    struct qb_floor_cell *cell = add_cell(t, model, "mine", experiment);
+    cell->floor = QB_FLOOR_ARITHMETIC;
     return cell;
 }
 
@@ -41,7 +49,7 @@ Test(floor, nearer_than_arithmetic_is_not_resolved)
 {
     struct table t = {0};
     struct qb_floor_cell *cell = add_cell(&t, "m", "tight", TF), *loose = add_cell(&t, "m", "loose", TF);
-    struct qb_floor_cell *other = add_cell(&t, "n", "tight", TF), *floor = add_cell(&t, "m", QB_FLOOR_ARITHMETIC, TF);
+    struct qb_floor_cell *other = add_cell(&t, "n", "tight", TF), *floor = add_floor(&t, "m", TF);
     struct qb_value *kl = add(cell, "kl_mean", 1e-12), *ratio = add(cell, "perplexity_ratio", 0.9999995);
     struct qb_value *top1 = add(cell, "top1_agreement", 99.9), *exact = add(cell, "kl_max", 0);
     struct qb_value *nan = add(cell, "kl_p99", NAN), *neutral = add(cell, "accuracy", 50);
@@ -69,15 +77,18 @@ Test(floor, nearer_than_arithmetic_is_not_resolved)
 
 Test(floor, floors_speed_and_memory_are_left_alone)
 {
-    static const char *const variants[] = {"fp32", "fp16", "bf16", QB_FLOOR_ARITHMETIC};
+    static const enum qb_floor floors[] = {QB_FLOOR_IDENTITY, QB_FLOOR_FP16, QB_FLOOR_BF16, QB_FLOOR_ARITHMETIC};
     struct table t = {0};
     struct qb_value *values[7];
-    for (size_t i = 0; i < 4; i++)
-        values[i] = add(add_cell(&t, "m", variants[i], TF), "kl_mean", i < 3 ? 1e-9 : 1e-8);
+    for (size_t i = 0; i < 4; i++) {
+        struct qb_floor_cell *cell = add_cell(&t, "m", "v", TF);
+        cell->floor = floors[i];
+        values[i] = add(cell, "kl_mean", i < 3 ? 1e-9 : 1e-8);
+    }
     values[4] = add(add_cell(&t, "m", "v", "speed"), "decode_overhead", 1.01);
     values[5] = add(add_cell(&t, "m", "v", "memory"), "compression", 1.01);
-    add(add_cell(&t, "m", QB_FLOOR_ARITHMETIC, "speed"), "decode_overhead", 1.1);
-    add(add_cell(&t, "m", QB_FLOOR_ARITHMETIC, "memory"), "compression", 1.1);
+    add(add_floor(&t, "m", "speed"), "decode_overhead", 1.1);
+    add(add_floor(&t, "m", "memory"), "compression", 1.1);
     values[6] = add(add_cell(&t, "m", "v", TF), "kl_mean", 1e-9);
     qb_floors_apply(t.cells, t.count);
     for (size_t i = 0; i < 6; i++)
@@ -92,7 +103,7 @@ Test(floor, none_or_a_failed_one_flags_nothing)
     qb_floors_apply(t.cells, t.count);
     cr_assert_not(unresolved(kl));
     cr_assert_str_eq(kl->note, "by hand");
-    add(add_cell(&t, "m", QB_FLOOR_ARITHMETIC, TF), "kl_mean", NAN)->flags |= QB_FLAG_FAILED;
+    add(add_floor(&t, "m", TF), "kl_mean", NAN)->flags |= QB_FLAG_FAILED;
     qb_floors_apply(t.cells, t.count);
     cr_assert_not(unresolved(kl));
     qb_floors_apply(NULL, 0);
@@ -103,8 +114,8 @@ static struct table greedy_case(double moves, struct qb_value **match, struct qb
 {
     struct table t = {0};
     struct qb_floor_cell *cell = &t.cells[0];
-    *cell = (struct qb_floor_cell){"m", "v", "greedy", NULL, 0};
-    t.cells[1] = (struct qb_floor_cell){"m", QB_FLOOR_ARITHMETIC, TF, NULL, 0};
+    *cell = (struct qb_floor_cell){"m", "v", "greedy", QB_FLOOR_NONE, NULL, 0};
+    t.cells[1] = (struct qb_floor_cell){"m", "mine", TF, QB_FLOOR_ARITHMETIC, NULL, 0};
     t.count = 2;
     for (size_t i = 0; i < 2; i++)
         t.cells[i].values = t.values[i];
@@ -147,8 +158,8 @@ Test(floor, applying_again_changes_nothing_and_takes_back_the_stale)
     loops->flags |= QB_FLAG_DEGENERATE;
     snprintf(loops->note, sizeof loops->note, "reference: loops in 3 of 3 prompts");
     memset(full->note, 'x', sizeof full->note - 1);
-    struct qb_floor_cell *floor = add_cell(&t, "m", QB_FLOOR_ARITHMETIC, "greedy");
-    struct qb_floor_cell *moves = add_cell(&t, "m", QB_FLOOR_ARITHMETIC, TF);
+    struct qb_floor_cell *floor = add_floor(&t, "m", "greedy");
+    struct qb_floor_cell *moves = add_floor(&t, "m", TF);
     add(floor, "match_rate", 98);
     add(floor, "top10_overlap", 98);
     add(floor, "diverged_share", 4);
@@ -172,4 +183,19 @@ Test(floor, applying_again_changes_nothing_and_takes_back_the_stale)
             cr_expect_str_eq(t.values[0][i].note, before.values[0][i].note);
     }
     cr_expect_null(strstr(full->note, "resolved"), "%s", full->note);
+}
+
+/* A format under test that is called as the floor is, and worse than it: neither is it a floor, nor spared its own. */
+Test(floor, names_mean_nothing)
+{
+    struct table t = {0};
+    struct qb_value *loose = add(add_cell(&t, "m", "fp32-reordered", TF), "kl_mean", 1e-3);
+    struct qb_value *kl = add(add_cell(&t, "m", "v", TF), "kl_mean", 1e-6);
+    struct qb_value *tight = add(add_cell(&t, "m", "fp32", TF), "kl_mean", 1e-13);
+    qb_floors_apply(t.cells, t.count);
+    cr_expect_not(unresolved(kl), "measured against a variant that is called a floor");
+    add(add_floor(&t, "m", TF), "kl_mean", 1e-12);
+    qb_floors_apply(t.cells, t.count);
+    cr_expect_not(unresolved(kl) || unresolved(loose), "over the floor");
+    cr_expect(unresolved(tight), "a variant that is called fp32 and encodes is told as any other");
 }

@@ -121,10 +121,15 @@ static void other_version(hid_t file)
     put_attribute(file, "format", "qinsbench-result");
     put_integer(file, "format_version", 2);
 }
-static void soft_link(hid_t file)
+static void root_of_a_result(hid_t file)
 {
     put_attribute(file, "format", "qinsbench-result");
     put_integer(file, "format_version", 1);
+    H5Gclose(H5Gcreate2(file, "provenance", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+}
+static void soft_link(hid_t file)
+{
+    root_of_a_result(file);
     hid_t cells = H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_external("/etc/hostname", "/", cells, "m", H5P_DEFAULT, H5P_DEFAULT);
     H5Gclose(cells);
@@ -135,8 +140,7 @@ static void number_for_text(hid_t file)
 }
 static void no_summary(hid_t file)
 {
-    put_attribute(file, "format", "qinsbench-result");
-    put_integer(file, "format_version", 1);
+    root_of_a_result(file);
     H5Gclose(H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
 }
 
@@ -203,6 +207,7 @@ static void complex_array(hid_t cell)
 }
 
 static void (*plant)(hid_t cell);
+static struct qb_provenance planted_facts;
 
 static void with_planted(hid_t file)
 {
@@ -211,7 +216,7 @@ static void with_planted(hid_t file)
     struct qb_cell_source source = {.cell = &cell};
     qb_record_free(&cell.record);
     cell.record = (struct qb_record){0};
-    cr_assert_eq(qb_result_assemble(scratch_path("base"), NULL, &source, 1, &err), QB_OK);
+    cr_assert_eq(qb_result_assemble(scratch_path("base"), &planted_facts, &source, 1, &err), QB_OK);
     hid_t base = H5Fopen(scratch_path("base"), H5F_ACC_RDONLY, H5P_DEFAULT);
     H5Ocopy(base, "cells", file, "cells", H5P_DEFAULT, H5P_DEFAULT);
     H5Ocopy(base, "summary", file, "summary", H5P_DEFAULT, H5P_DEFAULT);
@@ -372,4 +377,94 @@ Test(store_damage, every_refused_allocation_is_an_error)
             break;
     }
     qb_cell_free(&cell);
+}
+
+/* A cell as older programs wrote it: what its variant is stands in the provenance alone. */
+static void without_variant_facts(hid_t cell)
+{
+    const char *const newer[] = {"floor", "encoded_tensors", "encoded_weights", "encoded_bytes", "unbound"};
+    for (size_t i = 0; i < sizeof newer / sizeof *newer; i++)
+        cr_assert_geq(H5Adelete(cell, newer[i]), 0);
+}
+
+Test(store_damage, floors_of_older_files_follow_from_definitions)
+{
+    static const struct {
+        const char *definition;
+        enum qb_floor floor;
+    } cases[] = {{NULL, QB_FLOOR_NONE},
+                 {"variant v", QB_FLOOR_IDENTITY},
+                 {"variant v arithmetic=reversed", QB_FLOOR_ARITHMETIC},
+                 {"variant fp32-reordered codec=qins8/1(scope=row) path=decode cache=0 placement=head", QB_FLOOR_NONE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct qb_error err = {0};
+        struct qb_result *result = NULL;
+        if (cases[i].definition)
+            cr_assert_eq(qb_provenance_add(&planted_facts, "variant.v", cases[i].definition, &err), QB_OK);
+        plant = without_variant_facts;
+        cr_assert_eq(qb_result_open(sealed("older", with_planted), &result, &err), QB_OK, "%s", err.message);
+        cr_expect_eq(qb_result_cell(result, 0)->floor, cases[i].floor, "case %zu", i);
+        cr_expect_not(qb_result_cell(result, 0)->reach.known);
+        qb_result_close(result);
+        qb_provenance_free(&planted_facts);
+        planted_facts = (struct qb_provenance){0};
+    }
+}
+
+/* An older program took a variant that is called fp32-reordered for the floor, and flagged the other for it. */
+static void two_older_cells(hid_t file)
+{
+    struct qb_error err = {0};
+    struct qb_cell cells[2] = {make_cell("m", "fp32-reordered", "teacher-forced", 3),
+                               make_cell("m", "v", "teacher-forced", 3)};
+    struct qb_cell_source sources[2] = {{.cell = &cells[0]}, {.cell = &cells[1]}};
+    cells[0].floor = QB_FLOOR_ARITHMETIC;
+    cells[1].floor = QB_FLOOR_NONE;
+    cells[0].values[0].value = 1;
+    cr_assert_eq(qb_result_assemble(scratch_path("base"), &planted_facts, sources, 2, &err), QB_OK);
+    hid_t base = H5Fopen(scratch_path("base"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    const char *const parts[] = {"cells", "summary", "provenance"};
+    for (size_t i = 0; i < 3; i++)
+        H5Ocopy(base, parts[i], file, parts[i], H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(base);
+    put_attribute(file, "format", "qinsbench-result");
+    put_integer(file, "format_version", 1);
+    for (size_t i = 0; i < 2; i++) {
+        hid_t group = H5Gopen2(file, i ? "cells/m/v/teacher-forced" : "cells/m/fp32-reordered/teacher-forced", 0);
+        without_variant_facts(group);
+        H5Gclose(group);
+        qb_cell_free(&cells[i]);
+    }
+}
+
+Test(store_damage, flags_of_older_files_follow_from_definitions)
+{
+    static const char *const definitions[] = {"variant fp32-reordered arithmetic=reversed",
+                                              "variant fp32-reordered codec=int8/1(scope=row) path=decode"};
+    for (size_t i = 0; i < 2; i++) {
+        struct qb_error err = {0};
+        struct qb_result *result = NULL;
+        cr_assert_eq(qb_provenance_add(&planted_facts, "variant.fp32-reordered", definitions[i], &err), QB_OK);
+        cr_assert_eq(qb_result_open(sealed("older", two_older_cells), &result, &err), QB_OK, "%s", err.message);
+        const struct qb_value *value = qb_result_value(result, "m", "v", "teacher-forced", "kl_mean");
+        cr_expect_eq((value->flags & QB_FLAG_UNRESOLVED) != 0, i == 0, "%s", definitions[i]);
+        cr_expect_eq(strstr(value->note, "not resolved") != NULL, i == 0, "%s", value->note);
+        qb_result_close(result);
+        qb_provenance_free(&planted_facts);
+        planted_facts = (struct qb_provenance){0};
+    }
+}
+
+static void a_floor_of_no_name(hid_t cell)
+{
+    H5Adelete(cell, "floor");
+    put_attribute(cell, "floor", "ground");
+}
+
+Test(store_damage, an_unknown_floor_is_refused)
+{
+    struct qb_error err = {0};
+    plant = a_floor_of_no_name;
+    cr_assert_not(reads(sealed("floor", with_planted), &err));
+    cr_expect(strstr(err.message, "floor is 'ground'"), "%s", err.message);
 }

@@ -123,6 +123,9 @@ Test(suite, refusals_name_line_and_key)
     refused(SUITE_MODELS "  c: {generator: chain, experiments: [speed]}\n" SUITE_REST,
             ":6:", "the suite's experiments");
     refused(SUITE_MODELS "variants: [fp32, fp32]\nexperiments: {memory: {}}\n", ":6:", "twice");
+    refused(SUITE_MODELS "variants: [{name: fp32, arithmetic: reversed}]\nexperiments: {memory: {}}\n",
+            ":6:", "'fp32' is taken");
+    refused(SUITE_MODELS "  B: {generator: chain}\n" SUITE_REST, ":6:", "differs from the model 'b' in case alone");
     refused(SUITE_MODELS "variants: [fp31]\nexperiments: {memory: {}}\n", ":6:", "fp32");
     refused(SUITE_MODELS "variants: []\nexperiments: {memory: {}}\n", ":6:", "1 to 1024 entries");
     refused(SUITE_MODELS "variants: [fp32]\nexperiments: {memry: {}}\n", ":7:", "did you mean 'memory'");

@@ -1,0 +1,194 @@
+#include "model/effect.h"
+
+#include <string.h>
+#include "base/mem.h"
+#include "base/text.h"
+#include "codec/calls.h"
+#include "compute/linear.h"
+
+struct work {
+    const struct qb_model *model;
+    const struct qb_variant *variant;
+    struct qb_effect *effect;
+    struct qb_text unbound, why, refusal;
+};
+
+/* The matrices that a net makes operators of. */
+static bool is_matrix(const struct qb_tensor *tensor)
+{
+    return qb_role_covered(tensor->roles, tensor->roles);
+}
+
+/* The row blocks of a tensor that `variant` reaches. An embedding's rows are looked up, not multiplied: encoding the
+ * activations of its products means nothing unless the head is the same matrix. */
+static size_t reached(const struct qb_variant *variant, const struct qb_tensor *tensor, struct qb_cut cuts[QB_CUT_MAX])
+{
+    const struct qb_matrix matrix = {
+        .name = tensor->name, .rows = tensor->rows, .cols = tensor->cols, .roles = tensor->roles};
+    size_t count = qb_linear_cut(variant, &matrix, cuts), kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (cuts[i].under && (cuts[i].stored || tensor->roles != QB_ROLE_EMBED))
+            cuts[kept++] = cuts[i];
+    return kept;
+}
+
+static enum qb_status count_weights(struct work *w, bool sizes, struct qb_error *err)
+{
+    struct qb_cut cuts[QB_CUT_MAX];
+    for (size_t t = 0; t < w->model->tensor_count; t++) {
+        const struct qb_tensor *tensor = &w->model->tensors[t];
+        size_t count = is_matrix(tensor) ? reached(w->variant, tensor, cuts) : 0;
+        w->effect->tensors += count > 0;
+        for (size_t i = 0; i < count; i++) {
+            size_t size = cuts[i].rows * tensor->cols * sizeof(float);
+            w->effect->weights += (uint64_t)cuts[i].rows * tensor->cols;
+            if (sizes && cuts[i].stored &&
+                qb_encoded_size(cuts[i].stored, cuts[i].rows, tensor->cols, &size, err) != QB_OK)
+                return qb_wrap(err, "variant %s, tensor %s", w->variant->name, tensor->name);
+            w->effect->bytes += sizes ? size : 0;
+        }
+    }
+    return QB_OK;
+}
+
+/* ---- entries of the request ---- */
+
+static void unbound(struct work *w, const char *key, const char *entry, const char *why)
+{
+    qb_text_add(&w->unbound, "%s%s %s", w->unbound.size ? ", " : "", key, entry);
+    qb_text_add(&w->why, "%s%s %s: %s", w->why.size ? "; " : "", key, entry, why);
+}
+
+/* Why no matrix of the model came under an entry of these roles; NULL when one did. */
+static const char *why_unbound(const struct work *w, uint32_t mask, uint32_t roles)
+{
+    const char *why = "the model has no such matrix";
+    for (size_t t = 0; t < w->model->tensor_count; t++) {
+        const struct qb_tensor *tensor = &w->model->tensors[t];
+        if (!is_matrix(tensor) || !(tensor->roles & roles))
+            continue;
+        if (qb_variant_covers(w->variant, mask, tensor->name, tensor->roles) & roles) {
+            struct qb_cut cuts[QB_CUT_MAX];
+            if (reached(w->variant, tensor, cuts))
+                return NULL;
+            why = "an embedding's rows are looked up, there are no activations to encode";
+        } else if (tensor->roles == (QB_ROLE_EMBED | QB_ROLE_HEAD) && (mask & tensor->roles) != tensor->roles) {
+            why = "head and embed are one matrix here, name both";
+        } else {
+            why = "tensors and except leave none of it";
+        }
+    }
+    return why;
+}
+
+static void check_roles(struct work *w, const char *key, char *const *entries, uint32_t mask)
+{
+    for (size_t i = 0; entries && entries[i]; i++) {
+        uint32_t roles = 0;
+        qb_role_parse(entries[i], &roles);
+        const char *why = why_unbound(w, mask, roles & mask);
+        if (why)
+            unbound(w, key, entries[i], why);
+    }
+}
+
+static size_t shared_start(const char *a, const char *b)
+{
+    size_t n = 0;
+    while (a[n] && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* The matrix whose name a misspelt glob may have meant: by edit distance, else the one that starts most like it. */
+static const char *nearest(const struct qb_model *model, const char *glob)
+{
+    const char *near = "";
+    size_t most = 0;
+    struct qb_error ignored = {0};
+    const char **names = qb_alloc(model->tensor_count + 1, sizeof *names, "names of tensors", &ignored);
+    for (size_t t = 0, count = 0; names && t < model->tensor_count; t++)
+        if (is_matrix(&model->tensors[t]))
+            names[count++] = model->tensors[t].name;
+    const char *by_distance = names ? qb_nearest(glob, names) : NULL;
+    for (size_t i = 0; names && names[i]; i++)
+        if (i == 0 || shared_start(glob, names[i]) > most) {
+            near = names[i];
+            most = shared_start(glob, near);
+        }
+    qb_free(names);
+    return by_distance ? by_distance : near;
+}
+
+/* Does the glob fit a matrix, and is one of these placed but for tensors and except? */
+static void check_globs(struct work *w, const char *key, char *const *globs)
+{
+    struct qb_variant placed = *w->variant;
+    uint32_t mask = placed.placement | placed.calibration.fp16_roles;
+    placed.tensors = placed.except = NULL;
+    for (size_t i = 0; globs && globs[i]; i++) {
+        bool fits = false, binds = false;
+        for (size_t t = 0; t < w->model->tensor_count; t++) {
+            const struct qb_tensor *tensor = &w->model->tensors[t];
+            if (!is_matrix(tensor) || !qb_glob(globs[i], tensor->name))
+                continue;
+            fits = true;
+            binds = binds || qb_variant_covers(&placed, mask, tensor->name, tensor->roles);
+        }
+        if (!fits)
+            qb_text_add(&w->refusal, "%s'%s' in %s fits no matrix of model '%s', the nearest name is '%s'",
+                        w->refusal.size ? "; " : "", globs[i], key, w->model->name, nearest(w->model, globs[i]));
+        if (!binds)
+            unbound(w, key, globs[i], fits ? "the placement leaves none of these" : "no matrix has such a name");
+    }
+}
+
+static enum qb_status take(struct qb_text *text, char **to, struct qb_error *err)
+{
+    if (text->failed)
+        return qb_fail(err, QB_ERR_MEMORY, "no memory for what a variant encodes");
+    *to = qb_strdup(text->data ? text->data : "", err);
+    return err->status;
+}
+
+static enum qb_status check_request(struct work *w, struct qb_error *err)
+{
+    const struct qb_variant *v = w->variant;
+    check_roles(w, "placement", v->asked, v->placement);
+    check_roles(w, "calibration.fp16", v->asked_fp16, v->calibration.fp16_roles);
+    check_globs(w, "tensors", v->tensors);
+    check_globs(w, "except", v->except);
+    if (w->effect->tensors == 0 && !w->refusal.size)
+        qb_text_add(&w->refusal, "encodes nothing of model '%s': %s", w->model->name,
+                    w->why.data ? w->why.data : "placement, tensors and except together leave no matrix");
+    if (take(&w->unbound, &w->effect->unbound, err) || take(&w->why, &w->effect->why, err))
+        return err->status;
+    return w->refusal.size ? take(&w->refusal, &w->effect->refusal, err) : QB_OK;
+}
+
+enum qb_status qb_effect_of(const struct qb_model *model, const struct qb_variant *variant, bool sizes,
+                            struct qb_effect *effect, struct qb_error *err)
+{
+    struct work w = {model, variant, effect, {0}, {0}, {0}};
+    *effect = (struct qb_effect){0};
+    enum qb_status s = QB_OK;
+    if (!variant || !variant->encoded) {
+        (void)(take(&w.unbound, &effect->unbound, err) || take(&w.why, &effect->why, err));
+        return err->status;
+    }
+    s = count_weights(&w, sizes, err);
+    if (!s)
+        s = check_request(&w, err);
+    qb_text_free(&w.unbound);
+    qb_text_free(&w.why);
+    qb_text_free(&w.refusal);
+    return s;
+}
+
+void qb_effect_free(struct qb_effect *effect)
+{
+    qb_free(effect->unbound);
+    qb_free(effect->why);
+    qb_free(effect->refusal);
+    *effect = (struct qb_effect){0};
+}
