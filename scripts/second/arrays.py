@@ -1,5 +1,5 @@
-"""What the raw arrays of a cell say of each other: CHECKS[experiment] is a list of (sentence, function). A function of the cell and of the
-model's reference cell (None where there is none) says whether the sentence holds; None: the arrays for it are not there."""
+"""What the raw arrays of a cell say of each other: CHECKS[experiment] is a list of (sentence, function), a function of the cell and
+the model's reference cell (None where there is none): does the sentence hold? None: the arrays for it are not there."""
 import numpy as np
 
 
@@ -24,6 +24,16 @@ def stored_by(c, fp32):
     return (c["store"] == b"fp32") == fp32
 
 
+# Arrays that do not depend on the variant: the same in all cells of a model and experiment.
+SAME = {
+    "greedy": ("prompt", "reference_tokens", "reference_margin", "reference_logit_std"),
+    "teacher-forced": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std"),
+    "attribute": ("chunk",),
+    "depth": ("sequence",),
+    "memory": ("weight_values", "fp32_bytes", "published_fp32_bytes", "kv_bytes_per_token"),
+    "speed": ("prefill_tokens", "decode_tokens", "prefill_flop"),
+}
+
 CHECKS = {
     "roundtrip": [
         ("codes counted are the tensors' values", when(("code_count", "tensor_values"), lambda c: c["code_count"].sum() == c["tensor_values"].sum())),
@@ -37,6 +47,8 @@ CHECKS = {
         ("reference_tokens are the reference's tokens", same_as_reference("reference_tokens", "tokens")),
         ("reference_margin is the reference's margin", same_as_reference("reference_margin", "margin")),
         ("reference_logit_std is the reference's logit_std", same_as_reference("reference_logit_std", "logit_std")),
+        ("no step earns a match by another token", when(("match_share",), lambda c: (c["match_share"] >= 0) & (c["match_share"] <= (c["tokens"] == c["reference_tokens"])))),
+        ("shares of overlap are in [0, 1]", when(("top10_share",), lambda c: np.abs(c["top10_share"] - 0.5) <= 0.5)),
         ("margins are not negative", when(("margin", "reference_margin"), lambda c: (c["margin"] >= 0).all() and (c["reference_margin"] >= 0).all())),
     ],
     "teacher-forced": [
@@ -44,6 +56,9 @@ CHECKS = {
          when(("top1", "top_token", "reference_top_token"), lambda c: c["top1"] == (c["top_token"] == c["reference_top_token"]))),
         ("both nll are NaN where target is -1, and only there",
          when(("nll", "reference_nll", "target"), lambda c: (np.isnan(c["nll"]) == (c["target"] < 0)) & (np.isnan(c["reference_nll"]) == (c["target"] < 0)))),
+        ("shares of agreement are in [0, 1]", when(("top1_share", "top10_share", "hit"), lambda c: np.abs(np.r_[c["top1_share"], c["top10_share"], c["hit"]] - 0.5) <= 0.5)),
+        ("nothing is earned by ranking other tokens first, unless logits are equal",
+         when(("top1_share", "top1"), lambda c: (c["top1_share"] <= c["top1"]) | (c["top1_share"] < 1))),
         ("KL is not negative beyond rounding", when(("kl",), lambda c: c["kl"] >= -1e-15)),
         ("equal logits have KL 0", when(("kl", "max_logit_diff"), lambda c: (c["kl"] == 0) | (c["max_logit_diff"] > 0))),
         ("|log likelihood ratio| is at most twice the largest logit difference",
@@ -58,7 +73,8 @@ CHECKS = {
         ("fp32_bytes is 4 weight_values", when(("fp32_bytes", "weight_values"), lambda c: c["fp32_bytes"] == 4 * c["weight_values"])),
         ("encoded_values are those of buffers with a codec",
          when(("encoded_values", "store"), lambda c: c["encoded_values"] == c["values"][stored_by(c, False)].sum())),
-        ("FP32 buffers hold 4 bytes a value", when(("store",), lambda c: (c["bytes"] == 4 * c["values"])[stored_by(c, True)])),
+        ("FP32 buffers of weights hold 4 bytes a value",
+         when(("store",), lambda c: ((c["bytes"] == 4 * c["values"]) | (c["values"] == 0))[stored_by(c, True)])),
         ("the buffers hold weight_values", when(("values", "weight_values"), lambda c: c["values"].sum() == c["weight_values"])),
     ],
     "speed": [

@@ -3,7 +3,8 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from second.arrays import CHECKS
+import numpy as np
+from second.arrays import CHECKS, SAME
 from second.registry import METRICS
 
 
@@ -46,6 +47,12 @@ def is_degenerate(result, place, name):
     return bool(void(result.cells[place])) or (margin is not None and margin.value < moves.value)
 
 
+def is_biased(result, place, turns):
+    """Does the interval of FP32 over FP32 leave 1 out?"""
+    e = result.estimate(place, f"self_{turns}_overhead") if turns else None
+    return e is not None and not math.isnan(e.lo) and not e.lo <= 1 <= e.hi
+
+
 def expected_flags(result, place, name, e):
     cell, infinite = result.cells[place], METRICS[place[2], name].infinite
     says = {
@@ -54,6 +61,7 @@ def expected_flags(result, place, name, e):
         "no-interval": math.isnan(e.lo),
         "unresolved": is_unresolved(result, place, name, e.value),
         "contaminated": cell.get("calibration_overlap", 0) > 0,
+        "biased": is_biased(result, place, METRICS[place[2], name].turns),
     }
     return {flag for flag, true in says.items() if true}
 
@@ -76,8 +84,9 @@ def compare_row(result, place, name, tally):
         return ["no second implementation of this metric"]
     e = result.estimate(place, name)
     if row is None or "absent" in row.flags:
-        tally.empty += row is not None and e is None
-        return [f"no value, recomputed {e.value!r}"] if e is not None else []
+        tally.empty += row is not None
+        found = check_without_number(row) if row is not None else []
+        return found + ([f"no value, recomputed {e.value!r}"] if e is not None else [])
     if e is None:
         return [f"{row.value!r}, recomputed: no such number"]
     found = check_numbers(row, e, METRICS[place[2], name], tally)
@@ -112,31 +121,36 @@ def check_numbers(row, e, metric, tally):
     return found
 
 
+def check_without_number(row):
+    wrong = {
+        "a number where there is none": row.n != 0 or not all(map(math.isnan, (row.value, row.lo, row.hi))),
+        "without the flag no-interval": "no-interval" not in row.flags,
+        "without a reason": not row.note,
+    }
+    return [text for text, true in wrong.items() if true]
+
+
 def check_empty(row, cell, tally):
     """A row of a failed or skipped cell holds no number, and says why."""
     tally.empty += 1
-    wrong = {
-        "its row has a number": row.n != 0 or not all(map(math.isnan, (row.value, row.lo, row.hi))),
-        "its row lacks the flag": cell.state not in row.flags,
-        "its row is flagged as the other": {"failed": "skipped", "skipped": "failed"}[cell.state] in row.flags,
-        "its row lacks the flag no-interval": "no-interval" not in row.flags,
-        "its row gives no reason": not row.note,
-    }
-    return [f"the cell is {cell.state}: {text}" for text, true in wrong.items() if true]
+    states = row.flags & {"failed", "skipped"}
+    found = [f"flagged {sorted(states)}"] if states != {cell.state} else []
+    return [f"the cell is {cell.state}: {text}" for text in found + check_without_number(row)]
 
 
 def check_summary(result):
     """(findings, a tally for each metric)."""
     found, tallies = [], defaultdict(Tally)
+    known = {(place[2], name) for place, rows in result.rows.items() for name in rows}  # to the program that wrote the file
     for place in sorted(set(result.cells) | set(result.rows)):
         shown = set(result.rows[place])
         if place[1] == "reference":  # what the others are measured against has no metrics
             found += [(place, name, "the reference has a row") for name in shown]
             continue
         done = place in result.cells and result.cells[place].state == "done"
-        if not done and not shown:
-            found.append((place, "no row says that it is not done"))
-        for name in sorted(shown | {n for e, n in METRICS if done and e == place[2]}):
+        if not shown:
+            found.append((place, "not one row"))
+        for name in sorted(shown | {n for e, n in METRICS if done and e == place[2] and (e, n) in known}):
             tally = tallies[place[2], name]
             texts = check_row(result, place, name, tally)
             tally.rows += name in shown
@@ -147,12 +161,14 @@ def check_summary(result):
 
 def check_arrays(result):
     """(findings, how often each sentence on arrays was tested)."""
-    found, tested = [], Counter()
+    found, tested, first = [], Counter(), {}
     for place, cell in result.cells.items():
         if cell.state != "done":
             found += [(place, f"the cell is {cell.state} and has arrays: {', '.join(cell)}")] * (len(cell.group) > 0)
             continue
-        for sentence, holds in CHECKS.get(place[2], []) if place[1] != "reference" else []:
+        if place[1] == "reference":
+            continue
+        for sentence, holds in CHECKS.get(place[2], []):
             try:
                 answer = holds(cell, result.cells.get((place[0], "reference", place[2])))
             except (KeyError, IndexError, TypeError, ValueError) as e:
@@ -161,4 +177,14 @@ def check_arrays(result):
             tested[place[2], sentence] += answer is not None
             if answer is False:
                 found.append((place, "not so: " + sentence))
+        check_same(place, cell, first.setdefault((place[0], place[2]), cell), found, tested)
     return found, tested
+
+
+def check_same(place, cell, first, found, tested):
+    """Against the first cell of the model and experiment."""
+    for name in SAME.get(place[2], ()) if cell is not first else ():
+        if name in cell and name in first:
+            tested[place[2], name + " is the same of all variants"] += 1
+            if not np.array_equal(cell[name], first[name], equal_nan=cell[name].dtype.kind == "f"):
+                found.append((place, f"{name} is not that of {first.place[1]}"))

@@ -14,6 +14,7 @@ class Metric:
     identity: Optional[float] = None  # of identical arms; with one, a value may be `unresolved`
     degenerate: Optional[Callable] = None  # of a cell: is a comparison of its arms void?
     infinite: bool = False  # an infinite value is legal
+    turns: Optional[str] = None  # the times that it is told by, "decode" or "prefill": void where FP32 over FP32 is not 1
     tolerance: float = 1e-12  # of a value, relative to it, or to the terms that it is a difference of
     bounds: float = 1e-11  # of lo and hi: Student's and normal quantiles of two libraries agree to 12 digits
 

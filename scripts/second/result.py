@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from second.registry import METRICS
 
-FLAGS = ("degenerate", "nonfinite", "failed", "skipped", "no-interval", "unresolved", "contaminated")
+FLAGS = ("degenerate", "nonfinite", "failed", "skipped", "no-interval", "unresolved", "contaminated", "absent", "biased")
 
 
 class Cell:

@@ -27,7 +27,16 @@ def largest(array):
 
 
 entry("roundtrip", "max_abs_error", largest("max_abs_error"), identity=0)
-entry("roundtrip", "relative_error", largest("max_relative_error"), identity=0)
+
+
+@metric("roundtrip", "relative_error", identity=0, infinite=True)
+def relative_error(c):
+    """Of values that are not 0; zeros that do not come back as zeros are an error over nothing."""
+    out = largest("max_relative_error")(c)
+    if out and ((c["signal_power"] == 0) & (c["max_abs_error"] > 0)).any():
+        out.value = math.inf
+    return out
+
 
 
 @metric("roundtrip", "codes_used")
@@ -76,9 +85,9 @@ def is_linear(prefix):
 
 for prefix in ("", "coord_"):
     for name in ("additivity", "homogeneity"):
-        entry("linearity", f"{prefix}{name}_ratio", over_trials(f"{prefix}{name}_error", prefix + "rounding_noise"))
+        entry("linearity", f"{prefix}{name}_ratio", over_trials(f"{prefix}{name}_error", prefix + "rounding_noise"), infinite=True)
     entry("linearity", f"{prefix}is_linear", is_linear(prefix))
-entry("linearity", "linearity_error", over_trials("additivity_error", "rounding_noise"))
+entry("linearity", "linearity_error", over_trials("additivity_error", "rounding_noise"), infinite=True)
 entry("linearity", "additivity_error", over_trials("additivity_error"))
 entry("linearity", "homogeneity_error", over_trials("homogeneity_error"))
 
@@ -91,9 +100,9 @@ def sequences(c):
     return c["sequence"] if needs(c, "sequence") else np.zeros(n, int)
 
 
-def depth_mean(layers):
+def depth_mean(layers, least=1):
     def compute(c):
-        if not needs(c, "accumulated_error"):
+        if not needs(c, "accumulated_error") or len(c["accumulated_error"]) < least:
             return None
         return st.mean(layers(c).mean(0), sequences(c), least=0.0, identity=0.0)
 
@@ -102,10 +111,12 @@ def depth_mean(layers):
 
 entry("depth", "error_first", depth_mean(lambda c: c["accumulated_error"][:1].astype(float)), identity=0)
 entry("depth", "error_last", depth_mean(lambda c: c["accumulated_error"][-1:].astype(float)), identity=0)
+entry("depth", "error_layer_3", depth_mean(lambda c: c["accumulated_error"][2:3].astype(float), 3), identity=0)
+entry("depth", "error_layer_10", depth_mean(lambda c: c["accumulated_error"][9:10].astype(float), 10), identity=0)
 entry("depth", "local_error_mean", depth_mean(lambda c: c["local_error"].astype(float)), identity=0)
 
 
-@metric("depth", "growth_ratio")
+@metric("depth", "growth_ratio", infinite=True)
 def growth_ratio(c):
     """A ratio of means: the first layer's error takes the place of the weights."""
     if not needs(c, "accumulated_error"):
@@ -140,7 +151,7 @@ for name, function in {
     "cache_bytes": lambda c: st.exact(stored(c, "cache_bytes"), buffers(c)),
     "resident_bytes": lambda c: st.exact(stored(c, "bytes") + stored(c, "cache_bytes"), buffers(c)),
     "peak_rss_bytes": lambda c: st.exact(c["peak_rss"]) if c["peak_rss"] > 0 else None,  # 0: the system does not tell
-    "rss_growth_bytes": lambda c: st.exact(c["rss_after"] - c["rss_before"]) if min(c["rss_after"], c["rss_before"]) > 0 else None,
+    "rss_growth_bytes": lambda c: st.exact(c["rss_after"] - c["rss_before"]) if c["rss_after"] >= c["rss_before"] > 0 else None,
     "kv_bytes_per_token": copied("kv_bytes_per_token"),
 }.items():
     entry("memory", name, function)

@@ -20,26 +20,39 @@ def cycle(tokens):
     return 0, 0
 
 
-def degenerate_arm(tokens, std, reference):
+def degenerate_arm(c, arm):
+    tokens, spread = c[arm + "tokens"], c.get(arm + "spread")
     steps = tokens.shape[1]
     few = [steps >= 10 and len(set(t)) <= max(2, steps // 20) for t in tokens]
-    uniform = [s.astype(float).mean() < 1e-3 for s in std] if std is not None else [False] * len(tokens)
-    loops = [reference and 4 * cycle(t)[1] >= steps and cycle(t)[0] > 0 for t in tokens]
+    if spread is not None:
+        uniform = [2 * (s.astype(float) < 1e-3).sum() > steps for s in spread]
+    else:  # files of older programs
+        uniform = [s.astype(float).mean() < 1e-3 for s in c[arm + "logit_std"]]
+    loops = [arm != "" and 4 * cycle(t)[1] >= steps and cycle(t)[0] > 0 for t in tokens]
     return 2 * sum(map(any, zip(few, uniform, loops))) >= len(tokens)
 
 
 def greedy_void(c):
-    return degenerate_arm(c["tokens"], c.get("logit_std"), False) or degenerate_arm(
-        c["reference_tokens"], c.get("reference_logit_std"), True)
+    return degenerate_arm(c, "") or degenerate_arm(c, "reference_")
+
+
+def lists_void(c):
+    """A list of ten holds all of so small a vocabulary."""
+    return c.get("vocabulary", 11) <= 10
 
 
 def by_prompt(x):
     return np.repeat(np.arange(x.shape[0]), x.shape[1])
 
 
+def matches(c):
+    """What each step earns: less than 1 where equal logits made the choice. Files of older programs: equal is equal."""
+    return c["match_share"] if "match_share" in c else (c["tokens"] == c["reference_tokens"]).astype(float)
+
+
 def match_rate(steps):
     def compute(c):
-        same = c["tokens"] == c["reference_tokens"]
+        same = matches(c)
         if steps and same.shape[1] < steps:
             return None
         same = same[:, : steps or None]
@@ -52,14 +65,18 @@ for name, steps in (("match_rate", 0), ("match_rate_10", 10), ("match_rate_500",
     entry("greedy", name, match_rate(steps), identity=100, degenerate=greedy_void)
 
 
-@metric("greedy", "top10_overlap", identity=100, degenerate=greedy_void)
+def overlaps(c):
+    return c["top10_share"] if "top10_share" in c else c["overlap10"] / 10
+
+
+@metric("greedy", "top10_overlap", identity=100, degenerate=lambda c: greedy_void(c) or lists_void(c))
 def greedy_overlap(c):
-    return st.share(c["overlap10"].ravel() / 10, by_prompt(c["overlap10"])) if needs(c, "overlap10") else None
+    return st.share(overlaps(c).ravel(), by_prompt(overlaps(c)))
 
 
 def divergence(c):
     """Steps before the first difference, and whether there is one."""
-    differs = c["tokens"] != c["reference_tokens"]
+    differs = matches(c) < 1
     return np.where(differs.any(1), differs.argmax(1), differs.shape[1]), differs.any(1)
 
 
@@ -99,6 +116,13 @@ def cycle_length(arm):
     return compute
 
 
+@metric("greedy", "reference_prompt_echo")
+def reference_prompt_echo(c):
+    """Of the reference's tokens, those that are its prompt's last one again."""
+    echoes = c["reference_tokens"] == c["prompt"][:, -1:]
+    return st.exact(100 * echoes.sum() / echoes.size, echoes.size)
+
+
 def over_steps(array):
     return lambda c: st.quantile(c[array].ravel(), by_prompt(c[array]), 0.5) if needs(c, array) else None
 
@@ -114,7 +138,9 @@ for prefix in ("", "reference_"):
 
 
 def uniform_void(c):
-    return needs(c, "logit_std") and 2 * (c["logit_std"] < np.float32(1e-3)).sum() > c["logit_std"].size
+    """Nearly uniform distributions of either arm; files of older programs have the reference's std over all of the vocabulary."""
+    spreads = ("spread", "reference_spread") if "reference_spread" in c else ("logit_std",)
+    return any(2 * (c[name] < np.float32(1e-3)).sum() > c[name].size for name in spreads)
 
 
 def chunk_share(hits):
@@ -138,14 +164,31 @@ def has_target(c):
     return c["target"] >= 0
 
 
+def chances(c):
+    """(ours, theirs, both): chances that the arms' first tokens are right. Arms that agree in full are right together."""
+    if "hit" in c:
+        ours, theirs = c["hit"], c["reference_hit"]
+        return ours, theirs, np.where(c["top1_share"] == 1, ours, ours * theirs)
+    ours, theirs = (right(c, arm).astype(float) for arm in ("top_token", "reference_top_token"))
+    return ours, theirs, ours * theirs
+
+
+def outcomes(combine):
+    return lambda c: (combine(*chances(c)), has_target(c))
+
+
+def top1(c):
+    return c["top1_share"] if "top1_share" in c else c["top1"].astype(float)
+
+
 for name, identity, function, facts in (
-    ("top1_agreement", 100, lambda c: (c["top1"], everywhere(c)), {"degenerate": uniform_void}),
-    ("top10_overlap", 100, lambda c: (c["overlap10"] / 10, everywhere(c)), {"degenerate": uniform_void}),
-    ("accuracy", None, lambda c: (right(c, "top_token"), has_target(c)), {}),
-    ("reference_accuracy", None, lambda c: (right(c, "reference_top_token"), has_target(c)), {}),
-    ("flips", 0, lambda c: (right(c, "top_token") != right(c, "reference_top_token"), has_target(c)), {"degenerate": uniform_void}),
-    ("flips_to_wrong", 0, lambda c: (~right(c, "top_token") & right(c, "reference_top_token"), has_target(c)), {"degenerate": uniform_void}),
-    ("flips_to_right", 0, lambda c: (right(c, "top_token") & ~right(c, "reference_top_token"), has_target(c)), {"degenerate": uniform_void}),
+    ("top1_agreement", 100, lambda c: (top1(c), everywhere(c)), {"degenerate": uniform_void}),
+    ("top10_overlap", 100, lambda c: (overlaps(c), everywhere(c)), {"degenerate": lambda c: uniform_void(c) or lists_void(c)}),
+    ("accuracy", None, outcomes(lambda ours, theirs, both: ours), {}),
+    ("reference_accuracy", None, outcomes(lambda ours, theirs, both: theirs), {}),
+    ("flips", 0, outcomes(lambda ours, theirs, both: ours - both + theirs - both), {"degenerate": uniform_void}),
+    ("flips_to_wrong", 0, outcomes(lambda ours, theirs, both: theirs - both), {"degenerate": uniform_void}),
+    ("flips_to_right", 0, outcomes(lambda ours, theirs, both: ours - both), {"degenerate": uniform_void}),
 ):
     entry("teacher-forced", name, chunk_share(function), identity=identity, **facts)
 
