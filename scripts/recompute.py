@@ -8,8 +8,8 @@ For every cell of /cells each metric's value, interval, n and flags are made ane
 in the other is a finding too. So are arrays that contradict each other, a failed or skipped cell with numbers, and a file whose
 SHA-256 is not the one in front of it. Every interval is made anew in full, bootstraps with the program's draws.
 
-Deviations are relative to the larger of the two numbers, of bounds to the larger bound, and of an effect that is a difference of means
-to the size of its terms. Tolerance: 1e-12, of such effects 1e-13, of bounds 1e-11.
+Deviations are relative to the larger of the two numbers, of bounds that are not entries themselves to the larger bound, and of an effect
+that is a difference of means to the size of its terms. Tolerance: 1e-12, of such effects 1e-13, of bounds 1e-11.
 
 --plant changes one stored value of METRIC by 1e-9: the run must then be red. --self-test does so for every value, bound, n, flag, row
 and sentence on arrays in turn, and is red when one of these faults goes unseen.

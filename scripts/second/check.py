@@ -106,9 +106,8 @@ def check_numbers(row, e, metric, tally):
     if not math.isnan(e.lo):
         tally.bounds += 1
         tally.methods[e.method] += 1
-    size = max([e.scale] + [abs(b) for b in (e.lo, e.hi) if math.isfinite(b)])
     for word, a, b in (("lo", row.lo, e.lo), ("hi", row.hi, e.hi)):
-        relative = deviation(a, b, size)[1]
+        relative = deviation(a, b, e.bound_scale())[1]
         tally.relative_bound = max(tally.relative_bound, relative)
         if not relative <= metric.bounds:
             found.append(f"{word} {a!r}, recomputed {b!r} ({e.method}, relative {relative:.2g})")

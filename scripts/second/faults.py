@@ -23,12 +23,12 @@ def plant(result, name):
     return None
 
 
-def faults(row, scale, state):
+def faults(row, e, state):
     """The name of each fault that can be planted in a row, which has it when it is yielded."""
     for word in ("value", "lo", "hi"):
         before = getattr(row, word)
         if math.isfinite(before):
-            setattr(row, word, changed(before, scale))
+            setattr(row, word, changed(before, e.scale if word == "value" else e.bound_scale()))
             yield word
             setattr(row, word, before)
     row.n += 1
@@ -51,7 +51,7 @@ def plant_in_rows(result):
                 continue
             seen.add(kind)
             e = result.estimate(place, name)
-            for what in faults(row, e.scale if e else 0.0, state):
+            for what in faults(row, e, state):
                 planted[what] += 1
                 unseen += [(place, name, what)] * (not check_row(result, place, name, Tally()))
             if state == "done" and e is not None:

@@ -34,7 +34,9 @@ class Cell:
     def floor(self):
         """What the variant is by its definition: the attribute `floor`, or in files without it the shipped name."""
         given, name = self.group.attrs.get("floor"), self.place[1]
-        return given.decode() if given is not None else name if name in ("fp32", "fp32-reordered", "fp16", "bf16") else "none"
+        if given is not None:
+            return given.decode().strip("\0") or "none"
+        return name if name in ("fp32", "fp32-reordered", "fp16", "bf16") else "none"
 
 
 @dataclass

@@ -22,6 +22,11 @@ class Estimate:
     method: str = "none"  # how lo and hi were made
     scale: float = 0.0  # size of the terms that value is a difference of: rounding is relative to it
 
+    def bound_scale(self):
+        """Likewise for lo and hi: the larger of them, but of bounds that are entries themselves."""
+        entries = self.method in ("order statistics", "Woodruff", "Kaplan-Meier", "identity", "none")
+        return self.scale if entries else max(self.scale, abs(self.lo), abs(self.hi))
+
 
 def exact(value, n=1):
     """A count, a size or a fact: nothing was sampled, so that there is no interval."""
