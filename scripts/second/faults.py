@@ -70,7 +70,8 @@ def breaks(cell, reference, holds):
         before = cell[name]
         if before.dtype.kind in "iuf" and before.size:
             x = np.array(before)
-            x.flat[0] = x.flat[0] ^ 1 if x.dtype.kind == "u" else -x.flat[0] if x.flat[0] else 1
+            factor = -1000 if x.dtype.kind == "f" else -1
+            x.flat[0] = x.flat[0] ^ 1 if x.dtype.kind == "u" else factor * x.flat[0] if x.flat[0] else 1
             x.flat[0] = 1 if np.isnan(x.flat[0]) else x.flat[0]
             cell.read[name] = x
             broken = holds(cell, reference) is False
