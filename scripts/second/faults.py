@@ -70,9 +70,9 @@ def breaks(cell, reference, holds):
         before = cell[name]
         if before.dtype.kind in "iuf" and before.size:
             x = np.array(before)
+            at = np.argmax(~np.isnan(x)) if x.dtype.kind == "f" else 0  # the first that is a number
             factor = -1000 if x.dtype.kind == "f" else -1
-            x.flat[0] = x.flat[0] ^ 1 if x.dtype.kind == "u" else factor * x.flat[0] if x.flat[0] else 1
-            x.flat[0] = 1 if np.isnan(x.flat[0]) else x.flat[0]
+            x.flat[at] = x.flat[at] ^ 1 if x.dtype.kind == "u" else factor * x.flat[at] if x.flat[at] else 1
             cell.read[name] = x
             broken = holds(cell, reference) is False
             cell.read[name] = before
