@@ -96,7 +96,8 @@ static bool additivity_ratio(const struct qb_record *record, struct qb_sample *s
 static bool largest_tensor_share(const struct qb_record *record, struct qb_sample *sample)
 {
     struct tensors t;
-    *sample = (struct qb_sample){.kind = QB_KIND_REAL, .unit = "chunks", .transform = QB_PERCENT, .nonnegative = true};
+    *sample = (struct qb_sample){
+        .kind = QB_KIND_REAL, .unit = "chunks", .transform = QB_PERCENT, .nonnegative = true, .most = 1};
     if (!read_tensors(record, &t))
         return false;
     double *sum = sum_of_tensors(&t);

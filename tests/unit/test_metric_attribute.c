@@ -146,6 +146,19 @@ Test(metric_attribute, tensors)
     qb_record_free(&record);
 }
 
+/* Chunk totals of the costliest tensor 18, 18, 9 of 18 each: R = 5/6, residuals 3, 3, -6, se = sqrt(3/2 * 54) / 54 =
+ * 1/6, t(0.975, 2 df) = 0.95 sqrt(2 / (1 - 0.95^2)) = 4.302652729749462. The upper bound, 155%, is more than all. */
+Test(metric_attribute, no_share_above_the_whole)
+{
+    static const double kl[] = {0, 0, 0, 0, 0, 9, 9, 9, 9, 9, 0, 0, 0, 0, 9}, all[] = {9, 9, 9, 9, 18};
+    struct qb_record record = swaps(kl, all);
+    struct qb_value share = must(A, &record, "largest_tensor_share");
+    cr_expect_float_eq(share.value, 100 * 5.0 / 6, 1e-12);
+    cr_expect_float_eq(share.lo, 100 * (5 - 4.302652729749462) / 6, 1e-9);
+    cr_expect_float_eq(share.hi, 100, 0);
+    qb_record_free(&record);
+}
+
 /* A lossless format costs nothing: there is no ratio, not a NaN. */
 Test(metric_attribute, tensors_that_cost_nothing)
 {

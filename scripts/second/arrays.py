@@ -1,0 +1,90 @@
+"""What the raw arrays of a cell say of each other: CHECKS[experiment] is a list of (sentence, function), a function of the cell and
+the model's reference cell (None where there is none): does the sentence hold? None: the arrays for it are not there."""
+import numpy as np
+
+
+def has(cell, *names):
+    return cell is not None and all(name in cell for name in names)
+
+
+def when(names, holds):
+    return lambda c, r: bool(np.all(holds(c))) if has(c, *names) else None
+
+
+def same_as_reference(ours, theirs):
+    return lambda c, r: bool(np.array_equal(c[ours], r[theirs])) if has(c, ours) and has(r, theirs) else None
+
+
+def combination(c, text):
+    rows = np.flatnonzero(c["combination"] == text)
+    return c["kl"][rows[0]] if len(rows) else None
+
+
+def stored_by(c, fp32):
+    return (c["store"] == b"fp32") == fp32
+
+
+def likelihoods_fit(c, _):
+    """At the positions that have a target; None where none has."""
+    if not has(c, "nll", "target", "max_logit_diff") or not (c["target"] >= 0).any():
+        return None
+    ratio = np.abs(c["nll"] - c["reference_nll"])[c["target"] >= 0]
+    return bool(np.all(ratio <= 2 * c["max_logit_diff"][c["target"] >= 0].astype(float) * (1 + 1e-6) + 1e-12))
+
+
+# Arrays that do not depend on the variant: the same in all cells of a model and experiment.
+SAME = {
+    "greedy": ("prompt", "reference_tokens", "reference_margin", "reference_logit_std"),
+    "teacher-forced": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std"),
+    "attribute": ("chunk",),
+    "depth": ("sequence",),
+    "memory": ("weight_values", "fp32_bytes", "published_fp32_bytes", "kv_bytes_per_token"),
+    "speed": ("prefill_tokens", "decode_tokens", "prefill_flop"),
+}
+
+CHECKS = {
+    "roundtrip": [
+        ("codes counted are the tensors' values", when(("code_count", "tensor_values"), lambda c: c["code_count"].sum() == c["tensor_values"].sum())),
+        ("no mean square of errors is above the largest squared",
+         when(("error_power", "max_abs_error"), lambda c: c["error_power"] <= c["tensor_values"] * c["max_abs_error"] ** 2 * (1 + 1e-12))),
+    ],
+    "depth": [
+        ("errors are not negative", when(("local_error", "accumulated_error"), lambda c: np.append(c["local_error"], c["accumulated_error"]) >= 0)),
+    ],
+    "greedy": [
+        ("reference_tokens are the reference's tokens", same_as_reference("reference_tokens", "tokens")),
+        ("reference_margin is the reference's margin", same_as_reference("reference_margin", "margin")),
+        ("reference_logit_std is the reference's logit_std", same_as_reference("reference_logit_std", "logit_std")),
+        ("no step earns a match by another token", when(("match_share",), lambda c: (c["match_share"] >= 0) & (c["match_share"] <= (c["tokens"] == c["reference_tokens"])))),
+        ("shares of overlap are in [0, 1]", when(("top10_share",), lambda c: np.abs(c["top10_share"] - 0.5) <= 0.5)),
+        ("margins are not negative", when(("margin", "reference_margin"), lambda c: (c["margin"] >= 0).all() and (c["reference_margin"] >= 0).all())),
+    ],
+    "teacher-forced": [
+        ("top1 says whether top_token is reference_top_token",
+         when(("top1", "top_token", "reference_top_token"), lambda c: c["top1"] == (c["top_token"] == c["reference_top_token"]))),
+        ("both nll are NaN where target is -1, and only there",
+         when(("nll", "reference_nll", "target"), lambda c: (np.isnan(c["nll"]) == (c["target"] < 0)) & (np.isnan(c["reference_nll"]) == (c["target"] < 0)))),
+        ("shares of agreement are in [0, 1]", when(("top1_share", "top10_share", "hit"), lambda c: np.abs(np.r_[c["top1_share"], c["top10_share"], c["hit"]] - 0.5) <= 0.5)),
+        ("nothing is earned by ranking other tokens first, unless logits are equal",
+         when(("top1_share", "top1"), lambda c: (c["top1_share"] <= c["top1"]) | (c["top1_share"] < 1))),
+        ("KL is not negative beyond rounding", when(("kl",), lambda c: c["kl"] >= -1e-15)),
+        ("equal logits have KL 0", when(("kl", "max_logit_diff"), lambda c: (c["kl"] == 0) | (c["max_logit_diff"] > 0))),
+        ("|log likelihood ratio| is at most twice the largest logit difference", likelihoods_fit),
+    ],
+    "attribute": [
+        ("no part on is no divergence", lambda c, r: None if combination(c, b"none") is None else not combination(c, b"none").any()),
+        ("storage on is all tensors rounded",
+         lambda c, r: bool(np.array_equal(combination(c, b"storage"), c["all_kl"])) if has(c, "all_kl") and len(c["kl"]) == 2 else None),
+    ],
+    "memory": [
+        ("fp32_bytes is 4 weight_values", when(("fp32_bytes", "weight_values"), lambda c: c["fp32_bytes"] == 4 * c["weight_values"])),
+        ("encoded_values are those of buffers with a codec",
+         when(("encoded_values", "store"), lambda c: c["encoded_values"] == c["values"][stored_by(c, False)].sum())),
+        ("FP32 buffers of weights hold 4 bytes a value",
+         when(("store",), lambda c: ((c["bytes"] == 4 * c["values"]) | (c["values"] == 0))[stored_by(c, True)])),
+        ("the buffers hold weight_values", when(("values", "weight_values"), lambda c: c["values"].sum() == c["weight_values"])),
+    ],
+    "speed": [
+        ("every time is positive", when(("prefill_s", "decode_s"), lambda c: all((c[n] > 0).all() for n in c if n.endswith("_s")))),
+    ],
+}

@@ -1,0 +1,36 @@
+"""Metrics of speed: medians over repeats of what a repeat gives."""
+from second import statistics as st
+from second.registry import entry, needs
+
+
+def repeats(of, per=None, ceilings=(), amount=lambda c: 1.0):
+    """Median of amount / of, or of / per, in a repeat, over the first ceiling of the same repeat that the file has."""
+    def compute(c):
+        if not needs(c, *filter(None, (of, per))) or not amount(c) > 0:
+            return None
+        x = c[of] / c[per] if per else amount(c) / c[of]
+        return st.median(x / c[next(name for name in ceilings if name in c)] if ceilings else x)
+
+    return compute
+
+
+def amount(name, scale=1.0):
+    return lambda c: c.get(name, 0) / scale
+
+
+def decode_read(c):
+    return c["decode_bytes"] * c["decode_tokens"] / 1e9
+
+
+for turns in ("decode", "prefill"):
+    for arm in ("", "reference_"):
+        entry("speed", f"{arm}{turns}_tok_s", repeats(f"{arm}{turns}_s", amount=amount(turns + "_tokens")), turns=turns)
+    for over, name in (("", turns + "_overhead"), ("self_", f"self_{turns}_overhead")):
+        entry("speed", name, repeats(f"{over}{turns}_s", f"reference_{turns}_s"), identity=1, turns=turns)
+# Ceilings of older files: memcpy for what reads or writes.
+entry("speed", "roofline_fraction", repeats("decode_s", None, ("read_gbs", "memcpy_gbs"), decode_read), turns="decode")
+entry("speed", "prefill_flop_fraction", repeats("prefill_s", None, ("sgemm_gflops",), amount("prefill_flop", 1e9)), turns="prefill")
+for name, ceilings in (("gbs", ()), ("fraction", ("store_gbs", "memcpy_gbs")), ("lookup_fraction", ("lookup_gbs",))):
+    entry("speed", "weight_decode_" + name, repeats("weight_decode_s", None, ceilings, amount("weight_decode_bytes", 1e9)))
+for name in ("read_gbs", "store_gbs", "memcpy_gbs", "lookup_gbs", "sgemm_gflops"):
+    entry("speed", name, lambda c, name=name: st.median(c[name]) if needs(c, name) else None)
