@@ -105,9 +105,13 @@ static void errors(const struct work *w, float *const z[4], double a, double *ad
     *homogeneity = norm3(1, z[3], -a, z[0], 0, z[0], w->n) / ax;
 }
 
-static double rounding(const struct work *w)
+/* What no linear map could avoid: the codec's rounding of the three vectors, and FP32's of the sum and the multiple,
+ * which is all that a lossless codec has. */
+static double rounding(const struct work *w, double a)
 {
-    double total = 0;
+    double sum = norm3(1, w->x[2], -1, w->x[0], -1, w->x[1], w->n);
+    double multiple = norm3(1, w->x[3], -a, w->x[0], 0, w->x[0], w->n);
+    double total = sum * sum + multiple * multiple;
     for (int i = 0; i < 3; i++) {
         double e = norm3(1, w->q[i], -1, w->x[i], 0, w->x[i], w->n);
         total += e * e;
@@ -131,7 +135,7 @@ static enum qb_status trial(struct work *w, struct qb_rng *rng, double *results[
     if (s)
         return qb_wrap(err, "trial %zu", t);
     errors(w, w->q, (double)a, &results[0][t], &results[1][t]);
-    results[2][t] = rounding(w);
+    results[2][t] = rounding(w, (double)a);
     if (w->coordinates) {
         errors(w, w->c, (double)a, &results[3][t], &results[4][t]);
         results[5][t] = results[2][t];
@@ -144,10 +148,12 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     static const char *const names[6][2] = {
         {"additivity_error", "|Q(x+y) - Q(x) - Q(y)| / |x+y|, Q = decode(encode(.))"},
         {"homogeneity_error", "|Q(ax) - aQ(x)| / |ax|"},
-        {"rounding_noise", "sqrt(sum of the three squared rounding errors) / |x+y|: the yardstick"},
+        {"rounding_noise",
+         "the codec's rounding of x, y and x+y and FP32's of x+y and ax, squared and summed, its root "
+         "over |x+y|: the yardstick"},
         {"coord_additivity_error", "the same on coordinates, each vector mapped to values by its best single factor"},
         {"coord_homogeneity_error", "likewise"},
-        {"coord_rounding_noise", "the codec's rounding noise in values, the yardstick here too"}};
+        {"coord_rounding_noise", "rounding_noise, the yardstick here too"}};
     size_t trials = (size_t)env->options[OPTION_TRIALS].i;
     double *results[6] = {0};
     struct work w = {0};

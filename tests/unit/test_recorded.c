@@ -2,6 +2,7 @@
 #include <math.h>
 #include "unit/suite_fixture.h"
 #include "base/hash.h"
+#include "metric/metric.h"
 #include "run/inputs.h"
 
 TestSuite(recorded, .init = fixture_begin, .fini = fixture_end);
@@ -100,6 +101,29 @@ Test(recorded, teacher_forced_says_which_tokens_led_and_how_far)
             cr_expect_eq(p[i], (float)exp(-nll[i]), "position %zu: %.9g and %.9g", i, (double)p[i], exp(-nll[i]));
         cr_expect(p[i] >= 1.0f / VOCAB && p[i] <= 1, "the largest of %d probabilities: %g", VOCAB, (double)p[i]);
     }
+    qb_record_free(&record);
+    bench_close(&b);
+}
+
+/* A lossless codec misses additivity only by FP32's own rounding of x + y, which the yardstick therefore holds. */
+Test(recorded, a_lossless_codec_is_linear)
+{
+    struct bench b = bench_open(SUITE("linearity: {}"), 0);
+    struct qb_record record = {0};
+    struct qb_value *values = NULL;
+    struct qb_error err = {0};
+    size_t count = 0, judged = 0;
+    bench_run(&b, 0, &record);
+    cr_assert_eq(qb_metrics_compute("linearity", &record, &values, &count, &err), QB_OK, "%s", err.message);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(values[i].metric, "is_linear") == 0)
+            judged += values[i].value == 1;
+        if (strcmp(values[i].metric, "additivity_ratio") == 0)
+            cr_expect(values[i].value > 0 && values[i].value <= 1,
+                      "%g: the sum's rounding over itself and the multiple's", values[i].value);
+    }
+    cr_expect_eq(judged, 1);
+    qb_free(values);
     qb_record_free(&record);
     bench_close(&b);
 }
