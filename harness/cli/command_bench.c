@@ -17,7 +17,7 @@ extern char **environ;
 enum { OUTPUT, ONLY, REPEATS, THREADS, CODEC, ISA, BLAS_CORE, SQUARE };
 static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
                                        {"only", 0, "GLOB", "codecs whose id matches"},
-                                       {"repeats", 0, "N", "timed rounds; default 15"},
+                                       {"repeats", 0, "N", "timed rounds, to and fro; default 16"},
                                        {"threads", 0, "N", "threads of the products and the forward pass; default 1"},
                                        {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
                                        {"isa", 0, "LEVEL", "highest level to measure: portable, avx2 or avx512"},
@@ -176,7 +176,7 @@ int qb_command_bench(int argc, char **argv)
                                           "unit",  "n",    "share",  "of",     NULL};
     static const bool numeric[] = {false, false, false, true, true, true, false, true, true, false};
     struct qb_flags parse = {.usage = &usage};
-    struct arguments a = {.repeats = 15, .threads = 1, .isa = qb_cpu()->isa};
+    struct arguments a = {.repeats = 16, .threads = 1, .isa = qb_cpu()->isa};
     struct qb_listing listing = {.columns = columns, .numeric = numeric};
     struct qb_error err = {0};
     struct qb_text out = {0};
