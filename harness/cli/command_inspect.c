@@ -61,6 +61,21 @@ static enum qb_status inspect_model(const struct arguments *a, struct qb_text *o
     return QB_OK;
 }
 
+/* What the run that measured a cell was other than the file's last one. */
+static void add_facts(const struct qb_result *result, size_t index, struct qb_text *out)
+{
+    const struct qb_provenance *all = qb_result_provenance(result);
+    const char *before = "; measured by another run: ";
+    for (size_t i = 0; qb_cell_fact_names[i]; i++) {
+        const char *own = qb_result_fact(result, index, qb_cell_fact_names[i]);
+        const char *last = qb_provenance_get(all, qb_cell_fact_names[i]);
+        if (!own || (last && strcmp(own, last) == 0))
+            continue;
+        qb_text_add(out, "%s%s %s", before, qb_cell_fact_names[i], own);
+        before = ", ";
+    }
+}
+
 static enum qb_status inspect_result(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
     static const char *const states[] = {"done", "failed", "skipped"};
@@ -79,10 +94,12 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
     qb_text_add(out, "cells\n");
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
-        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s%s%s%s\n", states[cell->state],
+        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s%s%s%s", states[cell->state],
                     cell->model, cell->variant, cell->experiment, cell->seconds, cell->cpu_seconds,
                     (double)cell->peak_rss / 1048576.0, cell->value_count, *cell->message ? ": " : "", cell->message,
                     *cell->warnings ? "; warning: " : "", cell->warnings);
+        add_facts(result, i, out);
+        qb_text_add(out, "\n");
     }
     qb_result_close(result);
     return QB_OK;
