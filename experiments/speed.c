@@ -37,7 +37,7 @@ struct bench {
     size_t repeats, prefill, decode, prompt, layers;
     int32_t *tokens; /* [prefill + decode] */
     float *hidden, *wide_in, *wide_out, *logits;
-    double *weight_decode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs, *read_gbs;
+    double *weight_decode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs, *read_gbs, *store_gbs;
     double flop_per_token, decode_bytes;
     struct qb_stored *stored;
     struct qb_ceilings *ceilings;
@@ -209,6 +209,7 @@ static enum qb_status add_arrays(struct bench *b, struct qb_record *out, struct 
                 {"self_decode_s", "s", "second FP32 net's decode run", 1, &b->arm[SELF].decode},
                 {"self_layer_decode_s", "s", "second FP32 net, one token [layer, repeat]", 2, &b->arm[SELF].layer},
                 {"read_gbs", "GB/s", "bytes read per second by sasum, fastest turn", 1, &b->read_gbs},
+                {"store_gbs", "GB/s", "bytes written per second by memset, fastest turn", 1, &b->store_gbs},
                 {"memcpy_gbs", "GB/s", "bytes copied per second, fastest turn", 1, &b->memcpy_gbs},
                 {"lookup_gbs", "GB/s", "FP32 bytes written by looking 8-bit codes up in a table, fastest turn", 1,
                  &b->lookup_gbs},
@@ -273,6 +274,7 @@ static void measure_ceilings(struct bench *b, size_t repeat)
     struct qb_ceiling_rates rates;
     qb_ceilings_measure(b->ceilings, &rates);
     b->read_gbs[repeat] = rates.read_gbs;
+    b->store_gbs[repeat] = rates.store_gbs;
     b->memcpy_gbs[repeat] = rates.memcpy_gbs;
     b->lookup_gbs[repeat] = rates.lookup_gbs;
     b->sgemm_gflops[repeat] = rates.sgemm_gflops;

@@ -11,7 +11,7 @@
 
 #define TURN 5e-4    /* least seconds of a turn */
 #define TURNS 4      /* of each in a measurement */
-#define TURNS_S 0.05 /* unless they take longer than this together; one is always taken */
+#define TURNS_S 0.03 /* unless they take longer than this together; one is always taken */
 #define SHAPES 32    /* distinct products of a layer that are looked at */
 #define TOKENS 512   /* rows of a product at most: more make none faster */
 
@@ -80,6 +80,15 @@ static double time_read(struct qb_ceilings *c)
 }
 
 /* ---- writing ---- */
+
+static void fill(void *context)
+{
+    struct qb_ceilings *c = context;
+    for (size_t i = 0; i < c->piece_count; i++) {
+        memset(c->target, (int)(i & 1), c->pieces[i] * sizeof(float));
+        __asm__ volatile("" : : "r"(c->target) : "memory");
+    }
+}
 
 static void copy(void *context)
 {
@@ -154,21 +163,24 @@ static void decode_all(void *context)
     qb_stored_decode((void *)(uintptr_t)c->stored);
 }
 
-/* Decoding and copying the same number of bytes alternate, so that what slows the machine for longer slows both and
+/* Decoding and writing the same number of bytes alternate, so that what slows the machine for longer slows both and
  * their ratio holds. */
 void qb_ceilings_measure(struct qb_ceilings *c, struct qb_ceiling_rates *rates)
 {
-    double decode = INFINITY, copied = INFINITY, sgemm = INFINITY, looked = INFINITY, read = INFINITY;
+    double decode = INFINITY, copied = INFINITY, sgemm = INFINITY, looked = INFINITY, read = INFINITY,
+           filled = INFINITY;
     const double start = qb_clock();
     for (size_t turn = 0; turn < TURNS && (turn == 0 || qb_clock() - start < TURNS_S); turn++) {
         if (qb_stored_count(c->stored))
             decode = fmin(decode, time_call(decode_all, c));
         looked = fmin(looked, time_call(lookup, c));
+        filled = fmin(filled, time_call(fill, c));
         copied = fmin(copied, time_call(copy, c));
         read = fmin(read, time_read(c));
         sgemm = fmin(sgemm, time_sgemm(c));
     }
     *rates = (struct qb_ceiling_rates){.read_gbs = (double)(c->read_count * sizeof(float)) / read / 1e9,
+                                       .store_gbs = (double)c->copied / filled / 1e9,
                                        .memcpy_gbs = (double)c->copied / copied / 1e9,
                                        .lookup_gbs = (double)c->copied / looked / 1e9,
                                        .sgemm_gflops = c->flop / sgemm / 1e9,

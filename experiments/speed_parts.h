@@ -34,7 +34,8 @@ void qb_ceilings_free(struct qb_ceilings *ceilings);
 /* The fastest of several turns each, for what else runs on the machine only ever adds to a turn. */
 struct qb_ceiling_rates {
     double read_gbs;        /* reading a working set of read_bytes, over the cell's threads */
-    double memcpy_gbs;      /* copying as decoding writes: the same FP32 bytes into the same room, from stored_bytes */
+    double store_gbs;       /* writing as decoding does: the same FP32 bytes into the same room */
+    double memcpy_gbs;      /* likewise, copied from a buffer as large as what is stored */
     double lookup_gbs;      /* likewise, each 8-bit code looked up in a table; FP32 bytes written */
     double sgemm_gflops;    /* the products of a prefill alone, over the cell's threads */
     double weight_decode_s; /* decoding all stored weights once; NaN when there are none */

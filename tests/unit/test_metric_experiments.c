@@ -277,7 +277,7 @@ Test(speed, a_share_over_1_is_said)
     struct qb_record record = {0};
     const double seconds[] = {1, 1, 1, 1, 1, 1}, rate[] = {10, 10, 10, 10, 10, 10}, fast[] = {15, 15, 15, 15, 15, 15};
     put(&record, "weight_decode_s", QB_F64, 6, 0, seconds);
-    put(&record, "memcpy_gbs", QB_F64, 6, 0, rate);
+    put(&record, "store_gbs", QB_F64, 6, 0, rate);
     put(&record, "lookup_gbs", QB_F64, 6, 0, fast);
     put_scalar(&record, "weight_decode_bytes", 12e9);
     struct qb_value share = must("speed", &record, "weight_decode_fraction");
@@ -287,14 +287,14 @@ Test(speed, a_share_over_1_is_said)
 }
 
 /* 6e9 bytes in 1 s at 12 GB/s, and in 2 s at 6 GB/s: the machine slowed, the fraction did not. */
-Test(speed, decoding_is_held_against_memcpy_in_the_same_repeat)
+Test(speed, decoding_is_held_against_storing_in_the_same_repeat)
 {
     struct qb_record record = {0};
-    double decode[] = {1, 2, 1, 2, 1, 2, 1}, memcpy_rate[] = {12, 6, 12, 6, 12, 6, 12};
+    double decode[] = {1, 2, 1, 2, 1, 2, 1}, store_rate[] = {12, 6, 12, 6, 12, 6, 12};
     put(&record, "weight_decode_s", QB_F64, 7, 0, decode);
     put_scalar(&record, "weight_decode_bytes", 6e9);
     cr_assert(absent("speed", &record, "weight_decode_fraction"), "no ceiling");
-    put(&record, "memcpy_gbs", QB_F64, 7, 0, memcpy_rate);
+    put(&record, "store_gbs", QB_F64, 7, 0, store_rate);
     struct qb_value fraction = must("speed", &record, "weight_decode_fraction");
     cr_assert(fraction.value == 0.5 && fraction.lo == 0.5 && fraction.hi == 0.5 && fraction.n == 7);
     qb_record_free(&record);

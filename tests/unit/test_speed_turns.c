@@ -77,7 +77,7 @@ static enum qb_status fake_block(struct qb_net *net, size_t layer, const float *
 static void fake_ceilings(struct qb_ceilings *ceilings, struct qb_ceiling_rates *rates)
 {
     (void)ceilings;
-    *rates = (struct qb_ceiling_rates){1, 1, 1, 1, NAN};
+    *rates = (struct qb_ceiling_rates){1, 1, 1, 1, 1, NAN};
     last = NULL;
 }
 
@@ -105,7 +105,7 @@ static void run_turns(double slower, bool causal, struct times out[ARMS])
 {
     static float hidden[64 * 4], wide[4], logits[8];
     static int32_t tokens[64];
-    double ceilings[4][REPEATS];
+    double ceilings[5][REPEATS];
     struct qb_model model = {.arch = {.attention = true, .causal = causal}};
     struct qb_cell_env env = {.model = &model};
     struct qb_error err = {0};
@@ -123,7 +123,8 @@ static void run_turns(double slower, bool causal, struct times out[ARMS])
                       .read_gbs = ceilings[0],
                       .memcpy_gbs = ceilings[1],
                       .lookup_gbs = ceilings[2],
-                      .sgemm_gflops = ceilings[3]};
+                      .sgemm_gflops = ceilings[3],
+                      .store_gbs = ceilings[4]};
     for (int i = 0; i < ARMS; i++)
         b.arm[i] = (struct arm){(struct qb_net *)(void *)&nets[i], out[i].prefill, out[i].decode, out[i].layer};
     now = 0;
