@@ -10,13 +10,14 @@
 #include "speed_parts.h"
 
 #define TURN 5e-4    /* least seconds of a turn */
-#define TURNS 4      /* of each in a measurement */
+#define TURNS 12     /* of each in a measurement */
 #define TURNS_S 0.03 /* unless they take longer than this together; one is always taken */
 #define SHAPES 32    /* distinct products of a layer that are looked at */
 #define TOKENS 512   /* rows of a product at most: more make none faster */
 
 struct shape {
     size_t rows, cols, count;
+    double seconds; /* the fastest so far */
 };
 
 struct qb_ceilings {
@@ -145,16 +146,22 @@ static void multiply_tiles(void *context)
     qb_gemm_nt(c->pool, c->tokens, s->rows, s->cols, c->a, s->cols, c->b, c->c, s->rows);
 }
 
-/* Each product by one call of OpenBLAS or in tiles over the threads, whichever is faster: few tokens go faster in tiles
- * that OpenBLAS has a small kernel for, and several threads only so. */
-static double time_sgemm(struct qb_ceilings *c)
+/* Each product once, in tiles over the threads or by one call of OpenBLAS: few tokens go faster in tiles that OpenBLAS
+ * has a small kernel for, and several threads only so. */
+static void time_products(struct qb_ceilings *c, bool tiles)
 {
-    double seconds = 0;
     for (size_t i = 0; i < c->shape_count; i++) {
         c->shape = c->shapes[i];
-        seconds += (double)c->shape.count * fmin(time_call(multiply, c), time_call(multiply_tiles, c));
+        c->shapes[i].seconds = fmin(c->shape.seconds, time_call(tiles ? multiply_tiles : multiply, c));
     }
-    return seconds;
+}
+
+static double sgemm_gflops(const struct qb_ceilings *c)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < c->shape_count; i++)
+        seconds += (double)c->shapes[i].count * c->shapes[i].seconds;
+    return c->flop / seconds / 1e9;
 }
 
 static void decode_all(void *context)
@@ -167,9 +174,10 @@ static void decode_all(void *context)
  * their ratio holds. */
 void qb_ceilings_measure(struct qb_ceilings *c, struct qb_ceiling_rates *rates)
 {
-    double decode = INFINITY, copied = INFINITY, sgemm = INFINITY, looked = INFINITY, read = INFINITY,
-           filled = INFINITY;
+    double decode = INFINITY, copied = INFINITY, looked = INFINITY, read = INFINITY, filled = INFINITY;
     const double start = qb_clock();
+    for (size_t i = 0; i < c->shape_count; i++)
+        c->shapes[i].seconds = INFINITY;
     for (size_t turn = 0; turn < TURNS && (turn == 0 || qb_clock() - start < TURNS_S); turn++) {
         if (qb_stored_count(c->stored))
             decode = fmin(decode, time_call(decode_all, c));
@@ -177,13 +185,13 @@ void qb_ceilings_measure(struct qb_ceilings *c, struct qb_ceiling_rates *rates)
         filled = fmin(filled, time_call(fill, c));
         copied = fmin(copied, time_call(copy, c));
         read = fmin(read, time_read(c));
-        sgemm = fmin(sgemm, time_sgemm(c));
+        time_products(c, turn % 2 == 0);
     }
     *rates = (struct qb_ceiling_rates){.read_gbs = (double)(c->read_count * sizeof(float)) / read / 1e9,
                                        .store_gbs = (double)c->copied / filled / 1e9,
                                        .memcpy_gbs = (double)c->copied / copied / 1e9,
                                        .lookup_gbs = (double)c->copied / looked / 1e9,
-                                       .sgemm_gflops = c->flop / sgemm / 1e9,
+                                       .sgemm_gflops = sgemm_gflops(c),
                                        .weight_decode_s = isfinite(decode) ? decode : NAN};
 }
 
@@ -234,7 +242,7 @@ static void add_shape(struct qb_ceilings *c, size_t rows, size_t cols)
     if (i == SHAPES)
         return;
     if (i == c->shape_count)
-        c->shapes[c->shape_count++] = (struct shape){rows, cols, 0};
+        c->shapes[c->shape_count++] = (struct shape){.rows = rows, .cols = cols};
     c->shapes[i].count++;
     c->flop += 2 * (double)c->tokens * (double)rows * (double)cols;
 }
