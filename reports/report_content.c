@@ -34,6 +34,7 @@ const struct qb_flag_meaning *qb_flag_meanings(void)
         {QB_FLAG_UNRESOLVED, "unresolved",
          "no further from \"identical to FP32\" than FP32 arithmetic in another order is"},
         {QB_FLAG_CONTAMINATED, "contaminated", "calibrated on text that it is evaluated on"},
+        {QB_FLAG_BIASED, "biased", "FP32 over FP32 was not 1 in the same cell: its times are not to be compared"},
         {QB_FLAG_NO_INTERVAL, "no-interval", "the value has no interval; its note says why"},
         {0, NULL, NULL}};
     return meanings;

@@ -1,4 +1,6 @@
-/* bench: encode and decode of every codec at every instruction set level, beside memcpy. */
+/* bench: encode and decode of every codec at every instruction set level, beside what bounds them: encoding reads the
+ * FP32 matrix, decoding writes it. memcpy, which does both, stands there too and bounds neither. */
+#include <cblas.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ struct codec_probe {
 };
 
 struct qb_bench_codecs {
-    float *x, *out;
+    float *x, *out, sum;
     struct codec_probe *items;
     size_t count;
 };
@@ -29,6 +31,22 @@ static enum qb_status copy(void *context, struct qb_error *err)
     const struct qb_bench_codecs *b = context;
     (void)err;
     memcpy(b->out, b->x, sizeof(float) * ROWS * COLS);
+    return QB_OK;
+}
+
+static enum qb_status read(void *context, struct qb_error *err)
+{
+    struct qb_bench_codecs *b = context;
+    (void)err;
+    b->sum = cblas_sasum(ROWS * COLS, b->x, 1);
+    return QB_OK;
+}
+
+static enum qb_status store(void *context, struct qb_error *err)
+{
+    const struct qb_bench_codecs *b = context;
+    (void)err;
+    memset(b->out, 0, sizeof(float) * ROWS * COLS);
     return QB_OK;
 }
 
@@ -57,9 +75,32 @@ static enum qb_status decode_checked(void *context, struct qb_error *err)
     return qb_decode(&p->format, ROWS, COLS, p->encoded, p->bytes, 0, ROWS, p->out, err);
 }
 
-/* Work is counted as FP32 bytes, so that a codec and memcpy move the same matrix. */
+enum { MEMCPY, READ, STORE, CEILINGS }; /* the first probes */
+
+/* Work is counted as FP32 bytes, so that a codec and its ceiling move the same matrix. */
+static enum qb_status add_ceilings(struct qb_bench_codecs *b, struct qb_probes *probes, struct qb_error *err)
+{
+    static const struct {
+        const char *name;
+        enum qb_status (*call)(void *, struct qb_error *);
+    } ceilings[CEILINGS] = {[MEMCPY] = {"memcpy", copy}, [READ] = {"sasum (reads)", read}, [STORE] = {"memset", store}};
+    for (size_t i = 0; i < CEILINGS; i++) {
+        struct qb_probe *probe = qb_probes_add(probes, err);
+        if (!probe)
+            return err->status;
+        snprintf(probe->group, sizeof probe->group, "codec");
+        snprintf(probe->name, sizeof probe->name, "%s", ceilings[i].name);
+        snprintf(probe->detail, sizeof probe->detail, "%d x %d FP32", ROWS, COLS);
+        probe->unit = "GB/s";
+        probe->work = sizeof(float) * ROWS * COLS;
+        probe->call = ceilings[i].call;
+        probe->context = b;
+    }
+    return QB_OK;
+}
+
 static enum qb_status add(struct qb_probes *probes, const char *what, enum qb_status (*call)(void *, struct qb_error *),
-                          struct codec_probe *p, struct qb_error *err)
+                          size_t ceiling, struct codec_probe *p, struct qb_error *err)
 {
     struct qb_probe *probe = qb_probes_add(probes, err);
     if (!probe)
@@ -71,7 +112,7 @@ static enum qb_status add(struct qb_probes *probes, const char *what, enum qb_st
     probe->work = sizeof(float) * ROWS * COLS;
     probe->call = call;
     probe->context = p;
-    probe->ceiling = 0;
+    probe->ceiling = ceiling;
     return QB_OK;
 }
 
@@ -86,10 +127,10 @@ static enum qb_status add_codec(struct qb_bench_codecs *b, const struct qb_plugi
     p->out = b->out;
     if (qb_encoded_size(&p->format, ROWS, COLS, &p->bytes, err) ||
         !(p->encoded = qb_alloc(p->bytes, 1, "encoded matrix", err)) ||
-        qb_encode(&p->format, ROWS, COLS, p->x, p->encoded, p->bytes, err) || add(probes, "encode", encode, p, err) ||
-        add(probes, "decode", decode, p, err))
+        qb_encode(&p->format, ROWS, COLS, p->x, p->encoded, p->bytes, err) ||
+        add(probes, "encode", encode, READ, p, err) || add(probes, "decode", decode, STORE, p, err))
         return err->status;
-    return isa == top ? add(probes, "decode, checked", decode_checked, p, err) : QB_OK;
+    return isa == top ? add(probes, "decode, checked", decode_checked, STORE, p, err) : QB_OK;
 }
 
 enum qb_status qb_bench_codecs(const struct qb_registry *registry, const char *glob, enum qb_isa top,
@@ -103,18 +144,10 @@ enum qb_status qb_bench_codecs(const struct qb_registry *registry, const char *g
     b->x = qb_alloc((size_t)ROWS * COLS, sizeof *b->x, "matrix", err);
     b->out = qb_alloc((size_t)ROWS * COLS, sizeof *b->out, "matrix", err);
     b->items = qb_alloc(qb_registry_count(registry) * 3, sizeof *b->items, "codec probes", err);
-    struct qb_probe *ceiling = b->x && b->out && b->items ? qb_probes_add(probes, err) : NULL;
-    if (!ceiling)
+    if (!b->x || !b->out || !b->items || add_ceilings(b, probes, err))
         return err->status;
     qb_rng_seed(&rng, 42);
     qb_rng_normal(&rng, 0, 0.02f, b->x, (size_t)ROWS * COLS);
-    snprintf(ceiling->group, sizeof ceiling->group, "codec");
-    snprintf(ceiling->name, sizeof ceiling->name, "memcpy");
-    snprintf(ceiling->detail, sizeof ceiling->detail, "%d x %d FP32", ROWS, COLS);
-    ceiling->unit = "GB/s";
-    ceiling->work = sizeof(float) * ROWS * COLS;
-    ceiling->call = copy;
-    ceiling->context = b;
     for (size_t i = 0; i < qb_registry_count(registry); i++) {
         const struct qb_plugin *plugin = qb_registry_at(registry, i);
         for (int isa = QB_ISA_PORTABLE; qb_glob(glob, plugin->codec->id) && isa <= (int)top; isa++)

@@ -160,7 +160,7 @@ void qb_bench_net_free(struct qb_bench_net *b)
 
 enum qb_status qb_bench_square(double *gflops, struct qb_error *err)
 {
-    struct qb_probes probes = {.repeats = 9};
+    struct qb_probes probes = {.repeats = 10};
     struct qb_rng rng;
     size_t n = (size_t)SQUARE * SQUARE;
     float *a = qb_alloc(n, sizeof *a, "matrix", err), *b = qb_alloc(n, sizeof *b, "matrix", err),

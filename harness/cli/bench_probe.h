@@ -26,8 +26,9 @@ struct qb_probes {
 
 /* A new probe, zeroed but for its ceiling (itself); NULL with err set. Indices stay, pointers do not. */
 struct qb_probe *qb_probes_add(struct qb_probes *probes, struct qb_error *err);
-/* Each probe once untimed, then `repeats` rounds over all of them, so that a change of the machine's speed meets all. A
- * call shorter than a millisecond is repeated within its turn. */
+/* Each probe once untimed, then `repeats` rounds over all of them, so that a change of the machine's speed meets all:
+ * to and fro, so that over an even number of rounds no probe stands earlier than another. Each timed turn follows an
+ * untimed call of the same probe; a call shorter than a millisecond is repeated within its turn. */
 enum qb_status qb_probes_run(struct qb_probes *probes, struct qb_error *err);
 /* Rows for the listing: group, name, detail, median, min, max, unit, n, share of the ceiling. */
 enum qb_status qb_probes_list(const struct qb_probes *probes, struct qb_listing *listing, struct qb_error *err);

@@ -9,7 +9,7 @@
 enum { OUT, FORCE, REASON, RULES };
 static const struct qb_flag flags[] = {
     {"out", 'o', "FILE", "accept: the baseline to write"},
-    {"force", 0, NULL, "accept: take failed, degenerate, unresolved or contaminated cells too; needs --reason"},
+    {"force", 0, NULL, "accept: take what is refused (failed, degenerate, biased, ...) too; needs --reason"},
     {"reason", 0, "TEXT", "accept: why; it is written into the baseline"},
     {"rules", 0, "FILE", "accept: which metrics are gated (default: the shipped data/gate/default.yaml)"},
     {0}};

@@ -1,4 +1,5 @@
-/* qinsbench bench: codecs against memcpy, products against plain OpenBLAS, OpenBLAS's core types against each other. */
+/* qinsbench bench: codecs against reading and writing memory, products against plain OpenBLAS, OpenBLAS's core types
+ * against each other. */
 #include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "base/cpu.h"
 #include "bench_probe.h"
 #include "cli.h"
+#include "metric/metric.h"
 #include "compute/linear.h"
 
 extern char **environ;
@@ -17,7 +19,7 @@ extern char **environ;
 enum { OUTPUT, ONLY, REPEATS, THREADS, CODEC, ISA, BLAS_CORE, SQUARE };
 static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
                                        {"only", 0, "GLOB", "codecs whose id matches"},
-                                       {"repeats", 0, "N", "timed rounds; default 15"},
+                                       {"repeats", 0, "N", "timed rounds, to and fro; default 16"},
                                        {"threads", 0, "N", "threads of the products and the forward pass; default 1"},
                                        {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
                                        {"isa", 0, "LEVEL", "highest level to measure: portable, avx2 or avx512"},
@@ -26,10 +28,9 @@ static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default
                                        {0}};
 static const struct qb_usage usage = {
     "bench", "[options]",
-    "Measures encode and decode of every codec at every instruction set level against memcpy, the products of the\n"
-    "source's transformer against plain OpenBLAS, its forward pass, metrics, and OpenBLAS's core types. Median, least "
-    "and\n"
-    "largest rate of n rounds over everything; share: of the row named last.",
+    "Measures encode and decode of every codec at every instruction set level, beside reading and writing as much\n"
+    "memory, the products of the source's transformer against plain OpenBLAS, its forward pass, metrics, and\n"
+    "OpenBLAS's core types. Median, least and largest rate of n rounds over everything; share: of the row named last.",
     flags,
     "  qinsbench bench\n"
     "  qinsbench bench --only qins8 --isa avx2 --output json\n"
@@ -111,25 +112,27 @@ static void list_cores(struct qb_listing *listing)
         enum qb_isa needs;
     } cores[] = {
         {"Sandybridge", QB_ISA_AVX2}, {"Haswell", QB_ISA_AVX2}, {"Zen", QB_ISA_AVX2}, {"SkylakeX", QB_ISA_AVX512}};
-    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++) {
-        double rate[3] = {0};
-        char name[64] = "", text[3][32];
-        size_t n = 0;
-        while (n < 3 && cores[i].needs <= qb_cpu()->isa && ask_child(cores[i].name, &rate[n], name))
-            n++;
-        if (n < 3)
+    enum { CORES = sizeof cores / sizeof *cores, ROUNDS = 4 };
+    double rates[CORES][ROUNDS];
+    char names[CORES][64] = {""};
+    size_t heard[CORES] = {0};
+    for (size_t r = 0; r < ROUNDS; r++) /* to and fro, as the probes */
+        for (size_t k = 0; k < CORES; k++) {
+            size_t i = r % 2 ? CORES - 1 - k : k;
+            if (cores[i].needs <= qb_cpu()->isa && ask_child(cores[i].name, &rates[i][r], names[i]))
+                heard[i]++;
+        }
+    for (size_t i = 0; i < CORES; i++) {
+        char text[3][32], n[8];
+        if (heard[i] < ROUNDS)
             continue;
-        for (int k = 0; k < 2; k++) /* three rates in order */
-            for (int j = 0; j < 2; j++)
-                if (rate[j] > rate[j + 1]) {
-                    double swap = rate[j];
-                    rate[j] = rate[j + 1];
-                    rate[j + 1] = swap;
-                }
-        for (int k = 0; k < 3; k++)
-            snprintf(text[k], sizeof text[k], "%.4g", rate[k]);
-        qb_listing_add(listing, (const char *[]){"core", "OpenBLAS 768x768x768", name, text[1], text[0], text[2],
-                                                 "GFLOPS", "3", "", ""});
+        qb_sort(rates[i], ROUNDS);
+        snprintf(text[0], sizeof text[0], "%.4g", rates[i][0]);
+        snprintf(text[1], sizeof text[1], "%.4g", qb_quantile(rates[i], ROUNDS, 0.5));
+        snprintf(text[2], sizeof text[2], "%.4g", rates[i][ROUNDS - 1]);
+        snprintf(n, sizeof n, "%d", ROUNDS);
+        qb_listing_add(listing, (const char *[]){"core", "OpenBLAS 768x768x768", names[i], text[1], text[0], text[2],
+                                                 "GFLOPS", n, "", ""});
     }
 }
 
@@ -176,7 +179,7 @@ int qb_command_bench(int argc, char **argv)
                                           "unit",  "n",    "share",  "of",     NULL};
     static const bool numeric[] = {false, false, false, true, true, true, false, true, true, false};
     struct qb_flags parse = {.usage = &usage};
-    struct arguments a = {.repeats = 15, .threads = 1, .isa = qb_cpu()->isa};
+    struct arguments a = {.repeats = 16, .threads = 1, .isa = qb_cpu()->isa};
     struct qb_listing listing = {.columns = columns, .numeric = numeric};
     struct qb_error err = {0};
     struct qb_text out = {0};

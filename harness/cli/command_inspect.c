@@ -78,6 +78,21 @@ static enum qb_status inspect_model(const struct arguments *a, struct qb_text *o
     return QB_OK;
 }
 
+/* What the run that measured a cell was other than the file's last one. */
+static void add_facts(const struct qb_result *result, size_t index, struct qb_text *out)
+{
+    const struct qb_provenance *all = qb_result_provenance(result);
+    const char *before = "; measured by another run: ";
+    for (size_t i = 0; qb_cell_fact_names[i]; i++) {
+        const char *own = qb_result_fact(result, index, qb_cell_fact_names[i]);
+        const char *last = qb_provenance_get(all, qb_cell_fact_names[i]);
+        if (!own || (last && strcmp(own, last) == 0))
+            continue;
+        qb_text_add(out, "%s%s %s", before, qb_cell_fact_names[i], own);
+        before = ", ";
+    }
+}
+
 static enum qb_status inspect_result(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
     static const char *const states[] = {"done", "failed", "skipped"};
@@ -103,6 +118,7 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
         add_line(out, cell->message, 0);
         qb_text_add(out, "%s", *cell->warnings ? "; warning: " : "");
         add_line(out, cell->warnings, 0);
+        add_facts(result, i, out);
         qb_text_add(out, "\n");
     }
     qb_reach_of_result(result, out);

@@ -24,6 +24,7 @@ static const struct {
      "and, in parentheses, is void"},
     {QB_FLAG_UNRESOLVED, '~', "unresolved: no further from FP32 than FP32 arithmetic in another order is"},
     {QB_FLAG_CONTAMINATED, '^', "contaminated: calibrated on text that it is evaluated on"},
+    {QB_FLAG_BIASED, '#', "biased: FP32 over FP32 was not 1 in the same cell, so its times are not to be compared"},
     {QB_FLAG_NONFINITE, '!', "nonfinite: NaN or Inf came up"},
 };
 enum { MARKS = sizeof marks / sizeof *marks };

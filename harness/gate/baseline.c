@@ -98,7 +98,21 @@ static const char *differs(const struct qb_baseline_cell *a, const struct qb_bas
                                                            : NULL;
 }
 
-/* The value of several runs is their geometric mean: NaN, and so no baseline, when one of them is none. */
+/* The geometric mean of the runs with an interval, of all when none has one: NaN, and so no baseline, when a run has no
+ * value. */
+static double mean_of(const struct qb_baseline_run *runs, size_t count)
+{
+    double with = 0, all = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool interval = !isnan(runs[i].lo) && !isnan(runs[i].hi);
+        all += log(runs[i].value);
+        with += interval ? log(runs[i].value) : 0;
+        n += interval;
+    }
+    return isnan(all) ? NAN : exp(n ? with / (double)n : all / (double)count);
+}
+
 static enum qb_status add_metric_run(struct qb_baseline_metric *metric, const struct qb_baseline_metric *more,
                                      struct qb_error *err)
 {
@@ -108,13 +122,12 @@ static enum qb_status add_metric_run(struct qb_baseline_metric *metric, const st
         return err->status;
     memcpy(runs, metric->runs, metric->run_count * sizeof *runs);
     memcpy(runs + metric->run_count, more->runs, more->run_count * sizeof *runs);
-    double mean = 0;
-    for (size_t i = 0; i < total; i++)
-        mean += log(runs[i].value) / (double)total;
+    const uint32_t biased = metric->flags & more->flags & QB_FLAG_BIASED;
+    metric->flags = ((metric->flags | more->flags) & ~(uint32_t)QB_FLAG_BIASED) | biased;
     qb_free(metric->runs);
     metric->runs = runs;
     metric->run_count = total;
-    metric->value = exp(mean);
+    metric->value = mean_of(runs, total);
     return QB_OK;
 }
 
@@ -141,13 +154,16 @@ static enum qb_status add_cell_run(struct qb_baseline_cell *cell, const struct q
 
 enum qb_status qb_baseline_add_run(struct qb_baseline *baseline, const struct qb_baseline *more, struct qb_error *err)
 {
+    const struct qb_baseline *mixed = baseline->mixed ? baseline : more;
+    if (mixed->mixed)
+        return qb_fail(err, QB_ERR_INPUT, "%s: its timed cells are of several machines: %s", mixed->path, mixed->mixed);
     if (strcmp(baseline->cpu, more->cpu) != 0 || strcmp(baseline->isa, more->isa) != 0 ||
-        strcmp(baseline->threads, more->threads) != 0)
+        strcmp(baseline->threads, more->threads) != 0 || strcmp(baseline->blas_core, more->blas_core) != 0)
         return qb_fail(err, QB_ERR_INPUT,
                        "%s: measured on another machine than the first result file: %s, %s, %s "
-                       "threads; expected %s, %s, %s threads",
-                       more->path, more->cpu, more->isa, more->threads, baseline->cpu, baseline->isa,
-                       baseline->threads);
+                       "threads, BLAS core '%s'; expected %s, %s, %s threads, BLAS core '%s'",
+                       more->path, more->cpu, more->isa, more->threads, more->blas_core, baseline->cpu, baseline->isa,
+                       baseline->threads, baseline->blas_core);
     if (baseline->count != more->count)
         return qb_fail(err, QB_ERR_INPUT, "%s: %zu cells, expected the %zu of the first result file", more->path,
                        more->count, baseline->count);
@@ -201,8 +217,8 @@ void qb_baseline_free(struct qb_baseline *baseline)
 {
     if (!baseline)
         return;
-    char *texts[] = {baseline->path, baseline->program, baseline->suite, baseline->cpu,
-                     baseline->isa,  baseline->threads, baseline->reason};
+    char *texts[] = {baseline->path,    baseline->program, baseline->suite,     baseline->cpu,  baseline->isa,
+                     baseline->threads, baseline->reason,  baseline->blas_core, baseline->mixed};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         qb_free(texts[i]);
     for (size_t i = 0; i < baseline->count; i++)

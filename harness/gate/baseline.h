@@ -11,7 +11,8 @@
 #include "metric/metric.h"
 #include "store/store.h"
 
-/* The median over repeats of a ratio taken within one run, with its 95% interval (NaN: none). */
+/* The median over repeats of a ratio taken within one run, with its 95% interval (NaN: none, or none to be relied on,
+ * for the run was biased). */
 struct qb_baseline_run {
     double value, lo, hi;
 };
@@ -19,8 +20,8 @@ struct qb_baseline_run {
 struct qb_baseline_metric {
     char name[40], unit[16];
     enum qb_direction direction;
-    double value; /* of several runs: their geometric mean; NaN where there is none */
-    uint32_t flags;
+    double value;            /* of several runs: the geometric mean of those with an interval; NaN: none */
+    uint32_t flags;          /* of several runs: all of theirs, but biased only when each is */
     struct qb_sample sample; /* sum NULL: the metric is no mean over clusters. From a file: kind, icc, unit unset */
     struct qb_baseline_run *runs; /* speed: one a result file; NULL for other experiments */
     size_t run_count;
@@ -49,11 +50,14 @@ struct qb_baseline_cell {
 };
 
 struct qb_baseline {
-    char *path;                /* for messages */
-    char *program, *suite;     /* version that measured, the suite's name; "" when not known */
-    char *cpu, *isa, *threads; /* what speed depends on */
-    size_t runs;               /* result files behind the speed metrics */
-    bool forced;               /* accepted against a refusal, for this reason: */
+    char *path;            /* for messages */
+    char *program, *suite; /* version that measured, the suite's name; "" when not known */
+    /* What speed depends on: of the timed cells, or of the file when it has none; "" where it is not said, and where
+     * the timed cells are of several machines, of which `mixed` names two (else NULL). */
+    char *cpu, *isa, *threads, *blas_core;
+    char *mixed;
+    size_t runs; /* result files behind the speed metrics */
+    bool forced; /* accepted against a refusal, for this reason: */
     char *reason;
     bool edited;                    /* the file's digest is not that of its content */
     struct qb_baseline_cell *cells; /* by model, experiment, variant */
@@ -65,7 +69,7 @@ struct qb_baseline {
 enum qb_status qb_baseline_from_result(const struct qb_result *result, struct qb_baseline **baseline,
                                        struct qb_error *err);
 /* Adds the speed metrics of another run of the same suite. Differing cells, inputs, models, options, codecs, variants
- * or machines are errors that name the cell. */
+ * or machines are errors that name the cell, and so are timed cells of several machines in one file. */
 enum qb_status qb_baseline_add_run(struct qb_baseline *baseline, const struct qb_baseline *more, struct qb_error *err);
 
 /* Reads FILE: a result file (HDF5) or a baseline (JSON), told apart by content. */

@@ -23,13 +23,16 @@ static const char *refusal(const struct qb_baseline_metric *metric)
     return !isfinite(metric->value)               ? "the value is not finite"
            : metric->flags & QB_FLAG_DEGENERATE   ? "degenerate: the run loops or its distributions are nearly uniform"
            : metric->flags & QB_FLAG_UNRESOLVED   ? "not resolved: within what FP32 arithmetic in another order costs"
+           : metric->flags & QB_FLAG_BIASED       ? "biased: FP32 over FP32 was not 1 in the same cell; measure again"
            : metric->flags & QB_FLAG_CONTAMINATED ? "contaminated: calibrated on text that it is evaluated on"
                                                   : NULL;
 }
 
 size_t qb_baseline_refusals(const struct qb_baseline *baseline, const struct qb_gate_rules *rules, struct qb_text *out)
 {
-    size_t count = 0;
+    size_t count = baseline->mixed != NULL;
+    if (baseline->mixed)
+        qb_text_add(out, "speed: timed cells of several machines: %s\n", baseline->mixed);
     for (size_t i = 0; i < baseline->count; i++) {
         const struct qb_baseline_cell *cell = &baseline->cells[i];
         if (cell->state == QB_CELL_FAILED) {

@@ -17,7 +17,7 @@ static enum qb_status read_flags(const json_t *object, const struct qb_json_plac
     enum qb_status s = qb_json_short(object, "flags", at, text, sizeof text);
     while (!s && *text && (word = strsep(&rest, ","))) {
         uint32_t found = 0;
-        for (uint32_t bit = 1; bit <= QB_FLAG_CONTAMINATED && !found; bit <<= 1) {
+        for (uint32_t bit = 1; bit <= QB_FLAG_BIASED && !found; bit <<= 1) {
             struct qb_text name = {0};
             qb_flags_print(bit, &name);
             found = name.data && strcmp(name.data, word) == 0 ? bit : 0;
@@ -241,7 +241,7 @@ static enum qb_status read_head(const json_t *root, const struct qb_json_place *
 {
     static const char *const keys[] = {"format", "version", "program", "suite",  "machine", "runs",
                                        "forced", "reason",  "cells",   "digest", NULL};
-    static const char *const machine_keys[] = {"cpu", "isa", "threads", NULL};
+    static const char *const machine_keys[] = {"cpu", "isa", "threads", "blas_core", NULL};
     struct qb_json_place format = qb_json_inside(at, "format"), version = qb_json_inside(at, "version"),
                          machine = qb_json_inside(at, "machine"), runs = qb_json_inside(at, "runs"),
                          forced = qb_json_inside(at, "forced");
@@ -261,6 +261,9 @@ static enum qb_status read_head(const json_t *root, const struct qb_json_place *
         return qb_json_wrong(&runs, "expected an integer from 1 to %d", RUNS_MAX);
     if (!json_is_boolean(force))
         return qb_json_wrong(&forced, "expected true or false, found %s", qb_json_type(force));
+    if (json_object_get(m, "blas_core") ? qb_json_text(m, "blas_core", &machine, &b->blas_core)
+                                        : !(b->blas_core = qb_strdup("", at->err)))
+        return at->err->status;
     b->runs = (size_t)json_integer_value(r);
     b->forced = json_is_true(force);
     return QB_OK;

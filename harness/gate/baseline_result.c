@@ -116,7 +116,8 @@ static enum qb_status read_metric(const struct qb_metric *entry, const struct qb
         return QB_OK;
     if (!(metric->runs = qb_alloc(1, sizeof *metric->runs, "a run of a metric", err)))
         return err->status;
-    metric->runs[0] = (struct qb_baseline_run){value->value, value->lo, value->hi};
+    bool biased = value->flags & QB_FLAG_BIASED; /* then the interval is one of something else */
+    metric->runs[0] = (struct qb_baseline_run){value->value, biased ? NAN : value->lo, biased ? NAN : value->hi};
     metric->run_count = 1;
     return QB_OK;
 }
@@ -159,6 +160,46 @@ static enum qb_status read_cell(const struct qb_result *result, size_t index, st
     return s;
 }
 
+/* ---- machine ---- */
+
+static bool timed(const struct qb_cell *cell)
+{
+    return cell->state == QB_CELL_DONE && strcmp(cell->experiment, "speed") == 0;
+}
+
+static const char *fact(const struct qb_result *result, size_t cell, const char *name)
+{
+    const struct qb_provenance *all = qb_result_provenance(result);
+    const char *value = cell == SIZE_MAX ? qb_provenance_get(all, name) : qb_result_fact(result, cell, name);
+    return value ? value : "";
+}
+
+/* A result file may have been resumed on another machine: its timed cells say themselves where they ran. */
+static enum qb_status read_machine(const struct qb_result *result, struct qb_baseline *b, struct qb_error *err)
+{
+    static const char *const names[] = {"cpu", "isa", "threads", "blas_core"};
+    char **to[] = {&b->cpu, &b->isa, &b->threads, &b->blas_core};
+    size_t first = SIZE_MAX;
+    struct qb_text mixed = {0};
+    for (size_t i = 0; i < qb_result_count(result) && !mixed.size; i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        if (!timed(cell))
+            continue;
+        first = first == SIZE_MAX ? i : first;
+        for (size_t k = 0; k < 4 && !mixed.size; k++)
+            if (strcmp(fact(result, first, names[k]), fact(result, i, names[k])) != 0)
+                qb_text_add(&mixed, "%s '%.60s' in %s/%s, '%.60s' in %s/%s", names[k], fact(result, first, names[k]),
+                            qb_result_cell(result, first)->model, qb_result_cell(result, first)->variant,
+                            fact(result, i, names[k]), cell->model, cell->variant);
+    }
+    for (size_t k = 0; k < 4 && !err->status; k++)
+        copy(to[k], mixed.size ? "" : fact(result, first, names[k]), err);
+    if (mixed.size && !err->status)
+        copy(&b->mixed, mixed.data, err);
+    qb_text_free(&mixed);
+    return err->status;
+}
+
 /* ---- the whole ---- */
 
 enum qb_status qb_baseline_from_result(const struct qb_result *result, struct qb_baseline **baseline,
@@ -172,9 +213,8 @@ enum qb_status qb_baseline_from_result(const struct qb_result *result, struct qb
     b->cells = qb_alloc(qb_result_count(result), sizeof *b->cells, "cells of a baseline", err);
     if (!b->cells || copy(&b->path, qb_result_path(result), err) ||
         copy(&b->program, qb_provenance_get(facts, "program_version"), err) ||
-        copy(&b->suite, qb_provenance_get(facts, "suite_name"), err) ||
-        copy(&b->cpu, qb_provenance_get(facts, "cpu"), err) || copy(&b->isa, qb_provenance_get(facts, "isa"), err) ||
-        copy(&b->threads, qb_provenance_get(facts, "threads"), err) || copy(&b->reason, "", err))
+        copy(&b->suite, qb_provenance_get(facts, "suite_name"), err) || read_machine(result, b, err) ||
+        copy(&b->reason, "", err))
         goto fail;
     for (size_t i = 0; i < qb_result_count(result); i++) {
         if (strcmp(qb_result_cell(result, i)->variant, "reference") != 0 &&

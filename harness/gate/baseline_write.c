@@ -116,6 +116,8 @@ void qb_baseline_print(const struct qb_baseline *baseline, struct qb_text *out)
     pair(out, ",\n  \"machine\": {", "cpu", baseline->cpu);
     pair(out, ", ", "isa", baseline->isa);
     pair(out, ", ", "threads", baseline->threads);
+    if (baseline->blas_core && baseline->blas_core[0]) /* files of older programs lack it, and their digest with it */
+        pair(out, ", ", "blas_core", baseline->blas_core);
     qb_text_add(out, "},\n  \"runs\": %zu,\n  \"forced\": %s", baseline->runs, baseline->forced ? "true" : "false");
     pair(out, ",\n  ", "reason", baseline->reason);
     qb_text_add(out, ",\n  \"cells\": [");

@@ -135,6 +135,8 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
         note(row, "degenerate");
     if ((a->flags | b->flags) & QB_FLAG_CONTAMINATED)
         note(row, "contaminated");
+    if ((a->flags | b->flags) & QB_FLAG_BIASED)
+        note(row, "biased");
 }
 
 static enum qb_status compare_cells(struct qb_compare *compare, const struct qb_compare_arm *a,

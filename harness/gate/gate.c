@@ -121,10 +121,16 @@ static enum qb_status cell_rows(struct qb_gate *gate, struct qb_gate_pair *pair,
 /* Why speed on one machine says nothing about the other; "": it does. */
 static void other_machine(const struct qb_baseline *a, const struct qb_baseline *b, char *out, size_t room)
 {
-    const char *facts[][3] = {
-        {"processor", a->cpu, b->cpu}, {"instruction set", a->isa, b->isa}, {"threads", a->threads, b->threads}};
+    const bool both = a->blas_core[0] && b->blas_core[0]; /* baselines of older programs do not say */
+    const char *facts[][3] = {{"processor", a->cpu, b->cpu},
+                              {"instruction set", a->isa, b->isa},
+                              {"threads", a->threads, b->threads},
+                              {"BLAS core", both ? a->blas_core : "", both ? b->blas_core : ""}};
     out[0] = '\0';
-    for (size_t i = 0; i < 3 && !out[0]; i++)
+    if (a->mixed || b->mixed)
+        snprintf(out, room, "several machines in the %s: %s", a->mixed ? "result" : "baseline",
+                 a->mixed ? a->mixed : b->mixed);
+    for (size_t i = 0; i < 4 && !out[0]; i++)
         if (strcmp(facts[i][1], facts[i][2]) != 0)
             qb_utf8_print(out, room, "other machine: %s '%.*s', the baseline's '%.*s'", facts[i][0],
                           QB_UPTO(60, facts[i][1]), QB_UPTO(60, facts[i][2]));
@@ -137,7 +143,7 @@ static enum qb_status all_rows(struct qb_gate *gate, const struct qb_baseline *r
                                const struct qb_baseline *baseline, const struct qb_gate_options *options,
                                struct qb_error *err)
 {
-    char other[200];
+    char other[240];
     other_machine(result, baseline, other, sizeof other);
     struct qb_gate_pair pair = {
         .options = options, .result = result, .baseline = baseline, .other = other[0] ? other : NULL};

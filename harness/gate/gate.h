@@ -70,7 +70,8 @@ void qb_gate_summary(const struct qb_gate *gate, struct qb_text *out);
 /* ---- accepting ---- */
 
 /* Why a result may not become a baseline without force, a line each, appended to out: failed cells, values that are not
- * finite, and gated values that are degenerate, unresolved or contaminated. Returns how many. */
+ * finite, gated values that are degenerate, unresolved, contaminated or biased in every run, and timed cells of several
+ * machines. Returns how many. */
 size_t qb_baseline_refusals(const struct qb_baseline *baseline, const struct qb_gate_rules *rules, struct qb_text *out);
 /* Keeps what a rule tests: metrics without a rule are dropped. */
 void qb_baseline_keep_gated(struct qb_baseline *baseline, const struct qb_gate_rules *rules);

@@ -236,7 +236,10 @@ void qb_gate_metric_row(const struct qb_gate_pair *pair, const struct qb_gate_ru
         return;
     enum qb_direction direction = qb_gate_direction(rule, now);
     bool lower = direction == QB_LOWER_IS_BETTER;
-    if (rule->test == QB_TEST_CEILING)
+    if ((then->flags | now->flags) & QB_FLAG_BIASED) /* identical or not: it is no measurement of the variant */
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "biased: FP32 over FP32 was not 1 in the same cell%s",
+                       now->flags & QB_FLAG_BIASED ? "" : " of the baseline");
+    else if (rule->test == QB_TEST_CEILING)
         qb_gate_ceiling_row(rule, then, now, row);
     else if (direction == QB_NEUTRAL && rule->test != QB_TEST_IDENTICAL)
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "neither direction is better: the rule has to say which ('better')");

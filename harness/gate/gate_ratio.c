@@ -111,16 +111,25 @@ void qb_gate_ceiling_row(const struct qb_gate_rule *rule, const struct qb_baseli
 
 /* ---- the row ---- */
 
-/* The baseline's runs on an undisturbed machine, into room[QB_GATE_RUNS_MAX]. */
+static bool has_interval(const struct qb_baseline_run *run)
+{
+    return !isnan(within(run));
+}
+
+/* The baseline's runs on an undisturbed machine, into room[QB_GATE_RUNS_MAX]. One without an interval (biased, or of
+ * too few repeats) is left out where others have one. */
 static struct qb_baseline_metric steady(const struct qb_gate_pair *pair, const struct qb_gate_rule *ratio,
                                         const struct qb_baseline_metric *then, struct qb_baseline_run *room)
 {
     struct qb_baseline_metric kept = *then;
     double share;
+    bool some = false;
     kept.runs = room;
     kept.run_count = 0;
+    for (size_t k = 0; k < then->run_count; k++)
+        some = some || has_interval(&then->runs[k]);
     for (size_t k = 0; k < then->run_count && k < QB_GATE_RUNS_MAX; k++)
-        if (!disturbed(pair, ratio, k, &share))
+        if (!disturbed(pair, ratio, k, &share) && (!some || has_interval(&then->runs[k])))
             room[kept.run_count++] = then->runs[k];
     return kept;
 }

@@ -18,9 +18,10 @@ enum {                               /* flags of a value or cell */
        QB_FLAG_NONFINITE = 1u << 1,  /* NaN or Inf came up */
        QB_FLAG_FAILED = 1u << 2,
        QB_FLAG_SKIPPED = 1u << 3,
-       QB_FLAG_NO_INTERVAL = 1u << 4, /* note says why */
-       QB_FLAG_UNRESOLVED = 1u << 5,  /* no further from "identical" than FP32 arithmetic in another order is */
-       QB_FLAG_CONTAMINATED = 1u << 6 /* calibrated on text that it is evaluated on */
+       QB_FLAG_NO_INTERVAL = 1u << 4,  /* note says why */
+       QB_FLAG_UNRESOLVED = 1u << 5,   /* no further from "identical" than FP32 arithmetic in another order is */
+       QB_FLAG_CONTAMINATED = 1u << 6, /* calibrated on text that it is evaluated on */
+       QB_FLAG_BIASED = 1u << 7 /* a time whose cell did not find FP32 as fast as FP32: the turns were not fair */
 };
 /* "degenerate,no-interval" appended to out; nothing for 0. Bits in the order above. */
 void qb_flags_print(uint32_t flags, struct qb_text *out);

@@ -102,8 +102,8 @@ enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record
 
 void qb_flags_print(uint32_t flags, struct qb_text *out)
 {
-    static const char *const names[] = {"degenerate",  "nonfinite",  "failed",      "skipped",
-                                        "no-interval", "unresolved", "contaminated"};
+    static const char *const names[] = {"degenerate",  "nonfinite",  "failed",       "skipped",
+                                        "no-interval", "unresolved", "contaminated", "biased"};
     bool first = true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!(flags >> i & 1u))

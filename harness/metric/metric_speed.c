@@ -1,5 +1,7 @@
 /* Metrics of `speed`. Repeats are interleaved: repeat r of the variant, of the reference and of the ceilings ran side
- * by side, so ratios are taken within a repeat and then their median, with its order-statistics interval. */
+ * by side, so ratios are taken within a repeat and then their median, with its order-statistics interval. A second FP32
+ * net runs beside them: FP32 over FP32 is 1, or the turns were not fair and what they measured is flagged. */
+#include <math.h>
 #include "base/mem.h"
 #include "metric/parts.h"
 
@@ -65,15 +67,26 @@ static bool prefill_overhead(const struct qb_record *record, struct qb_value *va
     return paired(record, 1, "prefill_s", "reference_prefill_s", NULL, value);
 }
 
+static bool self_decode_overhead(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "self_decode_s", "reference_decode_s", NULL, value);
+}
+
+static bool self_prefill_overhead(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "self_prefill_s", "reference_prefill_s", NULL, value);
+}
+
 static bool weight_decode_gbs(const struct qb_record *record, struct qb_value *value)
 {
     return rate(record, "weight_decode_bytes", 1e9, "weight_decode_s", NULL, value);
 }
 
-/* Both sides are measured next to each other in a repeat, so the machine's drift cancels. */
+/* Both sides are measured next to each other in a repeat, so the machine's drift cancels. memcpy bounds no decoding: it
+ * reads four bytes where a codec of 8-bit codes reads one. */
 static bool weight_decode_fraction(const struct qb_record *record, struct qb_value *value)
 {
-    return rate(record, "weight_decode_bytes", 1e9, "weight_decode_s", "memcpy_gbs", value);
+    return rate(record, "weight_decode_bytes", 1e9, "weight_decode_s", "store_gbs", value);
 }
 
 /* The lookup is what an 8-bit codec does at best, and it slows down as a codec does: over eight runs of one program on
@@ -89,6 +102,16 @@ static bool lookup_gbs(const struct qb_record *record, struct qb_value *value)
     return paired(record, 1, "lookup_gbs", NULL, NULL, value);
 }
 
+static bool read_gbs(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "read_gbs", NULL, NULL, value);
+}
+
+static bool store_gbs(const struct qb_record *record, struct qb_value *value)
+{
+    return paired(record, 1, "store_gbs", NULL, NULL, value);
+}
+
 static bool memcpy_gbs(const struct qb_record *record, struct qb_value *value)
 {
     return paired(record, 1, "memcpy_gbs", NULL, NULL, value);
@@ -99,19 +122,67 @@ static bool sgemm_gflops(const struct qb_record *record, struct qb_value *value)
     return paired(record, 1, "sgemm_gflops", NULL, NULL, value);
 }
 
-/* (decode_bytes / seconds a step) / memcpy bandwidth: 1 would be a decode that does nothing but read its weights. */
+/* (decode_bytes / seconds a step) / read bandwidth of as many bytes: 1 would be a decode that does nothing but read. */
 static bool roofline_fraction(const struct qb_record *record, struct qb_value *value)
 {
     double bytes, tokens;
     if (!qb_scalar(record, "decode_bytes", &bytes) || !qb_scalar(record, "decode_tokens", &tokens) || bytes <= 0 ||
         tokens <= 0)
         return false;
-    return paired(record, bytes * tokens / 1e9, NULL, "decode_s", "memcpy_gbs", value);
+    return paired(record, bytes * tokens / 1e9, NULL, "decode_s", "read_gbs", value);
 }
 
 static bool prefill_flop_fraction(const struct qb_record *record, struct qb_value *value)
 {
     return rate(record, "prefill_flop", 1e9, "prefill_s", "sgemm_gflops", value);
+}
+
+/* ---- how far a value can be read ---- */
+
+/* The interval of the median self-ratio holds 1 in at least 95% of fair runs (96.1% at 12 repeats), whatever their
+ * spread: one fair pass in 20 is flagged at most. */
+static void check_self(bool (*self)(const struct qb_record *, struct qb_value *), const char *what,
+                       const struct qb_record *record, struct qb_value *value)
+{
+    struct qb_value ratio = {0};
+    if (!self(record, &ratio))
+        return;
+    if (ratio.flags & QB_FLAG_NO_INTERVAL || isnan(ratio.lo)) {
+        qb_note(value, "the turns are unchecked: FP32 over FP32 has no interval");
+    } else if (ratio.lo > 1 || ratio.hi < 1) {
+        value->flags |= QB_FLAG_BIASED;
+        qb_note(value, "biased: %s of FP32 over FP32 is %.3f [%.3f, %.3f]", what, ratio.value, ratio.lo, ratio.hi);
+    }
+}
+
+static void remark_decode(const struct qb_record *record, struct qb_value *value)
+{
+    check_self(self_decode_overhead, "decode", record, value);
+}
+
+static void remark_prefill(const struct qb_record *record, struct qb_value *value)
+{
+    check_self(self_prefill_overhead, "prefill", record, value);
+}
+
+/* A ceiling that is passed is none: it was disturbed, or what it stands for does more than the work it bounds. */
+static void remark_share(const struct qb_record *record, struct qb_value *value)
+{
+    (void)record;
+    if (value->value > 1)
+        qb_note(value, "over 1: faster than its ceiling, which is none here");
+}
+
+static void remark_decode_share(const struct qb_record *record, struct qb_value *value)
+{
+    remark_decode(record, value);
+    remark_share(record, value);
+}
+
+static void remark_prefill_share(const struct qb_record *record, struct qb_value *value)
+{
+    remark_prefill(record, value);
+    remark_share(record, value);
 }
 
 const struct qb_metric qb_metrics_speed[] = {
@@ -120,19 +191,22 @@ const struct qb_metric qb_metrics_speed[] = {
      .unit = "tok/s",
      .direction = QB_HIGHER_IS_BETTER,
      .description = "tokens a second, one at a time",
-     .compute = decode_tok_s},
+     .compute = decode_tok_s,
+     .remark = remark_decode},
     {.name = "prefill_tok_s",
      .experiment = "speed",
      .unit = "tok/s",
      .direction = QB_HIGHER_IS_BETTER,
      .description = "prompt tokens a second",
-     .compute = prefill_tok_s},
+     .compute = prefill_tok_s,
+     .remark = remark_prefill},
     {.name = "decode_overhead",
      .experiment = "speed",
      .unit = "ratio",
      .direction = QB_LOWER_IS_BETTER,
      .description = "decode time over FP32's, paired by repeat in the same process",
      .compute = decode_overhead,
+     .remark = remark_decode,
      .has_identity = true,
      .identity = 1},
     {.name = "prefill_overhead",
@@ -141,20 +215,41 @@ const struct qb_metric qb_metrics_speed[] = {
      .direction = QB_LOWER_IS_BETTER,
      .description = "prefill time over FP32's, paired by repeat",
      .compute = prefill_overhead,
+     .remark = remark_prefill,
+     .has_identity = true,
+     .identity = 1},
+    {.name = "self_decode_overhead",
+     .experiment = "speed",
+     .unit = "ratio",
+     .direction = QB_NEUTRAL,
+     .description = "decode time of a second FP32 net over FP32's, paired by repeat: 1 when the turns are fair",
+     .compute = self_decode_overhead,
+     .remark = remark_decode,
+     .has_identity = true,
+     .identity = 1},
+    {.name = "self_prefill_overhead",
+     .experiment = "speed",
+     .unit = "ratio",
+     .direction = QB_NEUTRAL,
+     .description = "prefill time of a second FP32 net over FP32's, paired by repeat: 1 when the turns are fair",
+     .compute = self_prefill_overhead,
+     .remark = remark_prefill,
      .has_identity = true,
      .identity = 1},
     {.name = "roofline_fraction",
      .experiment = "speed",
      .unit = "ratio",
      .direction = QB_HIGHER_IS_BETTER,
-     .description = "stored bytes read a decode step over its time, as a share of memcpy bandwidth",
-     .compute = roofline_fraction},
+     .description = "stored bytes read a decode step over its time, as a share of read_gbs",
+     .compute = roofline_fraction,
+     .remark = remark_decode_share},
     {.name = "prefill_flop_fraction",
      .experiment = "speed",
      .unit = "ratio",
      .direction = QB_HIGHER_IS_BETTER,
-     .description = "prefill's floating-point rate as a share of sgemm's",
-     .compute = prefill_flop_fraction},
+     .description = "prefill's floating-point rate as a share of sgemm_gflops",
+     .compute = prefill_flop_fraction,
+     .remark = remark_prefill_share},
     {.name = "weight_decode_gbs",
      .experiment = "speed",
      .unit = "GB/s",
@@ -165,8 +260,9 @@ const struct qb_metric qb_metrics_speed[] = {
      .experiment = "speed",
      .unit = "ratio",
      .direction = QB_HIGHER_IS_BETTER,
-     .description = "weight_decode_gbs as a share of memcpy bandwidth, paired by repeat",
-     .compute = weight_decode_fraction},
+     .description = "weight_decode_gbs as a share of store_gbs, paired by repeat",
+     .compute = weight_decode_fraction,
+     .remark = remark_share},
     {.name = "weight_decode_lookup_fraction",
      .experiment = "speed",
      .unit = "ratio",
@@ -178,18 +274,32 @@ const struct qb_metric qb_metrics_speed[] = {
      .unit = "tok/s",
      .direction = QB_NEUTRAL,
      .description = "decode_tok_s of FP32",
-     .compute = reference_decode_tok_s},
+     .compute = reference_decode_tok_s,
+     .remark = remark_decode},
     {.name = "reference_prefill_tok_s",
      .experiment = "speed",
      .unit = "tok/s",
      .direction = QB_NEUTRAL,
      .description = "prefill_tok_s of FP32",
-     .compute = reference_prefill_tok_s},
+     .compute = reference_prefill_tok_s,
+     .remark = remark_prefill},
+    {.name = "read_gbs",
+     .experiment = "speed",
+     .unit = "GB/s",
+     .direction = QB_NEUTRAL,
+     .description = "reading as many bytes as a decode step does (at most 256 MiB), same run: the ceiling of decode",
+     .compute = read_gbs},
+    {.name = "store_gbs",
+     .experiment = "speed",
+     .unit = "GB/s",
+     .direction = QB_NEUTRAL,
+     .description = "writing what decoding writes, into as much room, same run: the ceiling of weight_decode_gbs",
+     .compute = store_gbs},
     {.name = "memcpy_gbs",
      .experiment = "speed",
      .unit = "GB/s",
      .direction = QB_NEUTRAL,
-     .description = "memcpy bandwidth in the same run: the ceiling of decode",
+     .description = "copying into as much room as decoding writes to, from as many bytes as are stored, same run",
      .compute = memcpy_gbs},
     {.name = "lookup_gbs",
      .experiment = "speed",
@@ -202,7 +312,7 @@ const struct qb_metric qb_metrics_speed[] = {
      .experiment = "speed",
      .unit = "GFLOP/s",
      .direction = QB_NEUTRAL,
-     .description = "FP32 matrix product rate in the same run: the ceiling of prefill",
+     .description = "FP32 rate of a prefill's products alone, same run: the ceiling of prefill",
      .compute = sgemm_gflops},
     {0},
 };

@@ -200,7 +200,8 @@ static enum qb_status start_cell(struct qb_run *run, size_t i, size_t slot, stru
                                 .key = run->cells[i].key,
                                 .shard = shard,
                                 .threads = run->options->threads,
-                                .isa = run->options->isa};
+                                .isa = run->options->isa,
+                                .provenance = &run->provenance};
     if (qb_worker_start(&job, &run->workers[slot], &cause)) {
         if (qb_run_outcome(run, i, QB_CELL_FAILED, false, 0, cause.message, err))
             return err->status;

@@ -1,6 +1,7 @@
 /* Which cells there are, in which order they start, and their content keys. */
 #include "run/plan.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cpu.h"
@@ -110,6 +111,18 @@ static void hash_plugin(struct qb_hash *hash, const struct qb_plugin *plugin)
     qb_hash_text(hash, plugin->sha256);
 }
 
+/* A time of another machine, or of other settings on this one, is another result. */
+static void hash_machine(struct qb_hash *hash, const struct qb_key_machine *machine)
+{
+    char numbers[64];
+    snprintf(numbers, sizeof numbers, "cores %u threads %u", machine->cores, machine->threads);
+    qb_hash_text(hash, "machine");
+    qb_hash_text(hash, machine->cpu ? machine->cpu : "");
+    qb_hash_text(hash, machine->features ? machine->features : "");
+    qb_hash_text(hash, machine->blas ? machine->blas : "");
+    qb_hash_text(hash, numbers);
+}
+
 enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_cell *cell,
                            const struct qb_key_context *context, char key[QB_HASH_HEX], struct qb_error *err)
 {
@@ -138,6 +151,8 @@ enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_ce
         hash_plugin(hash, variant->fp16.plugin);
         hash_plugin(hash, variant->calibration.scale_format.plugin);
     }
+    if (cell->exclusive)
+        hash_machine(hash, &context->machine);
     qb_hash_hex(hash, key);
     enum qb_status s = seed.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for a content key") : QB_OK;
     qb_text_free(&seed);

@@ -30,6 +30,13 @@ void qb_plan_free(struct qb_plan *plan);
 void qb_plan_label(const struct qb_suite *suite, const struct qb_plan_cell *cell, struct qb_text *out);
 const char *qb_plan_variant_name(const struct qb_suite *suite, const struct qb_plan_cell *cell);
 
+/* What a measured time depends on beside what every result does. */
+struct qb_key_machine {
+    const char *cpu, *features; /* qb_cpu() */
+    unsigned cores, threads;    /* that the run may use; compute threads a worker */
+    const char *blas;           /* qb_blas_config(): version and build */
+};
+
 /* What a cell's content key covers beside the suite. */
 struct qb_key_context {
     const struct qb_model *model;
@@ -37,9 +44,11 @@ struct qb_key_context {
     enum qb_isa isa;
     const char *blas_core;
     const char *program; /* SHA-256 of the running executable: a rebuilt program takes no older result for its own */
+    struct qb_key_machine machine; /* strings may be NULL */
 };
 /* SHA-256 over all that a cell's result depends on: names, model bytes, variant, plugins, experiment and options,
- * inputs, seed, program, BLAS core, ISA level. Not over threads or -j, on which no result depends. */
+ * inputs, seed, program, BLAS core, ISA level; of a timed (exclusive) cell over the machine as well. Not over -j, for
+ * timed cells run alone, and of other cells not over threads, on which no array depends. */
 enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_cell *cell,
                            const struct qb_key_context *context, char key[QB_HASH_HEX], struct qb_error *err);
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "compute/linear.h"
 #include "run/run_state.h"
@@ -71,7 +72,13 @@ static enum qb_status key_cells(struct qb_run *run, struct qb_error *err)
     for (size_t i = 0; i < run->plan.count; i++) {
         size_t e = run->plan.cells[i].experiment;
         struct qb_run_cell *cell = &run->cells[i];
-        struct qb_key_context context = {run->model, &run->inputs[e], run->options->isa, qb_blas_core(), run->program};
+        struct qb_key_context context = {
+            .model = run->model,
+            .inputs = &run->inputs[e],
+            .isa = run->options->isa,
+            .blas_core = qb_blas_core(),
+            .program = run->program,
+            .machine = {qb_cpu()->model, qb_cpu()->features, qb_cpu()->cores, run->options->threads, qb_blas_config()}};
         if (!pending(run, i))
             continue;
         memcpy(cell->inputs, run->inputs[e].sha256, sizeof cell->inputs);

@@ -193,7 +193,8 @@ static void note_left_out(struct qb_run *run)
                 strcmp(run->cells[i].key, run->old[j].key) == 0)
                 used++;
     if (used < run->old_count)
-        qb_run_note(run, QB_RUN_NOTE, "%zu cell%s of the older result file no longer fit this suite and are left out",
+        qb_run_note(run, QB_RUN_NOTE,
+                    "%zu cell%s of the older result file no longer fit this suite, program or machine and are left out",
                     run->old_count - used, run->old_count - used == 1 ? "" : "s");
 }
 

@@ -23,6 +23,7 @@ struct qb_worker_job {
     const char *key, *shard;
     unsigned threads;
     enum qb_isa isa;
+    const struct qb_provenance *provenance; /* of the run: what the cell says of itself */
 };
 
 /* What the parent knows of a running worker. */

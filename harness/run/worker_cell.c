@@ -180,7 +180,7 @@ static enum qb_status run_cell(const struct qb_worker_job *job, struct qb_error 
     snprintf(cell.inputs, sizeof cell.inputs, "%s", job->inputs->sha256);
     cell.message = qb_strdup("", err);
     cell.warnings = qb_strdup(variant && variant->warning ? variant->warning : "", err);
-    if (!cell.message || !cell.warnings)
+    if (!cell.message || !cell.warnings || qb_cell_facts_take(&cell.facts, job->provenance, err))
         return err->status;
     qb_blas_init();
     enum qb_status s = find_reach(job, variant, &cell, err);

@@ -75,6 +75,12 @@ enum qb_status qb_provenance_write(hid_t file, const struct qb_provenance *p, co
 enum qb_status qb_provenance_read(hid_t file, const char *path, size_t file_bytes, struct qb_provenance *p,
                                   struct qb_error *err);
 
+/* What a cell says of its run <-> attributes "ran.<name>" of its group (cell_facts.c). Writing takes of `facts` what a
+ * cell says; reading leaves out what the group lacks. */
+enum qb_status qb_cell_facts_write(hid_t group, const struct qb_provenance *facts, const char *path,
+                                   struct qb_error *err);
+enum qb_status qb_cell_facts_read(hid_t group, const char *path, struct qb_provenance *facts, struct qb_error *err);
+
 /* Files (image.c): an HDF5 file made in memory, so that no full disk meets libhdf5; then written at once with its
  * checksum in the 512-byte user block before it. Commit closes `file` in any case. */
 hid_t qb_image_create(const char *path, struct qb_error *err);

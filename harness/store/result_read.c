@@ -24,6 +24,7 @@ void qb_cell_free(struct qb_cell *cell)
     qb_free(cell->reach.unbound);
     qb_record_free(&cell->record);
     qb_free(cell->values);
+    qb_provenance_free(&cell->facts);
     *cell = (struct qb_cell){0};
 }
 
@@ -126,6 +127,8 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
         qb_attribute_number(group, "cpu_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->cpu_seconds, err) == QB_OK &&
         qb_attribute_number(group, "peak_rss", H5T_NATIVE_UINT64, r->path, &cell->peak_rss, err) == QB_OK)
         qb_attribute_number(group, "index", H5T_NATIVE_UINT64, r->path, &entry->index, err);
+    if (err->status == QB_OK)
+        qb_cell_facts_read(group, r->path, &cell->facts, err);
     qb_hdf5_close(group);
     return err->status;
 }
@@ -273,6 +276,12 @@ const struct qb_value *qb_result_value(const struct qb_result *result, const cha
         if (strcmp(result->cells[index].values[i].metric, metric) == 0)
             return &result->cells[index].values[i];
     return NULL;
+}
+
+const char *qb_result_fact(const struct qb_result *result, size_t index, const char *name)
+{
+    const struct qb_provenance *own = &result->cells[index].facts;
+    return qb_provenance_get(own->count > 0 ? own : &result->provenance, name);
 }
 
 hid_t qb_cell_group(const struct qb_result *result, size_t index, struct qb_error *err)

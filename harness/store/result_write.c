@@ -34,7 +34,8 @@ static enum qb_status write_cell(hid_t parent, const struct qb_cell *cell, const
     if (group < 0)
         return qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "cell %s/%s/%s was not written", cell->model, cell->variant,
                             cell->experiment);
-    if (write_attributes(group, cell, path, err) == QB_OK && qb_variant_facts_write(group, cell, path, err) == QB_OK)
+    if (write_attributes(group, cell, path, err) == QB_OK && qb_variant_facts_write(group, cell, path, err) == QB_OK &&
+        qb_cell_facts_write(group, &cell->facts, path, err) == QB_OK)
         qb_record_write(group, &cell->record, path, err);
     qb_hdf5_close(group);
     return err->status;
@@ -85,7 +86,9 @@ static enum qb_status place_cell(hid_t cells, const struct qb_cell *cell, const 
         write_cell(variant, cell, path, err);
     if (err->status == QB_OK) {
         group = H5Gopen2(variant, cell->experiment, H5P_DEFAULT);
-        qb_attribute_put(group, "index", H5T_NATIVE_UINT64, &index, path, err);
+        if (qb_attribute_put(group, "index", H5T_NATIVE_UINT64, &index, path, err) == QB_OK && from &&
+            cell->facts.count == 0)
+            qb_cell_facts_write(group, &from->provenance, path, err);
     }
     qb_hdf5_close(group);
     qb_hdf5_close(variant);

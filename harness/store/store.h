@@ -23,6 +23,14 @@ struct qb_reach {
     char *unbound; /* entries of the variant's request that reach nothing, comma-separated; "" when all do */
 };
 
+/* Ordered (name, value) pairs. */
+struct qb_provenance {
+    struct qb_pair {
+        char *name, *value;
+    } * pairs;
+    size_t count, room;
+};
+
 struct qb_cell {
     char *model, *variant, *experiment; /* variant "reference" for a reference's shard */
     char key[QB_HASH_HEX];              /* content key */
@@ -39,6 +47,7 @@ struct qb_cell {
     struct qb_record record; /* raw arrays; empty when read without them */
     struct qb_value *values; /* summary rows */
     size_t value_count;
+    struct qb_provenance facts; /* of the run that measured it (qb_cell_fact_names); none: those of the file */
 };
 void qb_cell_free(struct qb_cell *cell); /* the content; not the struct */
 
@@ -52,13 +61,7 @@ enum qb_status qb_shard_write(const char *path, const struct qb_cell *cell, stru
 /* Reads a shard back, arrays included when `arrays`; a truncated or foreign file is an error, never a crash. */
 enum qb_status qb_shard_read(const char *path, bool arrays, struct qb_cell *cell, struct qb_error *err);
 
-/* Provenance: ordered (name, value) pairs; stored as attributes of /provenance, long ones as datasets. */
-struct qb_provenance {
-    struct qb_pair {
-        char *name, *value;
-    } * pairs;
-    size_t count, room;
-};
+/* Provenance is stored as attributes of /provenance, long values as datasets. */
 /* Names are of [A-Za-z0-9._-]; adding a name again replaces its value. Values are cleaned, lines stay (base/utf8.h);
  * NULL counts as "". */
 enum qb_status qb_provenance_add(struct qb_provenance *p, const char *name, const char *value, struct qb_error *err);
@@ -79,10 +82,17 @@ struct qb_run_facts {
  * are listed in docs/result-file.md. */
 enum qb_status qb_provenance_collect(struct qb_provenance *p, const struct qb_run_facts *facts, struct qb_error *err);
 
+/* What a cell says of the run that measured it, NULL-terminated: program_version, cpu, cores, threads, isa, blas_core,
+ * started. A result file may hold cells of several runs, so its own provenance does not speak for all of them. */
+extern const char *const qb_cell_fact_names[];
+/* Copies these of `from` to `to`; those that it lacks stay away. */
+enum qb_status qb_cell_facts_take(struct qb_provenance *to, const struct qb_provenance *from, struct qb_error *err);
+
 /* Assembles the result file from shards and from cells of an older result file, in the order given, and puts it in
  * place by rename. The floors (metric.h) flag the summary's rows on the way; shards keep theirs as they are. Each
  * source is a shard path (cell = SIZE_MAX) or (old result file, cell index). Failed and skipped cells come as in-memory
- * cells. Arrays are copied without being recomputed. */
+ * cells. Arrays are copied without being recomputed. A cell of an older result file that says nothing of the run that
+ * measured it is given that file's facts. */
 struct qb_cell_source {
     const char *shard;           /* path, or NULL */
     const struct qb_result *old; /* with old_index */
@@ -106,6 +116,8 @@ size_t qb_result_find(const struct qb_result *result, const char *model, const c
 /* The metric's value of a cell, or NULL. */
 const struct qb_value *qb_result_value(const struct qb_result *result, const char *model, const char *variant,
                                        const char *experiment, const char *metric);
+/* A fact of the run that measured a cell: its own, or the file's where it has none. NULL: neither says. */
+const char *qb_result_fact(const struct qb_result *result, size_t index, const char *name);
 /* Reads the raw arrays of a cell into a zeroed record; the caller frees it. */
 enum qb_status qb_result_record(const struct qb_result *result, size_t index, struct qb_record *record,
                                 struct qb_error *err);

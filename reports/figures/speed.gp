@@ -16,18 +16,21 @@ do for [format in formats] {
         eval list.') scale 0'
         set xlabel tx(titles[p]) offset 0,0.5
         unset arrow
-        ceiling = p == 3 ? memcpy_gbs : p == 4 ? sgemm_gflops : 1
-        set arrow 1 from ceiling, graph 0 to ceiling, graph 1 nohead lc rgb black lw 1 dt (5,3) back
         unset label
-        if (p >= 3) {
-            set label 1 (p == 3 ? 'memcpy' : 'sgemm') at ceiling, graph 1 offset 0,0.5 center
-        } else {
+        if (p < 3) {
+            set arrow 1 from 1, graph 0 to 1, graph 1 nohead lc rgb black lw 1 dt (5,3) back
             set label 1 'FP32' at 1, graph 1 offset 0,0.5 center
+        } else {
+            set label 1 'dashes: own ceiling' at graph 1, graph 1 offset 0,0.5 right
         }
         set xrange [0:*]
         if (p == 1) { eval key_under(0.5, 1) } else { unset key }
-        plot data index 0 every ::0::0 using (ceiling*1.06):(1) with points ps 0 notitle, \
-            for [m=1:nmodels] data index m-1 using (column(3*p-1)):($1+0.22*(m-0.5*(nmodels+1))):(column(3*p)):(column(3*p+1)) \
+        y(row, m) = row + 0.22*(m-0.5*(nmodels+1))
+        own(p) = p < 3 ? 1 : 11+p   # column of the ceilings; none above
+        plot data index 0 every ::0::0 using (p < 3 ? 1.06 : 0):(1) with points ps 0 notitle, \
+            for [m=1:nmodels] data index m-1 using (p < 3 ? NaN : column(own(p))):(y($1, m)-0.13):(0):(0.26) \
+            with vectors nohead lc rgb colours[m] lw 1.8 dt 1 notitle, \
+            for [m=1:nmodels] data index m-1 using (column(3*p-1)):(y($1, m)):(column(3*p)):(column(3*p+1)) \
             with xerrorbars pt marks[m] ps 0.7 lc rgb colours[m] lw 1.2 dt 1 title tx(models[m])
     }
     unset multiplot

@@ -13,7 +13,7 @@ models:
   kjv: {file: $ROOT/data/models/kjv-transformer.safetensors, prompt: {corpus: $ROOT/data/corpus/kjv.heldout, count: 1, length: 32}}
 variants: [{name: qins, base: pattern-a}]
 experiments:
-  speed: {repeats: 25, prefill: 32, decode: 1}
+  speed: {repeats: 24, prefill: 32, decode: 1}
 Y
 cat >"$TMP/rules.yaml" <<Y
 name: the kernel alone

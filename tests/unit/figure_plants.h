@@ -98,13 +98,13 @@ static inline void plant_memory(struct planted *p, const char *model, const char
 
 static inline void plant_speed(struct planted *p, const char *model, const char *variant, double ratio)
 {
-    static const char *const names[] = {"prefill_s",       "decode_s",   "reference_prefill_s", "reference_decode_s",
-                                        "weight_decode_s", "memcpy_gbs", "sgemm_gflops"};
+    static const char *const names[] = {"prefill_s",       "decode_s", "reference_prefill_s", "reference_decode_s",
+                                        "weight_decode_s", "read_gbs", "sgemm_gflops",        "store_gbs"};
     struct qb_cell *cell = planted_cell(p, model, variant, "speed");
-    for (int k = 0; k < 7; k++) {
+    for (int k = 0; k < 8; k++) {
         double *x = plant_array(cell, names[k], QB_F64, 1, 5, 0);
         for (int r = 0; r < 5; r++)
-            x[r] = (k == 5 ? 12 : k == 6 ? 90 : 0.01 * (k < 2 ? ratio : 1)) * (1 + 0.02 * r);
+            x[r] = (k == 5 ? 12 : k == 6 ? 90 : k == 7 ? 15 : 0.01 * (k < 2 ? ratio : 1)) * (1 + 0.02 * r);
     }
     plant_scalar(cell, "weight_decode_bytes", 4e7);
     plant_scalar(cell, "prefill_flop", 5e8);

@@ -38,6 +38,7 @@ static inline struct qb_baseline *case_new(void)
     b->cpu = case_text("a processor");
     b->isa = case_text("avx2");
     b->threads = case_text("1");
+    b->blas_core = case_text("");
     b->reason = case_text("");
     b->runs = 1;
     return b;

@@ -47,8 +47,9 @@ Test(figures_numbers, come_from_the_arrays)
     expect_text("out/figures/memory.dat", "\n1 1 2 4 0 0.000976562 0 0.40918\n");
     expect_text("out/figures/memory.txt", "0.41, where the buffers hold 7.00");
     expect_text("out/figures/speed.dat", "\n1 1.5 1.5 1.5 1.5 1.5 1.5 ");
-    /* 5e8 flop / 250 tokens / 4e6 bytes; 10 steps in 1.04 * 15 ms; a prefill in as many */
-    expect_text("out/figures/roofline.dat", "\n 0.5 1.28205 1.23457 1.33333 125 32.0513 30.8642 33.3333\n");
+    expect_text("out/figures/speed.dat", " 15.6 93.6\n"); /* its own ceilings: 1.04 * 15 GB/s, 1.04 * 90 GFLOP/s */
+    /* 5e8 flop / 250 tokens / 4e6 bytes; 10 steps in 1.04 * 15 ms under 0.5 * 1.04 * 12 GB/s; a prefill in as many */
+    expect_text("out/figures/roofline.dat", "\n 0.5 1.28205 1.23457 1.33333 6.24 125 32.0513 30.8642 33.3333 93.6\n");
     expect_text("out/README.md", "figures/match.svg");
     expect_text("out/README.md", "n: m 100 positions.");
 }

@@ -224,6 +224,7 @@ Test(gate_baseline, refusals)
         {QB_FLAG_DEGENERATE, 0.1, "m/v/teacher-forced/kl_mean: degenerate"},
         {QB_FLAG_UNRESOLVED, 0.1, "not resolved"},
         {QB_FLAG_CONTAMINATED, 0.1, "contaminated"},
+        {QB_FLAG_BIASED, 0.1, "biased: FP32 over FP32 was not 1"},
         {QB_FLAG_NONFINITE, NAN, "not finite"},
     };
     struct qb_gate_rules *rules = case_rules();
@@ -251,7 +252,7 @@ Test(gate_baseline, several_runs)
     struct qb_baseline *b = sample_case(), *more = sample_case();
     cr_assert_eq(qb_baseline_add_run(b, more, &err), QB_OK, "%s", err.message);
     cr_assert(b->runs == 4 && b->cells[0].metrics[0].run_count == 4);
-    cr_assert_float_eq(b->cells[0].metrics[0].value, sqrt(0.5 / 3), 1e-15); /* of 1/3, 1/2, 1/3, 1/2 */
+    cr_assert_float_eq(b->cells[0].metrics[0].value, 1.0 / 3, 1e-15); /* of 1/3 and 1/3: both 1/2 have no interval */
     cr_assert_null(b->cells[1].metrics[0].runs);
     case_hash(more->cells[1].inputs, 'e');
     cr_assert_eq(qb_baseline_add_run(b, more, &err), QB_ERR_INPUT);
@@ -262,12 +263,46 @@ Test(gate_baseline, several_runs)
     cr_assert_eq(qb_baseline_add_run(b, more, &err), QB_ERR_INPUT);
     cr_assert_not_null(strstr(err.message, "another machine"), "%s", err.message);
     case_set(&more->cpu, "a processor");
+    case_set(&more->blas_core, "another");
+    err = (struct qb_error){0};
+    cr_assert_eq(qb_baseline_add_run(b, more, &err), QB_ERR_INPUT);
+    cr_assert_not_null(strstr(err.message, "BLAS core 'another'"), "%s", err.message);
+    case_set(&more->blas_core, "");
+    more->mixed = case_text("cpu 'x' in m/v, 'y' in m/w");
+    err = (struct qb_error){0};
+    cr_assert_eq(qb_baseline_add_run(b, more, &err), QB_ERR_INPUT);
+    cr_assert_not_null(strstr(err.message, "of several machines: cpu 'x' in m/v, 'y' in m/w"), "%s", err.message);
+    qb_free(more->mixed);
+    more->mixed = NULL;
     case_set(&more->cells[1].variant, "w");
     err = (struct qb_error){0};
     cr_assert_eq(qb_baseline_add_run(b, more, &err), QB_ERR_INPUT);
     cr_assert_not_null(strstr(err.message, "no cell m/v/teacher-forced"), "%s", err.message);
     qb_baseline_free(b);
     qb_baseline_free(more);
+}
+
+/* A biased run among others stays in the list without an interval and does not spoil them; alone it flags the metric.
+ */
+Test(gate_baseline, biased_runs)
+{
+    static const struct qb_baseline_run biased = {0.9, NAN, NAN}, fair = {0.5, 0.4, 0.6};
+    for (int first = 0; first < 2; first++)
+        for (int second = 0; second < 2; second++) {
+            struct qb_error err = {0};
+            struct qb_baseline *b = sample_case(), *more = sample_case();
+            struct qb_baseline_metric *m = &b->cells[0].metrics[0], *n = &more->cells[0].metrics[0];
+            case_runs(m, first ? &biased : &fair, 1);
+            case_runs(n, second ? &biased : &fair, 1);
+            m->flags = first ? QB_FLAG_BIASED : 0;
+            n->flags = second ? QB_FLAG_BIASED : 0;
+            cr_assert_eq(qb_baseline_add_run(b, more, &err), QB_OK, "%s", err.message);
+            cr_expect_eq(m->flags, first && second ? QB_FLAG_BIASED : 0);
+            cr_expect_eq(m->run_count, 2);
+            cr_expect_float_eq(m->value, first && second ? 0.9 : 0.5, 1e-15);
+            qb_baseline_free(b);
+            qb_baseline_free(more);
+        }
 }
 
 Test(gate_baseline, what_moved)
@@ -334,6 +369,41 @@ Test(gate_baseline, from_a_result_file, .init = scratch_begin, .fini = scratch_e
     cr_assert_str_eq(b->cpu, "a processor");
     qb_baseline_free(b);
     planted_free(&p);
+}
+
+/* A file whose last run was on processor B: its timed cells are B's, one of them A's, or all of them A's. */
+Test(gate_baseline, a_result_file_of_several_machines, .init = scratch_begin, .fini = scratch_end)
+{
+    static const char *const variants[] = {"v", "w"};
+    for (int from_a = 0; from_a < 3; from_a++) {
+        struct planted p = {0};
+        struct qb_error err = {0};
+        struct qb_baseline *b = NULL;
+        struct qb_text why = {0};
+        struct qb_gate_rules *rules = case_rules();
+        for (int v = 0; v < 2; v++) {
+            struct qb_cell *cell = planted_cell(&p, "m", variants[v], "speed");
+            planted_value(&p, v ? "m/w/speed/decode_overhead" : "m/v/speed/decode_overhead", 1.5, 6)->flags = 0;
+            qb_provenance_add(&cell->facts, "cpu", v < from_a ? "processor A" : "processor B", &err);
+            qb_provenance_add(&cell->facts, "threads", "1", &err);
+        }
+        planted_fact(&p, "cpu", "processor B");
+        planted_fact(&p, "threads", "2");
+        planted_write(&p, scratch_path("r.h5"));
+        cr_assert_eq(qb_baseline_load(scratch_path("r.h5"), &b, &err), QB_OK, "%s", err.message);
+        cr_expect_str_eq(b->cpu, from_a == 0 ? "processor B" : from_a == 1 ? "" : "processor A");
+        cr_expect_str_eq(b->threads, from_a == 1 ? "" : "1");
+        cr_expect_eq(b->mixed != NULL, from_a == 1);
+        cr_expect_eq(qb_baseline_refusals(b, rules, &why), from_a == 1 ? 1 : 0, "%s", why.data ? why.data : "");
+        if (from_a == 1) {
+            cr_expect_str_eq(b->mixed, "cpu 'processor A' in m/v, 'processor B' in m/w");
+            cr_expect_not_null(strstr(why.data, "timed cells of several machines: cpu 'processor A'"));
+        }
+        qb_text_free(&why);
+        qb_gate_rules_free(rules);
+        qb_baseline_free(b);
+        planted_free(&p);
+    }
 }
 
 Test(gate_baseline, files_that_are_neither, .init = scratch_begin, .fini = scratch_end)

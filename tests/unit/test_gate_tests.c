@@ -371,6 +371,63 @@ Test(gate_tests, ratio_that_says_nothing)
     done(sides, gate, rules);
 }
 
+/* Neither a better ratio nor the same one passes where FP32 was not as fast as FP32. */
+Test(gate_tests, a_biased_ratio_never_passes)
+{
+    struct qb_baseline *sides[2];
+    for (int side = 0; side < 2; side++) {
+        struct qb_gate_rules *rules = case_rules();
+        struct qb_gate *gate = speed(sides, 1, runs[0], rules);
+        qb_gate_free(gate);
+        sides[side]->cells[0].metrics[0].flags = QB_FLAG_BIASED;
+        gate = case_gate(sides[1], sides[0], rules, false);
+        cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE,
+                          side ? "biased: FP32 over FP32 was not 1 in the same cell" : "cell of the baseline");
+        done(sides, gate, rules);
+    }
+}
+
+/* A biased run of a baseline has no interval: it is left out where there are others, by hand: with the first two runs
+ * alone the change is log((0.50 * 0.51)^(1/2) / 0.42). */
+Test(gate_tests, a_biased_run_of_a_baseline_is_left_out)
+{
+    struct qb_baseline *sides[2];
+    struct qb_gate_rules *rules = case_rules();
+    struct qb_gate *gate = speed(sides, 3, (struct qb_baseline_run){0.42, 0.416, 0.425}, rules);
+    qb_gate_free(gate);
+    sides[0]->cells[0].metrics[0].runs[2] = (struct qb_baseline_run){0.9, NAN, NAN};
+    gate = case_gate(sides[1], sides[0], rules, false);
+    const struct qb_gate_row *row = case_row(gate, "v", "weight_decode_lookup_fraction");
+    cr_assert_float_eq(row->raw.value, log(sqrt(0.50 * 0.51) / 0.42), 1e-12);
+    cr_assert_verdict(row, QB_GATE_FAIL, "worse");
+    done(sides, gate, rules);
+}
+
+Test(gate_tests, timed_cells_of_several_machines_compare_with_nothing)
+{
+    struct qb_baseline *sides[2];
+    struct qb_gate_rules *rules = case_rules();
+    struct qb_gate *gate = speed(sides, 3, (struct qb_baseline_run){0.5, 0.495, 0.505}, rules);
+    qb_gate_free(gate);
+    sides[1]->mixed = case_text("threads '1' in m/v, '2' in m/w");
+    gate = case_gate(sides[1], sides[0], rules, false);
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE,
+                      "several machines in the result: threads '1' in m/v, '2' in m/w");
+    qb_gate_free(gate);
+    qb_free(sides[1]->mixed);
+    sides[1]->mixed = NULL;
+    case_set(&sides[0]->blas_core, "Haswell");
+    case_set(&sides[1]->blas_core, "SkylakeX");
+    gate = case_gate(sides[1], sides[0], rules, false);
+    cr_assert_verdict(case_row(gate, "v", "weight_decode_lookup_fraction"), QB_GATE_INCONCLUSIVE,
+                      "BLAS core 'SkylakeX'");
+    qb_gate_free(gate);
+    case_set(&sides[0]->blas_core, "");
+    gate = case_gate(sides[1], sides[0], rules, false); /* an older program's baseline does not say */
+    cr_assert(case_row(gate, "v", "weight_decode_lookup_fraction")->tested);
+    done(sides, gate, rules);
+}
+
 /* ---- ceilings ---- */
 
 /* A speed cell of three runs against one, the ceiling sgemm_gflops beside the ratio prefill_overhead. */

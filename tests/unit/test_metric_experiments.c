@@ -47,8 +47,8 @@ Test(registry, flags_print_in_order)
     qb_flags_print(QB_FLAG_NO_INTERVAL | QB_FLAG_DEGENERATE, &text);
     cr_assert_str_eq(text.data, "degenerate,no-interval");
     qb_text_free(&text);
-    qb_flags_print(QB_FLAG_CONTAMINATED | QB_FLAG_UNRESOLVED | QB_FLAG_FAILED, &text);
-    cr_assert_str_eq(text.data, "failed,unresolved,contaminated");
+    qb_flags_print(QB_FLAG_BIASED | QB_FLAG_CONTAMINATED | QB_FLAG_UNRESOLVED | QB_FLAG_FAILED, &text);
+    cr_assert_str_eq(text.data, "failed,unresolved,contaminated,biased");
     qb_text_free(&text);
     qb_flags_print(0, &text);
     cr_assert_eq(text.size, 0);
@@ -209,6 +209,7 @@ Test(speed, ratios_are_paired_by_repeat)
     put(&record, "decode_s", QB_F64, 6, 0, ours);
     put(&record, "reference_decode_s", QB_F64, 6, 0, theirs);
     put(&record, "memcpy_gbs", QB_F64, 6, 0, memcpy_rate);
+    put(&record, "read_gbs", QB_F64, 6, 0, (double[]){16, 16, 16, 16, 16, 16});
     put_scalar(&record, "decode_tokens", 10);
     put_scalar(&record, "decode_bytes", 8e8);
     put_scalar(&record, "weight_decode_bytes", 0);
@@ -217,7 +218,8 @@ Test(speed, ratios_are_paired_by_repeat)
     cr_assert(overhead.value == 2 && overhead.lo == 2 && overhead.hi == 3 && overhead.n == 6);
     cr_assert_eq(must("speed", &record, "decode_tok_s").value, 5);
     cr_assert_eq(must("speed", &record, "reference_decode_tok_s").value, 10);
-    cr_assert_float_eq(must("speed", &record, "roofline_fraction").value, 0.5, 1e-12);
+    /* 10 steps of 0.8 GB in 2 s at 16 GB/s */
+    cr_assert_float_eq(must("speed", &record, "roofline_fraction").value, 0.25, 1e-12);
     cr_assert_eq(must("speed", &record, "memcpy_gbs").value, 8);
     cr_assert(absent("speed", &record, "weight_decode_gbs"), "nothing to decode");
     cr_assert(absent("speed", &record, "weight_decode_fraction"), "nothing to decode");
@@ -225,15 +227,93 @@ Test(speed, ratios_are_paired_by_repeat)
     qb_record_free(&record);
 }
 
-/* 6e9 bytes in 1 s at 12 GB/s, and in 2 s at 6 GB/s: the machine slowed, the fraction did not. */
-Test(speed, decoding_is_held_against_memcpy_in_the_same_repeat)
+/* A second FP32 net beside FP32: twelve ratios. The order-statistics interval of their median is the third to the tenth
+ * (P(Binomial(12, 1/2) <= 2) = 79/4096 < 0.025 <= 299/4096 = P(<= 3)). */
+static void put_self(struct qb_record *record, const double ratios[12])
+{
+    double ones[12], ours[12];
+    for (int r = 0; r < 12; r++) {
+        ones[r] = 1 + 0.1 * r;
+        ours[r] = 2 * ones[r];
+    }
+    double self[12];
+    for (int r = 0; r < 12; r++)
+        self[r] = ratios[r] * ones[r];
+    put(record, "decode_s", QB_F64, 12, 0, ours);
+    put(record, "reference_decode_s", QB_F64, 12, 0, ones);
+    put(record, "self_decode_s", QB_F64, 12, 0, self);
+    put(record, "prefill_s", QB_F64, 12, 0, ours);
+    put(record, "reference_prefill_s", QB_F64, 12, 0, ones);
+    put(record, "self_prefill_s", QB_F64, 12, 0, ones);
+    put(record, "read_gbs", QB_F64, 12, 0, ones);
+    put(record, "sgemm_gflops", QB_F64, 12, 0, ones);
+    put_scalar(record, "decode_tokens", 10);
+    put_scalar(record, "decode_bytes", 1e8);
+    put_scalar(record, "prefill_tokens", 10);
+    put_scalar(record, "prefill_flop", 1e9);
+}
+
+Test(speed, an_arm_against_itself_is_1_or_the_times_are_flagged)
+{
+    static const double biased[12] = {0.9, 0.99, 1.01, 1.02, 1.02, 1.03, 1.05, 1.06, 1.07, 1.08, 1.2, 1.3};
+    static const double fair[12] = {0.9, 0.99, 0.995, 1.02, 1.02, 1.03, 1.05, 1.06, 1.07, 1.08, 1.2, 1.3};
+    static const char *const decode[] = {"decode_tok_s", "decode_overhead", "roofline_fraction",
+                                         "reference_decode_tok_s", "self_decode_overhead"};
+    static const char *const prefill[] = {"prefill_tok_s", "prefill_overhead", "prefill_flop_fraction",
+                                          "reference_prefill_tok_s", "self_prefill_overhead"};
+    for (int k = 0; k < 2; k++) {
+        struct qb_record record = {0};
+        put_self(&record, k ? fair : biased);
+        struct qb_value self = must("speed", &record, "self_decode_overhead");
+        cr_assert_float_eq(self.value, 1.04, 1e-12);
+        cr_assert_float_eq(self.lo, k ? 0.995 : 1.01, 1e-12);
+        cr_assert_float_eq(self.hi, 1.08, 1e-12);
+        for (size_t i = 0; i < 5; i++) {
+            struct qb_value value = must("speed", &record, decode[i]);
+            cr_expect_eq(!(value.flags & QB_FLAG_BIASED), k, "%s: flags %x", decode[i], value.flags);
+            cr_expect_eq(!strstr(value.note, "decode of FP32 over FP32 is 1.040 [1.010, 1.080]"), k, "%s", value.note);
+            cr_expect_eq(must("speed", &record, prefill[i]).flags & QB_FLAG_BIASED, 0, "its own turns were fair");
+        }
+        qb_record_free(&record);
+    }
+}
+
+Test(speed, too_few_repeats_to_check_the_turns_are_said)
 {
     struct qb_record record = {0};
-    double decode[] = {1, 2, 1, 2, 1, 2, 1}, memcpy_rate[] = {12, 6, 12, 6, 12, 6, 12};
+    const double ours[] = {2, 2, 2, 2, 2};
+    put(&record, "decode_s", QB_F64, 5, 0, ours);
+    put(&record, "reference_decode_s", QB_F64, 5, 0, ours);
+    put(&record, "self_decode_s", QB_F64, 5, 0, ours);
+    struct qb_value value = must("speed", &record, "decode_overhead");
+    cr_assert(value.flags == QB_FLAG_NO_INTERVAL && strstr(value.note, "unchecked"), "%s", value.note);
+    qb_record_free(&record);
+}
+
+/* 12 GB decoded a second beside a memcpy of 10 GB/s. */
+Test(speed, a_share_over_1_is_said)
+{
+    struct qb_record record = {0};
+    const double seconds[] = {1, 1, 1, 1, 1, 1}, rate[] = {10, 10, 10, 10, 10, 10}, fast[] = {15, 15, 15, 15, 15, 15};
+    put(&record, "weight_decode_s", QB_F64, 6, 0, seconds);
+    put(&record, "store_gbs", QB_F64, 6, 0, rate);
+    put(&record, "lookup_gbs", QB_F64, 6, 0, fast);
+    put_scalar(&record, "weight_decode_bytes", 12e9);
+    struct qb_value share = must("speed", &record, "weight_decode_fraction");
+    cr_assert(share.value == 1.2 && strstr(share.note, "over 1: faster than its ceiling"), "%s", share.note);
+    cr_assert_null(strstr(must("speed", &record, "weight_decode_lookup_fraction").note, "over 1"));
+    qb_record_free(&record);
+}
+
+/* 6e9 bytes in 1 s at 12 GB/s, and in 2 s at 6 GB/s: the machine slowed, the fraction did not. */
+Test(speed, decoding_is_held_against_storing_in_the_same_repeat)
+{
+    struct qb_record record = {0};
+    double decode[] = {1, 2, 1, 2, 1, 2, 1}, store_rate[] = {12, 6, 12, 6, 12, 6, 12};
     put(&record, "weight_decode_s", QB_F64, 7, 0, decode);
     put_scalar(&record, "weight_decode_bytes", 6e9);
     cr_assert(absent("speed", &record, "weight_decode_fraction"), "no ceiling");
-    put(&record, "memcpy_gbs", QB_F64, 7, 0, memcpy_rate);
+    put(&record, "store_gbs", QB_F64, 7, 0, store_rate);
     struct qb_value fraction = must("speed", &record, "weight_decode_fraction");
     cr_assert(fraction.value == 0.5 && fraction.lo == 0.5 && fraction.hi == 0.5 && fraction.n == 7);
     qb_record_free(&record);

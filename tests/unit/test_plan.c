@@ -87,12 +87,52 @@ static void key_of(const char *const *set, size_t variant, enum qb_isa isa, cons
     cr_assert_eq(qb_inputs_make(s, &s->models[0], &s->experiments[0], model, &cache, &in, &err), QB_OK, "%s",
                  err.message);
     struct qb_plan_cell cell = {.model = 0, .experiment = 0, .variant = variant};
-    struct qb_key_context context = {model, &in, isa, core, "program"};
+    struct qb_key_context context = {
+        .model = model, .inputs = &in, .isa = isa, .blas_core = core, .program = "program"};
     cr_assert_eq(qb_plan_key(s, &cell, &context, key, &err), QB_OK);
     qb_inputs_free(&in);
     qb_token_cache_free(&cache);
     qb_model_free(model);
     qb_suite_free(s);
+}
+
+/* The key of a cell of a/int8-tensor/greedy on a machine, as a timed cell or not. */
+static void key_on(const struct qb_key_machine *machine, bool timed, char key[QB_HASH_HEX])
+{
+    struct qb_suite *s = fixture_suite(SUITE_MODELS SUITE_REST, NULL);
+    struct qb_model model = {.sha256 = "model"};
+    struct qb_inputs in = {.sha256 = "inputs"};
+    struct qb_error err = {0};
+    struct qb_plan_cell cell = {.model = 0, .experiment = 0, .variant = 1, .exclusive = timed};
+    struct qb_key_context context = {.model = &model,
+                                     .inputs = &in,
+                                     .isa = QB_ISA_AVX2,
+                                     .blas_core = "Haswell",
+                                     .program = "program",
+                                     .machine = *machine};
+    cr_assert_eq(qb_plan_key(s, &cell, &context, key, &err), QB_OK);
+    qb_suite_free(s);
+}
+
+Test(plan, a_timed_cell_knows_its_machine)
+{
+    const struct qb_key_machine here = {"a processor", "avx2 fma", 2, 1, "OpenBLAS 0.3.21"};
+    const struct qb_key_machine others[] = {{"another processor", "avx2 fma", 2, 1, "OpenBLAS 0.3.21"},
+                                            {"a processor", "avx2", 2, 1, "OpenBLAS 0.3.21"},
+                                            {"a processor", "avx2 fma", 4, 1, "OpenBLAS 0.3.21"},
+                                            {"a processor", "avx2 fma", 2, 2, "OpenBLAS 0.3.21"},
+                                            {"a processor", "avx2 fma", 2, 1, "OpenBLAS 0.3.29"}};
+    char timed[QB_HASH_HEX], untimed[QB_HASH_HEX], other[QB_HASH_HEX];
+    key_on(&here, true, timed);
+    key_on(&here, false, untimed);
+    key_on(&here, true, other);
+    cr_expect_str_eq(timed, other, "the same machine");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        key_on(&others[i], true, other);
+        cr_expect_str_neq(timed, other, "%zu: a time of another machine", i);
+        key_on(&others[i], false, other);
+        cr_expect_str_eq(untimed, other, "%zu: an array that no machine changes", i);
+    }
 }
 
 Test(plan, keys_change_with_what_a_result_depends_on)

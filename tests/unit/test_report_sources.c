@@ -178,8 +178,9 @@ Test(report_sources, memory)
 
 Test(report_sources, speed)
 {
-    static const char *const names[] = {"prefill_s",       "decode_s",   "reference_prefill_s", "reference_decode_s",
-                                        "weight_decode_s", "memcpy_gbs", "sgemm_gflops",        NULL};
+    static const char *const names[] = {"prefill_s",     "decode_s",       "reference_prefill_s", "reference_decode_s",
+                                        "self_decode_s", "self_prefill_s", "weight_decode_s",     "memcpy_gbs",
+                                        "read_gbs",      "store_gbs",      "sgemm_gflops",        NULL};
     static const char *const scalars[] = {"prefill_tokens", "decode_tokens", "prefill_flop", "decode_bytes",
                                           "weight_decode_bytes"};
     struct qb_record r = {0};

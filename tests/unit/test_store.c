@@ -98,11 +98,60 @@ Test(store, a_result_gathers_shards_memory_and_old_results)
     cr_assert_eq(qb_mem_stats().live_bytes, 0);
 }
 
+static const char *fact_of(const struct qb_result *result, const char *variant, const char *name)
+{
+    const char *fact = qb_result_fact(result, qb_result_find(result, "m", variant, "speed"), name);
+    return fact ? fact : "(none)";
+}
+
+/* A run on machine B takes a cell of a file of machine A, once from a program that noted no facts and once from one
+ * that did, and a shard of its own: each says where it was measured, and a file that says nothing is not spoken for. */
+Test(store, a_cell_says_itself_where_it_was_measured)
+{
+    struct qb_error err = {0};
+    struct qb_cell cells[3] = {make_cell("m", "older", "speed", 10), make_cell("m", "old", "speed", 10),
+                               make_cell("m", "new", "speed", 10)};
+    struct qb_provenance a = {0}, b = {0};
+    struct qb_result *old = NULL, *result = NULL;
+    qb_provenance_add(&a, "cpu", "processor A", &err);
+    qb_provenance_add(&a, "threads", "1", &err);
+    qb_provenance_add(&a, "suite", "not a fact of a cell", &err);
+    qb_provenance_add(&b, "cpu", "processor B", &err);
+    qb_provenance_add(&b, "threads", "4", &err);
+    qb_provenance_add(&b, "isa", "avx512", &err);
+    cr_assert_eq(qb_cell_facts_take(&cells[1].facts, &a, &err), QB_OK);
+    cr_assert_eq(cells[1].facts.count, 2);
+    struct qb_cell_source first[] = {{.cell = &cells[0]}, {.cell = &cells[1]}};
+    cr_assert_eq(qb_result_assemble(scratch_path("old.h5"), &a, first, 2, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_cell_facts_take(&cells[2].facts, &b, &err), QB_OK);
+    cr_assert_eq(qb_shard_write(scratch_path("new"), &cells[2], &err), QB_OK, "%s", err.message);
+
+    cr_assert_eq(qb_result_open(scratch_path("old.h5"), &old, &err), QB_OK, "%s", err.message);
+    cr_expect_str_eq(fact_of(old, "older", "cpu"), "processor A", "the file speaks for a cell that says nothing");
+    struct qb_cell_source sources[] = {
+        {.old = old, .old_index = 0}, {.old = old, .old_index = 1}, {.shard = scratch_path("new")}};
+    cr_assert_eq(qb_result_assemble(scratch_path("r.h5"), &b, sources, 3, &err), QB_OK, "%s", err.message);
+    qb_result_close(old);
+    cr_assert_eq(qb_result_open(scratch_path("r.h5"), &result, &err), QB_OK, "%s", err.message);
+    cr_expect_str_eq(fact_of(result, "older", "cpu"), "processor A");
+    cr_expect_str_eq(fact_of(result, "older", "threads"), "1");
+    cr_expect_str_eq(fact_of(result, "older", "isa"), "(none)", "not B's");
+    cr_expect_str_eq(fact_of(result, "old", "cpu"), "processor A");
+    cr_expect_str_eq(fact_of(result, "new", "cpu"), "processor B");
+    cr_expect_str_eq(fact_of(result, "new", "isa"), "avx512");
+    qb_result_close(result);
+    for (int i = 0; i < 3; i++)
+        qb_cell_free(&cells[i]);
+    qb_provenance_free(&a);
+    qb_provenance_free(&b);
+    cr_assert_eq(qb_mem_stats().live_bytes, 0);
+}
+
 Test(store, every_flag_and_a_full_note_survive)
 {
     struct qb_error err = {0};
     struct qb_cell cell = make_cell("m", "v", "greedy", 4), back;
-    for (uint32_t flags = 0; flags < 128; flags++) {
+    for (uint32_t flags = 0; flags < 256; flags++) {
         cell.values[0].flags = flags;
         memset(cell.values[0].note, 'n', QB_NOTE_MAX - 1);
         cr_assert_eq(qb_shard_write(scratch_path("s"), &cell, &err), QB_OK, "%s", err.message);

@@ -1,0 +1,49 @@
+/* What the files of the experiment `speed` share: the stored tensors of a variant and the ceilings of a cell. */
+#ifndef QB_SPEED_PARTS_H
+#define QB_SPEED_PARTS_H
+
+#include "common.h"
+
+/* ---- speed_stored.c: the placed tensors, encoded once, for timing nothing but their decoding ---- */
+
+struct qb_stored;
+/* *stored is new, for qb_stored_free; without tensors when the variant stores none encoded. */
+enum qb_status qb_stored_create(const struct qb_cell_env *env, struct qb_stored **stored, struct qb_error *err);
+void qb_stored_free(struct qb_stored *stored);
+size_t qb_stored_count(const struct qb_stored *stored);
+size_t qb_stored_values(const struct qb_stored *stored, size_t i); /* weights of tensor i */
+size_t qb_stored_bytes(const struct qb_stored *stored);            /* encoded, all together */
+size_t qb_stored_decoded(const struct qb_stored *stored);          /* FP32 bytes, all together */
+/* Decodes every tensor once, each into the same room, through the plugin alone (the host's NaN check left out). */
+void qb_stored_decode(void *stored);
+
+/* ---- speed_ceilings.c: what the machine allows, on the working sets that the cell's own passes have ---- */
+
+/* Bytes of the largest buffer that stands for a working set: beyond any last-level cache that one process is given, so
+ * that a larger set would be read at the same rate. */
+#define QB_CEILING_MOST ((size_t)256 << 20)
+
+struct qb_ceilings;
+/* read_bytes: what a decode step reads. tokens: of a prefill. fp32: the net whose products a prefill multiplies,
+ * borrowed while it is called, as `stored` is for the ceilings' life. *ceilings is new, for qb_ceilings_free. */
+enum qb_status qb_ceilings_create(const struct qb_cell_env *env, struct qb_net *fp32, const struct qb_stored *stored,
+                                  double read_bytes, size_t tokens, struct qb_ceilings **ceilings,
+                                  struct qb_error *err);
+void qb_ceilings_free(struct qb_ceilings *ceilings);
+
+/* The fastest of several turns each, for what else runs on the machine only ever adds to a turn. */
+struct qb_ceiling_rates {
+    double read_gbs;        /* reading a working set of read_bytes, over the cell's threads */
+    double store_gbs;       /* writing as decoding does: the same FP32 bytes into the same room */
+    double memcpy_gbs;      /* likewise, copied from a buffer as large as what is stored */
+    double lookup_gbs;      /* likewise, each 8-bit code looked up in a table; FP32 bytes written */
+    double sgemm_gflops;    /* the products of a prefill alone, over the cell's threads */
+    double weight_decode_s; /* decoding all stored weights once; NaN when there are none */
+};
+void qb_ceilings_measure(struct qb_ceilings *ceilings, struct qb_ceiling_rates *rates);
+
+/* Adds the scalars that say what was measured: read_bytes, memcpy_bytes, memcpy_source_bytes, memcpy_target_bytes,
+ * sgemm_flop. */
+enum qb_status qb_ceilings_record(const struct qb_ceilings *ceilings, struct qb_record *out, struct qb_error *err);
+
+#endif
