@@ -113,6 +113,8 @@ const char *qb_column_unit(const struct qb_report_column *column);
 const char *qb_floor_says(const char *variant);
 /* Is a value void: flagged degenerate or not finite? Writers put it in parentheses and grey. */
 bool qb_value_void(const struct qb_value *value);
+/* What stands in a table where there is no value: "failed", "skipped", or `dash` where it is absent. */
+const char *qb_missing_word(uint32_t flags, const char *dash);
 /* "model, experiment: reason; ..." of the comparisons that have no numbers; nothing when all have. */
 void qb_left_uncompared(const struct qb_report *report, struct qb_text *out);
 /* Each flag's name and what it means, in the order of the bits; name NULL ends the list. */

@@ -61,7 +61,7 @@ static const struct source {
     {"memory", "weight_bytes", true, "store bytes"},
     {"memory", "weight_bits", true, "store bytes weight_values"},
     {"memory", "encoded_bits_per_weight", true, "store bytes values"},
-    {"memory", "compression", true, "store bytes published_fp32_bytes"},
+    {"memory", "compression", true, "store bytes fp32_bytes"},
     {"memory", "peak_rss_bytes", true, "peak_rss"},
     {"memory", "cache_bytes", false, "store cache_bytes"},
     {"memory", "resident_bytes", false, "store bytes cache_bytes"},

@@ -19,7 +19,7 @@ struct qb_baseline_run {
 struct qb_baseline_metric {
     char name[40], unit[16];
     enum qb_direction direction;
-    double value; /* of several runs: their geometric mean; NaN where there is none */
+    double value; /* of several runs: their geometric mean; none where `flags` say so (qb_value_there) */
     uint32_t flags;
     struct qb_sample sample; /* sum NULL: the metric is no mean over clusters. From a file: kind, icc, unit unset */
     struct qb_baseline_run *runs; /* speed: one a result file; NULL for other experiments */
@@ -70,7 +70,7 @@ enum qb_status qb_baseline_add_run(struct qb_baseline *baseline, const struct qb
 /* Reads FILE: a result file (HDF5) or a baseline (JSON), told apart by content. */
 enum qb_status qb_baseline_load(const char *path, struct qb_baseline **baseline, struct qb_error *err);
 
-/* Reads baseline JSON (at most QB_BASELINE_MAX bytes): unknown or missing keys, wrong types, sizes and numbers that are
+/* Reads baseline JSON (at most QB_BASELINE_MAX bytes): unknown or missing keys, wrong types, sizes and totals that are
  * not finite are errors with file, place and expectation. A digest that does not fit sets `edited`. */
 #define QB_BASELINE_MAX ((size_t)64 << 20)
 enum qb_status qb_baseline_parse(const char *text, size_t size, const char *name, struct qb_baseline **baseline,
