@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 cat >"$TMP/s.yaml" <<'Y'
 name: infinite
-models: {m: {generator: chain, vocab: 50, hidden: 16, layers: 1, seed: 1}}
+models: {m: {generator: transformer, vocab: 50, hidden: 32, layers: 1, seed: 1}}
 variants: [fp32, fp16, {name: kept, codec: fp32, path: decode, placement: [attn.*, mlp.*, embed, head]}]
 experiments: {roundtrip: {}, memory: {}}
 Y
