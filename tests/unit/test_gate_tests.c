@@ -313,7 +313,7 @@ Test(gate_tests, bounds_never_contradict_the_verdict)
                                 "kl_mean", "nat", QB_LOWER_IS_BETTER, 0);
                 double moved[5];
                 for (int g = 0; g < 5; g++)
-                    moved[g] = now[g] + (v == 1 ? 1 : 0);
+                    moved[g] = now[g] + (v == 1 ? 1 : v == 2 ? -0.03 : 0);
                 case_sample(m, QB_AS_IS, i ? moved : then, NULL, 5);
             }
         }
@@ -390,6 +390,8 @@ Test(gate_tests, exact_and_identical)
         const struct qb_gate_row *row = exact(sides, &gate, cases[i].experiment, cases[i].metric, cases[i].better,
                                               cases[i].then, cases[i].now, rules);
         cr_assert_verdict(row, cases[i].verdict, cases[i].part);
+        cr_assert(isnan(cases[i].then) || isnan(cases[i].now) || cases[i].better == QB_NEUTRAL || isfinite(row->margin),
+                  "case %zu: no share of infinite is a margin", i);
         done(sides, gate, rules);
     }
 }

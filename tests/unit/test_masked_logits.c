@@ -4,16 +4,17 @@
 #include <math.h>
 #include "unit/experiment_bench.h"
 #include "metric/metric.h"
+#include "model/net_parts.h"
 
 TestSuite(masked_logits, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
 
-enum { VOCAB = 60, FP32 = 0, CALIBRATED, RANGE_KEPT, INT8 };
+enum { VOCAB = 60, FP32 = 0, CALIBRATED, RANGE_KEPT, INT8, ASRUN };
 
 #define SUITE(experiment)                                                                                              \
     "name: s\nmodels:\n"                                                                                               \
     "  chain: {generator: chain, vocab: 60, hidden: 16, layers: 2, prompt: {random: 6, seed: 1}, corpus: {greedy: "    \
     "30}}\n"                                                                                                           \
-    "variants: [fp32, calibrated, calibrated-range-kept, int8-tensor]\n"                                               \
+    "variants: [fp32, calibrated, calibrated-range-kept, int8-tensor, calibrated-asrun]\n"                             \
     "experiments: {" experiment "}\n"
 
 static struct qb_tensor *head(struct bench *b, uint32_t kind)
@@ -72,13 +73,13 @@ static void same_at_every_depth(const char *suite, size_t variant, const char *e
 
 Test(masked_logits, of_any_depth_are_the_same_greedy)
 {
-    for (size_t v = FP32; v <= INT8; v++)
+    for (size_t v = FP32; v <= ASRUN; v++)
         same_at_every_depth(SUITE("greedy: {steps: 12}"), v, "greedy");
 }
 
 Test(masked_logits, of_any_depth_are_the_same_teacher_forced)
 {
-    for (size_t v = FP32; v <= INT8; v++)
+    for (size_t v = FP32; v <= ASRUN; v++)
         same_at_every_depth(SUITE("teacher-forced: {}"), v, "teacher-forced");
 }
 
@@ -219,4 +220,19 @@ Test(masked_logits, a_small_vocabulary_agrees_in_full)
         }
         bench_close(&b);
     }
+}
+
+/* A scale over 1 cannot push a mask of -FLT_MAX out of what a float holds; what overflows otherwise is still seen. */
+Test(masked_logits, a_scaled_mask_stays_finite)
+{
+    struct bench b = bench_open(SUITE("greedy: {steps: 2}"), 0);
+    struct qb_error err = {0};
+    struct qb_net *net = NULL;
+    float logits[VOCAB] = {-FLT_MAX, 2, FLT_MAX, -INFINITY};
+    cr_assert_eq(qb_net_create(b.model, NULL, NULL, b.pool, &net, &err), QB_OK, "%s", err.message);
+    net->calibration.alpha = 1.25;
+    qb_net_scale_logits(net, 1, logits);
+    cr_expect(logits[0] == -FLT_MAX && logits[1] == 2.5f && isinf(logits[2]) && isinf(logits[3]));
+    qb_net_free(net);
+    bench_close(&b);
 }
