@@ -1,5 +1,6 @@
 #include "common.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -30,12 +31,11 @@ enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_sta
     size_t bad = qb_first_nonfinite(logits, vocab);
     if (bad < vocab)
         return qb_fail(err, QB_ERR_NUMERIC, "logit of token %zu is %s", bad, isnan(logits[bad]) ? "NaN" : "infinite");
-    size_t k = vocab < QB_TOP ? vocab : QB_TOP;
-    for (size_t i = k; i < QB_TOP; i++)
-        stats->top[i] = -1;
-    qb_topk(logits, vocab, k, stats->top);
-    stats->margin = vocab > 1 ? logits[stats->top[0]] - logits[stats->top[1]] : 0;
+    qb_rank(logits, vocab, &stats->rank);
+    double margin = vocab > 1 ? (double)logits[stats->rank.top[0]] - (double)logits[stats->rank.top[1]] : 0;
+    stats->margin = (float)fmin(margin, (double)FLT_MAX); /* next to a mask of -FLT_MAX it may be more */
     stats->std = (float)qb_std_f32(logits, vocab);
+    stats->spread = (float)qb_logit_spread(logits, vocab);
     return QB_OK;
 }
 
@@ -76,7 +76,7 @@ static enum qb_status one_step(struct qb_net *net, const struct qb_generation *g
         s = qb_row_stats(logits + b * vocab, vocab, &stats[b], err);
         if (s)
             return qb_wrap(err, "prompt %zu, step %zu", b, step);
-        next[b] = stats[b].top[0];
+        next[b] = stats[b].rank.top[0];
     }
     return visit(context, step, hidden, logits, stats, err);
 }

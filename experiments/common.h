@@ -3,6 +3,7 @@
 #define QB_EXPERIMENTS_COMMON_H
 
 #include "metric/metric.h"
+#include "metric/ranking.h"
 #include "run/experiment.h"
 
 /* The net of env's variant, or with `reference` the FP32 net; calibrated on env's calibration contexts. */
@@ -14,13 +15,12 @@ bool qb_cell_places(const struct qb_variant *variant, const struct qb_tensor *te
 /* The reason why a variant stores no weight encoded, or NULL when it does. */
 const char *qb_cell_stores_nothing(const struct qb_cell_env *env);
 
-#define QB_TOP 10
-
 /* What is kept of one logits row: the head of the distribution and how sharp it is. */
 struct qb_row_stats {
-    int32_t top[QB_TOP]; /* largest first; filled with -1 when the vocabulary is smaller */
-    float margin;        /* top-1 minus top-2 */
-    float std;           /* of the logits over the vocabulary, unbiased */
+    struct qb_ranking rank;
+    float margin; /* top-1 minus top-2 */
+    float std;    /* of the logits over the vocabulary, unbiased */
+    float spread; /* how far from uniform (qb_logit_spread) */
 };
 /* NaN or Inf in the logits is QB_ERR_NUMERIC, naming the vocabulary index. */
 enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err);
@@ -29,7 +29,7 @@ enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_sta
 enum qb_status qb_record_calibration(const struct qb_net *net, struct qb_record *out, struct qb_error *err);
 
 /* Free-running greedy generation on `net` from prompts[batch, length]: calls visit once a step with the batch's
- * hidden[batch, H] and logits[batch, V] and the statistics of each row, whose top[0] is the token chosen. */
+ * hidden[batch, H] and logits[batch, V] and the statistics of each row, whose rank.top[0] is the token chosen. */
 struct qb_generation {
     const int32_t *prompts;
     size_t batch, length, steps;

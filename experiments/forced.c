@@ -22,7 +22,7 @@ static enum qb_status keep_step(void *context, size_t step, const float *hidden,
     struct keep *k = context;
     (void)hidden, (void)logits, (void)err;
     if (step < k->room)
-        k->tokens[step] = stats[0].top[0];
+        k->tokens[step] = stats[0].rank.top[0];
     return QB_OK;
 }
 

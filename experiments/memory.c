@@ -48,7 +48,7 @@ static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, st
     return s;
 }
 
-/* Arrays of counts and the sums that metrics start from. Returns the FP32 size of all values in *values. */
+/* Arrays of counts and the sums that metrics start from. */
 static enum qb_status add_counts(const struct qb_net_buffer *rows, size_t n, struct qb_record *out,
                                  struct qb_error *err)
 {
@@ -77,7 +77,7 @@ static enum qb_status add_counts(const struct qb_net_buffer *rows, size_t n, str
     if (!s) /* source-protocols 4 */
         s = qb_record_i64(out, "published_fp32_bytes", counted * 4, "bytes", "as the source counts: without norms",
                           err);
-    if (!s) /* its second term is negative whenever more is encoded than not */
+    if (!s) /* its second term is negative whenever more is encoded than not; the metric says so */
         s = qb_record_i64(out, "published_bytes", encoded * 2 + (plain - encoded) * 4, "bytes",
                           "the source's formula enc*2 + (fp - enc)*4", err);
     return s;

@@ -10,9 +10,16 @@
 
 static const char *const reproduces_names[] = {"yes", "no", "not-measurable"};
 
-static json_t *number_or_null(double x)
+/* As qb_json_number has it: what is infinite or NaN is a text. */
+static json_t *number_json(double x)
 {
-    return isfinite(x) ? json_real(x) : json_null();
+    struct qb_text name = {0};
+    if (isfinite(x))
+        return json_real(x);
+    qb_csv_number(&name, x, true);
+    json_t *text = json_string(name.data ? name.data : "");
+    qb_text_free(&name);
+    return text;
 }
 
 /* The clean text (base/utf8.h): jansson refuses what is no UTF-8, and the key would be missing. */
@@ -32,13 +39,13 @@ static json_t *control_json(const struct qb_control *k)
     bool found = k->measured.found == QB_FOUND;
     json_object_set_new(o, "id", text_json(k->id));
     json_object_set_new(o, "cell", text_json(k->number.cell.text));
-    json_object_set_new(o, "measured", found ? number_or_null(k->measured.value) : json_null());
+    json_object_set_new(o, "measured", found ? number_json(k->measured.value) : json_null());
     json_object_set_new(o, "op", text_json(relations[k->relation]));
     if (k->has_than) {
         json_object_set_new(o, "than", text_json(k->than.cell.text));
-        json_object_set_new(o, "threshold", number_or_null(k->measured_than.value));
+        json_object_set_new(o, "threshold", number_json(k->measured_than.value));
     } else if (k->relation != QB_SHOWN) {
-        json_object_set_new(o, "threshold", number_or_null(k->threshold));
+        json_object_set_new(o, "threshold", number_json(k->threshold));
     }
     json_object_set_new(o, "holds", k->holds < 0 ? json_null() : json_boolean(k->holds));
     return o;
@@ -70,7 +77,7 @@ static json_t *claim_json(const struct qb_claims_document *d, const struct qb_cl
     json_object_set_new(o, "cell", c->has_number ? text_json(c->number.cell.text) : json_null());
     json_object_set_new(o, "expect", c->expect ? text_json(c->expect) : json_null());
     json_object_set_new(o, "ours", found ? text_json(c->measured.text) : json_null());
-    json_object_set_new(o, "value", found ? number_or_null(c->measured.value) : json_null());
+    json_object_set_new(o, "value", found ? number_json(c->measured.value) : json_null());
     json_object_set_new(o, "n", found ? json_integer((json_int_t)c->measured.n) : json_null());
     json_object_set_new(o, "reproduces", text_json(reproduces_names[c->reproduces]));
     json_object_set_new(o, "verdict", text_json(qb_verdict_name(c->verdict)));

@@ -35,9 +35,11 @@ static const struct qb_value *look_up(const struct qb_result *result, const stru
     const struct qb_value *v = qb_result_value(result, path->model, path->variant, path->experiment, path->metric);
     if (!v)
         snprintf(m->why, sizeof m->why, "%s: the cell has no such metric", path->text);
+    else if (!qb_value_there(v->flags))
+        snprintf(m->why, sizeof m->why, "%.100s has no value: %.120s", path->text, v->note);
     else
         m->found = QB_FOUND;
-    return v;
+    return m->found == QB_FOUND ? v : NULL;
 }
 
 /* Not measured becomes NaN, which no comparison lets pass. */

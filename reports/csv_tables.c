@@ -1,6 +1,8 @@
 /* CSV: one file a table, a line a value, with its anchor, its datasets and its row of /summary. */
 #include "report_content.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/file.h"
@@ -13,9 +15,9 @@ static void text_field(struct qb_text *out, const char *text)
     qb_text_add(out, ",");
 }
 
-static void number_field(struct qb_text *out, double x)
+static void number_field(struct qb_text *out, double x, bool there)
 {
-    qb_shortest_number(out, x);
+    qb_csv_number(out, x, there);
     qb_text_add(out, ",");
 }
 
@@ -40,9 +42,9 @@ static void value_line(const struct qb_cell *cell, const struct qb_value *value,
     text_field(out, cell->variant);
     text_field(out, cell->experiment);
     text_field(out, value->metric);
-    number_field(out, value->value);
-    number_field(out, value->lo);
-    number_field(out, value->hi);
+    number_field(out, value->value, qb_value_there(value->flags));
+    number_field(out, value->lo, !isnan(value->lo));
+    number_field(out, value->hi, !isnan(value->hi));
     qb_text_add(out, "%llu,", (unsigned long long)value->n);
     text_field(out, value->unit);
     text_field(out, flags.data ? flags.data : "");
@@ -87,12 +89,12 @@ static enum qb_status write_comparisons(const struct qb_report *report, const ch
         const char *const names[] = {c->model, c->experiment, c->metric, c->variant, c->floor};
         for (size_t k = 0; k < 5; k++)
             text_field(&out, names[k]);
-        number_field(&out, c->value);
-        number_field(&out, c->lo);
-        number_field(&out, c->hi);
+        number_field(&out, c->value, !isnan(c->value));
+        number_field(&out, c->lo, !isnan(c->lo));
+        number_field(&out, c->hi, !isnan(c->hi));
         text_field(&out, c->unit);
-        number_field(&out, c->p);
-        number_field(&out, c->adjusted);
+        number_field(&out, c->p, !isnan(c->p));
+        number_field(&out, c->adjusted, !isnan(c->adjusted));
         qb_text_add(&out, "%zu,", c->clusters);
         qb_csv_field(&out, c->why ? c->why : "");
         qb_text_add(&out, "\r\n");

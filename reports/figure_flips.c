@@ -36,19 +36,26 @@ static bool count(const struct qb_record *record, struct flips *f, double *sum, 
     const struct qb_array *c = qb_record_get(record, "chunk", QB_I32, 1);
     if (!a || !r || !t || !c || r->count != a->count || t->count != a->count || c->count != a->count)
         return false;
+    const struct qb_array *hit = qb_record_get(record, "hit", QB_F64, 1);
+    const struct qb_array *reference_hit = qb_record_get(record, "reference_hit", QB_F64, 1);
+    bool drawn = hit && reference_hit && hit->count == a->count && reference_hit->count == a->count;
     const int32_t *chunk = c->data, *target = t->data;
     int32_t last = 0;
     size_t k = 0;
     for (size_t i = 0; i < a->count; i++) {
         if (target[i] < 0)
             continue;
-        bool was = ((const int32_t *)r->data)[i] == target[i], is = ((const int32_t *)a->data)[i] == target[i];
+        double was = ((const int32_t *)r->data)[i] == target[i], is = ((const int32_t *)a->data)[i] == target[i];
+        if (drawn) { /* a first rank that equal logits share is a chance, and no flip of McNemar's */
+            was = ((const double *)reference_hit->data)[i];
+            is = ((const double *)hit->data)[i];
+        }
         k += f->n > 0 && chunk[i] != last;
         last = chunk[i];
-        sum[k] += (double)was - (double)is;
+        sum[k] += was - is;
         weight[k] += 1;
-        f->to_wrong += was && !is;
-        f->to_right += !was && is;
+        f->to_wrong += was == 1 && is == 0;
+        f->to_right += was == 0 && is == 1;
         f->n++;
     }
     *clusters = f->n ? k + 1 : 0;
@@ -67,7 +74,10 @@ static bool measure(const struct qb_record *record, struct flips *f, struct qb_e
         struct qb_clusters x = {sum, weight, clusters};
         struct qb_interval interval;
         enum qb_interval_method method = qb_interval_method_for(QB_KIND_REAL, clusters);
-        f->net[0] = 100 * ((double)f->to_wrong - (double)f->to_right) / (double)f->n;
+        double net = 0;
+        for (size_t k = 0; k < clusters; k++)
+            net += sum[k];
+        f->net[0] = 100 * net / (double)f->n;
         if (qb_mean_interval(&x, QB_KIND_REAL, method, 0.95, 1, &interval)) {
             f->net[1] = 100 * interval.lo;
             f->net[2] = 100 * interval.hi;

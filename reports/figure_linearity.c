@@ -9,9 +9,10 @@
 #define THRESHOLD 3.0 /* as the metric is_linear has it */
 
 /* Median, 5% and 95% of error / noise over trials; NaN when the record lacks them. A ratio of 0 (a lossless codec) has
- * no place on the logarithmic axis and is drawn at the edge. */
+ * no place on the logarithmic axis and is drawn at the edge; one that is infinite (an error where the codec has no
+ * rounding) is not drawn, and counted in *infinite. */
 static void add_ratio(const struct qb_record *record, const char *error, const char *noise, struct qb_figure *figure,
-                      size_t *trials, struct qb_error *err)
+                      size_t *trials, size_t *infinite, struct qb_error *err)
 {
     const struct qb_array *e = qb_record_get(record, error, QB_F64, 1), *u = qb_record_get(record, noise, QB_F64, 1);
     double *x = e && u && e->count == u->count && e->count ? qb_alloc(e->count, sizeof *x, "ratios", err) : NULL;
@@ -25,7 +26,10 @@ static void add_ratio(const struct qb_record *record, const char *error, const c
         x[i] = fmax(a > 0 ? a / b : 0, 0.01);
     }
     qb_sort(x, n);
-    qb_text_add(&figure->data, " %.6g %.6g %.6g", x[n / 2], x[n / 20], x[n - 1 - n / 20]);
+    const double points[] = {x[n / 2], x[n / 20], x[n - 1 - n / 20]};
+    *infinite += isinf(points[0]) != 0;
+    for (size_t k = 0; k < 3; k++)
+        qb_text_add(&figure->data, " %.6g", isinf(points[0]) || isinf(points[k]) ? NAN : points[k]);
     qb_free(x);
 }
 
@@ -44,7 +48,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
 {
     static const char *const wanted[] = {"fp16", "bf16", "int8-tensor", "pattern-a", NULL};
     struct qb_selection s;
-    size_t trials = 0;
+    size_t trials = 0, infinite = 0;
     qb_select(result, "linearity", wanted, QB_FIGURE_VARIANTS, &s);
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing, "no linearity cell was run");
@@ -58,10 +62,10 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         if (!any_record(result, &s, s.variants[v], &record, err))
             continue;
         qb_text_add(&figure->data, "%zu", v + 1);
-        add_ratio(&record, "additivity_error", "rounding_noise", figure, &trials, err);
-        add_ratio(&record, "homogeneity_error", "rounding_noise", figure, &trials, err);
-        add_ratio(&record, "coord_additivity_error", "coord_rounding_noise", figure, &trials, err);
-        add_ratio(&record, "coord_homogeneity_error", "coord_rounding_noise", figure, &trials, err);
+        add_ratio(&record, "additivity_error", "rounding_noise", figure, &trials, &infinite, err);
+        add_ratio(&record, "homogeneity_error", "rounding_noise", figure, &trials, &infinite, err);
+        add_ratio(&record, "coord_additivity_error", "coord_rounding_noise", figure, &trials, &infinite, err);
+        add_ratio(&record, "coord_homogeneity_error", "coord_rounding_noise", figure, &trials, &infinite, err);
         qb_text_add(&figure->data, "\n");
         qb_record_free(&record);
     }
@@ -74,6 +78,9 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         "95%% of n = %zu pairs of random vectors. A format without codes has no point on the right; ratios under "
         "0.01 are drawn at 0.01. Variants of the same format are left out.",
         THRESHOLD, trials);
+    if (infinite)
+        qb_text_add(&figure->caption, " Not drawn: %zu infinite median%s, an error where the format does not round.",
+                    infinite, infinite == 1 ? "" : "s");
     qb_text_free(&s.left_out);
     return err->status;
 }

@@ -10,20 +10,25 @@ static bool add_curve(const struct qb_record *record, struct qb_figure *figure, 
 {
     const struct qb_array *t = qb_record_get(record, "tokens", QB_I32, 2);
     const struct qb_array *r = qb_record_get(record, "reference_tokens", QB_I32, 2);
-    size_t *shape = context, equal = 0, next = 1;
+    const struct qb_array *share = qb_record_get(record, "match_share", QB_F64, 2);
+    size_t *shape = context, next = 1;
+    double equal = 0;
     (void)err;
     if (!t || !r || t->count == 0 || r->count != t->count)
         return false;
     size_t prompts = shape[0] = t->dims[0], steps = shape[1] = t->dims[1];
     const int32_t *tokens = t->data, *reference = r->data;
+    const double *earned = share && share->count == t->count ? share->data : NULL; /* less where logits were equal */
     qb_text_add(&figure->data, "# step (from 1), tokens equal so far in %%\n");
     for (size_t s = 0; s < steps; s++) {
-        for (size_t p = 0; p < prompts; p++)
-            equal += tokens[p * steps + s] == reference[p * steps + s];
+        for (size_t p = 0; p < prompts; p++) {
+            size_t at = p * steps + s;
+            equal += tokens[at] != reference[at] ? 0 : earned ? earned[at] : 1;
+        }
         if (s + 1 < next && s + 1 != steps)
             continue;
         next = s + 2 > (s + 1) * 106 / 100 ? s + 2 : (s + 1) * 106 / 100;
-        qb_text_add(&figure->data, "%zu %.6g\n", s + 1, 100.0 * (double)equal / (double)((s + 1) * prompts));
+        qb_text_add(&figure->data, "%zu %.6g\n", s + 1, 100.0 * equal / (double)((s + 1) * prompts));
     }
     return true;
 }

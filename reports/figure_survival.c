@@ -14,14 +14,17 @@ struct shape {
     size_t prompts, steps;
 };
 
-/* Steps generated before the first that differs; a prompt without one is censored at the last step. */
-static void divergences(const struct qb_array *tokens, const struct qb_array *reference, double *time, uint8_t *event)
+/* Steps generated before the first that differs, or that equal logits decided (share under 1; NULL in files of older
+ * programs); a prompt without one is censored at the last step. */
+static void divergences(const struct qb_array *tokens, const struct qb_array *reference, const struct qb_array *share,
+                        double *time, uint8_t *event)
 {
     const int32_t *t = tokens->data, *r = reference->data;
+    const double *earned = share && share->count == tokens->count ? share->data : NULL;
     size_t steps = tokens->dims[1];
     for (size_t p = 0; p < tokens->dims[0]; p++) {
         size_t s = 0;
-        while (s < steps && t[p * steps + s] == r[p * steps + s])
+        while (s < steps && t[p * steps + s] == r[p * steps + s] && (!earned || earned[p * steps + s] == 1))
             s++;
         event[p] = s < steps;
         time[p] = (double)(s < steps ? s + 1 : steps); /* the step at which it is seen to differ */
@@ -58,7 +61,7 @@ static bool add_curve(const struct qb_record *record, struct qb_figure *figure, 
     struct qb_survival_step *steps = qb_alloc(n, sizeof *steps, "survival steps", err);
     bool ok = time && event && steps;
     if (ok) {
-        divergences(t, r, time, event);
+        divergences(t, r, qb_record_get(record, "match_share", QB_F64, 2), time, event);
         add_rows(steps, qb_kaplan_meier(time, event, n, steps), t->dims[1], figure);
         *(struct shape *)context = (struct shape){n, t->dims[1]};
     }

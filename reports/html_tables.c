@@ -83,7 +83,7 @@ static void value_cell(const struct qb_cell *cell, const struct qb_report_column
                        struct qb_text *out)
 {
     bool empty = qb_value_void(value), interval = isfinite(value->lo) && isfinite(value->hi);
-    bool missing = value->flags & (QB_FLAG_FAILED | QB_FLAG_SKIPPED);
+    bool missing = !qb_value_there(value->flags);
     qb_text_add(out, "<td id=\"");
     anchor_of(out, cell, column->name);
     qb_text_add(out, "\"");
@@ -93,7 +93,7 @@ static void value_cell(const struct qb_cell *cell, const struct qb_report_column
     anchor_of(out, cell, column->name);
     qb_text_add(out, "\">%s", empty && !missing ? "(" : "");
     if (missing)
-        qb_text_add(out, "%s", value->flags & QB_FLAG_FAILED ? "failed" : "skipped");
+        qb_text_add(out, "%s", qb_missing_word(value->flags, "&ndash;"));
     else
         qb_value_html(out, column->format, value->value);
     qb_text_add(out, "%s</a>", empty && !missing ? ")" : "");
@@ -161,7 +161,7 @@ static void source_row(const struct qb_cell *cell, const struct qb_value *value,
     qb_text_add(out, " ");
     qb_escape_html(out, value->metric);
     qb_text_add(out, "</a><td>");
-    qb_shortest_number(out, value->value);
+    qb_csv_number(out, value->value, qb_value_there(value->flags));
     qb_text_add(out, "<td>%llu<td>", (unsigned long long)value->n);
     qb_escape_html(out, value->note);
     qb_text_add(out, "<td>%s<td>%zu\n", qb_metric_sources(cell->experiment, value->metric), summary_row);

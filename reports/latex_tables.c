@@ -133,14 +133,16 @@ static void value_cells(const struct qb_report_column *column, const struct qb_v
                         struct qb_text *out)
 {
     char letters[MARKS + 2] = "";
-    if (value && (value->flags & (QB_FLAG_FAILED | QB_FLAG_SKIPPED)))
-        value = NULL; /* the row says so */
+    if (value && !qb_value_there(value->flags))
+        value = NULL; /* the row says so, or the legend */
     qb_text_add(out, " & ");
     if (!value)
         qb_text_add(out, "{--}");
     else if (qb_value_void(value))
         qb_text_add(out, isfinite(value->value) ? "{(\\num{" : "{(");
-    if (value)
+    if (value && isinf(value->value)) /* in braces: siunitx would read it as a number */
+        qb_text_add(out, value->value > 0 ? "{$\\infty$}" : "{$-\\infty$}");
+    else if (value)
         qb_value_plain(out, column->format, value->value);
     if (value && qb_value_void(value))
         qb_text_add(out, isfinite(value->value) ? "})}" : ")}");

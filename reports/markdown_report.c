@@ -41,11 +41,14 @@ static void value_cell(const struct qb_cell *cell, const struct qb_report_column
 {
     char coverage[QB_COVERAGE_NOTE_MAX];
     double percent;
-    bool empty = qb_value_void(value);
+    bool empty = qb_value_void(value) && qb_value_there(value->flags);
     qb_text_add(out, " <a id=\"");
     qb_anchor(out, cell->model, cell->variant, cell->experiment, column->name);
     qb_text_add(out, "\"></a>%s", empty ? "~~" : "");
-    qb_value_plain(out, column->format, value->value);
+    if (qb_value_there(value->flags))
+        qb_value_plain(out, column->format, value->value);
+    else
+        qb_text_add(out, "%s", qb_missing_word(value->flags, "\u2013"));
     if (isfinite(value->lo) && isfinite(value->hi)) {
         qb_text_add(out, " \\[");
         qb_value_plain(out, column->format, value->lo);

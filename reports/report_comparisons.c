@@ -69,7 +69,7 @@ static void compare(struct qb_comparison *c, const struct qb_sample *variant, co
     c->clusters = variant->clusters;
     c->cluster_unit = variant->unit;
     if (variant->clusters < 2 || floor->clusters < 2) {
-        c->why = "fewer than two clusters";
+        c->why = variant->clusters == 1 || floor->clusters == 1 ? "one cluster" : "no clusters";
     } else if (!qb_difference_paired(&a, &b, 0.95, &d)) {
         c->why = "the two did not measure the same clusters";
     } else {
@@ -77,6 +77,8 @@ static void compare(struct qb_comparison *c, const struct qb_sample *variant, co
         c->lo = qb_transform_difference(variant->transform, d.lo);
         c->hi = qb_transform_difference(variant->transform, d.hi);
         c->p = d.p;
+        if (isnan(d.p))
+            c->why = "no spread between clusters";
     }
 }
 

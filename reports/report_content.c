@@ -20,7 +20,12 @@ const char *qb_column_unit(const struct qb_report_column *column)
 
 bool qb_value_void(const struct qb_value *value)
 {
-    return (value->flags & (QB_FLAG_DEGENERATE | QB_FLAG_NONFINITE)) != 0 || !isfinite(value->value);
+    return (value->flags & (QB_FLAG_DEGENERATE | QB_FLAG_NONFINITE)) != 0 || isnan(value->value);
+}
+
+const char *qb_missing_word(uint32_t flags, const char *dash)
+{
+    return flags & QB_FLAG_FAILED ? "failed" : flags & QB_FLAG_SKIPPED ? "skipped" : dash;
 }
 
 const struct qb_flag_meaning *qb_flag_meanings(void)
@@ -28,13 +33,14 @@ const struct qb_flag_meaning *qb_flag_meanings(void)
     static const struct qb_flag_meaning meanings[] = {
         {QB_FLAG_DEGENERATE, "degenerate",
          "the run loops or its distributions are nearly uniform: the value says little and is void"},
-        {QB_FLAG_NONFINITE, "nonfinite", "NaN or Inf came up"},
+        {QB_FLAG_NONFINITE, "nonfinite", "NaN, or Inf where the metric cannot be infinite"},
         {QB_FLAG_FAILED, "failed", "the cell did not finish"},
         {QB_FLAG_SKIPPED, "skipped", "the cell was not run"},
         {QB_FLAG_UNRESOLVED, "unresolved",
          "no further from \"identical to FP32\" than FP32 arithmetic in another order is"},
         {QB_FLAG_CONTAMINATED, "contaminated", "calibrated on text that it is evaluated on"},
         {QB_FLAG_BIASED, "biased", "FP32 over FP32 was not 1 in the same cell: its times are not to be compared"},
+        {QB_FLAG_ABSENT, "absent", "there is no value; its note says why"},
         {QB_FLAG_NO_INTERVAL, "no-interval", "the value has no interval; its note says why"},
         {0, NULL, NULL}};
     return meanings;

@@ -127,6 +127,8 @@ void qb_report_unbound_note(const struct qb_report *report, const struct qb_repo
 
 /* Is a value void: flagged degenerate or not finite? Writers put it in parentheses and grey. */
 bool qb_value_void(const struct qb_value *value);
+/* What stands in a table where there is no value: "failed", "skipped", or `dash` where it is absent. */
+const char *qb_missing_word(uint32_t flags, const char *dash);
 /* "model, experiment: reason; ..." of the comparisons that have no numbers; nothing when all have. */
 void qb_left_uncompared(const struct qb_report *report, struct qb_text *out);
 /* Each flag's name and what it means, in the order of the bits; name NULL ends the list. */

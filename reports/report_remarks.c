@@ -227,7 +227,7 @@ enum qb_status qb_report_remarks(struct qb_report *report, struct qb_error *err)
         return err->status;
     for (const struct qb_flag_meaning *meaning = qb_flag_meanings(); meaning->name; meaning++) {
         bool cellwise = meaning->flag & (QB_FLAG_FAILED | QB_FLAG_SKIPPED | QB_FLAG_NO_INTERVAL);
-        bool metrics = meaning->flag & (QB_FLAG_NONFINITE | QB_FLAG_UNRESOLVED);
+        bool metrics = meaning->flag & (QB_FLAG_NONFINITE | QB_FLAG_UNRESOLVED | QB_FLAG_ABSENT);
         if (!cellwise && remark_flag(report, meaning, metrics, err))
             return err->status;
     }

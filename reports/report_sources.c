@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Flips and accuracy: each arm's chance of the target, and the tokens that tell how many positions there are. */
+#define HITS "hit reference_hit top1_share top_token reference_top_token target chunk"
+
 static const struct source {
     const char *experiment, *metric; /* metric is a glob; the first match counts */
     bool headline;
@@ -26,12 +29,15 @@ static const struct source {
     {"depth", "local_error_mean", true, "local_error sequence"},
     {"depth", "layers", false, "accumulated_error"},
     {"depth", "*", true, "accumulated_error sequence"},
-    {"greedy", "match_rate", true, "tokens reference_tokens"},
-    {"greedy", "top10_overlap", true, "overlap10 tokens reference_tokens"},
-    {"greedy", "divergence_median", true, "tokens reference_tokens"},
-    {"greedy", "diverged_share", true, "tokens reference_tokens"},
+    {"greedy", "match_rate", true, "match_share tokens reference_tokens"},
+    {"greedy", "match_rate_*", false, "match_share tokens reference_tokens"},
+    {"greedy", "top10_overlap", true, "top10_share tokens reference_tokens"},
+    {"greedy", "divergence_median", true, "match_share tokens reference_tokens"},
+    {"greedy", "diverged_share", true, "match_share tokens reference_tokens"},
     {"greedy", "unique_tokens", true, "tokens reference_tokens"},
-    {"greedy", "survival_50", true, "tokens reference_tokens"},
+    {"greedy", "survival_50", true, "match_share tokens reference_tokens"},
+    {"greedy", "survival_*", false, "match_share tokens reference_tokens"},
+    {"greedy", "*diverg*", false, "match_share tokens reference_tokens"},
     {"greedy", "margin_median", false, "margin"},
     {"greedy", "reference_margin_median", false, "reference_margin"},
     {"greedy", "logit_std", false, "logit_std"},
@@ -40,19 +46,19 @@ static const struct source {
     {"*", "alpha", false, "alpha"},
     {"*", "alpha_raw", false, "alpha_raw"},
     {"greedy", "*", false, "tokens reference_tokens"},
-    {"teacher-forced", "top1_agreement", true, "top1 chunk"},
+    {"teacher-forced", "top1_agreement", true, "top1_share chunk"},
     {"teacher-forced", "kl_mean", true, "kl chunk"},
     {"teacher-forced", "kl_cvar95", true, "kl chunk"},
     {"teacher-forced", "kl_p99", true, "kl chunk"},
     {"teacher-forced", "perplexity_ratio", true, "nll reference_nll target chunk"},
-    {"teacher-forced", "flips", true, "top_token reference_top_token target chunk"},
-    {"teacher-forced", "flips_*", false, "top_token reference_top_token target chunk"},
+    {"teacher-forced", "flips", true, HITS},
+    {"teacher-forced", "flips_*", false, HITS},
     {"teacher-forced", "kl_max", false, "kl"},
     {"teacher-forced", "kl_median", false, "kl chunk"},
     {"teacher-forced", "kl_p_*", false, "kl reference_top_p chunk"},
-    {"teacher-forced", "accuracy", false, "top_token reference_top_token target chunk"},
-    {"teacher-forced", "reference_accuracy", false, "top_token reference_top_token target chunk"},
-    {"teacher-forced", "top10_overlap", false, "overlap10 chunk"},
+    {"teacher-forced", "accuracy", false, HITS},
+    {"teacher-forced", "reference_accuracy", false, HITS},
+    {"teacher-forced", "top10_overlap", false, "top10_share chunk"},
     {"teacher-forced", "perplexity", false, "nll target chunk"},
     {"teacher-forced", "reference_perplexity", false, "reference_nll target chunk"},
     {"teacher-forced", "max_logit_diff", false, "max_logit_diff"},
@@ -61,7 +67,7 @@ static const struct source {
     {"memory", "weight_bytes", true, "store bytes"},
     {"memory", "weight_bits", true, "store bytes weight_values"},
     {"memory", "encoded_bits_per_weight", true, "store bytes values"},
-    {"memory", "compression", true, "store bytes published_fp32_bytes"},
+    {"memory", "compression", true, "store bytes fp32_bytes"},
     {"memory", "peak_rss_bytes", true, "peak_rss"},
     {"memory", "cache_bytes", false, "store cache_bytes"},
     {"memory", "resident_bytes", false, "store bytes cache_bytes"},

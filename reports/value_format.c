@@ -53,11 +53,11 @@ static void split(double x, int decimals, char mantissa[32], int *exponent)
     snprintf(mantissa, 32, "%.*s", e ? (int)(e - text) : 31, text);
 }
 
-static bool not_finite(struct qb_text *out, double x, const char *minus)
+static bool not_finite(struct qb_text *out, double x, const char *minus, const char *infinity)
 {
     if (isfinite(x))
         return false;
-    qb_text_add(out, "%s%s", !isnan(x) && x < 0 ? minus : "", isnan(x) ? "NaN" : "Inf");
+    qb_text_add(out, "%s%s", !isnan(x) && x < 0 ? minus : "", isnan(x) ? "NaN" : infinity);
     return true;
 }
 
@@ -65,7 +65,7 @@ void qb_value_plain(struct qb_text *out, struct qb_value_format format, double x
 {
     char mantissa[32];
     int exponent;
-    if (not_finite(out, x, "-"))
+    if (not_finite(out, x, "-", "\u221e"))
         return;
     if (format.style != QB_STYLE_SCIENTIFIC) {
         qb_text_add(out, "%.*f", format.decimals, x);
@@ -89,7 +89,7 @@ static void grouped(struct qb_text *out, const char *digits)
 void qb_value_html(struct qb_text *out, struct qb_value_format format, double x)
 {
     struct qb_text plain = {0};
-    if (not_finite(out, x, "&minus;"))
+    if (not_finite(out, x, "&minus;", "&infin;"))
         return;
     qb_value_plain(&plain, format, x);
     char *text = plain.data ? plain.data : "", *e = strchr(text, 'e');

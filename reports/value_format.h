@@ -16,7 +16,7 @@ struct qb_value_format {
 struct qb_value_format qb_value_format_for(const double *x, size_t n, const char *unit);
 
 /* "98.48", "10962016", "4.43e-4"; scientific columns print 0.1 <= |x| < 1000 without an exponent. Not finite: "NaN",
- * "Inf", "-Inf". */
+ * "∞", "-∞". */
 void qb_value_plain(struct qb_text *out, struct qb_value_format format, double x);
 
 /* The same for HTML: minus signs, and thin spaces between thousands. */

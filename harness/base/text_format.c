@@ -8,11 +8,17 @@
 
 #include "base/utf8.h"
 
-void qb_shortest_number(struct qb_text *out, double value)
+/* The name of a number that has no decimals; NULL: it has. */
+static const char *name_of(double value)
+{
+    if (isfinite(value))
+        return NULL;
+    return isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+
+static void shortest(struct qb_text *out, double value)
 {
     char text[40];
-    if (!isfinite(value))
-        return;
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
@@ -21,12 +27,40 @@ void qb_shortest_number(struct qb_text *out, double value)
     qb_text_add(out, "%s", text);
 }
 
-void qb_json_number(struct qb_text *out, double value)
+void qb_csv_number(struct qb_text *out, double value, bool there)
 {
-    if (isfinite(value))
-        qb_shortest_number(out, value);
-    else
+    const char *name = name_of(value);
+    if (there && name)
+        qb_text_add(out, "%s", name);
+    else if (there)
+        shortest(out, value);
+}
+
+void qb_json_number(struct qb_text *out, double value, bool there)
+{
+    const char *name = name_of(value);
+    if (!there)
         qb_text_add(out, "null");
+    else if (name)
+        qb_text_add(out, "\"%s\"", name);
+    else
+        shortest(out, value);
+}
+
+bool qb_read_number(const char *text, double *value)
+{
+    static const struct {
+        const char *name;
+        double value;
+    } names[] = {{"inf", INFINITY}, {"-inf", -INFINITY}, {"nan", NAN}};
+    char *end = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i].name) == 0) {
+            *value = names[i].value;
+            return true;
+        }
+    *value = strtod(text, &end);
+    return *text && !*end && isfinite(*value) && strspn(text, "0123456789+-.eE") == strlen(text);
 }
 
 static void json_escape(struct qb_text *out, uint32_t point)

@@ -2,14 +2,21 @@
 #ifndef QB_TEXT_FORMAT_H
 #define QB_TEXT_FORMAT_H
 
+#include <stdbool.h>
 #include "base/text.h"
 
-/* The shortest of the decimals with 15, 16 or 17 significant digits that reads back as the same double (17 always do:
- * IEEE 754, 5.12.2), without zeros at its end; nothing when it is not finite. */
-void qb_shortest_number(struct qb_text *out, double value);
-
-/* A number of JSON (RFC 8259): as qb_shortest_number, null when it is not finite. */
-void qb_json_number(struct qb_text *out, double value);
+/* A number for a machine to read, the one way everywhere: the shortest of the decimals with 15, 16 or 17 significant
+ * digits that reads back as the same double (17 always do: IEEE 754, 5.12.2), without zeros at its end. What is
+ * infinite, what is no number and what is missing are three things:
+ *                      CSV     JSON (RFC 8259, which has no such numbers)
+ *   infinite           inf     "inf"       (-inf, "-inf")
+ *   not a number       nan     "nan"
+ *   missing            (empty) null        (`there` false, whatever the value is)
+ * Where NaN stands for "none", as in intervals and p values, `there` is !isnan(value). */
+void qb_csv_number(struct qb_text *out, double value, bool there);
+void qb_json_number(struct qb_text *out, double value, bool there);
+/* A double of such a text: "inf", "-inf", "nan" or decimals, all of it; false when it is none of these. */
+bool qb_read_number(const char *text, double *value);
 
 /* A string of JSON (RFC 8259): in quotes; quotes, backslashes and characters that do not show (base/utf8.h) are
  * escaped, so that a reader gets the same characters back; a byte that is no UTF-8 reads back as the text \xNN. NULL

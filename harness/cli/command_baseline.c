@@ -138,7 +138,8 @@ static void show_cell(const struct qb_baseline_cell *cell, struct qb_text *out)
     qb_text_add(out, "\n");
     for (size_t i = 0; i < cell->metric_count; i++) {
         const struct qb_baseline_metric *metric = &cell->metrics[i];
-        qb_text_add(out, "  %-24s %s %s", metric->name, qb_short_number(metric->value, text), metric->unit);
+        qb_text_add(out, "  %-24s %s %s", metric->name,
+                    qb_short_number(metric->value, qb_value_there(metric->flags), text), metric->unit);
         if (metric->sample.sum)
             qb_text_add(out, ", %zu clusters", metric->sample.clusters);
         if (metric->runs)

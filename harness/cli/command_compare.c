@@ -87,7 +87,7 @@ static int parse(int argc, char **argv, struct request *r)
 static void interval_text(const struct qb_compare_row *row, struct qb_text *out)
 {
     char text[32];
-    qb_text_add(out, "%s", qb_short_number(row->difference, text));
+    qb_text_add(out, "%s", qb_short_number(row->difference, !isnan(row->difference), text));
     if (isfinite(row->lo) && isfinite(row->hi))
         qb_text_add(out, " [%.4g, %.4g]", row->lo, row->hi);
     qb_text_add(out, " %s", row->difference_unit);
@@ -98,8 +98,8 @@ static void console_row(const struct qb_compare_row *row, bool variants, struct 
     char a[32], b[32];
     struct qb_text difference = {0};
     interval_text(row, &difference);
-    qb_text_add(out, "    %-22s %12s %12s  %-40s", row->metric, qb_short_number(row->a, a), qb_short_number(row->b, b),
-                difference.data ? difference.data : "");
+    qb_text_add(out, "    %-22s %12s %12s  %-40s", row->metric, qb_short_number(row->a, row->a_there, a),
+                qb_short_number(row->b, row->b_there, b), difference.data ? difference.data : "");
     if (isfinite(row->p))
         qb_text_add(out, "  p %-8.2g Holm %-8.2g BH %-8.2g", row->p, row->holm, row->bh);
     if (isfinite(row->p) && !row->paired)
@@ -141,9 +141,10 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
         const struct qb_compare_row *row = &compare->rows[i];
         double numbers[] = {row->a, row->b,    row->difference, row->lo,     row->hi,
                             row->p, row->holm, row->bh,         row->mcnemar};
+        const bool there[2] = {row->a_there, row->b_there}; /* the other numbers are NaN where there is none */
         struct qb_text texts[12] = {0};
         for (size_t k = 0; k < 9; k++)
-            qb_shortest_number(&texts[k], numbers[k]);
+            qb_csv_number(&texts[k], numbers[k], k < 2 ? there[k] : !isnan(numbers[k]));
         qb_text_add(&texts[9], "%llu", (unsigned long long)row->a_alone);
         qb_text_add(&texts[10], "%llu", (unsigned long long)row->b_alone);
         qb_text_add(&texts[11], "%zu", row->clusters);

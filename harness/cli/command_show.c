@@ -18,9 +18,9 @@ static const struct qb_flag flags[] = {
 static const struct qb_usage usage = {
     "show", "RESULT.h5 [options]",
     "Prints the metrics of a result file. JSON is an array of {model, variant, experiment, metric, value, lo, hi, n,\n"
-    "unit, flags, floor, encoded_tensors, encoded_weights, encoded_bytes, unbound}; a value that is missing is null "
-    "and\n"
-    "its flags say why.",
+    "unit, flags, note, floor, encoded_tensors, encoded_weights, encoded_bytes, unbound}. A value is a number, or\n"
+    "\"inf\", \"-inf\" or \"nan\"; one that is missing is null, and its flags and note say why. CSV writes inf, -inf,\n"
+    "nan, and nothing.",
     flags,
     "  qinsbench show results/source.h5\n"
     "  qinsbench show results/source.h5 --only 'kjv-*/*/teacher-forced' --metric 'kl_*'\n"
@@ -75,15 +75,17 @@ static void json_row(const struct qb_cell *cell, const struct qb_value *value, b
     qb_text_add(out, ", \"metric\": ");
     qb_json_string(out, value->metric);
     qb_text_add(out, ", \"value\": ");
-    qb_json_number(out, value->value);
+    qb_json_number(out, value->value, qb_value_there(value->flags));
     qb_text_add(out, ", \"lo\": ");
-    qb_json_number(out, value->lo);
+    qb_json_number(out, value->lo, !isnan(value->lo));
     qb_text_add(out, ", \"hi\": ");
-    qb_json_number(out, value->hi);
+    qb_json_number(out, value->hi, !isnan(value->hi));
     qb_text_add(out, ", \"n\": %llu, \"unit\": ", (unsigned long long)value->n);
     qb_json_string(out, value->unit);
     qb_text_add(out, ", \"flags\": ");
     json_flags(value->flags, out);
+    qb_text_add(out, ", \"note\": ");
+    qb_json_string(out, value->note);
     json_variant(cell, out);
     qb_text_add(out, "}");
 }
@@ -96,11 +98,11 @@ static void csv_row(const struct qb_cell *cell, const struct qb_value *value, st
         qb_csv_field(out, texts[i]);
         qb_text_add(out, ",");
     }
-    qb_shortest_number(out, value->value);
+    qb_csv_number(out, value->value, qb_value_there(value->flags));
     qb_text_add(out, ",");
-    qb_shortest_number(out, value->lo);
+    qb_csv_number(out, value->lo, !isnan(value->lo));
     qb_text_add(out, ",");
-    qb_shortest_number(out, value->hi);
+    qb_csv_number(out, value->hi, !isnan(value->hi));
     qb_text_add(out, ",%llu,", (unsigned long long)value->n);
     qb_csv_field(out, value->unit);
     qb_text_add(out, ",");

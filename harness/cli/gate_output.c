@@ -28,10 +28,12 @@ enum qb_status qb_open_rules(const char *path, struct qb_gate_rules **rules, str
     return qb_gate_rules_load(path ? path : shipped, rules, err);
 }
 
-const char *qb_short_number(double value, char text[32])
+const char *qb_short_number(double value, bool there, char text[32])
 {
-    if (!isfinite(value))
+    if (!there)
         snprintf(text, 32, "-");
+    else if (!isfinite(value))
+        snprintf(text, 32, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
     else if (value == floor(value) && fabs(value) < 1e15)
         snprintf(text, 32, "%.0f", value);
     else
@@ -47,9 +49,9 @@ static void console_row(const struct qb_gate_row *row, struct qb_text *out)
     char now[32], then[32];
     qb_text_add(out, "%-12s  %s/%s/%s/%s", qb_gate_verdict_name(row->verdict), row->model, row->variant,
                 row->experiment, row->metric);
-    if (isfinite(row->value) || isfinite(row->baseline))
-        qb_text_add(out, ": %s, baseline %s %s", qb_short_number(row->value, now), qb_short_number(row->baseline, then),
-                    row->unit);
+    if (row->has_value || row->has_baseline)
+        qb_text_add(out, ": %s, baseline %s %s", qb_short_number(row->value, row->has_value, now),
+                    qb_short_number(row->baseline, row->has_baseline, then), row->unit);
     qb_gate_numbers(row, &numbers);
     if (numbers.data)
         qb_text_add(out, "\n%14s%s", "", numbers.data);
@@ -86,6 +88,8 @@ static const struct {
     {"worse", offsetof(struct qb_gate_row, worse)},
     {"lo", offsetof(struct qb_gate_row, lo)},
     {"hi", offsetof(struct qb_gate_row, hi)},
+    {"lo_level", offsetof(struct qb_gate_row, lo_level)},
+    {"hi_level", offsetof(struct qb_gate_row, hi_level)},
     {"margin", offsetof(struct qb_gate_row, margin)},
     {"detectable", offsetof(struct qb_gate_row, detectable)},
     {"p_worse", offsetof(struct qb_gate_row, p_worse)},
@@ -94,10 +98,12 @@ static const struct {
 };
 enum { NUMBERS = sizeof numbers / sizeof *numbers };
 
-static double number_of(const struct qb_gate_row *row, size_t i)
+/* *there: the first two may be NaN themselves, the others are NaN where there is none. */
+static double number_of(const struct qb_gate_row *row, size_t i, bool *there)
 {
     double value;
     memcpy(&value, (const char *)row + numbers[i].at, sizeof value);
+    *there = i == 0 ? row->has_baseline : i == 1 ? row->has_value : !isnan(value);
     return value;
 }
 
@@ -106,6 +112,7 @@ static void json(const struct qb_gate *gate, struct qb_text *out)
     qb_text_add(out, "[");
     for (size_t i = 0; i < gate->count; i++) {
         const struct qb_gate_row *row = &gate->rows[i];
+        bool there;
         const char *texts[][2] = {{"model", row->model},
                                   {"variant", row->variant},
                                   {"experiment", row->experiment},
@@ -121,7 +128,8 @@ static void json(const struct qb_gate *gate, struct qb_text *out)
         }
         for (size_t k = 0; k < NUMBERS; k++) {
             qb_text_add(out, ", \"%s\": ", numbers[k].name);
-            qb_json_number(out, number_of(row, k));
+            double number = number_of(row, k, &there);
+            qb_json_number(out, number, there);
         }
         qb_text_add(out, ", \"clusters\": %zu, \"paired\": %s}", row->clusters, row->paired ? "true" : "false");
     }
@@ -136,6 +144,7 @@ static void csv(const struct qb_gate *gate, struct qb_text *out)
     qb_text_add(out, ",clusters,paired\r\n");
     for (size_t i = 0; i < gate->count; i++) {
         const struct qb_gate_row *row = &gate->rows[i];
+        bool there;
         const char *texts[] = {
             row->model,  row->variant, row->experiment, row->metric, qb_gate_verdict_name(row->verdict),
             row->reason, row->unit,    row->worse_unit};
@@ -145,7 +154,8 @@ static void csv(const struct qb_gate *gate, struct qb_text *out)
         }
         for (size_t k = 0; k < NUMBERS; k++) {
             qb_text_add(out, ",");
-            qb_shortest_number(out, number_of(row, k));
+            double number = number_of(row, k, &there);
+            qb_csv_number(out, number, there);
         }
         qb_text_add(out, ",%zu,%s\r\n", row->clusters, row->paired ? "true" : "false");
     }

@@ -9,7 +9,7 @@
 void qb_gate_print(const struct qb_gate *gate, enum qb_output output, struct qb_text *out);
 
 /* "0.001235", "-" where it is not finite. */
-const char *qb_short_number(double value, char text[32]);
+const char *qb_short_number(double value, bool there, char text[32]);
 
 /* A number in [low, high]. */
 enum qb_status qb_parse_share(const char *flag, const char *text, double low, double high, double *value,

@@ -118,11 +118,10 @@ static void listing_json(const struct qb_listing *listing, struct qb_text *out)
         qb_text_add(out, "%s\n  {", r ? "," : "");
         for (size_t c = 0; c < n; c++) {
             const char *value = value_at(listing, r, c);
-            char *end = NULL;
-            double number = strtod(value, &end);
+            double number;
             qb_text_add(out, "%s\"%s\": ", c ? ", " : "", listing->columns[c]);
-            if (listing->numeric && listing->numeric[c] && *value && !*end)
-                qb_json_number(out, number);
+            if (listing->numeric && listing->numeric[c] && (!*value || qb_read_number(value, &number)))
+                qb_json_number(out, *value ? number : 0, *value);
             else
                 qb_json_string(out, value);
         }

@@ -25,7 +25,7 @@ static const struct {
     {QB_FLAG_UNRESOLVED, '~', "unresolved: no further from FP32 than FP32 arithmetic in another order is"},
     {QB_FLAG_CONTAMINATED, '^', "contaminated: calibrated on text that it is evaluated on"},
     {QB_FLAG_BIASED, '#', "biased: FP32 over FP32 was not 1 in the same cell, so its times are not to be compared"},
-    {QB_FLAG_NONFINITE, '!', "nonfinite: NaN or Inf came up"},
+    {QB_FLAG_NONFINITE, '!', "nonfinite: NaN, or Inf where the metric cannot be infinite"},
 };
 enum { MARKS = sizeof marks / sizeof *marks };
 
@@ -116,6 +116,10 @@ static void print_value(struct sheet *sheet, const struct qb_value *value, struc
         qb_text_add(out, "%s", value->flags & QB_FLAG_FAILED ? "failed" : "skipped");
         return;
     }
+    if (!qb_value_there(value->flags)) {
+        qb_text_add(out, "-");
+        return;
+    }
     bool empty = value->flags & QB_FLAG_DEGENERATE;
     qb_text_add(out, "%s", empty ? "(" : "");
     print_number(out, value->value, value->unit);
@@ -203,6 +207,33 @@ static void print_reasons(const struct sheet *sheet, size_t width, struct qb_tex
     }
 }
 
+/* "absent: published_formula_bytes (model/variant, ...): the reason", a line a metric and reason. */
+static void print_absent(const struct sheet *sheet, size_t width, struct qb_text *out)
+{
+    for (size_t c = 0; c < sheet->count; c++)
+        for (size_t i = 0; i < qb_result_count(sheet->result); i++) {
+            const struct qb_cell *cell = sheet_cell(sheet, i);
+            const struct qb_value *value = cell ? find_value(cell, sheet->metrics[c]) : NULL;
+            struct qb_text line = {0};
+            bool said = false;
+            if (!value || !(value->flags & QB_FLAG_ABSENT))
+                continue;
+            qb_text_add(&line, "absent: %s (", sheet->metrics[c]);
+            for (size_t j = 0, n = 0; j < qb_result_count(sheet->result); j++) {
+                const struct qb_cell *other = sheet_cell(sheet, j);
+                const struct qb_value *same = other ? find_value(other, sheet->metrics[c]) : NULL;
+                if (!same || !(same->flags & QB_FLAG_ABSENT) || strcmp(same->note, value->note) != 0)
+                    continue;
+                said = said || j < i;
+                qb_text_add(&line, "%s%s/%s", n++ ? ", " : "", other->model, other->variant);
+            }
+            qb_text_add(&line, "): %s", value->note);
+            if (!said && !line.failed)
+                qb_paragraph(out, "  ", line.data, width);
+            qb_text_free(&line);
+        }
+}
+
 /* Has the experiment a metric that was asked for? One whose cells all failed still says so. */
 static bool measures_wanted(const struct sheet *sheet)
 {
@@ -227,6 +258,7 @@ static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
     if (sheet->count && grid.rows > 1)
         qb_table(out, (const char *const *)grid.values, grid.rows, sheet->count + 1, width);
     print_reasons(sheet, width, out);
+    print_absent(sheet, width, out);
     qb_text_add(out, "\n");
     qb_listing_free(&grid);
 }

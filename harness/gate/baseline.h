@@ -20,7 +20,8 @@ struct qb_baseline_run {
 struct qb_baseline_metric {
     char name[40], unit[16];
     enum qb_direction direction;
-    double value;            /* of several runs: the geometric mean of those with an interval; NaN: none */
+    double value;            /* of several runs: the geometric mean of those with an interval; none where `flags` say so
+                                (qb_value_there) */
     uint32_t flags;          /* of several runs: all of theirs, but biased only when each is */
     struct qb_sample sample; /* sum NULL: the metric is no mean over clusters. From a file: kind, icc, unit unset */
     struct qb_baseline_run *runs; /* speed: one a result file; NULL for other experiments */
@@ -75,7 +76,7 @@ enum qb_status qb_baseline_add_run(struct qb_baseline *baseline, const struct qb
 /* Reads FILE: a result file (HDF5) or a baseline (JSON), told apart by content. */
 enum qb_status qb_baseline_load(const char *path, struct qb_baseline **baseline, struct qb_error *err);
 
-/* Reads baseline JSON (at most QB_BASELINE_MAX bytes): unknown or missing keys, wrong types, sizes and numbers that are
+/* Reads baseline JSON (at most QB_BASELINE_MAX bytes): unknown or missing keys, wrong types, sizes and totals that are
  * not finite are errors with file, place and expectation. A digest that does not fit sets `edited`. */
 #define QB_BASELINE_MAX ((size_t)64 << 20)
 enum qb_status qb_baseline_parse(const char *text, size_t size, const char *name, struct qb_baseline **baseline,

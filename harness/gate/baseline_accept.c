@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/text_format.h"
 #include "gate/gate.h"
 #include "gate/json_write.h"
 #include "base/utf8.h"
@@ -20,7 +21,8 @@ static void line(const struct qb_baseline_cell *cell, const char *metric, const 
 
 static const char *refusal(const struct qb_baseline_metric *metric)
 {
-    return !isfinite(metric->value)               ? "the value is not finite"
+    return !qb_value_there(metric->flags) ? NULL /* none is expected either of a later result */
+           : isnan(metric->value) || metric->flags & QB_FLAG_NONFINITE ? "the value is not finite"
            : metric->flags & QB_FLAG_DEGENERATE   ? "degenerate: the run loops or its distributions are nearly uniform"
            : metric->flags & QB_FLAG_UNRESOLVED   ? "not resolved: within what FP32 arithmetic in another order costs"
            : metric->flags & QB_FLAG_BIASED       ? "biased: FP32 over FP32 was not 1 in the same cell; measure again"
@@ -71,6 +73,14 @@ static size_t moved_text(const struct qb_baseline_cell *cell, const char *what, 
     return 1;
 }
 
+static void moved_value(const struct qb_baseline_metric *metric, struct qb_text *out)
+{
+    if (qb_value_there(metric->flags))
+        qb_csv_number(out, metric->value, true);
+    else
+        qb_text_add(out, "(no value)");
+}
+
 static size_t moved_metric(const struct qb_baseline_cell *cell, const struct qb_baseline_metric *from,
                            const struct qb_baseline_metric *to, struct qb_text *out)
 {
@@ -79,14 +89,14 @@ static size_t moved_metric(const struct qb_baseline_cell *cell, const struct qb_
         return 0;
     qb_text_add(out, "%s/%s/%s/%s: ", cell->model, cell->variant, cell->experiment, any->name);
     if (from)
-        qb_gate_json_number(out, from->value);
+        moved_value(from, out);
     qb_text_add(out, "%s", from && to ? " -> " : to ? "new, " : "");
     if (to)
-        qb_gate_json_number(out, to->value);
+        moved_value(to, out);
     else
         qb_text_add(out, ", gone");
     qb_text_add(out, " %s", any->unit);
-    if (from && to && from->value != 0 && isfinite(to->value / from->value))
+    if (from && to && from->value != 0 && isfinite(from->value) && isfinite(to->value / from->value))
         qb_text_add(out, " (%+.3g%%)", 100 * (to->value - from->value) / fabs(from->value));
     qb_text_add(out, "\n");
     return 1;

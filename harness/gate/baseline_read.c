@@ -17,7 +17,7 @@ static enum qb_status read_flags(const json_t *object, const struct qb_json_plac
     enum qb_status s = qb_json_short(object, "flags", at, text, sizeof text);
     while (!s && *text && (word = strsep(&rest, ","))) {
         uint32_t found = 0;
-        for (uint32_t bit = 1; bit <= QB_FLAG_BIASED && !found; bit <<= 1) {
+        for (uint32_t bit = 1; bit <= QB_FLAG_ABSENT && !found; bit <<= 1) {
             struct qb_text name = {0};
             qb_flags_print(bit, &name);
             found = name.data && strcmp(name.data, word) == 0 ? bit : 0;
@@ -38,7 +38,7 @@ static enum qb_status read_numbers(const json_t *list, const struct qb_json_plac
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct qb_json_place entry = qb_json_item(here, i);
-        if (qb_json_finite(json_array_get(list, i), &entry, false, &out[i]))
+        if (qb_json_finite(json_array_get(list, i), &entry, &out[i]))
             return here->err->status;
     }
     return QB_OK;
@@ -55,7 +55,7 @@ static enum qb_status read_weights(const json_t *object, const struct qb_json_pl
                                  json_array_size(value));
         if (read_numbers(value, &here, sample->weight))
             return here.err->status;
-    } else if (qb_json_finite(value, &here, false, &one)) {
+    } else if (qb_json_finite(value, &here, &one)) {
         return here.err->status;
     }
     double total = 0;
@@ -108,10 +108,11 @@ static enum qb_status read_runs(const json_t *object, const struct qb_json_place
         const json_t *run = json_array_get(list, i);
         struct qb_json_place entry = qb_json_item(&here, i);
         double x[3];
+        bool there;
         if (!json_is_array(run) || json_array_size(run) != 3)
             return qb_json_wrong(&entry, "expected [value, lo, hi], found %s", qb_json_type(run));
         for (size_t k = 0; k < 3; k++)
-            if (qb_json_finite(json_array_get(run, k), &entry, true, &x[k]))
+            if (qb_json_measured(json_array_get(run, k), &entry, &x[k], &there))
                 return at->err->status;
         metric->runs[metric->run_count++] = (struct qb_baseline_run){x[0], x[1], x[2]};
     }
@@ -125,12 +126,15 @@ static enum qb_status read_metric(const json_t *object, const struct qb_json_pla
                                        "transform", "sum",  "weight", "runs",  NULL};
     struct qb_json_place value = qb_json_inside(at, "value"), name = qb_json_inside(at, "name");
     int direction;
+    bool there;
     if (qb_json_known(object, keys, at) || qb_json_short(object, "name", at, metric->name, sizeof metric->name) ||
         qb_json_short(object, "unit", at, metric->unit, sizeof metric->unit) ||
         qb_json_word(object, "better", at, qb_baseline_directions, &direction) ||
-        qb_json_finite(json_object_get(object, "value"), &value, true, &metric->value) ||
+        qb_json_measured(json_object_get(object, "value"), &value, &metric->value, &there) ||
         read_flags(object, at, &metric->flags))
         return at->err->status;
+    if (there != qb_value_there(metric->flags))
+        return qb_json_wrong(&value, there ? "a value, and the flag absent" : "null, and no flag absent");
     if (!metric->name[0] || strspn(metric->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(metric->name))
         return qb_json_wrong(&name, "expected [a-z0-9_]+, found '%s'", metric->name);
     metric->direction = (enum qb_direction)direction;

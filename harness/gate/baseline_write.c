@@ -20,7 +20,7 @@ static void numbers(struct qb_text *out, const double *x, size_t n)
     qb_text_add(out, "[");
     for (size_t i = 0; i < n; i++) {
         qb_text_add(out, "%s", i ? ", " : "");
-        qb_gate_json_number(out, x[i]);
+        qb_gate_json_number(out, x[i], !isnan(x[i]));
     }
     qb_text_add(out, "]");
 }
@@ -33,7 +33,7 @@ static void weights(struct qb_text *out, const struct qb_sample *sample)
         equal = equal && sample->weight[i] == sample->weight[0];
     qb_text_add(out, ", \"weight\": ");
     if (equal)
-        qb_gate_json_number(out, sample->weight[0]);
+        qb_gate_json_number(out, sample->weight[0], true);
     else
         numbers(out, sample->weight, sample->clusters);
 }
@@ -46,7 +46,7 @@ static void print_metric(const struct qb_baseline_metric *metric, struct qb_text
     pair(out, ", ", "unit", metric->unit);
     pair(out, ", ", "better", qb_baseline_directions[metric->direction]);
     qb_text_add(out, ", \"value\": ");
-    qb_gate_json_number(out, metric->value);
+    qb_gate_json_number(out, metric->value, qb_value_there(metric->flags));
     pair(out, ", ", "flags", flags.data);
     out->failed = out->failed || flags.failed;
     qb_text_free(&flags);

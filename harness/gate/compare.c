@@ -100,9 +100,12 @@ static void test(const struct qb_sample *a, const struct qb_sample *b, bool same
     if (!tested && same_inputs)
         note(row, "compared unpaired: the arms count different positions");
     if (!tested && !qb_difference_unpaired(&x, &y, 0.95, d)) {
-        note(row, "too few clusters for an interval");
+        note(row, a->clusters < 2 || b->clusters < 2 ? "one cluster: neither interval nor p value"
+                                                     : "too few clusters for an interval");
         return;
     }
+    if (isnan(d->p))
+        note(row, "no spread between clusters: neither interval nor p value");
     row->paired = d->paired;
     row->clusters = a->clusters < b->clusters ? a->clusters : b->clusters;
     row->difference = qb_transform_difference(a->transform, d->value);
@@ -121,11 +124,21 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
     snprintf(row->difference_unit, sizeof row->difference_unit, "%s", unit);
     row->a = a->value;
     row->b = b->value;
-    if (!isfinite(a->value) || !isfinite(b->value)) {
-        note(row, "a value is not finite");
+    row->a_there = qb_value_there(a->flags);
+    row->b_there = qb_value_there(b->flags);
+    if (!row->a_there || !row->b_there) {
+        note(row, row->a_there ? "B has no value" : row->b_there ? "A has no value" : "neither has a value");
         return;
     }
-    row->difference = b->value - a->value;
+    if (isnan(a->value) || isnan(b->value)) {
+        note(row, "a value is NaN");
+        return;
+    }
+    row->difference = a->value == b->value ? 0 : b->value - a->value; /* Inf less Inf, too */
+    if (isinf(a->value) || isinf(b->value)) {
+        note(row, isinf(a->value) && isinf(b->value) ? "infinite in both" : "infinite in one");
+        return;
+    }
     row->testable = totals;
     if (totals)
         test(&a->sample, &b->sample, same_inputs, row);

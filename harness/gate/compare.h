@@ -20,6 +20,7 @@ struct qb_compare_row {
     const char *other;                        /* arm b's variant */
     char metric[40], unit[16];
     double a, b;
+    bool a_there, b_there; /* false: that arm has no value */
     char difference_unit[16];
     double difference, lo, hi; /* b - a, with its 95% interval; in percent of a for exp of a mean; NaN: none */
     double p, holm, bh;        /* two-sided, of no difference; NaN: not tested */

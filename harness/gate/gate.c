@@ -39,6 +39,8 @@ static struct qb_gate_row *add_row(struct qb_gate *gate, const struct qb_baselin
                                 .worse = NAN,
                                 .lo = NAN,
                                 .hi = NAN,
+                                .lo_level = NAN,
+                                .hi_level = NAN,
                                 .margin = NAN,
                                 .detectable = NAN,
                                 .p_worse = NAN,
@@ -164,12 +166,27 @@ static enum qb_status all_rows(struct qb_gate *gate, const struct qb_baseline *r
 
 /* ---- verdicts ---- */
 
+/* Bounds by what was tested, so that they cannot contradict the verdict: Student's t, the test's own error (that of a
+ * relative margin holds the baseline's, too), and for the lower one Holm's level. By how much Holm enlarges this row's
+ * p is how much smaller its level is. */
+static void bounds(struct qb_gate_row *row, double alpha, size_t family)
+{
+    double times = row->p_worse > 0 ? row->p_holm / row->p_worse : (double)family;
+    double low = qb_student_quantile(1 - alpha / fmax(1, times), row->test.df) * row->test.se;
+    double high = qb_student_quantile(1 - alpha, row->test.df) * row->test.se;
+    if (isnan(row->p_worse) || !(row->test.se > 0))
+        return;
+    row->lo_level = 1 - alpha / fmax(1, times);
+    row->hi_level = 1 - alpha;
+    row->lo = qb_transform_difference(row->scale, row->raw.value - low);
+    row->hi = qb_transform_difference(row->scale, row->raw.value + high);
+}
+
 static void tell(struct qb_gate_row *row, double alpha, size_t family)
 {
     double each = alpha / (double)family;
     row->worse = qb_transform_difference(row->scale, row->raw.value);
-    row->lo = qb_transform_difference(row->scale, row->raw.lo);
-    row->hi = qb_transform_difference(row->scale, row->raw.hi);
+    bounds(row, alpha, family);
     row->detectable = qb_transform_difference(
         row->scale, row->raw_margin + qb_minimum_detectable(&row->test, 0, each, QB_GATE_POWER));
 }
@@ -177,7 +194,9 @@ static void tell(struct qb_gate_row *row, double alpha, size_t family)
 static void judge(struct qb_gate_row *row, double alpha)
 {
     if (isnan(row->p_worse) || isnan(row->p_not_worse))
-        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "too little data: the test has no p value");
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE,
+                       "no spread between %zu clusters: neither interval nor p value, so nothing is shown",
+                       row->clusters);
     else if (row->p_holm <= alpha)
         qb_gate_decide(row, QB_GATE_FAIL, "worse by more than the margin (adjusted p %.2g)", row->p_holm);
     else if (row->p_not_worse <= alpha)

@@ -19,9 +19,13 @@ struct qb_gate_row {
     char worse_unit[16];                      /* of worse, lo, hi, margin, detectable */
     enum qb_gate_verdict verdict;
     char reason[400];
-    double baseline, value; /* NaN: none */
-    double worse;           /* the difference, positive where the result is worse; NaN: none */
-    double lo, hi;          /* its 95% interval; NaN: none */
+    double baseline, value; /* may be infinite, or NaN */
+    bool has_baseline, has_value;
+    double worse;  /* the difference, positive where the result is worse, infinite where one side is; NaN: none */
+    double lo, hi; /* its bounds, each one-sided at the level that the verdict needs of it; NaN: none */
+    /* Confidence of the bounds. The row fails exactly where lo is beyond the margin: lo's level is 1 - alpha, adjusted
+     * over the family by Holm's method; it passes exactly where hi is within: 1 - alpha. NaN: nothing was sampled. */
+    double lo_level, hi_level;
     double margin;          /* what it may be; NaN: no margin */
     double detectable;      /* the smallest worsening that this test finds with a power of 80%; NaN */
     double p_worse, p_holm; /* of H0 "worse <= margin", and adjusted over the gate's family; NaN: not tested */

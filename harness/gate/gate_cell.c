@@ -117,6 +117,7 @@ void qb_gate_tensor_row(const struct qb_gate_pair *pair, struct qb_gate_row *row
         }
     row->baseline = (double)then->tensor_count;
     row->value = (double)(now->tensor_count - differ);
+    row->has_baseline = row->has_value = true;
     if (differ)
         qb_gate_decide(row, QB_GATE_FAIL,
                        "encoded bytes changed under the same codec version: %zu of %zu tensors, first %.*s (%.12s -> "

@@ -45,7 +45,7 @@ static double floor_of(const struct qb_baseline *from, const struct qb_baseline_
 /* The margin on the raw scale: the largest of relative, absolute and the arithmetic floor. */
 static double margin_of(const struct qb_gate_pair *pair, const struct qb_gate_rule *rule, const struct qb_gate_row *row)
 {
-    double size = fabs(row->baseline);
+    double size = isfinite(row->baseline) ? fabs(row->baseline) : 0; /* nothing is a share of infinite */
     double absolute = fmax(rule->absolute, fmax(floor_of(pair->baseline, pair->then, row->metric),
                                                 floor_of(pair->result, pair->now, row->metric)));
     if (row->scale == QB_EXP)
@@ -66,6 +66,10 @@ static void exact_row(const struct qb_gate_pair *pair, const struct qb_gate_rule
         qb_gate_decide(row, QB_GATE_PASS, "identical");
     else if (identical)
         qb_gate_decide(row, QB_GATE_FAIL, "changed, and the rule asks for the same value");
+    else if (isinf(row->worse))
+        qb_gate_decide(row, row->worse > 0 ? QB_GATE_FAIL : QB_GATE_PASS, "%s: %s", row->worse > 0 ? "worse" : "better",
+                       isinf(row->baseline) ? "the baseline is infinite, this is not"
+                                            : "infinite, the baseline is not");
     else if (!(row->worse <= row->margin))
         qb_gate_decide(row, QB_GATE_FAIL, "worse by more than the margin; nothing here is sampled");
     else
@@ -103,9 +107,6 @@ static void add_hidden(const struct qb_sample *a, const struct qb_sample *b, dou
         return;
     d->se = sqrt(d->se * d->se + extra);
     d->df = (double)(a->clusters < b->clusters ? a->clusters : b->clusters) - 1;
-    double half = qb_student_quantile(0.975, d->df) * d->se;
-    d->lo = d->value - half;
-    d->hi = d->value + half;
 }
 
 /* FP32, in whatever order, whose value is the reference's own. */
@@ -185,7 +186,10 @@ static void test_row(const struct qb_gate_pair *pair, const struct qb_gate_rule 
     } else if (degenerate) {
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "degenerate: the run loops or its distributions are nearly uniform");
     } else if (row->clusters < QB_GATE_CLUSTERS_MIN) {
-        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "too little data: %zu cluster%s, %d are needed", row->clusters,
+        char count[32] = "one";
+        if (row->clusters != 1)
+            snprintf(count, sizeof count, "%zu", row->clusters);
+        qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "too little data: %s cluster%s, %d are needed", count,
                        row->clusters == 1 ? "" : "s", QB_GATE_CLUSTERS_MIN);
     } else if (same_totals(a, b) && at_identity(pair, row)) {
         row->worse = row->lo = row->hi = 0;
@@ -200,11 +204,28 @@ static void test_row(const struct qb_gate_pair *pair, const struct qb_gate_rule 
 
 /* ---- any metric ---- */
 
+/* A value that no test can use; one that may be infinite is none. */
+static bool unusable(const struct qb_baseline_metric *metric)
+{
+    return isnan(metric->value) || metric->flags & QB_FLAG_NONFINITE;
+}
+
 /* A number to compare: the value, or totals whose exp overflows. */
 static bool comparable(const struct qb_baseline_metric *then, const struct qb_baseline_metric *now)
 {
-    return (isfinite(then->value) && isfinite(now->value)) ||
-           (!isfinite(then->value) && !isfinite(now->value) && then->sample.sum && now->sample.sum);
+    return (!unusable(then) && !unusable(now)) ||
+           (unusable(then) && unusable(now) && then->sample.sum && now->sample.sum);
+}
+
+/* One side has no value, or neither has. */
+static void absent_row(bool then, bool now, struct qb_gate_row *row)
+{
+    if (then && !now)
+        qb_gate_decide(row, QB_GATE_FAIL, "the result has no value, the baseline has");
+    else if (now)
+        qb_gate_decide(row, QB_GATE_NEW, "the baseline has no value");
+    else
+        qb_gate_decide(row, QB_GATE_PASS, "no value, as in the baseline");
 }
 
 static bool lacks_value(const struct qb_baseline_metric *then, const struct qb_baseline_metric *now,
@@ -212,13 +233,17 @@ static bool lacks_value(const struct qb_baseline_metric *then, const struct qb_b
 {
     if (!now)
         qb_gate_decide(row, QB_GATE_FAIL, "metric missing from the result");
-    else if (!isfinite(now->value) && (!then || isfinite(then->value)))
+    else if (!row->has_value && !then)
+        qb_gate_decide(row, QB_GATE_NEW, "the baseline lacks this metric, and here it has no value");
+    else if (!row->has_value || (then && !row->has_baseline && !unusable(now)))
+        absent_row(row->has_baseline, row->has_value, row);
+    else if (unusable(now) && (!then || !unusable(then) || !row->has_baseline))
         qb_gate_decide(row, QB_GATE_FAIL, "the value is not finite");
     else if (!then)
         qb_gate_decide(row, QB_GATE_NEW, "the baseline lacks this metric");
     else if (!comparable(then, now))
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "the baseline's value is not finite%s",
-                       isfinite(now->value) ? "" : ", nor is this one");
+                       unusable(now) ? ", nor is this one" : "");
     else
         return false;
     return true;
@@ -232,6 +257,8 @@ void qb_gate_metric_row(const struct qb_gate_pair *pair, const struct qb_gate_ru
     snprintf(row->unit, sizeof row->unit, "%s", any->unit);
     row->baseline = then ? then->value : NAN;
     row->value = now ? now->value : NAN;
+    row->has_baseline = then && qb_value_there(then->flags);
+    row->has_value = now && qb_value_there(now->flags);
     if (lacks_value(then, now, row))
         return;
     enum qb_direction direction = qb_gate_direction(rule, now);

@@ -54,9 +54,6 @@ static void prediction(const struct qb_baseline_metric *then, const struct qb_ba
     double change = log(now->value) - mean;
     *d = (struct qb_difference){.value = lower ? change : -change, .df = df, .clusters = then->run_count};
     d->se = sqrt(fmax(variance, inside) + fmax(variance, inside_then) / k);
-    double half = qb_student_quantile(0.975, df) * d->se;
-    d->lo = d->value - half;
-    d->hi = d->value + half;
 }
 
 /* ---- disturbed machines ---- */

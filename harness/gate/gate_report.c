@@ -4,21 +4,36 @@
 #include "base/escape.h"
 #include "gate/gate.h"
 
-static void number(struct qb_text *out, double value)
+static void number(struct qb_text *out, double value, bool there)
 {
-    if (isfinite(value))
-        qb_text_add(out, "%.4g", value);
-    else
+    if (!there)
         qb_text_add(out, "-");
+    else if (isnan(value))
+        qb_text_add(out, "nan");
+    else
+        qb_text_add(out, "%.4g", value); /* infinite: inf */
+}
+
+/* "0.001 at 99.5%"; a bound of what was not sampled has no level. */
+static void bound(struct qb_text *out, double value, double level)
+{
+    qb_text_add(out, "%.4g", value);
+    if (isfinite(level))
+        qb_text_add(out, " at %.4g%%", 100 * level);
 }
 
 void qb_gate_numbers(const struct qb_gate_row *row, struct qb_text *out)
 {
-    if (!isfinite(row->worse))
+    if (isnan(row->worse))
         return;
     qb_text_add(out, "worse by %.4g", row->worse);
-    if (isfinite(row->lo) && isfinite(row->hi))
-        qb_text_add(out, " [%.4g, %.4g]", row->lo, row->hi);
+    if (isfinite(row->lo) && isfinite(row->hi)) {
+        qb_text_add(out, " [");
+        bound(out, row->lo, row->lo_level);
+        qb_text_add(out, ", ");
+        bound(out, row->hi, row->hi_level);
+        qb_text_add(out, "]");
+    }
     qb_text_add(out, " %s", row->worse_unit);
     if (isfinite(row->margin))
         qb_text_add(out, ", margin %.4g", row->margin);
@@ -43,7 +58,7 @@ static bool same_suite(const struct qb_gate_row *a, const struct qb_gate_row *b)
 static void message(const struct qb_gate_row *row, struct qb_text *out)
 {
     qb_text_add(out, "%s", row->reason);
-    if (isfinite(row->worse))
+    if (!isnan(row->worse))
         qb_text_add(out, "; ");
     qb_gate_numbers(row, out);
 }
@@ -128,19 +143,24 @@ static void markdown_row(const struct qb_gate_row *row, struct qb_text *out)
         qb_text_add(out, " ");
     }
     double numbers[] = {row->baseline, row->value, row->worse};
+    const bool there[] = {row->has_baseline, row->has_value, !isnan(row->worse)};
     for (size_t i = 0; i < 3; i++) {
         qb_text_add(out, "| ");
-        number(out, numbers[i]);
+        number(out, numbers[i], there[i]);
         qb_text_add(out, " ");
     }
-    if (isfinite(row->lo) && isfinite(row->hi))
-        qb_text_add(out, "| %.4g to %.4g ", row->lo, row->hi);
-    else
-        qb_text_add(out, "| - ");
     qb_text_add(out, "| ");
-    number(out, row->margin);
+    if (isfinite(row->lo) && isfinite(row->hi)) {
+        bound(out, row->lo, row->lo_level);
+        qb_text_add(out, " to ");
+        bound(out, row->hi, row->hi_level);
+    } else {
+        qb_text_add(out, "-");
+    }
     qb_text_add(out, " | ");
-    number(out, row->detectable);
+    number(out, row->margin, !isnan(row->margin));
+    qb_text_add(out, " | ");
+    number(out, row->detectable, !isnan(row->detectable));
     qb_text_add(out, " | ");
     qb_escape_markdown(out, row->worse_unit);
     qb_text_add(out, " | ");
@@ -150,9 +170,10 @@ static void markdown_row(const struct qb_gate_row *row, struct qb_text *out)
 
 static void markdown_table(const struct qb_gate *gate, bool passed, struct qb_text *out)
 {
-    qb_text_add(out, "| verdict | model | variant | experiment | metric | baseline | now | worse by | 95%% interval | "
-                     "margin | finds at 80%% | unit | why |\n"
-                     "|---|---|---|---|---|--:|--:|--:|--:|--:|--:|---|---|\n");
+    qb_text_add(out,
+                "| verdict | model | variant | experiment | metric | baseline | now | worse by | bounds, one-sided | "
+                "margin | finds at 80%% | unit | why |\n"
+                "|---|---|---|---|---|--:|--:|--:|--:|--:|--:|---|---|\n");
     static const enum qb_gate_verdict order[] = {QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_PASS};
     for (size_t v = passed ? 3 : 0; v < (passed ? 4u : 3u); v++)
         for (size_t i = 0; i < gate->count; i++)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/text_format.h"
 #include "base/utf8.h"
 #include "gate/baseline_words.h"
 #include "store/store.h"
@@ -117,16 +118,28 @@ enum qb_status qb_json_word(const json_t *object, const char *key, const struct 
     return s ? s : qb_json_wrong(&here, "expected %s, %s or %s, found '%s'", words[0], words[1], words[2], text);
 }
 
-/* A finite number; null is NaN where `missing` allows it. */
-enum qb_status qb_json_finite(const json_t *value, const struct qb_json_place *here, bool missing, double *out)
+enum qb_status qb_json_finite(const json_t *value, const struct qb_json_place *here, double *out)
 {
     *out = NAN;
-    if (missing && json_is_null(value))
-        return QB_OK;
     if (!json_is_number(value))
-        return qb_json_wrong(here, "expected a number%s, found %s", missing ? " or null" : "", qb_json_type(value));
+        return qb_json_wrong(here, "expected a number, found %s", qb_json_type(value));
     *out = json_number_value(value);
     return QB_OK; /* finite: JSON has no NaN or Inf, and jansson refuses what overflows */
+}
+
+enum qb_status qb_json_measured(const json_t *value, const struct qb_json_place *here, double *out, bool *there)
+{
+    const char *name = json_string_value(value);
+    *there = !json_is_null(value);
+    *out = NAN;
+    if (!*there)
+        return QB_OK;
+    if (json_is_number(value))
+        return qb_json_finite(value, here, out);
+    if (!name || !qb_read_number(name, out) || isfinite(*out))
+        return qb_json_wrong(here, "expected a number, \"inf\", \"-inf\", \"nan\" or null, found %s%s%.20s",
+                             qb_json_type(value), name ? " " : "", name ? name : "");
+    return QB_OK;
 }
 
 enum qb_status qb_json_list(const json_t *object, const char *key, const struct qb_json_place *here, size_t most,

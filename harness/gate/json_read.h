@@ -39,8 +39,11 @@ enum qb_status qb_json_name(const json_t *object, const char *key, const struct 
 /* The index of one of three words. */
 enum qb_status qb_json_word(const json_t *object, const char *key, const struct qb_json_place *at,
                             const char *const words[QB_BASELINE_WORDS], int *out);
-/* A finite number; null is NaN where `missing` allows it. */
-enum qb_status qb_json_finite(const json_t *value, const struct qb_json_place *here, bool missing, double *out);
+/* A finite number. */
+enum qb_status qb_json_finite(const json_t *value, const struct qb_json_place *here, double *out);
+/* What qb_json_number writes (base/text_format.h): a number, "inf", "-inf", "nan", or null, which is NaN and *there
+ * false. */
+enum qb_status qb_json_measured(const json_t *value, const struct qb_json_place *here, double *out, bool *there);
 enum qb_status qb_json_list(const json_t *object, const char *key, const struct qb_json_place *here, size_t most,
                             const json_t **list);
 

@@ -1,5 +1,6 @@
 #include "metric/arms.h"
 
+#include <stdio.h>
 #include "base/mem.h"
 
 bool qb_arms_load(const struct qb_record *record, struct qb_arms *arms)
@@ -11,13 +12,20 @@ bool qb_arms_load(const struct qb_record *record, struct qb_arms *arms)
     arms->steps = tokens->dims[1];
     arms->tokens = tokens->data;
     arms->reference = qb_shaped(record, "reference_tokens", QB_I32, arms->prompts, arms->steps);
+    arms->share = qb_shaped(record, "match_share", QB_F64, arms->prompts, arms->steps);
     return arms->reference;
+}
+
+double qb_arms_match(const struct qb_arms *a, size_t at)
+{
+    bool equal = a->tokens[at] == a->reference[at];
+    return equal && a->share ? a->share[at] : equal;
 }
 
 size_t qb_arms_divergence(const struct qb_arms *a, size_t prompt)
 {
     size_t s = 0, row = prompt * a->steps;
-    while (s < a->steps && a->tokens[row + s] == a->reference[row + s])
+    while (s < a->steps && qb_arms_match(a, row + s) == 1)
         s++;
     return s;
 }
@@ -60,17 +68,17 @@ struct flaws {
     size_t few, uniform, loops, any; /* prompts */
 };
 
-static struct flaws find_flaws(const int32_t *tokens, const float *std, size_t prompts, size_t steps, bool reference)
+static struct flaws find_flaws(const int32_t *tokens, const float *spread, size_t prompts, size_t steps, bool reference)
 {
     struct flaws found = {0};
     for (size_t p = 0; p < prompts; p++) {
         size_t covered;
         bool loops = reference && qb_cycle_of(tokens + p * steps, steps, &covered) > 0 && 4 * covered >= steps;
         bool few = steps >= 10 && few_distinct(tokens + p * steps, steps), uniform = false;
-        double sum = 0;
-        for (size_t s = 0; std && s < steps; s++)
-            sum += (double)std[p * steps + s];
-        uniform = std && sum / (double)steps < 1e-3;
+        size_t under = 0;
+        for (size_t s = 0; spread && s < steps; s++)
+            under += (double)spread[p * steps + s] < QB_UNIFORM_SPREAD;
+        uniform = 2 * under > steps;
         found.few += few;
         found.uniform += uniform;
         found.loops += loops;
@@ -87,10 +95,21 @@ static bool flag_arm(struct qb_value *value, const char *arm, struct flaws found
     if (found.few >= found.uniform && found.few >= found.loops)
         qb_note(value, "%s: few distinct tokens in %zu of %zu prompts", arm, found.few, prompts);
     else if (found.uniform >= found.loops)
-        qb_note(value, "%s: nearly uniform (logit std < 1e-3) in %zu of %zu prompts", arm, found.uniform, prompts);
+        qb_note(value, "%s: nearly uniform (logits spread by less than 1e-3) in %zu of %zu prompts", arm, found.uniform,
+                prompts);
     else
         qb_note(value, "%s: loops in %zu of %zu prompts", arm, found.loops, prompts);
     return true;
+}
+
+/* An arm's spread; files of older programs have the std over all of the vocabulary. */
+static const float *spread_of(const struct qb_record *record, const char *prefix, const struct qb_arms *a)
+{
+    char spread[40], std[40];
+    snprintf(spread, sizeof spread, "%sspread", prefix);
+    snprintf(std, sizeof std, "%slogit_std", prefix);
+    const float *x = qb_shaped(record, spread, QB_F32, a->prompts, a->steps);
+    return x ? x : qb_shaped(record, std, QB_F32, a->prompts, a->steps);
 }
 
 void qb_greedy_remark(const struct qb_record *record, struct qb_value *value)
@@ -98,10 +117,8 @@ void qb_greedy_remark(const struct qb_record *record, struct qb_value *value)
     struct qb_arms a;
     if (!qb_arms_load(record, &a))
         return;
-    const float *std = qb_shaped(record, "logit_std", QB_F32, a.prompts, a.steps);
-    const float *reference_std = qb_shaped(record, "reference_logit_std", QB_F32, a.prompts, a.steps);
-    struct flaws ours = find_flaws(a.tokens, std, a.prompts, a.steps, false);
-    struct flaws theirs = find_flaws(a.reference, reference_std, a.prompts, a.steps, true);
+    struct flaws ours = find_flaws(a.tokens, spread_of(record, "", &a), a.prompts, a.steps, false);
+    struct flaws theirs = find_flaws(a.reference, spread_of(record, "reference_", &a), a.prompts, a.steps, true);
     if (!flag_arm(value, "reference", theirs, a.prompts))
         flag_arm(value, "variant", ours, a.prompts);
 }

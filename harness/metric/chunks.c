@@ -36,15 +36,24 @@ bool qb_largest_of(const struct qb_record *record, const char *name, struct qb_v
     return true;
 }
 
+/* Is an arm's spread that of a nearly uniform distribution at more than half of the positions? */
+static bool mostly_uniform(const struct qb_array *spread)
+{
+    size_t under = 0;
+    for (size_t i = 0; spread && i < spread->count; i++)
+        under += (double)((const float *)spread->data)[i] < QB_UNIFORM_SPREAD;
+    return spread && 2 * under > spread->count;
+}
+
 void qb_uniform_remark(const struct qb_record *record, struct qb_value *value)
 {
-    const struct qb_array *std = qb_record_get(record, "logit_std", QB_F32, 1);
-    size_t n = std ? std->count : 0, under = 0;
-    const float *x = n > 0 ? std->data : NULL;
-    for (size_t i = 0; i < n; i++)
-        under += x[i] < 1e-3f;
-    if (2 * under <= n)
+    const struct qb_array *ours = qb_record_get(record, "spread", QB_F32, 1);
+    const struct qb_array *theirs = qb_record_get(record, "reference_spread", QB_F32, 1);
+    if (!theirs) /* files of older programs: the std over all of the vocabulary */
+        theirs = qb_record_get(record, "logit_std", QB_F32, 1);
+    const char *arm = mostly_uniform(theirs) ? "reference" : mostly_uniform(ours) ? "variant" : NULL;
+    if (!arm)
         return;
     value->flags |= QB_FLAG_DEGENERATE;
-    qb_note(value, "reference nearly uniform (logit std < 1e-3)");
+    qb_note(value, "%s nearly uniform (logits spread by less than 1e-3)", arm);
 }

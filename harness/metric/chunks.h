@@ -22,8 +22,8 @@ bool qb_quantile_by_chunk(const struct qb_record *record, const char *name, doub
 /* The largest entry of the array; false when it is missing. */
 bool qb_largest_of(const struct qb_record *record, const char *name, struct qb_value *value);
 
-/* Flags degenerate where the reference's distributions are nearly uniform: logit std under 1e-3 at most positions.
- * Agreement and divergences say little there. */
+/* Flags degenerate where an arm's distributions are nearly uniform (QB_UNIFORM_SPREAD) at more than half of the
+ * positions. Agreement and divergences say little there. */
 void qb_uniform_remark(const struct qb_record *record, struct qb_value *value);
 
 #endif

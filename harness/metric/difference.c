@@ -1,4 +1,5 @@
 /* Differences between two arms, and what a test of them can tell. */
+#include <float.h>
 #include <math.h>
 #include "base/mem.h"
 #include "metric/cluster.h"
@@ -32,25 +33,25 @@ static bool all_zero(const double *x, size_t n)
     return true;
 }
 
-static bool paired_of(const struct qb_clusters *x, double level, struct qb_difference *d)
+/* `rounding`: what a standard error may be by rounding alone, the two means being taken from each other. */
+static bool paired_of(const struct qb_clusters *x, double rounding, double level, struct qb_difference *d)
 {
     struct qb_interval interval;
     bool has = qb_mean_interval(x, QB_KIND_REAL, qb_interval_method_for(QB_KIND_REAL, x->count), level, NAN, &interval);
     if (isnan(interval.value))
         return false;
     d->value = interval.value;
-    d->se = interval.se;
+    d->se = interval.se > rounding ? interval.se : 0;
     d->df = (double)x->count - 1;
     d->clusters = x->count;
-    if (has) {
-        d->lo = interval.lo;
-        d->hi = interval.hi;
-    }
-    if (all_zero(x->sum, x->count)) {
+    d->identical = all_zero(x->sum, x->count);
+    if (d->identical) {
         d->lo = d->hi = 0;
         d->p = 1;
-    } else {
-        d->p = d->se > 0 ? two_sided(d->value / d->se, d->df) : d->value == 0 ? 1 : 0;
+    } else if (d->se > 0) {
+        d->p = two_sided(d->value / d->se, d->df);
+        d->lo = has ? interval.lo : NAN;
+        d->hi = has ? interval.hi : NAN;
     }
     return true;
 }
@@ -65,9 +66,13 @@ bool qb_difference_paired(const struct qb_clusters *a, const struct qb_clusters 
     double *sum = qb_alloc(a->count, sizeof *sum, "paired differences", &err);
     if (!sum)
         return false;
-    for (size_t g = 0; g < a->count; g++)
+    double size = 0, weight = 0;
+    for (size_t g = 0; g < a->count; g++) {
         sum[g] = b->sum[g] - a->sum[g];
-    bool ok = paired_of(&(struct qb_clusters){sum, a->weight, a->count}, level, d);
+        size += fabs(a->sum[g]) + fabs(b->sum[g]);
+        weight += a->weight[g];
+    }
+    bool ok = paired_of(&(struct qb_clusters){sum, a->weight, a->count}, 8 * DBL_EPSILON * size / weight, level, d);
     qb_free(sum);
     return ok;
 }
@@ -85,7 +90,6 @@ bool qb_difference_unpaired(const struct qb_clusters *a, const struct qb_cluster
     d->clusters = a->count + b->count;
     if (!(d->se > 0)) {
         d->df = na + nb;
-        d->p = d->value == 0 ? 1 : 0;
         return true;
     }
     d->df = (va + vb) * (va + vb) / (va * va / na + vb * vb / nb);
@@ -101,7 +105,7 @@ double qb_p_above(const struct qb_difference *d, double bound)
     if (isnan(d->value) || isnan(bound) || isnan(d->se))
         return NAN;
     if (!(d->se > 0))
-        return d->value > bound ? 0 : 1;
+        return !d->identical ? NAN : d->value > bound ? 0 : 1;
     return qb_student_cdf((bound - d->value) / d->se, d->df);
 }
 
@@ -110,7 +114,7 @@ double qb_p_below(const struct qb_difference *d, double bound)
     if (isnan(d->value) || isnan(bound) || isnan(d->se))
         return NAN;
     if (!(d->se > 0))
-        return d->value < bound ? 0 : 1;
+        return !d->identical ? NAN : d->value < bound ? 0 : 1;
     return qb_student_cdf((d->value - bound) / d->se, d->df);
 }
 

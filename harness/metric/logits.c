@@ -1,4 +1,5 @@
 /* Functions on logits; the loops are in logits_lanes.h. */
+#include <float.h>
 #include <math.h>
 #include "base/cpu.h"
 #include "metric/logits_kernels.h"
@@ -166,6 +167,40 @@ double qb_top2_margin(const float *x, size_t n)
     int32_t top[2];
     qb_topk(x, n, 2, top);
     return (double)x[top[0]] - (double)x[top[1]];
+}
+
+double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n)
+{
+    double sum = 0, squares = 0;
+    size_t count = 0;
+    if (!mask)
+        return qb_std_f32(x, n);
+    for (size_t i = 0; i < n; i++) {
+        count += !mask[i];
+        sum += mask[i] ? 0 : (double)x[i];
+    }
+    double mean = sum / (double)count;
+    for (size_t i = 0; i < n; i++)
+        squares += mask[i] ? 0 : ((double)x[i] - mean) * ((double)x[i] - mean);
+    return count > 1 ? sqrt(squares / (double)(count - 1)) : NAN;
+}
+
+double qb_logit_spread(const float *x, size_t n)
+{
+    double least = qb_logsumexp(x, n) + log(DBL_EPSILON / (double)n), sum = 0, squares = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if ((double)x[i] >= least) {
+            sum += (double)x[i];
+            count++;
+        }
+    if (count < 2)
+        return n < 2 ? 0 : fmin(qb_top2_margin(x, n), (double)FLT_MAX);
+    double mean = sum / (double)count;
+    for (size_t i = 0; i < n; i++)
+        if ((double)x[i] >= least)
+            squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+    return sqrt(squares / (double)(count - 1));
 }
 
 double qb_std_f32(const float *x, size_t n)

@@ -15,13 +15,14 @@ enum qb_direction { QB_HIGHER_IS_BETTER, QB_LOWER_IS_BETTER, QB_NEUTRAL };
 
 enum {                               /* flags of a value or cell */
        QB_FLAG_DEGENERATE = 1u << 0, /* the run loops or its distributions are nearly uniform: the value says little */
-       QB_FLAG_NONFINITE = 1u << 1,  /* NaN or Inf came up */
+       QB_FLAG_NONFINITE = 1u << 1,  /* NaN, or Inf where the metric cannot be infinite */
        QB_FLAG_FAILED = 1u << 2,
        QB_FLAG_SKIPPED = 1u << 3,
        QB_FLAG_NO_INTERVAL = 1u << 4,  /* note says why */
        QB_FLAG_UNRESOLVED = 1u << 5,   /* no further from "identical" than FP32 arithmetic in another order is */
        QB_FLAG_CONTAMINATED = 1u << 6, /* calibrated on text that it is evaluated on */
-       QB_FLAG_BIASED = 1u << 7 /* a time whose cell did not find FP32 as fast as FP32: the turns were not fair */
+       QB_FLAG_BIASED = 1u << 7, /* a time whose cell did not find FP32 as fast as FP32: the turns were not fair */
+       QB_FLAG_ABSENT = 1u << 8  /* there is no value, and the note says why */
 };
 /* "degenerate,no-interval" appended to out; nothing for 0. Bits in the order above. */
 void qb_flags_print(uint32_t flags, struct qb_text *out);
@@ -30,12 +31,18 @@ enum { QB_NOTE_MAX = 256 };
 struct qb_value {
     char metric[40];
     char unit[16];
-    double value;  /* NaN: missing (flags say why) */
-    double lo, hi; /* 95% interval; NaN with QB_FLAG_NO_INTERVAL */
+    /* May be infinite where the metric's entry says so (an exact codec's SQNR); else Inf, and NaN anywhere, is an
+     * accident, flagged nonfinite. NaN with QB_FLAG_ABSENT, FAILED or SKIPPED is no number but none: qb_value_there. */
+    double value;
+    double lo, hi; /* 95% interval, finite; NaN with QB_FLAG_NO_INTERVAL */
     uint64_t n;    /* observations behind it: positions, steps, repeats */
     uint32_t flags;
     char note[QB_NOTE_MAX]; /* how the interval was made, or why there is none */
 };
+
+/* Is there a value, were it NaN? False: absent, failed or skipped. The one place that tells missing from not a number;
+ * `flags` are a value's. */
+bool qb_value_there(uint32_t flags);
 
 /* A metric that is a mean over clusters, taken apart: value = transform(sum of sum / sum of weight). What intervals,
  * paired comparisons and the gate work on; small enough to travel in a baseline. */
@@ -75,6 +82,8 @@ struct qb_metric {
     /* The value when the variant is the reference itself (KL 0, agreement 100, ratio 1), where there is one. */
     bool has_identity;
     double identity;
+    /* May the value be infinite? A ratio to nothing is: the SQNR of an exact codec, the growth of an error from 0. */
+    bool infinite;
 };
 
 /* Floors across cells. A value no further from its metric's identity than the model's QB_FLOOR_ARITHMETIC is flagged
@@ -94,8 +103,8 @@ void qb_floors_apply(struct qb_floor_cell *cells, size_t count);
 const struct qb_metric *const *qb_metrics(void);
 const struct qb_metric *qb_metric_find(const char *experiment, const char *name);
 
-/* Every metric of an experiment on its record; *values is a new qb_alloc'ed array. A value that is NaN or Inf gets
- * QB_FLAG_NONFINITE. */
+/* Every metric of an experiment on its record; *values is a new qb_alloc'ed array. A value that is NaN, or Inf where
+ * the metric cannot be, gets QB_FLAG_NONFINITE. */
 enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record *record, struct qb_value **values,
                                   size_t *count, struct qb_error *err);
 
@@ -115,8 +124,15 @@ unsigned qb_overlap(const int32_t *a, const int32_t *b, size_t k);
 /* Largest minus second largest. */
 double qb_top2_margin(const float *x, size_t n);
 double qb_mean(const double *x, size_t n);
-double qb_std(const double *x, size_t n);                     /* unbiased (n - 1); NaN for n < 2 */
-double qb_std_f32(const float *x, size_t n);                  /* unbiased, two-pass in double */
+double qb_std(const double *x, size_t n);    /* unbiased (n - 1); NaN for n < 2 */
+double qb_std_f32(const float *x, size_t n); /* unbiased, two-pass in double */
+/* qb_std_f32 of the entries whose mask is 0; mask NULL: of all. NaN for fewer than 2. */
+double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n);
+/* How far a row of finite logits is from uniform: the unbiased standard deviation of the logits of those tokens that
+ * have a probability of DBL_EPSILON / n or more (all others together are less than the rounding of a sum of
+ * probabilities). One such token alone is no uniform choice: then its distance to the next, at most FLT_MAX. */
+double qb_logit_spread(const float *x, size_t n);
+#define QB_UNIFORM_SPREAD 1e-3                                /* a spread under this is nearly uniform */
 void qb_sort(double *x, size_t n);                            /* ascending; no NaN among them */
 double qb_quantile(const double *sorted, size_t n, double p); /* type 7 (R, numpy default) */
 

@@ -4,10 +4,16 @@
 #include "base/mem.h"
 #include "metric/chunks.h"
 
-static bool share_of(const struct qb_record *record, const char *name, double whole, struct qb_sample *sample)
+/* Of the share, or in files of older programs of `count` in `whole`. */
+static bool share_of(const struct qb_record *record, const char *share, const char *count, double whole,
+                     struct qb_sample *sample)
 {
     size_t n = 0;
-    double *x = qb_doubles(record, name, &n);
+    double *x = qb_doubles(record, share, &n);
+    if (x)
+        whole = 1;
+    else
+        x = qb_doubles(record, count, &n);
     for (size_t i = 0; x && i < n; i++)
         x[i] /= whole;
     *sample = qb_chunk_share;
@@ -16,17 +22,18 @@ static bool share_of(const struct qb_record *record, const char *name, double wh
 
 static bool top1_agreement(const struct qb_record *record, struct qb_sample *sample)
 {
-    return share_of(record, "top1", 1, sample);
+    return share_of(record, "top1_share", "top1", 1, sample);
 }
 
 static bool top10_overlap(const struct qb_record *record, struct qb_sample *sample)
 {
-    return share_of(record, "overlap10", 10, sample);
+    return share_of(record, "top10_share", "overlap10", 10, sample);
 }
 
 struct answers {
     size_t count;
     const int32_t *chunk, *target, *ours, *theirs; /* [count]; target under 0: none */
+    const double *our_hit, *their_hit, *agree;     /* [count], or NULL in files of older programs: metric/ranking.h */
 };
 
 static bool load_answers(const struct qb_record *record, struct answers *a)
@@ -39,18 +46,25 @@ static bool load_answers(const struct qb_record *record, struct answers *a)
     a->theirs = qb_shaped(record, "reference_top_token", QB_I32, n, 0);
     a->chunk = qb_shaped(record, "chunk", QB_I32, n, 0);
     a->target = qb_shaped(record, "target", QB_I32, n, 0);
+    a->our_hit = qb_shaped(record, "hit", QB_F64, n, 0);
+    a->their_hit = qb_shaped(record, "reference_hit", QB_F64, n, 0);
+    a->agree = qb_shaped(record, "top1_share", QB_F64, n, 0);
     return a->theirs && a->chunk && a->target;
 }
 
 /* Outcomes of a position, as a bit each in a set. */
 enum { BOTH_WRONG = 1, TO_WRONG = 2, TO_RIGHT = 4, BOTH_RIGHT = 8 };
 
-static unsigned outcome(const struct answers *a, size_t i)
+/* The chance that the position's outcome is in the set: 0 or 1, but where an arm's first rank is shared by equal
+ * logits, of which any may come first. Arms that agree in full are right together. */
+static double chance(const struct answers *a, size_t i, unsigned set)
 {
-    bool ours = a->ours[i] == a->target[i], theirs = a->theirs[i] == a->target[i];
-    if (ours == theirs)
-        return ours ? BOTH_RIGHT : BOTH_WRONG;
-    return ours ? TO_RIGHT : TO_WRONG;
+    bool drawn = a->our_hit && a->their_hit && a->agree;
+    double ours = drawn ? a->our_hit[i] : a->ours[i] == a->target[i];
+    double theirs = drawn ? a->their_hit[i] : a->theirs[i] == a->target[i];
+    double both = drawn && a->agree[i] == 1 ? ours : ours * theirs;
+    return (set & BOTH_RIGHT ? both : 0) + (set & TO_RIGHT ? ours - both : 0) + (set & TO_WRONG ? theirs - both : 0) +
+           (set & BOTH_WRONG ? 1 - ours - theirs + both : 0);
 }
 
 /* The share of positions with a target whose outcome is in the set. */
@@ -66,7 +80,7 @@ static bool outcomes(const struct qb_record *record, unsigned set, struct qb_sam
     *sample = qb_chunk_share;
     for (size_t i = 0; x && keep && i < a.count; i++) {
         keep[i] = a.target[i] >= 0;
-        x[i] = (outcome(&a, i) & set) != 0;
+        x[i] = chance(&a, i, set);
     }
     if (x && keep)
         there = qb_sample_fill(sample, x, a.chunk, keep, a.count);
@@ -108,13 +122,18 @@ static void remark_flips(const struct qb_record *record, struct qb_value *value)
     if (!load_answers(record, &a))
         return;
     for (size_t i = 0; i < a.count; i++) {
-        unsigned is = a.target[i] >= 0 ? outcome(&a, i) : 0;
-        to_wrong += is == TO_WRONG;
-        to_right += is == TO_RIGHT;
+        to_wrong += a.target[i] >= 0 && chance(&a, i, TO_WRONG) == 1;
+        to_right += a.target[i] >= 0 && chance(&a, i, TO_RIGHT) == 1;
     }
     qb_note(value, "%llu to wrong, %llu to right: McNemar's exact p %.3g, positions taken as independent",
             (unsigned long long)to_wrong, (unsigned long long)to_right, qb_mcnemar(to_wrong, to_right));
     qb_uniform_remark(record, value);
+}
+
+static void remark_lists(const struct qb_record *record, struct qb_value *value)
+{
+    qb_uniform_remark(record, value);
+    qb_lists_remark(record, value);
 }
 
 #define TF "teacher-forced"
@@ -134,7 +153,7 @@ const struct qb_metric qb_metrics_agreement[] = {
      .direction = QB_HIGHER_IS_BETTER,
      .description = "shared tokens of the two top-10 lists",
      .sample = top10_overlap,
-     .remark = qb_uniform_remark,
+     .remark = remark_lists,
      .has_identity = true,
      .identity = 100},
     {.name = "accuracy",

@@ -79,10 +79,12 @@ static bool growth_ratio(const struct qb_record *record, struct qb_value *value)
     if (there && (!first.sum || !last.sum)) {
         qb_no_memory(value);
     } else if (exact > 0) {
-        there = below != 0 || above != 0;
         value->value = above / below;
         value->n = last.n;
-        qb_no_interval(value, "%zu of %zu sequences have no error in the first layer", exact, first.clusters);
+        if (below == 0 && above == 0)
+            qb_absent(value, "no error in the first layer nor in the last");
+        else
+            qb_no_interval(value, "%zu of %zu sequences have no error in the first layer", exact, first.clusters);
     } else if (there) {
         memcpy(last.weight, first.sum, first.clusters * sizeof *last.weight);
         qb_sample_value(&last, NAN, value);
@@ -136,7 +138,8 @@ const struct qb_metric qb_metrics_depth[] = {
      .unit = "ratio",
      .direction = QB_LOWER_IS_BETTER,
      .description = "error_last over error_first",
-     .compute = growth_ratio},
+     .compute = growth_ratio,
+     .infinite = true},
     {.name = "local_error_mean",
      .experiment = "depth",
      .unit = "1",

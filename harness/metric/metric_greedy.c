@@ -4,10 +4,11 @@
 #include "metric/arms.h"
 
 /* After a first difference a prompt's steps hang together, so where nothing spreads a prompt counts once. */
-static const struct qb_sample share = {.transform = QB_PERCENT, .kind = QB_KIND_SHARE, .icc = 1, .unit = "prompts"};
+static const struct qb_sample share_of_prompts = {
+    .transform = QB_PERCENT, .kind = QB_KIND_SHARE, .icc = 1, .unit = "prompts"};
 
-/* The share over the first `steps` steps of each prompt: of equal tokens, or of overlap[prompts, steps] in 10. */
-static bool over_prompts(const struct qb_arms *a, size_t steps, const uint8_t *overlap, struct qb_sample *sample)
+/* The share over the first `steps` steps of each prompt: of equal tokens, or of overlap[prompts, steps]. */
+static bool over_prompts(const struct qb_arms *a, size_t steps, const double *overlap, struct qb_sample *sample)
 {
     struct qb_error err = {0};
     size_t n = a->prompts * steps;
@@ -17,9 +18,9 @@ static bool over_prompts(const struct qb_arms *a, size_t steps, const uint8_t *o
     for (size_t i = 0; x && id && i < n; i++) {
         size_t p = i / steps, at = p * a->steps + i % steps;
         id[i] = (int32_t)p;
-        x[i] = overlap ? overlap[at] / 10.0 : a->tokens[at] == a->reference[at];
+        x[i] = overlap ? overlap[at] : qb_arms_match(a, at);
     }
-    *sample = share;
+    *sample = share_of_prompts;
     if (x && id)
         there = qb_sample_fill(sample, x, id, NULL, n);
     qb_free(x);
@@ -60,8 +61,25 @@ static bool top10_overlap(const struct qb_record *record, struct qb_sample *samp
     struct qb_arms a;
     if (!qb_arms_load(record, &a))
         return false;
-    const uint8_t *overlap = qb_shaped(record, "overlap10", QB_U8, a.prompts, a.steps);
-    return overlap && over_prompts(&a, a.steps, overlap, sample);
+    const uint8_t *count = qb_shaped(record, "overlap10", QB_U8, a.prompts, a.steps);
+    const double *share = qb_shaped(record, "top10_share", QB_F64, a.prompts, a.steps);
+    if (share || !count)
+        return share && over_prompts(&a, a.steps, share, sample);
+    struct qb_error err = {0}; /* files of older programs count shared tokens alone */
+    size_t n = a.prompts * a.steps;
+    double *x = qb_alloc(n, sizeof *x, "overlaps", &err);
+    *sample = share_of_prompts;
+    for (size_t i = 0; x && i < n; i++)
+        x[i] = count[i] / 10.0;
+    bool there = !x || over_prompts(&a, a.steps, x, sample);
+    qb_free(x);
+    return there;
+}
+
+static void remark_lists(const struct qb_record *record, struct qb_value *value)
+{
+    qb_greedy_remark(record, value);
+    qb_lists_remark(record, value);
 }
 
 const struct qb_metric qb_metrics_greedy[] = {
@@ -107,7 +125,7 @@ const struct qb_metric qb_metrics_greedy[] = {
      .direction = QB_HIGHER_IS_BETTER,
      .description = "shared tokens of the two top-10 lists, each arm on its own sequence",
      .sample = top10_overlap,
-     .remark = qb_greedy_remark,
+     .remark = remark_lists,
      .has_identity = true,
      .identity = 100},
     {0},

@@ -58,36 +58,50 @@ static bool encoded_bits_per_weight(const struct qb_record *record, struct qb_va
     return qb_exact(value, 8 * bytes / values, rows);
 }
 
+/* Both count every weight, norms and biases too, so that FP32 over FP32 is 1. */
 static bool compression(const struct qb_record *record, struct qb_value *value)
 {
     double bytes, fp32;
     size_t rows;
-    if (!total(record, "bytes", false, &bytes, &rows) || bytes <= 0 ||
-        !qb_scalar(record, "published_fp32_bytes", &fp32))
+    if (!total(record, "bytes", false, &bytes, &rows) || bytes <= 0 || !qb_scalar(record, "fp32_bytes", &fp32))
         return false;
     return qb_exact(value, fp32 / bytes, rows);
+}
+
+/* The source's formula takes what is encoded off twice: where that is more than two thirds of all, no size is left. */
+static bool outside(double bytes, struct qb_value *value)
+{
+    return qb_absent(value, "the source's formula gives %.0f bytes here, which is no size", bytes);
 }
 
 static bool published_formula_bytes(const struct qb_record *record, struct qb_value *value)
 {
     double bytes;
-    return qb_scalar(record, "published_bytes", &bytes) && qb_exact(value, bytes, 1);
+    if (!qb_scalar(record, "published_bytes", &bytes))
+        return false;
+    return bytes > 0 ? qb_exact(value, bytes, 1) : outside(bytes, value);
 }
 
 static bool published_compression(const struct qb_record *record, struct qb_value *value)
 {
     double bytes, fp32;
-    if (!qb_scalar(record, "published_bytes", &bytes) || bytes <= 0 ||
-        !qb_scalar(record, "published_fp32_bytes", &fp32))
+    if (!qb_scalar(record, "published_bytes", &bytes) || !qb_scalar(record, "published_fp32_bytes", &fp32))
         return false;
-    return qb_exact(value, fp32 / bytes, 1);
+    return bytes > 0 ? qb_exact(value, fp32 / bytes, 1) : outside(bytes, value);
 }
 
 /* 0 is the system not telling, which is no measurement. */
+static bool untold(struct qb_value *value)
+{
+    return qb_absent(value, "the system does not tell how much memory the process has");
+}
+
 static bool peak_rss_bytes(const struct qb_record *record, struct qb_value *value)
 {
-    if (!qb_scalar(record, "peak_rss", &value->value) || value->value <= 0)
+    if (!qb_scalar(record, "peak_rss", &value->value))
         return false;
+    if (value->value <= 0)
+        return untold(value);
     value->n = 1;
     return qb_no_interval(value, "one measurement of the cell's own process");
 }
@@ -95,9 +109,13 @@ static bool peak_rss_bytes(const struct qb_record *record, struct qb_value *valu
 static bool rss_growth_bytes(const struct qb_record *record, struct qb_value *value)
 {
     double before, after;
-    if (!qb_scalar(record, "rss_before", &before) || !qb_scalar(record, "rss_after", &after) || before <= 0 ||
-        after <= 0)
+    if (!qb_scalar(record, "rss_before", &before) || !qb_scalar(record, "rss_after", &after))
         return false;
+    if (before <= 0 || after <= 0)
+        return untold(value);
+    if (after < before)
+        return qb_absent(value, "the process gave back more than the model took: %.0f bytes less than before",
+                         before - after);
     value->value = after - before;
     value->n = 1;
     return qb_no_interval(value, "one measurement of the cell's own process");
@@ -132,7 +150,7 @@ const struct qb_metric qb_metrics_memory[] = {
      .experiment = "memory",
      .unit = "ratio",
      .direction = QB_HIGHER_IS_BETTER,
-     .description = "FP32 bytes over weight_bytes",
+     .description = "all weights at 4 bytes over weight_bytes",
      .compute = compression,
      .has_identity = true,
      .identity = 1},
@@ -152,13 +170,13 @@ const struct qb_metric qb_metrics_memory[] = {
      .experiment = "memory",
      .unit = "bytes",
      .direction = QB_NEUTRAL,
-     .description = "what the source's formula gives for this model",
+     .description = "what the source's formula gives for this model; absent where that is no size",
      .compute = published_formula_bytes},
     {.name = "published_compression",
      .experiment = "memory",
      .unit = "ratio",
      .direction = QB_NEUTRAL,
-     .description = "FP32 bytes over published_formula_bytes",
+     .description = "the source's FP32 bytes (no norms) over published_formula_bytes",
      .compute = published_compression},
     {.name = "peak_rss_bytes",
      .experiment = "memory",

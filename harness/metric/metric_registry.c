@@ -39,18 +39,24 @@ const struct qb_metric *qb_metric_find(const char *experiment, const char *name)
     return NULL;
 }
 
-/* NaN and Inf are said before anything compares them; an interval that is not finite is none. */
-static void check_finite(struct qb_value *value)
+bool qb_value_there(uint32_t flags)
+{
+    return !(flags & (QB_FLAG_ABSENT | QB_FLAG_FAILED | QB_FLAG_SKIPPED));
+}
+
+/* What may not be is said before anything compares it; an interval that is not finite is none. */
+static void check_finite(const struct qb_metric *metric, struct qb_value *value)
 {
     if (!isfinite(value->value)) {
-        value->flags |= QB_FLAG_NONFINITE;
+        if (qb_value_there(value->flags) && !(metric->infinite && isinf(value->value)))
+            value->flags |= QB_FLAG_NONFINITE;
         value->lo = value->hi = NAN;
     }
     if (isfinite(value->lo) && isfinite(value->hi))
         return;
     value->lo = value->hi = NAN;
     if (!(value->flags & QB_FLAG_NO_INTERVAL))
-        qb_no_interval(value, "the interval is not finite");
+        qb_no_interval(value, isinf(value->value) ? "an infinite value has no interval" : "the interval is not finite");
 }
 
 static bool compute(const struct qb_metric *metric, const struct qb_record *record, struct qb_value *value)
@@ -94,7 +100,7 @@ enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record
         remark_contamination(record, &value);
         snprintf(value.metric, sizeof value.metric, "%s", (*m)->name);
         snprintf(value.unit, sizeof value.unit, "%s", (*m)->unit);
-        check_finite(&value);
+        check_finite(*m, &value);
         (*values)[(*count)++] = value;
     }
     return QB_OK;
@@ -102,8 +108,8 @@ enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record
 
 void qb_flags_print(uint32_t flags, struct qb_text *out)
 {
-    static const char *const names[] = {"degenerate",  "nonfinite",  "failed",       "skipped",
-                                        "no-interval", "unresolved", "contaminated", "biased"};
+    static const char *const names[] = {"degenerate", "nonfinite",    "failed", "skipped", "no-interval",
+                                        "unresolved", "contaminated", "biased", "absent"};
     bool first = true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!(flags >> i & 1u))

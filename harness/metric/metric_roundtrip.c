@@ -4,13 +4,11 @@
 #include <string.h>
 #include "metric/parts.h"
 
-/* 10 log10(signal / error). An exact round trip has no error power and no SQNR: the metric is absent there, and
- * max_abs_error and relative_error of 0 say so. */
+/* 10 log10(signal / error). Without an error the round trip is exact and the ratio +Inf, whatever the signal; an error
+ * over no signal at all is -Inf. */
 static bool sqnr(double signal, double error, size_t n, struct qb_value *value)
 {
-    if (error == 0)
-        return false;
-    return qb_exact(value, 10 * log10(signal / error), n);
+    return qb_exact(value, error == 0 ? INFINITY : 10 * log10(signal / error), n);
 }
 
 static double sum(const double *x, size_t n)
@@ -90,9 +88,21 @@ static bool max_abs_error(const struct qb_record *record, struct qb_value *value
     return largest(record, "max_abs_error", value);
 }
 
+/* Relative errors are of values that are not 0. A tensor without such a value that does not come back as zeros has an
+ * error over nothing: +Inf, as its SQNR is -Inf. */
 static bool relative_error(const struct qb_record *record, struct qb_value *value)
 {
-    return largest(record, "max_relative_error", value);
+    const struct qb_array *signal = tensors_of(record, "signal_power");
+    const double *error = signal ? qb_shaped(record, "max_abs_error", QB_F64, signal->count, 0) : NULL;
+    if (!largest(record, "max_relative_error", value))
+        return false;
+    for (size_t i = 0; error && i < signal->count && !isnan(value->value); i++)
+        if (((const double *)signal->data)[i] == 0 && error[i] > 0) {
+            qb_note(value, "a tensor of zeros does not decode to zeros");
+            value->value = INFINITY;
+            return true;
+        }
+    return true;
 }
 
 static bool codes_used(const struct qb_record *record, struct qb_value *value)
@@ -112,8 +122,9 @@ const struct qb_metric qb_metrics_roundtrip[] = {
      .experiment = "roundtrip",
      .unit = "dB",
      .direction = QB_HIGHER_IS_BETTER,
-     .description = "signal to quantisation noise over all placed tensors; absent when exact",
-     .compute = sqnr_db},
+     .description = "signal to quantisation noise over all placed tensors; inf when exact",
+     .compute = sqnr_db,
+     .infinite = true},
     {.name = "max_abs_error",
      .experiment = "roundtrip",
      .unit = "1",
@@ -126,8 +137,10 @@ const struct qb_metric qb_metrics_roundtrip[] = {
      .experiment = "roundtrip",
      .unit = "1",
      .direction = QB_LOWER_IS_BETTER,
-     .description = "largest |decoded - x| / |x| over non-zero values of all placed tensors",
+     .description = "largest |decoded - x| / |x| over non-zero values of all placed tensors; inf when zeros alone do "
+                    "not come back",
      .compute = relative_error,
+     .infinite = true,
      .has_identity = true,
      .identity = 0},
     {.name = "sqnr_db_gaussian",
@@ -135,31 +148,36 @@ const struct qb_metric qb_metrics_roundtrip[] = {
      .unit = "dB",
      .direction = QB_HIGHER_IS_BETTER,
      .description = "SQNR on Gaussian input",
-     .compute = sqnr_gaussian},
+     .compute = sqnr_gaussian,
+     .infinite = true},
     {.name = "sqnr_db_laplace",
      .experiment = "roundtrip",
      .unit = "dB",
      .direction = QB_HIGHER_IS_BETTER,
      .description = "SQNR on Laplace input",
-     .compute = sqnr_laplace},
+     .compute = sqnr_laplace,
+     .infinite = true},
     {.name = "sqnr_db_student_t5",
      .experiment = "roundtrip",
      .unit = "dB",
      .direction = QB_HIGHER_IS_BETTER,
      .description = "SQNR on Student's t input with 5 degrees of freedom",
-     .compute = sqnr_student_t5},
+     .compute = sqnr_student_t5,
+     .infinite = true},
     {.name = "sqnr_db_log_uniform",
      .experiment = "roundtrip",
      .unit = "dB",
      .direction = QB_HIGHER_IS_BETTER,
      .description = "SQNR on log-uniform input",
-     .compute = sqnr_log_uniform},
+     .compute = sqnr_log_uniform,
+     .infinite = true},
     {.name = "sqnr_db_uniform",
      .experiment = "roundtrip",
      .unit = "dB",
      .direction = QB_HIGHER_IS_BETTER,
      .description = "SQNR on uniform input",
-     .compute = sqnr_uniform},
+     .compute = sqnr_uniform,
+     .infinite = true},
     {.name = "codes_used",
      .experiment = "roundtrip",
      .unit = "codes",

@@ -37,10 +37,21 @@ bool qb_no_interval(struct qb_value *value, const char *format, ...)
     return true;
 }
 
+bool qb_absent(struct qb_value *value, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    append_note(value, format, arguments);
+    va_end(arguments);
+    value->value = value->lo = value->hi = NAN;
+    value->n = 0;
+    value->flags |= QB_FLAG_ABSENT | QB_FLAG_NO_INTERVAL;
+    return true;
+}
+
 bool qb_no_memory(struct qb_value *value)
 {
-    value->value = NAN;
-    return qb_no_interval(value, "memory ran out while it was computed");
+    return qb_absent(value, "memory ran out while it was computed");
 }
 
 bool qb_exact(struct qb_value *value, double number, size_t n)
@@ -137,6 +148,13 @@ static size_t count_clusters(const int32_t *id, size_t n)
     return clusters;
 }
 
+bool qb_too_few(struct qb_value *value, size_t clusters, const char *what)
+{
+    if (clusters == 1)
+        return qb_no_interval(value, "one %.*s: entries within one depend on each other", (int)strlen(what) - 1, what);
+    return qb_no_interval(value, "%s are not known, and entries within one depend on each other", what);
+}
+
 bool qb_quantile_value(struct qb_value *value, const double *x, const int32_t *id, size_t n, double p,
                        const char *clusters)
 {
@@ -151,7 +169,7 @@ bool qb_quantile_value(struct qb_value *value, const double *x, const int32_t *i
     if (isnan(value->value))
         return qb_no_interval(value, "NaN among the %zu observations", n);
     if (groups < 2)
-        return qb_no_interval(value, "fewer than 2 %s, and entries within one depend on each other", clusters);
+        return qb_too_few(value, groups, clusters);
     return qb_no_interval(value, "too few observations over %zu %s for an interval of this quantile", groups, clusters);
 }
 
@@ -165,6 +183,15 @@ bool qb_largest_value(struct qb_value *value, const double *x, size_t n)
     if (isnan(value->value))
         return qb_no_interval(value, "NaN among the %zu observations", n);
     return qb_no_interval(value, "a maximum has no interval");
+}
+
+void qb_lists_remark(const struct qb_record *record, struct qb_value *value)
+{
+    double vocabulary;
+    if (!qb_scalar(record, "vocabulary", &vocabulary) || vocabulary > 10)
+        return;
+    value->flags |= QB_FLAG_DEGENERATE;
+    qb_note(value, "every list holds the whole vocabulary of %.0f tokens", vocabulary);
 }
 
 bool qb_alpha(const struct qb_record *record, struct qb_value *value)

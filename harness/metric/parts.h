@@ -19,7 +19,11 @@ void qb_note(struct qb_value *value, const char *format, ...) __attribute__((for
 /* lo = hi = NaN, QB_FLAG_NO_INTERVAL and the reason in the note. Returns true, for `return qb_no_interval(...)`. */
 bool qb_no_interval(struct qb_value *value, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* NaN because memory ran out, the note saying so; true. */
+/* No value: QB_FLAG_ABSENT, the reason in the note; no interval either. For a number outside its metric's domain, and
+ * one that could not be had. Returns true. */
+bool qb_absent(struct qb_value *value, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Absent because memory ran out; true. */
 bool qb_no_memory(struct qb_value *value);
 
 /* A count or a size: the value is exact, there is no sampling. n = observations. Returns true. */
@@ -46,6 +50,9 @@ bool qb_median_value(struct qb_value *value, const double *x, size_t n, const ch
 bool qb_quantile_value(struct qb_value *value, const double *x, const int32_t *id, size_t n, double p,
                        const char *clusters);
 
+/* No interval for want of clusters ("chunks"): one says "one chunk", 0 that they are not known. Returns true. */
+bool qb_too_few(struct qb_value *value, size_t clusters, const char *what);
+
 /* The largest of x[n], which has no interval; NaN when one is. n >= 1. Returns true. */
 bool qb_largest_value(struct qb_value *value, const double *x, size_t n);
 
@@ -60,6 +67,9 @@ bool qb_sample_fill(struct qb_sample *sample, const double *x, const int32_t *id
  * cluster that transforms to `identity` (NaN: there is none) is identical arms, not chance: [identity, identity].
  * Returns true. */
 bool qb_sample_value(const struct qb_sample *sample, double identity, struct qb_value *value);
+
+/* A top-10 list of a vocabulary of 10 tokens or fewer is all of it: flags degenerate, whatever the arms are. */
+void qb_lists_remark(const struct qb_record *record, struct qb_value *value);
 
 /* The calibrated variants' scalars, in greedy and teacher-forced alike. */
 bool qb_alpha(const struct qb_record *record, struct qb_value *value);

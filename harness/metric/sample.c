@@ -130,6 +130,8 @@ bool qb_sample_value(const struct qb_sample *sample, double identity, struct qb_
     value->value = qb_transform(sample->transform, sum / weight);
     if (!isfinite(sum / weight))
         return qb_no_interval(value, "NaN or Inf among the %llu observations", (unsigned long long)sample->n);
+    if (!isfinite(value->value))
+        return qb_no_interval(value, "exp of a mean of %.6g, more than a double holds", sum / weight);
     if (zero) {
         value->lo = value->hi = identity;
         qb_note(value, "exactly %g at each of %llu positions", identity, (unsigned long long)sample->n);
@@ -138,6 +140,6 @@ bool qb_sample_value(const struct qb_sample *sample, double identity, struct qb_
     if (sample->clusters < 2 && sample->n < 2)
         return qb_no_interval(value, "one observation has no interval");
     if (sample->clusters < 2)
-        return qb_no_interval(value, "fewer than 2 %s, and entries within one depend on each other", sample->unit);
+        return qb_too_few(value, sample->clusters, sample->unit);
     return interval_value(sample, sum / weight, value);
 }

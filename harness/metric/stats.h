@@ -72,21 +72,22 @@ struct qb_difference {
     double value;  /* b - a */
     double se, df; /* df: clusters - 1 when paired, Welch-Satterthwaite when not */
     double lo, hi; /* two-sided interval at `level`, method by the coverage table; NaN: none */
-    double p;      /* two-sided, of no difference, by Student's t; 1 when every paired difference is exactly 0; with
-                      se 0 otherwise 0 (1 when the value is 0) */
+    double p;      /* two-sided, of no difference, by Student's t; NaN, as lo and hi are, where the clusters show no
+                      spread (se 0): how far chance could move the value is then not known. 1 when identical */
     size_t clusters;
     bool paired;
+    bool identical; /* every paired difference is exactly 0: nothing moved, and chance has no part in it */
 };
 /* Paired: a and b measured the same clusters (equal counts and weights); the difference is taken a cluster. Exactly 0
- * everywhere gives value 0, se 0, [0, 0], p 1. False, all NaN: cannot be (counts or weights differ, under 2 clusters, a
- * number that is not finite), or memory ran out. */
+ * everywhere is `identical`: value 0, se 0, [0, 0], p 1. A se of no more than the rounding of the totals is 0. False,
+ * all NaN: cannot be (counts or weights differ, under 2 clusters, a number that is not finite), or memory ran out. */
 bool qb_difference_paired(const struct qb_clusters *a, const struct qb_clusters *b, double level,
                           struct qb_difference *d);
 /* Independent clusters (fresh inputs): Welch (1947), interval by Student's t; none when se is 0. False as above. */
 bool qb_difference_unpaired(const struct qb_clusters *a, const struct qb_clusters *b, double level,
                             struct qb_difference *d);
-/* One-sided p of H0: difference <= bound, by Student's t. With se 0: 0 when value > bound, else 1. NaN for a difference
- * that could not be. */
+/* One-sided p of H0: difference <= bound, by Student's t. NaN for a difference that could not be, and for one without
+ * spread (se 0), unless it is identical: then 0 when bound is under 0, else 1. */
 double qb_p_above(const struct qb_difference *d, double bound);
 double qb_p_below(const struct qb_difference *d, double bound); /* H0: difference >= bound */
 /* The smallest true difference (above `bound`, itself: not the distance to it) that a one-sided test of H0: difference

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/probability.h"
 #include "model/net_parts.h"
 
 struct work {
@@ -115,27 +116,60 @@ static enum qb_status find_scales(struct work *work, const struct qb_calibration
     return err->status;
 }
 
-/* Unbiased standard deviation over all of a net's logits on hidden[n], position by position so that the memory stays
- * small: one pass for the mean, one for the squares. */
-static enum qb_status logit_std(struct qb_net *net, const float *hidden, size_t n, double *result, struct qb_error *err)
+/* The tokens that the reference gives no probability at a position (base/probability.h): masked[n, vocab]. Where a
+ * model masks some, their logits are no measure of scale in either arm; where it masks none, masked is left NULL. */
+static enum qb_status find_masked(struct qb_net *reference, const float *hidden, size_t n, uint8_t **masked,
+                                  struct qb_error *err)
 {
-    size_t vocab = net->model->arch.vocab, block = 32;
+    size_t vocab = reference->model->arch.vocab, width = reference->model->arch.hidden, block = 32;
+    float *logits = qb_alloc(block * vocab, sizeof *logits, "calibration logits", err);
+    uint8_t *row = logits ? qb_alloc(vocab, 1, "a mask of calibration logits", err) : NULL;
+    *masked = NULL;
+    for (size_t i = 0; row && i < n && err->status == QB_OK; i += block) {
+        size_t count = n - i < block ? n - i : block;
+        if (qb_net_logits(reference, hidden + i * width, count, logits, err) != QB_OK)
+            break;
+        for (size_t j = 0; j < count && err->status == QB_OK; j++) {
+            if (qb_mask_improbable(logits + j * vocab, vocab, row) == 0)
+                continue;
+            if (!*masked)
+                *masked = qb_alloc(n, vocab, "masks of calibration logits", err);
+            if (*masked)
+                memcpy(*masked + (i + j) * vocab, row, vocab);
+        }
+    }
+    qb_free(row);
+    qb_free(logits);
+    return err->status;
+}
+
+/* Unbiased standard deviation over a net's logits on hidden[n], those masked[n, vocab] left out (NULL: none), position
+ * by position so that the memory stays small: one pass for the mean, one for the squares. */
+static enum qb_status logit_std(struct qb_net *net, const float *hidden, size_t n, const uint8_t *masked,
+                                double *result, struct qb_error *err)
+{
+    size_t vocab = net->model->arch.vocab, block = 32, kept = 0;
     float *logits = qb_alloc(block * vocab, sizeof *logits, "calibration logits", err);
     if (!logits)
         return err->status;
     double mean = 0, sum = 0;
     for (int pass = 0; pass < 2; pass++) {
         sum = 0;
+        kept = 0;
         for (size_t i = 0; i < n; i += block) {
             size_t count = n - i < block ? n - i : block;
             if (qb_net_logits(net, hidden + i * net->model->arch.hidden, count, logits, err) != QB_OK)
                 goto out;
-            for (size_t j = 0; j < count * vocab; j++)
+            for (size_t j = 0; j < count * vocab; j++) {
+                if (masked && masked[i * vocab + j])
+                    continue;
                 sum += pass ? ((double)logits[j] - mean) * ((double)logits[j] - mean) : (double)logits[j];
+                kept++;
+            }
         }
-        mean = pass ? mean : sum / (double)(n * vocab);
+        mean = pass ? mean : sum / (double)kept;
     }
-    *result = sqrt(sum / (double)(n * vocab - 1));
+    *result = sqrt(sum / (double)(kept - 1));
 out:
     qb_free(logits);
     return err->status;
@@ -151,18 +185,21 @@ static enum qb_status find_alpha(struct work *work, const struct qb_calibration_
     size_t contexts = options->alpha_contexts < data->contexts ? options->alpha_contexts : data->contexts;
     size_t n = contexts * data->length;
     float *hidden = qb_alloc(n * net->model->arch.hidden, sizeof *hidden, "hidden states", err);
+    uint8_t *masked = NULL;
     if (!hidden)
         return err->status;
     if (qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err) != QB_OK ||
-        logit_std(work->reference, hidden, n, &found->logit_std_fp, err) != QB_OK)
+        find_masked(work->reference, hidden, n, &masked, err) != QB_OK ||
+        logit_std(work->reference, hidden, n, masked, &found->logit_std_fp, err) != QB_OK)
         goto out;
     if (options->alpha_on_model && qb_net_forward(net, data->tokens, contexts, data->length, hidden, err) != QB_OK)
         goto out;
-    if (logit_std(net, hidden, n, &found->logit_std_q, err) != QB_OK)
+    if (logit_std(net, hidden, n, masked, &found->logit_std_q, err) != QB_OK)
         goto out;
     found->alpha_raw = found->logit_std_fp / (found->logit_std_q + 1e-8);
     found->alpha = clamp(found->alpha_raw, options->alpha_min, options->alpha_max);
 out:
+    qb_free(masked);
     qb_free(hidden);
     return err->status;
 }

@@ -1,4 +1,5 @@
 /* The forward pass. Every variant takes the same way through this file; what differs is inside qb_linear_apply. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 #include "base/mem.h"
@@ -212,8 +213,11 @@ enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t
 void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits)
 {
     float alpha = (float)net->calibration.alpha;
-    for (size_t i = 0; alpha != 1.0f && i < n * net->model->arch.vocab; i++)
-        logits[i] *= alpha;
+    for (size_t i = 0; alpha != 1.0f && i < n * net->model->arch.vocab; i++) {
+        float scaled = logits[i] * alpha;
+        bool mask = isinf(scaled) && scaled < 0 && isfinite(logits[i]); /* of -FLT_MAX: it stays the least there is */
+        logits[i] = mask ? -FLT_MAX : scaled;
+    }
 }
 
 enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err)

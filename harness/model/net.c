@@ -207,7 +207,6 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
             add_row(&rows, op->tensor, "calibration.scale",
                     (struct qb_net_buffer){.roles = op->tensor->roles | QB_ROLE_BIAS,
                                            .store = "fp32",
-                                           .values = op->tensor->rows,
                                            .bytes = op->tensor->rows * sizeof(float)});
     }
     const uint32_t vectors = QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION;

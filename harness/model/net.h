@@ -26,7 +26,10 @@ enum qb_status qb_net_create(const struct qb_model *model, const struct qb_varia
 void qb_net_free(struct qb_net *net);
 const struct qb_model *qb_net_model(const struct qb_net *net);
 
-/* What calibration found: alpha as applied and before the clamp (1 when off), and for each linear the range of S. */
+/* What calibration found: alpha as applied and before the clamp (1 when off), the two standard deviations it is of, and
+ * for each linear the range of S. Both are over all logits but those of tokens that the FP32 model gives no probability
+ * at the position (base/probability.h): a masked token's logit, which is whatever the mask is, is no measure of scale.
+ * On a model that masks none this is the plain std of source-protocols 3, bit for bit. */
 struct qb_net_calibration {
     double alpha, alpha_raw, logit_std_fp, logit_std_q;
     size_t linears;                       /* with a scale */
@@ -77,7 +80,7 @@ struct qb_net_buffer {
     uint32_t roles;
     int layer;
     const char *store;  /* codec id or "fp32" */
-    size_t values;      /* logical weights */
+    size_t values;      /* of the model's weights; 0 of a scale that the variant adds */
     size_t bytes;       /* what the stored form takes */
     size_t cache_bytes; /* decoded copies kept */
 };

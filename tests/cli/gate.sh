@@ -70,7 +70,7 @@ mine "codec: qins8" "$TMP/mine.h5"
 "$QINSBENCH" baseline accept "$TMP/mine.h5" -o "$TMP/mine.json" >/dev/null
 mine "codec: int8, options: {scope: row}" "$TMP/v.h5"
 verdict "another variant under the old name" 1 "variant definition changed" gate "$TMP/v.h5" -b "$TMP/mine.json"
-verdict "too little data" 4 "too little data: 1 cluster, 5 are needed" gate "$TMP/prompt.h5" -b "$B" --fresh-inputs --only '*/*/teacher-forced'
+verdict "too little data" 4 "too little data: one cluster, 5 are needed" gate "$TMP/prompt.h5" -b "$B" --fresh-inputs --only '*/*/teacher-forced'
 
 # ---- a model with text: fresh chunks, tested unpaired ----
 cat >"$TMP/k.yaml" <<'Y'
@@ -132,7 +132,7 @@ same "and its tests" "$(grep -c '<testcase ' "$TMP/g.xml")" "$(sed -n 's/^<tests
 has "Markdown begins with the counts" "$(head -n 1 "$TMP/g.md")" "**Gate: "
 gate "$TMP/seed.h5" -b "$B" --junit "$TMP/h.xml" --markdown "$TMP/h.md" >"$TMP/h.txt"
 for e in xml md txt; do check "the same $e twice" cmp "$TMP/g.$e" "$TMP/h.$e"; done
-same "CSV has one width" "$(gate "$TMP/a.h5" -b "$B" --output csv | awk -F, 'NR==1{print NF}')" "20"
+same "CSV has one width" "$(gate "$TMP/a.h5" -b "$B" --output csv | awk -F, 'NR==1{print NF}')" "22"
 verdict "a folder that is not there" 2 "gone" gate "$TMP/a.h5" -b "$B" --junit "$TMP/gone/g.xml"
 
 # ---- usage ----

@@ -9,13 +9,15 @@ json=$("$QINSBENCH" show "$TMP/r.h5" --output json)
 parse() { python3 -c 'import json,sys
 rows=json.load(sys.stdin)
 assert len(rows)>100
-keys={"model","variant","experiment","metric","value","lo","hi","n","unit","flags"}
+keys={"model","variant","experiment","metric","value","lo","hi","n","unit","flags","note"}
 keys|={"floor","encoded_tensors","encoded_weights","encoded_bytes","unbound"}
 for r in rows:
     assert set(r)==keys, r
     assert isinstance(r["flags"],list) and isinstance(r["n"],int)
-    for k in ("value","lo","hi"): assert r[k] is None or isinstance(r[k],(int,float)), r
-    assert r["value"] is not None or r["flags"], r
+    for k in ("lo","hi"): assert r[k] is None or isinstance(r[k],(int,float)), r
+    assert r["value"] in (None,"inf","-inf","nan") or isinstance(r["value"],(int,float)), r
+    assert (r["value"] is None) == bool({"absent","failed","skipped"} & set(r["flags"])), r
+    assert (r["value"] == "nan") <= ("nonfinite" in r["flags"]), r
     assert (r["lo"] is None) == ("no-interval" in r["flags"]) or r["value"] is None, r'; }
 if command -v python3 >/dev/null; then
     if printf '%s' "$json" | parse; then pass "JSON has the promised shape"; else fail "JSON has the promised shape"; fi

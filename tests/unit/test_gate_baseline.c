@@ -58,6 +58,37 @@ Test(gate_baseline, reads_back_exactly)
     qb_baseline_free(b);
 }
 
+/* An exact codec's infinite SQNR, one that came out as NaN, and a size that is absent: three things in the file. */
+Test(gate_baseline, infinite_nan_and_absent_read_back)
+{
+    struct qb_error err = {0};
+    struct qb_baseline *b = case_new(), *read = NULL;
+    struct qb_baseline_cell *cell = case_cell(b, "m", "v", "roundtrip");
+    static const double values[] = {INFINITY, -INFINITY, NAN, NAN};
+    static const uint32_t flags[] = {0, 0, QB_FLAG_NONFINITE, QB_FLAG_ABSENT | QB_FLAG_NO_INTERVAL};
+    static const char *const names[] = {"sqnr_db", "sqnr_db_gaussian", "sqnr_db_uniform", "relative_error"};
+    static const char *const says[] = {"\"inf\"", "\"-inf\"", "\"nan\"", "null"};
+    for (int i = 0; i < 4; i++)
+        case_metric(cell, names[i], "dB", QB_HIGHER_IS_BETTER, values[i])->flags = flags[i];
+    struct qb_text text = printed(b);
+    for (int i = 0; i < 4; i++) {
+        char line[160];
+        snprintf(line, sizeof line, "\"name\": \"%s\", \"unit\": \"dB\", \"better\": \"higher\", \"value\": %s,",
+                 names[i], says[i]);
+        cr_assert_not_null(strstr(text.data, line), "%s in %s", line, text.data);
+    }
+    cr_assert_eq(qb_baseline_parse(text.data, text.size, "b.json", &read, &err), QB_OK, "%s", err.message);
+    cr_assert_not(read->edited);
+    for (int i = 0; i < 4; i++) {
+        double value = read->cells[0].metrics[i].value;
+        cr_assert(value == values[i] || (isnan(value) && isnan(values[i])), "%s", names[i]);
+        cr_assert_eq(read->cells[0].metrics[i].flags, flags[i]);
+    }
+    qb_text_free(&text);
+    qb_baseline_free(read);
+    qb_baseline_free(b);
+}
+
 /* Replaces the first `from` in the JSON and parses it. */
 static enum qb_status replaced(const char *from, const char *to, struct qb_baseline **read, struct qb_error *err)
 {
@@ -139,6 +170,10 @@ Test(gate_baseline, damage_is_refused_by_place)
         {"\"weight\": [1,", "\"weight\": [0,", "cells[1].metrics[0].weight: expected numbers above 0"},
         {"\"weight\": [1, 2, 3, 4, 5]", "\"weight\": -1", "cells[1].metrics[0].weight: expected numbers above 0"},
         {"\"transform\": \"none\"", "\"transform\": \"log\"", "expected none, percent or exp, found 'log'"},
+        {"\"value\": \"nan\"", "\"value\": null", "cells[1].metrics[1].value: null, and no flag absent"},
+        {"\"value\": \"nan\"", "\"value\": \"NaN\"",
+         "expected a number, \"inf\", \"-inf\", \"nan\" or null, found a text NaN"},
+        {"\"flags\": \"degenerate,nonfinite,", "\"flags\": \"absent,", "value: a value, and the flag absent"},
         {"degenerate", "degenerated", "cells[1].metrics[1].flags: no flag 'degenerated'"},
         {"kl_mean", "KL mean", "cells[1].metrics[0].name: expected [a-z0-9_]+"},
         {"kl_mean", "a_name_that_is_longer_than_any_metric_may_have", "name: expected a text of at most 39 bytes"},
@@ -226,6 +261,9 @@ Test(gate_baseline, refusals)
         {QB_FLAG_CONTAMINATED, 0.1, "contaminated"},
         {QB_FLAG_BIASED, 0.1, "biased: FP32 over FP32 was not 1"},
         {QB_FLAG_NONFINITE, NAN, "not finite"},
+        {QB_FLAG_NONFINITE, INFINITY, "not finite"},
+        {0, INFINITY, NULL},                               /* an exact codec's */
+        {QB_FLAG_ABSENT | QB_FLAG_NO_INTERVAL, NAN, NULL}, /* and absent it has to stay */
     };
     struct qb_gate_rules *rules = case_rules();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -7,6 +7,8 @@
 
 enum { CHUNKS = 6, EACH = 4, N = CHUNKS * EACH };
 
+static size_t each = EACH; /* positions of a chunk; N: one chunk */
+
 /* A teacher-forced cell: kl is base + chunk / 10, top1 as in the bits of `misses` (1: a miss). */
 static void add(struct planted *p, const char *variant, double base, uint32_t misses, char inputs)
 {
@@ -19,8 +21,8 @@ static void add(struct planted *p, const char *variant, double base, uint32_t mi
     double *kl = qb_record_add(&cell->record, "kl", QB_F64, 1, &n, "nat", "kl", &err);
     uint8_t *top1 = qb_record_add(&cell->record, "top1", QB_U8, 1, &n, "1", "top1", &err);
     for (size_t i = 0; i < n; i++) {
-        chunk[i] = (int32_t)(i / EACH);
-        position[i] = (int32_t)(i % EACH);
+        chunk[i] = (int32_t)(i / each);
+        position[i] = (int32_t)(i % each);
         kl[i] = base * (1 + (double)chunk[i] / 10);
         top1[i] = !(misses >> i & 1);
     }
@@ -83,6 +85,45 @@ Test(gate_compare, variants_of_a_run, .init = scratch_begin, .fini = scratch_end
     qb_baseline_free(cells);
     qb_result_close(result);
     planted_free(&p);
+}
+
+static struct qb_compare_row compared(uint32_t misses_a, uint32_t misses_b)
+{
+    struct planted p = {0};
+    struct qb_error err = {0};
+    struct qb_compare *compare = NULL;
+    add(&p, "a", 1, misses_a, 'a');
+    add(&p, "b", 1, misses_b, 'a');
+    planted_write(&p, scratch_path("r.h5"));
+    struct qb_result *result = opened(scratch_path("r.h5"));
+    struct qb_baseline *cells = cells_of(result);
+    struct qb_compare_arm a = {cells, result, "a"}, b = {cells, result, "b"};
+    cr_assert_eq(qb_compare_run(&a, &b, all, "*", &compare, &err), QB_OK, "%s", err.message);
+    struct qb_compare_row row = *row_of(compare, "top1_agreement");
+    qb_compare_free(compare);
+    qb_baseline_free(cells);
+    qb_result_close(result);
+    planted_free(&p);
+    return row;
+}
+
+/* Each of six chunks loses one position of four: 25 points everywhere, and nothing by which to judge them. */
+Test(gate_compare, no_spread_no_p_value, .init = scratch_begin, .fini = scratch_end)
+{
+    struct qb_compare_row row = compared(0, 0x111111);
+    cr_expect_float_eq(row.difference, -25, 1e-12);
+    cr_expect(isnan(row.p) && isnan(row.holm) && isnan(row.lo) && isnan(row.hi));
+    cr_expect_not_null(strstr(row.note, "no spread between clusters"), "%s", row.note);
+    row = compared(0x111111, 0x111111); /* identical is another thing: nothing moved */
+    cr_expect(row.difference == 0 && row.p == 1 && row.lo == 0 && row.hi == 0);
+}
+
+Test(gate_compare, one_cluster_is_called_so, .init = scratch_begin, .fini = scratch_end)
+{
+    each = N;
+    struct qb_compare_row row = compared(0, 0x111111);
+    cr_expect(isnan(row.p) && isnan(row.lo));
+    cr_expect_not_null(strstr(row.note, "one cluster"), "%s", row.note);
 }
 
 static struct qb_compare *two_files(char inputs_a, char inputs_b, const char *metric)

@@ -16,8 +16,12 @@ static struct qb_gate_row row_of(const char *variant, enum qb_gate_verdict verdi
                               .baseline = 0.5,
                               .value = 0.75,
                               .worse = 0.25,
+                              .has_baseline = true,
+                              .has_value = true,
                               .lo = 0.125,
                               .hi = 0.375,
+                              .lo_level = 0.995,
+                              .hi_level = 0.95,
                               .margin = 0.025,
                               .detectable = 0.0625};
     snprintf(row.reason, sizeof row.reason, "%s", reason);
@@ -45,14 +49,14 @@ Test(gate_report, junit)
         "<testsuites name=\"qinsbench gate\" tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"1\">\n"
         "  <testsuite name=\"m/teacher-forced\" tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"0\">\n"
         "    <testcase classname=\"m.teacher-forced\" name=\"a kl_mean\" time=\"0\"><system-out>pass: fine; worse by "
-        "0.25 [0.125, 0.375] nat, margin 0.025, finds 0.0625</system-out></testcase>\n"
+        "0.25 [0.125 at 99.5%, 0.375 at 95%] nat, margin 0.025, finds 0.0625</system-out></testcase>\n"
         "    <testcase classname=\"m.teacher-forced\" name=\"b kl_mean\" time=\"0\"><failure message=\""
-        "&lt;&amp;&quot;&#39;&gt; \\x01 \\xff |x|\n]]&gt;; worse by 0.25 [0.125, 0.375] nat, margin 0.025, finds "
-        "0.0625\"/>"
+        "&lt;&amp;&quot;&#39;&gt; \\x01 \\xff |x|\n]]&gt;; worse by 0.25 [0.125 at 99.5%, 0.375 at 95%] nat, margin "
+        "0.025, finds 0.0625\"/>"
         "</testcase>\n"
         "    <testcase classname=\"m.teacher-forced\" name=\"c kl_mean\" time=\"0\"><skipped message=\"too little "
         "data; "
-        "worse by 0.25 [0.125, 0.375] nat, margin 0.025, finds 0.0625\"/></testcase>\n"
+        "worse by 0.25 [0.125 at 99.5%, 0.375 at 95%] nat, margin 0.025, finds 0.0625\"/></testcase>\n"
         "  </testsuite>\n"
         "  <testsuite name=\"n/teacher-forced\" tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\" time=\"0\">\n"
         "    <testcase classname=\"n.teacher-forced\" name=\"d kl_mean\" time=\"0\"><system-out>new: the baseline "
@@ -96,7 +100,7 @@ Test(gate_report, numbers_read_back)
     static const double cases[] = {0.1, 1.0 / 3, 1e-310, 5e-324, 1.7976931348623157e308, 123456789012345680, -0.0, 42};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct qb_text out = {0};
-        qb_gate_json_number(&out, cases[i]);
+        qb_gate_json_number(&out, cases[i], true);
         double back = strtod(out.data, NULL);
         cr_assert_eq(memcmp(&back, &cases[i], sizeof back), 0, "%s", out.data);
         qb_text_free(&out);

@@ -177,6 +177,7 @@ Test(gate_tests, overflowing_exponential)
         struct qb_baseline_metric *m = case_metric(case_cell(sides[i], "m", "v", "teacher-forced"), "perplexity_ratio",
                                                    "ratio", QB_LOWER_IS_BETTER, 0);
         case_sample(m, QB_EXP, i ? now : then, NULL, 5);
+        m->flags = QB_FLAG_NONFINITE; /* as the registry flags it */
         cr_assert(isinf(m->value));
     }
     struct qb_gate *gate = case_gate(sides[1], sides[0], rules, false);
@@ -190,6 +191,7 @@ Test(gate_tests, overflowing_exponential)
     cr_assert_verdict(case_row(gate, "v", "perplexity_ratio"), QB_GATE_INCONCLUSIVE, "nor is this one");
     qb_gate_free(gate);
     sides[0]->cells[0].metrics[0].value = 2;
+    sides[0]->cells[0].metrics[0].flags = 0;
     gate = case_gate(sides[1], sides[0], rules, false);
     cr_assert_verdict(case_row(gate, "v", "perplexity_ratio"), QB_GATE_FAIL, "not finite");
     done(sides, gate, rules);
@@ -268,6 +270,103 @@ static const struct qb_gate_row *exact(struct qb_baseline *sides[2], struct qb_g
     return case_row(*gate, "v", metric);
 }
 
+static struct qb_gate *absence(struct qb_baseline *sides[2], bool then, bool now, struct qb_gate_rules *rules)
+{
+    for (int i = 0; i < 2; i++) {
+        sides[i] = case_new();
+        struct qb_baseline_metric *m =
+            case_metric(case_cell(sides[i], "m", "v", "memory"), "published_formula_bytes", "bytes", QB_NEUTRAL, 1000);
+        if (i ? !now : !then) {
+            m->value = NAN;
+            m->flags = QB_FLAG_ABSENT | QB_FLAG_NO_INTERVAL;
+        }
+    }
+    return case_gate(sides[1], sides[0], rules, false);
+}
+
+Test(gate_tests, a_value_that_is_absent_is_not_one_that_is_nan)
+{
+    static const struct {
+        bool then, now;
+        enum qb_gate_verdict verdict;
+        const char *part;
+    } cases[] = {{false, false, QB_GATE_PASS, "no value, as in the baseline"},
+                 {true, false, QB_GATE_FAIL, "the result has no value"},
+                 {false, true, QB_GATE_NEW, "the baseline has no value"},
+                 {true, true, QB_GATE_PASS, "identical"}};
+    for (size_t i = 0; i < 4; i++) {
+        struct qb_baseline *sides[2];
+        struct qb_gate_rules *rules = case_rules();
+        struct qb_gate *gate = absence(sides, cases[i].then, cases[i].now, rules);
+        const struct qb_gate_row *row = case_row(gate, "v", "published_formula_bytes");
+        cr_assert_verdict(row, cases[i].verdict, cases[i].part);
+        cr_assert(row->has_baseline == cases[i].then && row->has_value == cases[i].now);
+        done(sides, gate, rules);
+    }
+}
+
+/* Bounds that a row prints are those of its verdict: over the margin where it fails, under it where it passes, across
+ * it where it is open. Five clusters, differences d + spread * {-2..2}: se = spread / sqrt 2, df 4; margin 5% of 2. */
+Test(gate_tests, bounds_never_contradict_the_verdict)
+{
+    for (int k = 0; k <= 60; k++) {
+        struct qb_baseline *sides[2];
+        struct qb_gate_rules *rules = case_rules();
+        double then[5], now[5];
+        for (int i = 0; i < 5; i++) {
+            then[i] = 2 + 0.05 * (i * i % 3);
+            now[i] = then[i] + 0.005 * k + 0.03 * (i - 2);
+        }
+        for (int i = 0; i < 2; i++) {
+            sides[i] = case_new();
+            for (int v = 0; v < 3; v++) { /* a family of three, one of them clearly worse: Holm's levels differ */
+                struct qb_baseline_metric *m =
+                    case_metric(case_cell(sides[i], "m", (const char *const[]){"v", "w", "x"}[v], "teacher-forced"),
+                                "kl_mean", "nat", QB_LOWER_IS_BETTER, 0);
+                double moved[5];
+                for (int g = 0; g < 5; g++)
+                    moved[g] = now[g] + (v == 1 ? 1 : v == 2 ? -0.03 : 0);
+                case_sample(m, QB_AS_IS, i ? moved : then, NULL, 5);
+            }
+        }
+        struct qb_gate *gate = case_gate(sides[1], sides[0], rules, false);
+        for (size_t r = 0; r < gate->count; r++) {
+            const struct qb_gate_row *row = &gate->rows[r];
+            if (!row->tested)
+                continue;
+            cr_assert(row->lo <= row->worse && row->worse <= row->hi);
+            cr_assert_float_eq(row->hi_level, 0.95, 1e-12);
+            cr_assert(row->lo_level >= 0.95 - 1e-12 && row->lo_level <= 1 - 0.05 / 3 + 1e-12, "%g", row->lo_level);
+            cr_assert_eq(row->lo > row->margin, row->verdict == QB_GATE_FAIL, "%s: %g in [%g, %g], margin %g",
+                         row->reason, row->worse, row->lo, row->hi, row->margin);
+            cr_assert_eq(row->hi < row->margin, row->verdict == QB_GATE_PASS, "%s: [%g, %g], margin %g", row->reason,
+                         row->lo, row->hi, row->margin);
+        }
+        done(sides, gate, rules);
+    }
+}
+
+/* Every chunk moved by the same step: no spread, so no chance is known that a test could weigh. */
+Test(gate_tests, no_spread_is_inconclusive)
+{
+    struct qb_baseline *sides[2];
+    struct qb_gate_rules *rules = case_rules();
+    for (int i = 0; i < 2; i++) {
+        double sum[6];
+        for (int g = 0; g < 6; g++)
+            sum[g] = g + 1 + (i ? 4 : 0); /* far over the margin */
+        sides[i] = case_new();
+        case_sample(
+            case_metric(case_cell(sides[i], "m", "v", "teacher-forced"), "kl_mean", "nat", QB_LOWER_IS_BETTER, 0),
+            QB_AS_IS, sum, NULL, 6);
+    }
+    struct qb_gate *gate = case_gate(sides[1], sides[0], rules, false);
+    const struct qb_gate_row *row = case_row(gate, "v", "kl_mean");
+    cr_assert_verdict(row, QB_GATE_INCONCLUSIVE, "no spread between 6 clusters");
+    cr_assert(isnan(row->lo) && isnan(row->hi) && isnan(row->lo_level));
+    done(sides, gate, rules);
+}
+
 Test(gate_tests, exact_and_identical)
 {
     static const struct {
@@ -285,7 +384,13 @@ Test(gate_tests, exact_and_identical)
         {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, 35.418, 35.407, QB_GATE_FAIL, "more than the margin"},
         {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, 35.418, 36, QB_GATE_PASS, "better"},
         {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, 35.418, NAN, QB_GATE_FAIL, "not finite"},
-        {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, 35.418, INFINITY, QB_GATE_FAIL, "not finite"},
+        {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, 35.418, INFINITY, QB_GATE_PASS, "better"}, /* lossy -> exact */
+        {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, INFINITY, 35.418, QB_GATE_FAIL, "the baseline is infinite"},
+        {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, INFINITY, 1e300, QB_GATE_FAIL, "the baseline is infinite"},
+        {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, INFINITY, INFINITY, QB_GATE_PASS, "identical"},
+        {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, INFINITY, -INFINITY, QB_GATE_FAIL, "worse"},
+        {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, INFINITY, NAN, QB_GATE_FAIL, "not finite"},
+        {"memory", "weight_bits", QB_LOWER_IS_BETTER, INFINITY, 8, QB_GATE_FAIL, "changed"},
         {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, NAN, 35, QB_GATE_INCONCLUSIVE, "baseline's value is not finite"},
         {"roundtrip", "sqnr_db", QB_HIGHER_IS_BETTER, NAN, NAN, QB_GATE_INCONCLUSIVE, "nor is this one"},
         {"roundtrip", "sqnr_db", QB_NEUTRAL, 35, 35, QB_GATE_INCONCLUSIVE, "the rule has to say"},
@@ -297,6 +402,8 @@ Test(gate_tests, exact_and_identical)
         const struct qb_gate_row *row = exact(sides, &gate, cases[i].experiment, cases[i].metric, cases[i].better,
                                               cases[i].then, cases[i].now, rules);
         cr_assert_verdict(row, cases[i].verdict, cases[i].part);
+        cr_assert(isnan(cases[i].then) || isnan(cases[i].now) || cases[i].better == QB_NEUTRAL || isfinite(row->margin),
+                  "case %zu: no share of infinite is a margin", i);
         done(sides, gate, rules);
     }
 }

@@ -70,7 +70,9 @@ Test(depth, by_hand)
     qb_record_free(&record);
     float zero[4] = {0};
     put(&record, "accumulated_error", QB_F32, 2, 2, zero);
-    cr_assert(absent("depth", &record, "growth_ratio"));
+    struct qb_value growth = must("depth", &record, "growth_ratio");
+    cr_assert(isnan(growth.value) && growth.flags == (QB_FLAG_ABSENT | QB_FLAG_NO_INTERVAL), "%s", growth.note);
+    cr_assert_not_null(strstr(growth.note, "no error in the first layer nor in the last"));
     struct qb_value last = must("depth", &record, "error_last");
     cr_assert(last.value == 0 && last.lo == 0 && last.hi == 0, "identical arms");
     qb_record_free(&record);
@@ -168,12 +170,42 @@ Test(roundtrip, by_hand)
     put(&record, "code_count", QB_I64, 4, 0, codes);
     cr_assert_float_eq(must("roundtrip", &record, "sqnr_db").value, 20, 1e-12);
     cr_assert_float_eq(must("roundtrip", &record, "sqnr_db_gaussian").value, 40, 1e-12);
-    cr_assert(absent("roundtrip", &record, "sqnr_db_laplace"), "exact");
+    struct qb_value exact = must("roundtrip", &record, "sqnr_db_laplace");
+    cr_assert(isinf(exact.value) && exact.value > 0 && exact.flags == QB_FLAG_NO_INTERVAL, "exact is infinite");
     cr_assert(absent("roundtrip", &record, "sqnr_db_uniform"), "not recorded");
     cr_assert_eq(must("roundtrip", &record, "max_abs_error").value, 0.5);
     cr_assert(must("roundtrip", &record, "relative_error").flags & QB_FLAG_NONFINITE);
     cr_assert_eq(must("roundtrip", &record, "codes_used").value, 2);
     qb_record_free(&record);
+}
+
+static struct qb_value of_tensors(const char *metric, const double signal[2], const double error[2],
+                                  const double largest[2], const double relative[2])
+{
+    struct qb_record record = {0};
+    put(&record, "signal_power", QB_F64, 2, 0, signal);
+    put(&record, "error_power", QB_F64, 2, 0, error);
+    put(&record, "max_abs_error", QB_F64, 2, 0, largest);
+    put(&record, "max_relative_error", QB_F64, 2, 0, relative);
+    struct qb_value value = must("roundtrip", &record, metric);
+    qb_record_free(&record);
+    return value;
+}
+
+/* x / 0 by the limit: an error over no signal is infinitely bad, no error infinitely good. */
+Test(roundtrip, zero_signal_and_zero_error)
+{
+    static const double none[2] = {0, 0}, some[2] = {4, 0}, error[2] = {0, 0.0067 * 0.0067}, off[2] = {0, 0.0067};
+    struct qb_value zeros = of_tensors("relative_error", some, error, off, none);
+    cr_assert(isinf(zeros.value) && zeros.value > 0, "%g: a tensor of zeros came back as 0.0067", zeros.value);
+    cr_assert_eq(zeros.flags, QB_FLAG_NO_INTERVAL, "a legal infinity");
+    cr_assert_not_null(strstr(zeros.note, "zeros"));
+    cr_assert_eq(of_tensors("relative_error", some, none, none, none).value, 0, "zeros that come back as zeros");
+    cr_assert_eq(of_tensors("sqnr_db", none, error, off, none).value, -INFINITY);
+    cr_assert_eq(of_tensors("sqnr_db", none, none, none, none).value, INFINITY, "exact, whatever the signal");
+    cr_assert_eq(of_tensors("sqnr_db", some, none, none, none).flags, QB_FLAG_NO_INTERVAL);
+    cr_assert_float_eq(of_tensors("sqnr_db", some, error, off, none).value, 10 * log10(4 / (0.0067 * 0.0067)), 1e-12);
+    cr_assert(of_tensors("sqnr_db", (double[]){NAN, 1}, error, off, none).flags & QB_FLAG_NONFINITE);
 }
 
 /* The source transformer, counted (source-protocols 4): 12 matrices in 2 bytes, the rest FP32. */
@@ -186,19 +218,58 @@ Test(memory, the_source_formula_beside_the_count)
     put(&record, "values", QB_I64, 2, 0, values);
     put(&record, "bytes", QB_I64, 2, 0, bytes);
     put(&record, "cache_bytes", QB_I64, 2, 0, cache);
-    put_scalar(&record, "fp32_bytes", 14584832);
+    put_scalar(&record, "fp32_bytes", 14584832 + 2048); /* with the norms that the source leaves out */
     put_scalar(&record, "published_fp32_bytes", 14584832);
     put_scalar(&record, "weight_values", 3646208);
     put_scalar(&record, "published_bytes", 429056);
     put_scalar(&record, "peak_rss", 0);
     cr_assert_eq(must("memory", &record, "weight_bytes").value, 9866240);
-    cr_assert_float_eq(must("memory", &record, "compression").value, 1.4782563570316554, 1e-12);
+    cr_assert_float_eq(must("memory", &record, "compression").value, 14586880.0 / 9866240, 1e-12);
     cr_assert_float_eq(must("memory", &record, "published_compression").value, 33.9928400954654, 1e-12);
     cr_assert_eq(must("memory", &record, "encoded_bits_per_weight").value, 16);
     cr_assert_float_eq(must("memory", &record, "weight_bits").value, 8 * 9866240.0 / 3646208, 1e-12);
     cr_assert_eq(must("memory", &record, "resident_bytes").value, 9866340);
-    cr_assert(absent("memory", &record, "peak_rss_bytes"), "0: the system did not tell");
+    cr_assert(must("memory", &record, "peak_rss_bytes").flags & QB_FLAG_ABSENT, "0: the system did not tell");
     cr_assert(absent("memory", &record, "rss_growth_bytes"));
+    qb_record_free(&record);
+}
+
+/* What leaves its domain is absent, and says why: 1000 of 1000 values encoded give 2000 + (0 - 1000) * 4 bytes. */
+Test(memory, a_size_is_never_negative)
+{
+    struct qb_record record = {0};
+    static const char *const names[] = {"published_formula_bytes", "published_compression", "rss_growth_bytes"};
+    put_scalar(&record, "published_fp32_bytes", 4000);
+    put_scalar(&record, "published_bytes", -2000);
+    put_scalar(&record, "rss_before", 5000);
+    put_scalar(&record, "rss_after", 4000);
+    for (size_t i = 0; i < 3; i++) {
+        struct qb_value value = must("memory", &record, names[i]);
+        cr_assert(isnan(value.value) && value.flags == (QB_FLAG_ABSENT | QB_FLAG_NO_INTERVAL), "%s", names[i]);
+        cr_assert_not_null(strstr(value.note, i < 2 ? "-2000 bytes" : "1000 bytes less"), "%s", value.note);
+    }
+    qb_record_free(&record);
+}
+
+/* FP32 over FP32 is exactly 1, norms and all: 100 values of matrices and 4 of a norm. A scale that the variant adds is
+ * bytes, but no weight. */
+Test(memory, fp32_compresses_by_one)
+{
+    struct qb_record record = {0};
+    const char *const store[] = {"fp32", "fp32", "fp32"};
+    int64_t values[] = {100, 4, 0}, bytes[] = {400, 16, 0}, cache[] = {0, 0, 0};
+    put_texts(&record, "store", store, 3);
+    put(&record, "values", QB_I64, 3, 0, values);
+    put(&record, "bytes", QB_I64, 3, 0, bytes);
+    put(&record, "cache_bytes", QB_I64, 3, 0, cache);
+    put_scalar(&record, "fp32_bytes", 416);
+    put_scalar(&record, "published_fp32_bytes", 400);
+    put_scalar(&record, "weight_values", 104);
+    cr_assert_eq(must("memory", &record, "compression").value, 1);
+    cr_assert_eq(must("memory", &record, "weight_bits").value, 32);
+    ((int64_t *)qb_record_find(&record, "bytes")->data)[2] = 40; /* a channel scale */
+    cr_assert_float_eq(must("memory", &record, "compression").value, 416.0 / 456, 1e-15);
+    cr_assert_float_eq(must("memory", &record, "weight_bits").value, 8 * 456.0 / 104, 1e-12);
     qb_record_free(&record);
 }
 
@@ -354,8 +425,7 @@ Test(metrics, running_out_of_memory_is_said)
                 continue;
             size_t nan = 0;
             for (size_t i = 0; i < count; i++)
-                nan +=
-                    isnan(values[i].value) && (values[i].flags & QB_FLAG_NONFINITE) && strstr(values[i].note, "memory");
+                nan += isnan(values[i].value) && (values[i].flags & QB_FLAG_ABSENT) && strstr(values[i].note, "memory");
             missed += nan > 0 || count < whole;
             qb_free(values);
             cr_assert_eq(qb_mem_stats().live_bytes, before);

@@ -250,3 +250,55 @@ Test(teacher_forced, answers_confidence_and_tail_of_scipy)
     qb_record_free(&record);
     json_decref(root);
 }
+
+/* A variant whose own logits have collapsed is flagged, however sure the reference is; and a reference that is masked
+ * is judged by its spread, not by a std that the mask made large. */
+Test(teacher_forced, either_arm_may_be_nearly_uniform)
+{
+    static const struct {
+        float ours, theirs, std;
+        const char *arm; /* NULL: neither */
+    } cases[] = {{2, 2, 2, NULL}, {0, 2, 2, "variant"}, {2, 1e-5f, 1e29f, "reference"}, {2e-3f, 2e-3f, 2, NULL}};
+    static const char *const names[] = {"top1_agreement", "top10_overlap", "kl_mean", "perplexity_ratio"};
+    double kl[6] = {1, 1, 1, 1, 1, 1}, nll[] = {1, 2, NAN, 2, 3, NAN};
+    uint8_t top1[6] = {1};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct qb_record record = forced(kl, top1, nll, cases[i].std);
+        float ours[6], theirs[6];
+        for (int k = 0; k < 6; k++) {
+            ours[k] = k < 4 ? cases[i].ours : 2; /* more than half of the positions */
+            theirs[k] = cases[i].theirs;
+        }
+        put(&record, "spread", QB_F32, 6, 0, ours);
+        put(&record, "reference_spread", QB_F32, 6, 0, theirs);
+        for (size_t m = 0; m < sizeof names / sizeof *names; m++) {
+            struct qb_value v = must(TF, &record, names[m]);
+            cr_assert_eq((v.flags & QB_FLAG_DEGENERATE) != 0, cases[i].arm != NULL, "case %zu %s: %s", i, names[m],
+                         v.note);
+            cr_assert(!cases[i].arm || strstr(v.note, cases[i].arm), "case %zu: %s", i, v.note);
+        }
+        qb_record_free(&record);
+    }
+}
+
+/* By hand: the variant's first rank is shared by two tokens at position 0 (the target is one of them: 1/2) and by four
+ * at 1; positions 2 and 5 have no target. Right: 1/2, 1/4, -, 1, 0; the reference: 1, 0, -, 1, 1. */
+Test(teacher_forced, answers_of_equal_logits_are_chances)
+{
+    double kl[6] = {1, 1, 1, 1, 1, 1}, nll[] = {1, 2, NAN, 2, 3, NAN};
+    uint8_t top1[6] = {0, 0, 0, 1, 0, 0};
+    struct qb_record record = forced(kl, top1, nll, 2);
+    int32_t ours[] = {5, 5, 0, 5, 0, 0}, theirs[] = {5, 1, 1, 5, 5, 1};
+    double hit[] = {0.5, 0.25, 0, 1, 0, 0}, reference[] = {1, 0, 0, 1, 1, 0}, agree[] = {0.5, 0, 0.5, 1, 0, 0};
+    put_answers(&record, (float[6]){0}, ours, theirs, 6);
+    put(&record, "hit", QB_F64, 6, 0, hit);
+    put(&record, "reference_hit", QB_F64, 6, 0, reference);
+    put(&record, "top1_share", QB_F64, 6, 0, agree);
+    cr_assert_float_eq(must(TF, &record, "top1_agreement").value, 100 * 2.0 / 6, 1e-12);
+    cr_assert_float_eq(must(TF, &record, "accuracy").value, 100 * 1.75 / 4, 1e-12);
+    cr_assert_float_eq(must(TF, &record, "reference_accuracy").value, 75, 1e-12);
+    cr_assert_float_eq(must(TF, &record, "flips_to_wrong").value, 100 * (0.5 + 0 + 0 + 1) / 4, 1e-12);
+    cr_assert_float_eq(must(TF, &record, "flips_to_right").value, 100 * 0.25 / 4, 1e-12);
+    cr_assert_not_null(strstr(must(TF, &record, "flips").note, "1 to wrong, 0 to right"), "chances are no flips");
+    qb_record_free(&record);
+}

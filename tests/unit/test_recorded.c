@@ -1,9 +1,8 @@
 /* What experiments record, on models of a few weights: arrays that later figures and gates rely on. */
 #include <math.h>
-#include "unit/suite_fixture.h"
+#include "unit/experiment_bench.h"
 #include "base/hash.h"
 #include "metric/metric.h"
-#include "run/inputs.h"
 
 TestSuite(recorded, .init = fixture_begin, .fini = fixture_end);
 
@@ -15,53 +14,6 @@ enum { VOCAB = 60 };
     "  transformer: {generator: transformer, vocab: 60, hidden: 32, layers: 2, prompt: {random: 6, seed: 1}}\n"        \
     "variants:\n  - {name: whole, codec: fp32, placement: ['mlp.*']}\n  - int8-tensor\n  - fp32\n  - calibrated\n"     \
     "experiments: {" experiment "}\n"
-
-/* A suite's experiment on one of its models; reference and run as a worker calls them. */
-struct bench {
-    struct qb_suite *suite;
-    struct qb_model *model;
-    struct qb_inputs inputs;
-    struct qb_pool *pool;
-    struct qb_record reference;
-};
-
-static struct bench bench_open(const char *text, size_t m)
-{
-    struct bench b = {.suite = fixture_suite(text, NULL)};
-    struct qb_token_cache cache = {0};
-    struct qb_error err = {0};
-    const struct qb_suite_model *entry = &b.suite->models[m];
-    cr_assert_eq(qb_model_generate(entry->generator, &entry->generated, &b.model, &err), QB_OK, "%s", err.message);
-    cr_assert_eq(qb_inputs_make(b.suite, entry, &b.suite->experiments[0], b.model, &cache, &b.inputs, &err), QB_OK,
-                 "%s", err.message);
-    cr_assert_eq(qb_pool_create(1, &b.pool, &err), QB_OK);
-    qb_token_cache_free(&cache);
-    return b;
-}
-
-static void bench_run(struct bench *b, size_t variant, struct qb_record *out)
-{
-    struct qb_error err = {0};
-    const struct qb_suite_experiment *entry = &b->suite->experiments[0];
-    struct qb_cell_env env = {
-        .model = b->model, .inputs = &b->inputs, .options = entry->values, .pool = b->pool, .isa = QB_ISA_PORTABLE};
-    qb_record_free(&b->reference);
-    b->reference = (struct qb_record){0};
-    if (entry->experiment->reference)
-        cr_assert_eq(entry->experiment->reference(&env, &b->reference, &err), QB_OK, "%s", err.message);
-    env.variant = b->suite->variants[variant];
-    env.reference = entry->experiment->reference ? &b->reference : NULL;
-    cr_assert_eq(entry->experiment->run(&env, out, &err), QB_OK, "%s", err.message);
-}
-
-static void bench_close(struct bench *b)
-{
-    qb_record_free(&b->reference);
-    qb_inputs_free(&b->inputs);
-    qb_pool_free(b->pool);
-    qb_model_free(b->model);
-    qb_suite_free(b->suite);
-}
 
 static const int32_t *tokens_of(const struct qb_record *record, const char *name, size_t n)
 {

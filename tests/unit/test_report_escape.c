@@ -94,7 +94,7 @@ Test(report_escape, columns_print_evenly)
     prints((double[]){4.424e-4, 6.514, 432.1, 0, 3.5e4}, 5, "nat", "4.42e-4 6.51 432 0 3.50e4", "3.2e-1");
     prints((double[]){-33.84, 36.05, 73.669}, 3, "dB", "-33.84 36.05 73.67", "-2.2");
     prints((double[]){9.9996e-5, 1e-12}, 2, "nat", "1.00e-4 1.00e-12", "1.2e-2");
-    prints((double[]){INFINITY, -INFINITY}, 2, "nat", "Inf -Inf", "1.0");
+    prints((double[]){INFINITY, -INFINITY}, 2, "nat", "\u221e -\u221e", "1.0");
 }
 
 Test(report_escape, html_numbers)

@@ -34,6 +34,15 @@ static void reals(struct qb_record *r, const char *name, enum qb_dtype type, siz
     }
 }
 
+/* Mostly 1, else a chance. */
+static void shares(struct qb_record *r, const char *name, size_t rows, size_t columns)
+{
+    reals(r, name, QB_F64, rows, columns);
+    double *x = qb_record_find(r, name)->data;
+    for (size_t i = 0; i < rows * (columns ? columns : 1); i++)
+        x[i] = x[i] > 0.53 ? 1 : x[i] - 0.5;
+}
+
 static void groups(struct qb_record *r, const char *name)
 {
     int32_t ids[N];
@@ -116,6 +125,10 @@ Test(report_sources, teacher_forced)
     list(&r, tokens, QB_I32, N, 0);
     reals(&r, "top1", QB_U8, N, 0);
     reals(&r, "overlap10", QB_U8, N, 0);
+    shares(&r, "top1_share", N, 0);
+    shares(&r, "top10_share", N, 0);
+    shares(&r, "hit", N, 0);
+    shares(&r, "reference_hit", N, 0);
     put_scalar(&r, "alpha", 0.9);
     put_scalar(&r, "alpha_raw", 0.7);
     check("teacher-forced", &r, 15);
@@ -126,14 +139,16 @@ Test(report_sources, greedy)
     static const char *const floats[] = {"margin", "reference_margin", "logit_std", "reference_logit_std", NULL};
     struct qb_record r = {0};
     reals(&r, "overlap10", QB_U8, P, S);
+    shares(&r, "top10_share", P, S);
     list(&r, floats, QB_F32, P, S);
     int32_t *tokens = qb_alloc(2 * P * S, sizeof *tokens, "tokens", &(struct qb_error){0});
     for (size_t i = 0; i < P * S; i++) {
         tokens[i] = (int32_t)(draw() * 900);
-        tokens[P * S + i] = i % S < 20 + 8 * (i / S) ? tokens[i] : (int32_t)(draw() * 900);
+        tokens[P * S + i] = i % S < 20 + 10 * (i / S) ? tokens[i] : (int32_t)(draw() * 900);
     }
     put(&r, "tokens", QB_I32, P, S, tokens + P * S);
     put(&r, "reference_tokens", QB_I32, P, S, tokens);
+    shares(&r, "match_share", P, S);
     qb_free(tokens);
     check("greedy", &r, 15);
 }

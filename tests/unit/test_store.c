@@ -147,6 +147,27 @@ Test(store, a_cell_says_itself_where_it_was_measured)
     cr_assert_eq(qb_mem_stats().live_bytes, 0);
 }
 
+/* Infinite, NaN and absent are three things in the file, too. */
+Test(store, infinite_nan_and_absent_survive)
+{
+    static const double values[] = {INFINITY, -INFINITY, NAN, NAN};
+    static const uint32_t flags[] = {QB_FLAG_NO_INTERVAL, QB_FLAG_NO_INTERVAL, QB_FLAG_NONFINITE, QB_FLAG_ABSENT};
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "v", "greedy", 4), back;
+    for (size_t i = 0; i < 4; i++) {
+        cell.values[0].value = values[i];
+        cell.values[0].flags = flags[i];
+        cr_assert_eq(qb_shard_write(scratch_path("s"), &cell, &err), QB_OK, "%s", err.message);
+        cr_assert_eq(qb_shard_read(scratch_path("s"), false, &back, &err), QB_OK, "%s", err.message);
+        double value = back.values[0].value;
+        cr_expect(value == values[i] || (isnan(value) && isnan(values[i])), "%g", value);
+        cr_expect_eq(back.values[0].flags, flags[i]);
+        cr_expect_eq(qb_value_there(back.values[0].flags), i < 3);
+        qb_cell_free(&back);
+    }
+    qb_cell_free(&cell);
+}
+
 Test(store, every_flag_and_a_full_note_survive)
 {
     struct qb_error err = {0};

@@ -1,0 +1,238 @@
+/* Tokens without a probability and arms without a choice, through whole experiments: neither a mask's depth nor the
+ * order of equal logits may show in what is recorded. */
+#include <float.h>
+#include <math.h>
+#include "unit/experiment_bench.h"
+#include "metric/metric.h"
+#include "model/net_parts.h"
+
+TestSuite(masked_logits, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
+
+enum { VOCAB = 60, FP32 = 0, CALIBRATED, RANGE_KEPT, INT8, ASRUN };
+
+#define SUITE(experiment)                                                                                              \
+    "name: s\nmodels:\n"                                                                                               \
+    "  chain: {generator: chain, vocab: 60, hidden: 16, layers: 2, prompt: {random: 6, seed: 1}, corpus: {greedy: "    \
+    "30}}\n"                                                                                                           \
+    "variants: [fp32, calibrated, calibrated-range-kept, int8-tensor, calibrated-asrun]\n"                             \
+    "experiments: {" experiment "}\n"
+
+static struct qb_tensor *head(struct bench *b, uint32_t kind)
+{
+    for (size_t t = 0; t < b->model->tensor_count; t++)
+        if (b->model->tensors[t].roles & QB_ROLE_HEAD && (b->model->tensors[t].roles & QB_ROLE_BIAS) == kind)
+            return &b->model->tensors[t];
+    cr_assert_fail("the chain has a head with a bias");
+    return NULL;
+}
+
+/* A mask on ten tokens, and logits large enough for the model to choose. */
+static void mask(struct bench *b, float depth)
+{
+    struct qb_tensor *weight = head(b, 0), *bias = head(b, QB_ROLE_BIAS);
+    for (size_t i = 0; i < VOCAB; i++)
+        bias->data[i] = i >= 20 && i < 30 ? depth : 0.1f * (float)(i * i % 17);
+    for (size_t i = 0; i < weight->rows * weight->cols; i++)
+        weight->data[i] = 0.5f * (float)((int)(i * 7919 % 101) - 50) / 50;
+}
+
+/* Every recorded array and metric is the same at every depth, to the bit but for metrics' names. */
+static void same_at_every_depth(const char *suite, size_t variant, const char *experiment)
+{
+    static const float depths[] = {-1e4f, -1e30f, -FLT_MAX};
+    struct qb_record first = {0};
+    for (size_t d = 0; d < 3; d++) {
+        struct bench b = bench_open(suite, 0);
+        struct qb_record record = {0};
+        struct qb_error err = {0};
+        struct qb_value *values = NULL;
+        size_t count;
+        mask(&b, depths[d]);
+        bench_run(&b, variant, d ? &record : &first);
+        const struct qb_record *now = d ? &record : &first;
+        cr_assert_eq(now->count, first.count);
+        for (size_t a = 0; a < now->count; a++) {
+            const struct qb_array *x = &now->arrays[a], *y = &first.arrays[a];
+            if (x->dtype == QB_TEXT)
+                continue;
+            cr_expect(x->count == y->count && memcmp(x->data, y->data, x->count * qb_dtype_size(x->dtype)) == 0,
+                      "%s of variant %zu: a mask of %g shows in '%s'", experiment, variant, (double)depths[d], x->name);
+        }
+        cr_assert_eq(qb_metrics_compute(experiment, now, &values, &count, &err), QB_OK);
+        for (size_t i = 0; i < count; i++) {
+            cr_expect(isfinite(values[i].value) || values[i].flags & QB_FLAG_ABSENT, "%s", values[i].metric);
+            cr_expect_not(values[i].flags & QB_FLAG_DEGENERATE && strstr(values[i].note, "uniform"), "%s: %s",
+                          values[i].metric, values[i].note);
+        }
+        qb_free(values);
+        qb_record_free(&record);
+        bench_close(&b);
+    }
+    qb_record_free(&first);
+}
+
+Test(masked_logits, of_any_depth_are_the_same_greedy)
+{
+    for (size_t v = FP32; v <= ASRUN; v++)
+        same_at_every_depth(SUITE("greedy: {steps: 12}"), v, "greedy");
+}
+
+Test(masked_logits, of_any_depth_are_the_same_teacher_forced)
+{
+    for (size_t v = FP32; v <= ASRUN; v++)
+        same_at_every_depth(SUITE("teacher-forced: {}"), v, "teacher-forced");
+}
+
+/* Ten tokens under a bias of -1e4 leave the std of the others: of a model without the ten, nearly. */
+Test(masked_logits, alpha_is_of_the_tokens_that_can_come)
+{
+    double std[2][2], alpha[2];
+    for (int masked = 0; masked < 2; masked++) {
+        struct bench b = bench_open(SUITE("greedy: {steps: 2}"), 0);
+        struct qb_record record = {0};
+        mask(&b, masked ? -1e4f : 0.5f);
+        bench_run(&b, RANGE_KEPT, &record);
+        std[masked][0] = qb_record_scalar(&record, "logit_std_fp", NAN);
+        std[masked][1] = qb_record_scalar(&record, "logit_std_q", NAN);
+        alpha[masked] = qb_record_scalar(&record, "alpha_raw", NAN);
+        qb_record_free(&record);
+        bench_close(&b);
+    }
+    for (int arm = 0; arm < 2; arm++)
+        cr_expect_float_eq(std[1][arm] / std[0][arm], 1, 0.2, "%g and %g", std[1][arm], std[0][arm]);
+    cr_expect_float_eq(alpha[1], alpha[0], 0.02, "%g and %g", alpha[1], alpha[0]);
+}
+
+static double mean_of(const struct qb_record *record, const char *name)
+{
+    const struct qb_array *x = qb_record_find(record, name);
+    cr_assert_not_null(x, "%s", name);
+    return qb_mean(x->data, x->count);
+}
+
+/* INT8 over the whole tensor with one outlier rounds all other weights of the head to 0: all logits but one are the
+ * bias, which is 0. The arm is left without a choice; in token order it would agree with a reference that prefers low
+ * indices. By hand, V = 60: token 59 comes first (or last) for sure, the others are drawn: 9 of 59 tokens that remain
+ * for the list where 59 is first, 10 of 59 where it is last. */
+Test(masked_logits, an_arm_without_a_choice_earns_chance)
+{
+    struct bench b = bench_open(SUITE("teacher-forced: {}"), 0);
+    struct qb_record record = {0};
+    struct qb_tensor *weight = head(&b, 0), *bias = head(&b, QB_ROLE_BIAS);
+    memset(bias->data, 0, VOCAB * sizeof(float));
+    for (size_t i = 0; i < VOCAB * weight->cols; i++)
+        weight->data[i] = 1e-4f * (float)((int)(i * 7919 % 101) - 50);
+    for (size_t i = 0; i < weight->cols; i++)
+        weight->data[(VOCAB - 1) * weight->cols + i] = i ? 0 : 1e4f;
+    bench_run(&b, INT8, &record);
+    const struct qb_array *share = qb_record_get(&record, "top10_share", QB_F64, 1);
+    const float *spread = qb_record_get(&record, "reference_spread", QB_F32, 1)->data;
+    cr_assert_not_null(share);
+    for (size_t i = 0; i < share->count; i++) {
+        double x = ((const double *)share->data)[i];
+        cr_expect(fabs(x - (1 + 9 * 9.0 / 59) / 10) < 1e-12 || fabs(x - 10 * (10.0 / 59) / 10) < 1e-12, "%zu: %g", i,
+                  x);
+        cr_expect_gt(spread[i], 0);
+    }
+    qb_record_free(&record);
+    bench_close(&b);
+}
+
+/* A reference that ranks token 0 first everywhere, and a variant whose logits are all equal: its lowest index is 0,
+ * too. Greedy: 1/60 a step instead of 100%, and the run is flagged for the variant's own sake. */
+Test(masked_logits, equal_logits_earn_no_match)
+{
+    struct bench b = bench_open(SUITE("greedy: {steps: 12}"), 0);
+    struct qb_record record = {0}, again = {0};
+    struct qb_error err = {0};
+    struct qb_tensor *weight = head(&b, 0), *bias = head(&b, QB_ROLE_BIAS);
+    memset(weight->data, 0, weight->rows * weight->cols * sizeof(float));
+    for (size_t i = 0; i < VOCAB; i++)
+        bias->data[i] = 1 - 0.01f * (float)i;
+    struct qb_cell_env env = {.model = b.model,
+                              .inputs = &b.inputs,
+                              .options = b.suite->experiments[0].values,
+                              .pool = b.pool,
+                              .isa = QB_ISA_PORTABLE};
+    const struct qb_experiment *greedy = b.suite->experiments[0].experiment;
+    cr_assert_eq(greedy->reference(&env, &b.reference, &err), QB_OK, "%s", err.message);
+    env.variant = b.suite->variants[FP32];
+    env.reference = &b.reference;
+    cr_assert_eq(greedy->run(&env, &again, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(mean_of(&again, "match_share"), 1, "the same arm");
+    cr_expect_eq(mean_of(&again, "top10_share"), 1);
+    memset(bias->data, 0, VOCAB * sizeof(float)); /* the collapse of the variant alone */
+    cr_assert_eq(greedy->run(&env, &record, &err), QB_OK, "%s", err.message);
+    const int32_t *ours = qb_record_get(&record, "tokens", QB_I32, 2)->data;
+    const int32_t *theirs = qb_record_get(&record, "reference_tokens", QB_I32, 2)->data;
+    cr_assert(ours[3] == 0 && theirs[3] == 0, "both pick the lowest index");
+    cr_expect_float_eq(mean_of(&record, "match_share"), 1.0 / VOCAB, 1e-15);
+    cr_expect_float_eq(mean_of(&record, "top10_share"), 10.0 / VOCAB, 1e-15);
+    const float *spread = qb_record_get(&record, "spread", QB_F32, 2)->data;
+    cr_expect_eq(spread[0], 0);
+    /* The reference's prompts repeat one token as well: give it others, so that the variant alone is at fault. */
+    int32_t *varied = qb_record_find(&record, "reference_tokens")->data;
+    for (int32_t s = 0; s < 12; s++)
+        varied[s] = s;
+    struct qb_value *values = NULL;
+    size_t count, flagged = 0;
+    cr_assert_eq(qb_metrics_compute("greedy", &record, &values, &count, &err), QB_OK);
+    for (size_t i = 0; i < count; i++)
+        flagged += strcmp(values[i].metric, "match_rate") == 0 && values[i].flags & QB_FLAG_DEGENERATE &&
+                   strstr(values[i].note, "variant");
+    cr_expect_eq(flagged, 1);
+    qb_free(values);
+    qb_record_free(&record);
+    qb_record_free(&again);
+    bench_close(&b);
+}
+
+/* A vocabulary of six: a list is the vocabulary, and full agreement is 100%, though it says nothing. */
+Test(masked_logits, a_small_vocabulary_agrees_in_full)
+{
+    static const char *const suites[] = {"teacher-forced: {}", "greedy: {steps: 5}"};
+    static const char *const names[] = {"teacher-forced", "greedy"};
+    for (size_t e = 0; e < 2; e++) {
+        char text[400];
+        snprintf(
+            text, sizeof text,
+            "name: s\nmodels:\n  chain: {generator: chain, vocab: 6, hidden: 16, layers: 1, prompt: {random: 4, seed: "
+            "1}, corpus: {greedy: 12}}\nvariants: [fp32, int8-tensor]\nexperiments: {%s}\n",
+            suites[e]);
+        struct bench b = bench_open(text, 0);
+        for (size_t v = 0; v < 2; v++) {
+            struct qb_record record = {0};
+            struct qb_error err = {0};
+            struct qb_value *values = NULL;
+            size_t count, seen = 0;
+            bench_run(&b, v, &record);
+            cr_assert_eq(qb_metrics_compute(names[e], &record, &values, &count, &err), QB_OK);
+            for (size_t i = 0; i < count; i++)
+                if (strcmp(values[i].metric, "top10_overlap") == 0) {
+                    seen++;
+                    cr_expect_eq(values[i].value, 100);
+                    cr_expect(values[i].flags & QB_FLAG_DEGENERATE && strstr(values[i].note, "vocabulary of 6"), "%s",
+                              values[i].note);
+                }
+            cr_expect_eq(seen, 1);
+            qb_free(values);
+            qb_record_free(&record);
+        }
+        bench_close(&b);
+    }
+}
+
+/* A scale over 1 cannot push a mask of -FLT_MAX out of what a float holds; what overflows otherwise is still seen. */
+Test(masked_logits, a_scaled_mask_stays_finite)
+{
+    struct bench b = bench_open(SUITE("greedy: {steps: 2}"), 0);
+    struct qb_error err = {0};
+    struct qb_net *net = NULL;
+    float logits[VOCAB] = {-FLT_MAX, 2, FLT_MAX, -INFINITY};
+    cr_assert_eq(qb_net_create(b.model, NULL, NULL, b.pool, &net, &err), QB_OK, "%s", err.message);
+    net->calibration.alpha = 1.25;
+    qb_net_scale_logits(net, 1, logits);
+    cr_expect(logits[0] == -FLT_MAX && logits[1] == 2.5f && isinf(logits[2]) && isinf(logits[3]));
+    qb_net_free(net);
+    bench_close(&b);
+}
