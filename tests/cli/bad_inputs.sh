@@ -59,7 +59,7 @@ bad "a suite that is not there" "no such file, and no shipped suite" run "$TMP/n
 bad "-j 0" "-j: expected an integer in [1, 256]" run "$TMP/good.yaml" -j 0
 bad "-j two" "found 'two'" run "$TMP/good.yaml" -j two
 bad "--threads 1000" "--threads: expected an integer" run "$TMP/good.yaml" --threads 1000
-bad "--only that selects nothing" "no cell is left to run" run "$TMP/good.yaml" --only 'kjv-*' -o "$TMP/bad.h5"
+bad "--only that selects nothing" "no model matches 'kjv-*'; there is tiny" run "$TMP/good.yaml" --only 'kjv-*' -o "$TMP/bad.h5"
 bad "--only of four parts" "one to three globs" run "$TMP/good.yaml" --only a/b/c/d -o "$TMP/bad.h5"
 bad "--isa sse9" "expected portable, avx2 or avx512" run "$TMP/good.yaml" --isa sse9
 bad "--blas-core with an unknown name" "OpenBLAS does not know it" run "$TMP/good.yaml" --blas-core Abacus
