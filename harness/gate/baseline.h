@@ -40,6 +40,7 @@ struct qb_baseline_cell {
     enum qb_cell_state state;
     char *message;                                       /* failed or skipped: why */
     char inputs[QB_HASH_HEX], model_sha256[QB_HASH_HEX]; /* "": not recorded */
+    char tokenizer_sha256[QB_HASH_HEX];                  /* "": the model has none, or it is not recorded */
     char *options, *definition;                          /* the experiment's options; the variant, canonical */
     struct qb_baseline_codec *codecs;                    /* those that the definition names, by id */
     struct qb_baseline_tensor *tensors;                  /* in the file's order */

@@ -68,6 +68,8 @@ static enum qb_status read_facts(const struct qb_provenance *facts, const struct
 {
     const char *model = fact_of(facts, "model", from->model, ".sha256");
     snprintf(cell->model_sha256, sizeof cell->model_sha256, "%s", model ? model : "");
+    const char *tokenizer = fact_of(facts, "model", from->model, ".tokenizer_sha256");
+    snprintf(cell->tokenizer_sha256, sizeof cell->tokenizer_sha256, "%s", tokenizer ? tokenizer : "");
     snprintf(cell->inputs, sizeof cell->inputs, "%s", from->inputs);
     cell->state = from->state;
     if (copy(&cell->model, from->model, err) || copy(&cell->variant, from->variant, err) ||

@@ -315,6 +315,7 @@ static void free_run(struct qb_run *run)
     qb_free(run->cells);
     qb_free(run->workers);
     qb_free(run->model_hashes);
+    qb_free(run->tokenizer_hashes);
     qb_free(run->folder);
     qb_provenance_free(&run->provenance);
     qb_plan_free(&run->plan);
@@ -331,7 +332,8 @@ static enum qb_status begin(struct qb_run *run, struct qb_error *err)
     run->cells = qb_alloc(run->plan.count, sizeof *run->cells, "cells", err);
     run->workers = qb_alloc(options->jobs, sizeof *run->workers, "workers", err);
     run->model_hashes = qb_alloc(run->suite->model_count, sizeof *run->model_hashes, "model hashes", err);
-    if (!run->cells || !run->workers || !run->model_hashes)
+    run->tokenizer_hashes = qb_alloc(run->suite->model_count, sizeof *run->tokenizer_hashes, "model hashes", err);
+    if (!run->cells || !run->workers || !run->model_hashes || !run->tokenizer_hashes)
         return err->status;
     for (size_t i = 0; i < run->plan.count; i++)
         run->cells[i].old_index = QB_PLAN_NONE;

@@ -108,5 +108,8 @@ enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
         return QB_OK;
     }
     memcpy(run->model_hashes[m], run->model->sha256, sizeof run->model_hashes[m]);
+    /* One that cannot be read is the inputs' failure, which says so. */
+    if (run->model->tokenizer && qb_hash_file(run->model->tokenizer, run->tokenizer_hashes[m], &cause))
+        run->tokenizer_hashes[m][0] = '\0';
     return make_inputs(run, err) ? err->status : key_cells(run, err);
 }

@@ -70,6 +70,9 @@ static enum qb_status add_models(const struct qb_run *run, struct qb_provenance 
         snprintf(name, sizeof name, "model.%s.sha256", model->name);
         if (qb_provenance_add(p, name, run->model_hashes[m], err))
             return err->status;
+        snprintf(name, sizeof name, "model.%s.tokenizer_sha256", model->name);
+        if (run->tokenizer_hashes[m][0] && qb_provenance_add(p, name, run->tokenizer_hashes[m], err))
+            return err->status;
         snprintf(name, sizeof name, "model.%s.origin", model->name);
         if (model->file ? qb_provenance_add(p, name, model->file, err)
                         : qb_provenance_addf(p, err, name, "generator %s vocab=%zu hidden=%zu layers=%zu seed=%u",

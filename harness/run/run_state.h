@@ -37,8 +37,9 @@ struct qb_run {
     size_t model_index;
     struct qb_inputs *inputs; /* [experiment_count] */
     struct qb_error *input_errors;
-    char (*model_hashes)[QB_HASH_HEX]; /* [model_count], "" when not loaded */
-    struct qb_worker *workers;         /* [jobs] */
+    char (*model_hashes)[QB_HASH_HEX];     /* [model_count], "" when not loaded */
+    char (*tokenizer_hashes)[QB_HASH_HEX]; /* likewise; "" when the model has no tokenizer */
+    struct qb_worker *workers;             /* [jobs] */
     double start;
     struct qb_provenance provenance;
     bool interrupted;
