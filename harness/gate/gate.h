@@ -87,6 +87,10 @@ void qb_gate_summary(const struct qb_gate *gate, struct qb_text *out);
 size_t qb_baseline_refusals(const struct qb_baseline *baseline, const struct qb_gate_rules *rules, struct qb_text *out);
 /* Keeps what a rule tests: metrics without a rule are dropped. */
 void qb_baseline_keep_gated(struct qb_baseline *baseline, const struct qb_gate_rules *rules);
+/* What a new baseline would replace by another measurement under the old names, a line each, appended to out: cells and
+ * gated metrics that are gone, and another model, tokenizer, input, option, variant definition, or other encoded bytes
+ * under the same codec version. Returns how many; 0: nothing that needs a reason. */
+size_t qb_baseline_replaced(const struct qb_baseline *from, const struct qb_baseline *to, struct qb_text *out);
 /* What moved from one baseline to another, a line each; returns how many. */
 size_t qb_baseline_moved(const struct qb_baseline *from, const struct qb_baseline *to, struct qb_text *out);
 
