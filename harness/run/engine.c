@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -309,6 +310,8 @@ static void free_run(struct qb_run *run)
         qb_free(run->old[j].variant);
         qb_free(run->old[j].experiment);
     }
+    if (run->folder)
+        rmdir(run->folder); /* an empty one: nothing to keep */
     qb_run_unlock(run);
     qb_run_unload(run);
     qb_free(run->old);
@@ -354,30 +357,34 @@ static enum qb_status check_loads(const struct qb_run *run, const struct qb_run_
     return QB_OK;
 }
 
+/* The result file from what is finished, unless that would lose what the old file holds. */
+static enum qb_status conclude(struct qb_run *run, struct qb_error *err)
+{
+    bool keep_old_file = false;
+    if (qb_run_settle_old(run, &keep_old_file, err) || keep_old_file)
+        return err->status;
+    if (qb_run_assemble(run, err))
+        return qb_wrap(err, "the finished cells are kept in %s; run again with --resume", run->folder);
+    qb_run_warn_overlap(run);
+    qb_run_clean(run);
+    return QB_OK;
+}
+
 enum qb_status qb_run(const struct qb_suite *suite, const struct qb_run_options *options,
                       struct qb_run_summary *summary, struct qb_error *err)
 {
     struct qb_run run = {.suite = suite, .options = options, .lock = -1, .start = qb_clock()};
     *summary = (struct qb_run_summary){0};
     enum qb_status s = begin(&run, err);
-    if (!s) {
+    if (!s && !(s = qb_run_guard_unselected(&run, err))) {
         send_warnings(&run);
         s = run_groups(&run, err);
         summarise(&run, summary);
     }
     if (!s)
         s = check_loads(&run, summary, err);
-    if (s) {
-        free_run(&run);
-        return s;
-    }
-    s = qb_run_assemble(&run, err);
     if (!s)
-        qb_run_warn_overlap(&run);
-    if (s)
-        qb_wrap(err, "the finished cells are kept in %s; run again with --resume", run.folder);
-    else
-        qb_run_clean(&run);
+        s = conclude(&run, err);
     free_run(&run);
     return s;
 }

@@ -165,7 +165,7 @@ if build_planted 2>/dev/null; then
     for fault in crash nan refuse; do
         sed "s/- fp32/- {name: $fault, codec: planted, options: {fault: $fault}, placement: ['mlp.*']}/" "$TMP/good.yaml" >"$TMP/bad.yaml"
         case $fault in crash) part=SIGABRT ;; nan) part="came out as nan" ;; *) part="planted refusal" ;; esac
-        bad "a codec with a planted fault: $fault" "$part" -3 run "$TMP/bad.yaml" --codec "$TMP/planted.so" -o "$TMP/bad.h5" --quiet
+        bad "a codec with a planted fault: $fault" "$part" -3 run "$TMP/bad.yaml" --codec "$TMP/planted.so" -o "$TMP/bad.h5" --force --quiet
     done
 fi
 [ $PAGE = 1 ] && exit 0

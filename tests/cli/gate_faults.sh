@@ -27,7 +27,7 @@ experiments:
 Y
 }
 run() { # FAULT SUITE OUT
-    QB_FAULT=$1 "$QINSBENCH" run "$2" -o "$3" -j 2 >"$TMP/run.log" 2>&1
+    QB_FAULT=$1 "$QINSBENCH" run "$2" -o "$3" --force -j 2 >"$TMP/run.log" 2>&1
 }
 suite "" >"$TMP/gated.yaml"
 run "" "$TMP/gated.yaml" "$TMP/base.h5"
