@@ -173,9 +173,8 @@ slow() { "$QINSBENCH" run "$TMP/w.yaml" --codec "$TMP/planted.so" -o "$TMP/w.h5"
 check "a run that is let go" slow
 whole=$(cells "$TMP/w.h5")
 rm -f "$TMP"/wait.*
-"$QINSBENCH" run "$TMP/w.yaml" --codec "$TMP/planted.so" -o "$TMP/w.h5" -j 1 --resume --force --set models.a.seed=7 >"$TMP/log" 2>&1 &
-pid=$!
-while [ ! -e "$TMP/wait.reached" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done # it holds until it is let go
+start "$QINSBENCH" run "$TMP/w.yaml" --codec "$TMP/planted.so" -o "$TMP/w.h5" -j 1 --resume --set models.a.seed=7 >"$TMP/log" 2>&1
+await "the first model's cell waits" reached
 kill -INT $pid
 wait $pid
 same "interrupted in the first model: exit 130" $? 130
@@ -197,11 +196,11 @@ same "the file is as it was" "$(sha256sum <"$TMP/t3.h5")" "$before"
 
 # ---- shards of a run that was killed ----
 rm -f "$TMP"/wait.* "$TMP"/w.h5
-"$QINSBENCH" run "$TMP/w.yaml" --codec "$TMP/planted.so" -o "$TMP/w.h5" -j 1 >"$TMP/log" 2>&1 &
-pid=$!
-while [ ! -e "$TMP/wait.reached" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+start "$QINSBENCH" run "$TMP/w.yaml" --codec "$TMP/planted.so" -o "$TMP/w.h5" -j 1 >"$TMP/log" 2>&1
+await "the first slow cell waits" reached
 kill -9 $pid
 wait $pid 2>/dev/null
+await "the workers die with their parent" gone $pid
 shards=$(ls "$TMP"/w.h5.shards/*.h5 | wc -l)
 check "a killed run leaves finished cells" test "$shards" -gt 0
 touch "$TMP/wait.go"
