@@ -114,10 +114,9 @@ static size_t place_of(const struct qb_run *run, const struct qb_old_cell *old)
 static enum qb_status refuse(const struct qb_run *run, size_t count, const struct qb_old_cell *first, const char *why,
                              const char *ways, struct qb_error *err)
 {
-    const char *output = run->options->output;
-    return qb_fail(err, QB_ERR_INPUT, "-o %s: %zu finished cell%s of it%s (first %s/%s/%s) would be dropped: %s; %s",
-                   output, count, count == 1 ? "" : "s", first->index == QB_PLAN_NONE ? "s shards" : "", first->model,
-                   first->variant, first->experiment, why, ways);
+    return qb_fail(err, QB_ERR_INPUT, "-o %s: %zu finished cell%s (first %s/%s/%s) would be dropped: %s; %s",
+                   run->options->output, count, count == 1 ? "" : "s", first->model, first->variant, first->experiment,
+                   why, ways);
 }
 
 enum qb_status qb_run_guard(struct qb_run *run, struct qb_error *err)

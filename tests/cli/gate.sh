@@ -10,7 +10,7 @@ experiments:
   roundtrip: {rows: 16, cols: 32}
   teacher-forced: {context: 20, chunks: 6}
   memory: {}
-limits: {seconds: 60}
+limits: {seconds: 600}
 Y
 run() { # OUT [options]: a run of the suite
     local out=$1

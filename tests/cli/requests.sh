@@ -134,8 +134,8 @@ has "gate: another tokenizer" "$said" "tokenizer changed (hash ${sum:0:12} -> "
 
 # ---- finished cells are not dropped unasked ----
 before=$(sha256sum <"$R")
-refused "run onto a finished file" "$whole finished cells of it (first a/reference/greedy) would be dropped" run "$R"
-refused "run --only onto a finished file" "$whole finished cells of it" run "$R" --only 'a/fp32/greedy'
+refused "run onto a finished file" "$whole finished cells (first a/reference/greedy) would be dropped" run "$R"
+refused "run --only onto a finished file" "$whole finished cells (first" run "$R" --only 'a/fp32/greedy'
 refused "the ways out are named" "--resume keeps those that still hold, --force drops them, another -o leaves them alone" run "$R" --only b
 same "the file is as it was" "$(sha256sum <"$R")" "$before"
 same "nothing lies beside it" "$(ls "$TMP" | grep -c '^r\.h5\.')" 0
@@ -143,7 +143,7 @@ said=$(run "$R" --resume --only 'a/fp32/greedy')
 same "--resume --only keeps what it leaves out" "$(cells "$R")" "$whole"
 said=$(run "$R" --resume --only 'a/fp32/greedy' --set models.b.prompt.seed=2)
 same "cells left out that no longer hold: exit 2" $? 2
-has "cells left out that no longer hold: says why" "$said" "5 finished cells of it (first b/reference/greedy) would be dropped: --only leaves them out"
+has "cells left out that no longer hold: says why" "$said" "5 finished cells (first b/reference/greedy) would be dropped: --only leaves them out"
 same "the file has them still" "$(cells "$R")" "$whole"
 same "nothing lies beside it" "$(ls "$TMP" | grep -c '^r\.h5\.')" 0
 said=$(run "$R" --resume --set models.b.prompt.seed=2)
@@ -151,7 +151,7 @@ same "cells of the same place run again" $? 0
 has "and how many is said" "$said" "5 finished cells ran again"
 same "the file has as many" "$(cells "$R")" "$whole"
 sed 's/\[fp32, pattern-a\]/[fp32]/' "$TMP/s.yaml" >"$TMP/fewer.yaml"
-refused "--resume of a suite without some cells" "5 finished cells of it (first a/pattern-a/greedy) would be dropped: this suite has no such cell" \
+refused "--resume of a suite without some cells" "5 finished cells (first a/pattern-a/greedy) would be dropped: this suite has no such cell" \
     q run "$TMP/fewer.yaml" -o "$R" --resume
 said=$(q run "$TMP/fewer.yaml" -o "$R" --resume --force 2>&1)
 same "--force drops them" "$? $(cells "$R")" "0 $((whole - 5))"
@@ -190,7 +190,7 @@ mv "$TMP/gone" "$TMP/kjv-chain.safetensors"
 check "two models" q run "$TMP/t3.yaml" -o "$TMP/t3.h5" -q
 head -c 1000 "$TMP/kjv-chain.safetensors" >"$TMP/cut" && mv "$TMP/cut" "$TMP/kjv-chain.safetensors"
 before=$(sha256sum <"$TMP/t3.h5")
-refused "a model that cannot be read any more" "2 finished cells of it (first kjv/reference/greedy) would be dropped: neither its model nor its inputs could be had" \
+refused "a model that cannot be read any more" "2 finished cells (first kjv/reference/greedy) would be dropped: neither its model nor its inputs could be had" \
     q run "$TMP/t3.yaml" -o "$TMP/t3.h5" --resume --set models.c.seed=3
 same "the file is as it was" "$(sha256sum <"$TMP/t3.h5")" "$before"
 
