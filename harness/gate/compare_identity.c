@@ -80,6 +80,12 @@ static enum qb_status codec_facts(struct qb_compare *compare, const struct qb_ba
     return QB_OK;
 }
 
+/* "none" where an experiment has none; "" where an older program recorded neither these nor the inputs. */
+static const char *options_of(const struct qb_baseline_cell *cell)
+{
+    return cell->options[0] ? cell->options : cell->inputs[0] ? "none" : "";
+}
+
 enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file, const struct qb_baseline_cell *a,
                                      const struct qb_baseline_cell *b, char *differs, size_t room, struct qb_error *err)
 {
@@ -95,14 +101,14 @@ enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file,
     } facts[] = {
         {"model", a->model, a->model_sha256, b->model_sha256, true, !same_file, false},
         {"tokenizer", a->model, tokens[0], tokens[1], true, !same_file, true},
-        {"options", place, a->options, b->options, true, true, false},
+        {"options", place, options_of(a), options_of(b), true, true, false},
         {"inputs", place, a->inputs, b->inputs, false, true, false},
         {"definition", a->variant, a->definition, b->definition, false, !same_file && same_name, false},
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         struct qb_compare_fact fact = {.kind = facts[i].kind, .cells = 1};
-        bool missing = !facts[i].a[0] || !facts[i].b[0], option = strcmp(facts[i].kind, "options") == 0;
-        bool unknown = missing && !option && !same_file && !facts[i].known;
+        bool missing = !facts[i].a[0] || !facts[i].b[0];
+        bool unknown = missing && !same_file && !facts[i].known;
         if (!facts[i].asked || (strcmp(facts[i].a, facts[i].b) == 0 && !unknown) || (missing && facts[i].known))
             continue;
         fact.refused = facts[i].refused && !unknown;
