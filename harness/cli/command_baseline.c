@@ -117,6 +117,14 @@ static int print_moved(const struct request *r, const struct qb_baseline *old, c
     return code;
 }
 
+static bool holds_something(const struct qb_baseline *baseline)
+{
+    for (size_t i = 0; i < baseline->count; i++)
+        if (baseline->cells[i].metric_count || baseline->cells[i].tensor_count)
+            return true;
+    return false;
+}
+
 /* Does `path` hold, or lack, what may be replaced? A result file must not be lost by a slip. */
 static enum qb_status replaceable(const char *path, struct qb_error *err)
 {
@@ -153,6 +161,9 @@ static int accept_runs(const struct request *r, char **paths, size_t count)
         qb_baseline_keep_gated(baseline, rules);
         if (!baseline->reason)
             code = qb_complain_error(&err);
+        else if (!holds_something(baseline))
+            code = qb_complain("%s: no metric of it is gated by these rules: a baseline of nothing would let all pass",
+                               baseline->path);
         else if (continues(r, old, baseline))
             code = print_moved(r, old, baseline);
         if (code == QB_EXIT_DONE)

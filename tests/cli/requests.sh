@@ -69,6 +69,8 @@ refused "a misspelt experiment in a rule" "no experiment matches 'teacher-force'
 rules 'variant: patern-a, metric: kl_mean, test: non-inferiority, margin: {relative: 0.05}'
 refused "a misspelt variant: nothing is compared" "nothing was compared" gate
 refused "also when open rows are allowed" "nothing was compared" gate --allow-inconclusive
+refused "a baseline of nothing" "no metric of it is gated by these rules" q baseline accept "$R" -o "$TMP/nothing.json" --rules "$TMP/rules.yaml"
+check "and nothing is written" test ! -e "$TMP/nothing.json"
 rules 'variant: [patern-a, fp32], experiment: teacher-forced, metric: kl_mean, test: non-inferiority, margin: {relative: 0.05}'
 for format in console csv json; do
     said=$(gate --output $format --junit "$TMP/g.xml" --markdown "$TMP/g.md")
