@@ -156,6 +156,8 @@ struct qb_ledger_count {
 /* Does this claim fall short: it should reproduce and differs, or was not run? */
 bool qb_claim_falls_short(const struct qb_claim *claim, bool allow_missing);
 struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allow_missing);
+/* Numbers, published or recovered, that the run measured and compared: those that reproduce or differ. */
+size_t qb_ledger_compared(const struct qb_ledger_count *count);
 
 const char *
 qb_verdict_name(enum qb_claim_verdict verdict);       /* "reproduced", "differs", "not measurable here", "not run" */

@@ -36,7 +36,7 @@ static const struct qb_value *look_up(const struct qb_result *result, const stru
     if (!v)
         snprintf(m->why, sizeof m->why, "%s: the cell has no such metric", path->text);
     else if (!qb_value_there(v->flags))
-        snprintf(m->why, sizeof m->why, "%.100s has no value: %.120s", path->text, v->note);
+        snprintf(m->why, sizeof m->why, "%.*s has no value: %.*s", QB_UPTO(100, path->text), QB_UPTO(120, v->note));
     else
         m->found = QB_FOUND;
     return m->found == QB_FOUND ? v : NULL;
@@ -332,6 +332,12 @@ struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allo
     return n;
 }
 
+size_t qb_ledger_compared(const struct qb_ledger_count *count)
+{
+    return count->published.reproduced + count->published.differ + count->recovered.reproduced +
+           count->recovered.differ;
+}
+
 enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *folder, struct qb_ledger **ledger,
                                 struct qb_error *err)
 {
@@ -344,7 +350,7 @@ enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *fold
     if (!s)
         s = qb_ledger_evaluate(*ledger, result, err);
     struct qb_ledger_count n = s ? (struct qb_ledger_count){0} : qb_ledger_count(*ledger, true);
-    if (n.published.reproduced + n.published.differ + n.recovered.reproduced + n.recovered.differ == 0) {
+    if (qb_ledger_compared(&n) == 0) {
         qb_ledger_free(*ledger);
         *ledger = NULL;
     }

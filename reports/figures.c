@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/choice.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -276,17 +277,20 @@ static enum qb_status parse_formats(struct writer *w, struct qb_error *err)
 static enum qb_status check_only(const char *only, struct qb_error *err)
 {
     const char *const *names = qb_figure_names();
-    struct qb_text list = {0};
+    struct qb_choice figures = {0};
+    struct qb_text said = {0};
+    bool known = !only;
     for (size_t i = 0; names[i]; i++) {
-        if (!only || strcmp(names[i], only) == 0) {
-            qb_text_free(&list);
-            return QB_OK;
-        }
-        qb_text_add(&list, "%s%s", i ? ", " : "", names[i]);
+        known = known || strcmp(names[i], only) == 0;
+        qb_choice_add(&figures, names[i]);
     }
-    qb_fail(err, QB_ERR_INPUT, "there is no figure '%s'; figures are %s", only, list.data ? list.data : "");
-    qb_text_free(&list);
-    return QB_ERR_INPUT;
+    if (!known) {
+        qb_choice_miss(&figures, "figure", only, &said);
+        qb_fail(err, QB_ERR_INPUT, "--only: %s", said.data ? said.data : "there is no such figure");
+    }
+    qb_text_free(&said);
+    qb_choice_free(&figures);
+    return err->status;
 }
 
 /* The picture that a page shows: the first format that browsers draw. */

@@ -9,7 +9,7 @@
 enum { OUT, FORCE, REASON, RULES };
 static const struct qb_flag flags[] = {
     {"out", 'o', "FILE", "accept: the baseline to write"},
-    {"force", 0, NULL, "accept: take what is refused (failed, degenerate, biased, ...) too; needs --reason"},
+    {"force", 0, NULL, "accept: take unsound values and replace what has another meaning; needs --reason"},
     {"reason", 0, "TEXT", "accept: why; it is written into the baseline"},
     {"rules", 0, "FILE", "accept: which metrics are gated (default: the shipped data/gate/default.yaml)"},
     {0}};
@@ -19,7 +19,11 @@ static const struct qb_usage usage = {
     .summary =
         "accept writes what the gated metrics of a result file are, as a small JSON file for git, and prints what\n"
         "moved against the file that was there. Several result files of one suite tell how much speed varies from\n"
-        "run to run. show prints what a baseline holds.",
+        "run to run. Refused without --force and --reason: values that are failed, degenerate, unresolved or "
+        "contaminated,\n"
+        "and what would give an old name another meaning (another model, input, option or variant; other encoded "
+        "bytes\n"
+        "under the same codec version; cells that are gone). show prints what a baseline holds.",
     .flags = flags,
     .examples = "  qinsbench baseline accept results/source.h5 -o data/baselines/source.json\n"
                 "  qinsbench baseline accept r1.h5 r2.h5 r3.h5 -o speed.json\n"
@@ -45,40 +49,81 @@ static enum qb_status load_runs(char **paths, size_t count, struct qb_baseline *
     return err->status;
 }
 
-/* Says what is refused; true: it may go on, by force or because there is nothing. */
-static bool may_accept(const struct request *r, const struct qb_baseline *baseline, const struct qb_gate_rules *rules)
+/* Says what is refused and why; true: it may go on, by force or because there is nothing. */
+static bool may_go_on(const struct request *r, const char *path, size_t count, const char *what,
+                      const struct qb_text *lines)
 {
-    struct qb_text why = {0};
-    size_t count = qb_baseline_refusals(baseline, rules, &why);
     if (count && !r->force)
-        qb_complain("%s: %zu value%s no baseline should rest on; drop the cells, change the rules, or --force with a "
-                    "--reason:\n%s",
-                    baseline->path, count, count == 1 ? "" : "s", why.data ? why.data : "");
-    qb_text_free(&why);
+        qb_complain("%s: %zu %s; --force with a --reason takes %s:\n%s", path, count, what, count == 1 ? "it" : "them",
+                    lines->data ? lines->data : "");
     return !count || r->force;
 }
 
-/* What moved against the file that is there, to stdout. */
-static int print_moved(const struct request *r, const struct qb_baseline *baseline)
+/* Are there values that no baseline should rest on? */
+static bool sound(const struct request *r, const struct qb_baseline *baseline, const struct qb_gate_rules *rules)
 {
-    struct qb_error err = {0};
-    struct qb_baseline *old = NULL;
+    struct qb_text why = {0};
+    size_t count = qb_baseline_refusals(baseline, rules, &why);
+    bool ok = may_go_on(r, baseline->path, count,
+                        count == 1 ? "value that no baseline should rest on" : "values that no baseline should rest on",
+                        &why);
+    qb_text_free(&why);
+    return ok;
+}
+
+/* The baseline that is there, NULL for none. What cannot be read as one is left alone. */
+static enum qb_status open_old(const struct request *r, struct qb_baseline **old, struct qb_error *err)
+{
+    *old = NULL;
+    if (!qb_file_exists(r->out) || !qb_baseline_load(r->out, old, err))
+        return QB_OK;
+    if (!r->force)
+        return qb_wrap(err,
+                       "-o %s is there and no baseline can be read from it, it is left alone (--force writes over "
+                       "it)",
+                       r->out);
+    qb_complain("%s; nothing to compare with", err->message);
+    *err = (struct qb_error){0};
+    return QB_OK;
+}
+
+/* Would names in use come to mean something else? */
+static bool continues(const struct request *r, const struct qb_baseline *old, const struct qb_baseline *baseline)
+{
+    struct qb_text what = {0};
+    size_t count = old ? qb_baseline_replaced(old, baseline, &what) : 0;
+    bool ok = may_go_on(r, r->out, count,
+                        count == 1 ? "entry would be gone or mean something else under its old name"
+                                   : "entries would be gone or mean something else under their old "
+                                     "names",
+                        &what);
+    qb_text_free(&what);
+    return ok;
+}
+
+/* What moved against the baseline that is there, to stdout. */
+static int print_moved(const struct request *r, const struct qb_baseline *old, const struct qb_baseline *baseline)
+{
     struct qb_text out = {0};
-    int code = QB_EXIT_DONE;
-    if (!qb_file_exists(r->out)) {
+    if (!old) {
         qb_text_add(&out, "%s: new, %zu cells\n", r->out, baseline->count);
-    } else if (qb_baseline_load(r->out, &old, &err)) {
-        qb_complain("%s; nothing to compare with", err.message);
     } else {
         if (old->edited)
             qb_complain("%s was edited by hand: its digest is not that of its content", r->out);
         size_t count = qb_baseline_moved(old, baseline, &out);
         qb_text_add(&out, "%s: %zu moved, %zu cells\n", r->out, count, baseline->count);
     }
-    code = qb_print(&out);
-    qb_baseline_free(old);
+    int code = qb_print(&out);
     qb_text_free(&out);
     return code;
+}
+
+static bool holds_something(const struct qb_baseline *baseline)
+{
+    for (size_t i = 0; i < baseline->count; i++)
+        if (baseline->cells[i].metric_count || baseline->cells[i].tensor_count)
+            return true;
+    return false;
 }
 
 /* Does `path` hold, or lack, what may be replaced? A result file must not be lost by a slip. */
@@ -104,21 +149,28 @@ static int write_baseline(const struct request *r, const struct qb_baseline *bas
 static int accept_runs(const struct request *r, char **paths, size_t count)
 {
     struct qb_error err = {0};
-    struct qb_baseline *baseline = NULL;
+    struct qb_baseline *baseline = NULL, *old = NULL;
     struct qb_gate_rules *rules = NULL;
     int code = QB_EXIT_SHORT;
     if (replaceable(r->out, &err) || qb_open_rules(r->rules, &rules, &err) ||
-        load_runs(paths, count, &baseline, &err)) {
+        load_runs(paths, count, &baseline, &err) || open_old(r, &old, &err)) {
         code = qb_complain_error(&err);
-    } else if (may_accept(r, baseline, rules)) {
+    } else if (sound(r, baseline, rules)) {
         qb_free(baseline->reason);
         baseline->forced = r->force;
         baseline->reason = qb_clean_copy(r->reason, QB_CLEAN_LINE, &err);
         qb_baseline_keep_gated(baseline, rules);
-        code = !baseline->reason ? qb_complain_error(&err) : print_moved(r, baseline);
+        if (!baseline->reason)
+            code = qb_complain_error(&err);
+        else if (!holds_something(baseline))
+            code = qb_complain("%s: no metric of it is gated by these rules: a baseline of nothing would let all pass",
+                               baseline->path);
+        else if (continues(r, old, baseline))
+            code = print_moved(r, old, baseline);
         if (code == QB_EXIT_DONE)
             code = write_baseline(r, baseline);
     }
+    qb_baseline_free(old);
     qb_baseline_free(baseline);
     qb_gate_rules_free(rules);
     return code;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/choice.h"
 #include "base/cpu.h"
 #include "bench_probe.h"
 #include "cli.h"
@@ -136,6 +137,16 @@ static void list_cores(struct qb_listing *listing)
     }
 }
 
+static enum qb_status check_only(const struct qb_registry *registry, const char *glob, struct qb_error *err)
+{
+    struct qb_choice codecs = {0};
+    for (size_t i = 0; i < qb_registry_count(registry); i++)
+        qb_choice_add(&codecs, qb_registry_at(registry, i)->codec->id);
+    qb_choice_check(&codecs, "--only", "codec", glob, err);
+    qb_choice_free(&codecs);
+    return err->status;
+}
+
 static enum qb_status measure(const struct arguments *a, struct qb_listing *listing, struct qb_error *err)
 {
     struct qb_registry *registry = NULL;
@@ -144,6 +155,8 @@ static enum qb_status measure(const struct arguments *a, struct qb_listing *list
     struct qb_bench_net *forward = NULL;
     struct qb_bench_metrics *metrics = NULL;
     enum qb_status s = qb_open_registry(a->codecs, &registry, err);
+    if (!s && a->only)
+        s = check_only(registry, a->only, err);
     if (!s)
         s = qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err);
     if (!s)

@@ -78,7 +78,14 @@ static int judge(const struct qb_ledger *ledger, bool allow_missing)
     if (short_of)
         qb_complain("%zu number%s that should reproduce %s not", short_of, short_of == 1 ? "" : "s",
                     short_of == 1 ? "does" : "do");
-    return short_of ? QB_EXIT_SHORT : QB_EXIT_DONE;
+    if (short_of)
+        return QB_EXIT_SHORT;
+    struct qb_ledger_count count = qb_ledger_count(ledger, allow_missing);
+    size_t claims = count.published.claims + count.recovered.claims;
+    if (claims && qb_ledger_compared(&count) == 0)
+        return qb_complain(
+            "claims: nothing was measured: the result holds the cell of none of the ledger's %zu numbers", claims);
+    return QB_EXIT_DONE;
 }
 
 int qb_command_claims(int argc, char **argv)

@@ -9,11 +9,12 @@
 #include "gate/compare.h"
 #include "gate_output.h"
 
-enum { METRIC, ONLY, VARIANTS, OUTPUT };
+enum { METRIC, ONLY, VARIANTS, FORCE, OUTPUT };
 static const struct qb_flag flags[] = {
     {"metric", 0, "GLOB", "metrics to compare"},
     {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
     {"variants", 0, "A,B", "compare two variants of one result file"},
+    {"force", 0, NULL, "compare although model bytes, tokenizer or experiment options differ"},
     {"output", 0, "FORMAT", "console (default), csv or json"},
     {0}};
 static const struct qb_usage usage = {
@@ -23,7 +24,10 @@ static const struct qb_usage usage = {
         "Prints every metric that both have, the difference B - A with its 95% interval and p value, and p adjusted\n"
         "over the whole table (Holm, Benjamini-Hochberg). Equal inputs are compared pairwise, cluster by cluster; "
         "others\n"
-        "as independent samples, which the note says. top1_agreement has McNemar's exact test beside it.",
+        "as independent samples, which the note says. top1_agreement has McNemar's exact test beside it. What differs\n"
+        "beside the variant (inputs, a variant's definition, codec, machine) is said first; another model, tokenizer "
+        "or\n"
+        "options under the same name is no comparison and ends with exit code 2.",
     .flags = flags,
     .examples = "  qinsbench compare old.h5 new.h5 --metric 'kl_*'\n"
                 "  qinsbench compare results/source.h5 --variants pattern-a,int8-channel --only 'kjv-*'",
@@ -34,6 +38,7 @@ struct request {
     const char *metric;
     char variants[2][128];
     struct qb_only only;
+    bool force;
     enum qb_output output;
 };
 
@@ -61,6 +66,8 @@ static int parse(int argc, char **argv, struct request *r)
         enum qb_status s = QB_OK;
         if (flag == METRIC)
             r->metric = optarg;
+        else if (flag == FORCE)
+            r->force = true;
         else
             s = flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
                 : flag == VARIANTS ? parse_variants(optarg, r, &err)
@@ -77,6 +84,10 @@ static int parse(int argc, char **argv, struct request *r)
                                          : "one result file with "
                                            "--variants",
                            files);
+    if (expected == 1 && strcmp(r->only.part[1], "*") != 0)
+        return qb_complain("compare: --only names the variant '%s', but --variants chooses them: expected "
+                           "--only 'MODEL/*/EXPERIMENT'",
+                           r->only.part[1]);
     r->a = argv[optind];
     r->b = expected == 2 ? argv[optind + 1] : NULL;
     return QB_FLAG_END;
@@ -111,10 +122,27 @@ static void console_row(const struct qb_compare_row *row, bool variants, struct 
     qb_text_free(&difference);
 }
 
+/* What a reader has to know of the whole before any number, a line each. */
+static void remarks(const struct qb_compare *compare, struct qb_text *out)
+{
+    for (size_t i = 0; i < compare->fact_count; i++) {
+        qb_text_add(out, "note: ");
+        qb_compare_say(&compare->facts[i], out);
+        qb_text_add(out, "%s\n",
+                    compare->facts[i].refused                       ? "; compared by --force"
+                    : strcmp(compare->facts[i].kind, "inputs") == 0 ? "; compared as independent samples"
+                                                                    : "");
+    }
+    if (compare->only_a + compare->only_b + compare->unfinished)
+        qb_text_add(out, "note: left out: %zu cells that only A has, %zu that only B has, %zu failed or skipped\n",
+                    compare->only_a, compare->only_b, compare->unfinished);
+}
+
 static void console(const struct request *r, const struct qb_compare *compare, struct qb_text *out)
 {
     const struct qb_compare_row *last = NULL;
     qb_text_add(out, "A: %s\nB: %s\n", r->b ? r->a : r->variants[0], r->b ? r->b : r->variants[1]);
+    remarks(compare, out);
     for (size_t i = 0; i < compare->count; i++) {
         const struct qb_compare_row *row = &compare->rows[i];
         if (!last || strcmp(last->model, row->model) != 0 || strcmp(last->experiment, row->experiment) != 0 ||
@@ -132,10 +160,10 @@ static void console(const struct request *r, const struct qb_compare *compare, s
 static void listing(const struct qb_compare *compare, enum qb_output output, struct qb_text *out)
 {
     static const char *const columns[] = {
-        "model",      "variant", "other",    "experiment",      "metric", "unit", "a",  "b",
-        "difference", "lo",      "hi",       "difference_unit", "p",      "holm", "bh", "mcnemar",
-        "a_alone",    "b_alone", "clusters", "paired",          "note",   NULL};
-    static const bool numeric[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0};
+        "model",      "variant", "other",    "experiment",      "metric", "unit",    "a",  "b",
+        "difference", "lo",      "hi",       "difference_unit", "p",      "holm",    "bh", "mcnemar",
+        "a_alone",    "b_alone", "clusters", "paired",          "note",   "differs", NULL};
+    static const bool numeric[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
     struct qb_listing table = {.columns = columns, .numeric = numeric};
     for (size_t i = 0; i < compare->count; i++) {
         const struct qb_compare_row *row = &compare->rows[i];
@@ -153,7 +181,7 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
                                 texts[2].data, texts[3].data,  texts[4].data,  row->difference_unit,
                                 texts[5].data, texts[6].data,  texts[7].data,  texts[8].data,
                                 texts[9].data, texts[10].data, texts[11].data, row->paired ? "yes" : "no",
-                                row->note};
+                                row->note,     row->differs};
         qb_listing_add(&table, values);
         for (size_t k = 0; k < 12; k++)
             qb_text_free(&texts[k]);
@@ -166,14 +194,20 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
 
 static int print(const struct request *r, const struct qb_compare *compare)
 {
-    struct qb_text out = {0};
+    struct qb_text out = {0}, said = {0};
     if (compare->count == 0)
-        return qb_complain("compare: no metric that both have (%s)",
-                           r->b ? "the same model, variant and experiment" : "the same model and experiment");
-    if (r->output == QB_OUTPUT_CONSOLE)
+        return qb_complain("compare: no metric that both have (%s): %zu cells only in A, %zu only in B, %zu failed or "
+                           "skipped",
+                           r->b ? "the same model, variant and experiment" : "the same model and experiment",
+                           compare->only_a, compare->only_b, compare->unfinished);
+    if (r->output == QB_OUTPUT_CONSOLE) {
         console(r, compare, &out);
-    else
+    } else {
         listing(compare, r->output, &out);
+        remarks(compare, &said);
+        fputs(said.data ? said.data : "", stderr);
+        qb_text_free(&said);
+    }
     int code = qb_print(&out);
     qb_text_free(&out);
     return code;
@@ -189,6 +223,52 @@ static enum qb_status open_arm(const char *path, struct qb_result **result, stru
     return QB_OK;
 }
 
+/* Names, not globs: a variant's own characters mean themselves. Each that is not there is named. */
+static enum qb_status check_variants(const struct qb_choice *variants, const char names[2][128], struct qb_error *err)
+{
+    struct qb_text said = {0};
+    for (size_t k = 0; k < 2; k++) {
+        bool known = false;
+        for (size_t i = 0; i < variants->count && !known; i++)
+            known = strcmp(variants->names[i], names[k]) == 0;
+        if (known)
+            continue;
+        qb_text_add(&said, "%s", said.size ? "; " : "");
+        qb_choice_miss(variants, "variant", names[k], &said);
+    }
+    if (said.size)
+        qb_fail(err, QB_ERR_INPUT, "--variants: %s", said.data);
+    qb_text_free(&said);
+    return err->status;
+}
+
+/* Does each filter choose something? */
+static enum qb_status check_filters(const struct request *r, const struct qb_compare_arm *a,
+                                    const struct qb_compare_arm *b, struct qb_error *err)
+{
+    const struct qb_compare_arm *arms[] = {a, b};
+    struct qb_only_cells cells = {0};
+    struct qb_choice variants = {0}, metrics = {0};
+    for (size_t k = 0; k < (r->b ? 2u : 1u); k++)
+        for (size_t i = 0; i < arms[k]->cells->count; i++) {
+            const struct qb_baseline_cell *cell = &arms[k]->cells->cells[i];
+            qb_only_see(&cells, &r->only, cell->model, cell->variant, cell->experiment);
+            qb_choice_add(&variants, cell->variant);
+            for (size_t m = 0;
+                 m < cell->metric_count && qb_only_matches(&r->only, cell->model, cell->variant, cell->experiment); m++)
+                qb_choice_add(&metrics, cell->metrics[m].name);
+        }
+    qb_only_check(&r->only, &cells, err);
+    if (!r->b && !err->status)
+        check_variants(&variants, r->variants, err);
+    if (!err->status && strcmp(r->metric, "*") != 0)
+        qb_choice_check(&metrics, "--metric", "metric of the chosen cells", r->metric, err);
+    qb_only_cells_free(&cells);
+    qb_choice_free(&variants);
+    qb_choice_free(&metrics);
+    return err->status;
+}
+
 int qb_command_compare(int argc, char **argv)
 {
     struct request r;
@@ -200,7 +280,8 @@ int qb_command_compare(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
-    const char *only[3] = {r.only.part[0], r.only.part[1], r.only.part[2]};
+    const struct qb_compare_options options = {
+        .only = {r.only.part[0], r.only.part[1], r.only.part[2]}, .metric = r.metric, .force = r.force};
     enum qb_status s = open_arm(r.a, &results[0], &cells[0], &a, &err);
     if (!s && r.b) {
         s = open_arm(r.b, &results[1], &cells[1], &b, &err);
@@ -208,10 +289,11 @@ int qb_command_compare(int argc, char **argv)
         b = a;
         a.variant = r.variants[0];
         b.variant = r.variants[1];
-        only[1] = "*";
     }
     if (!s)
-        s = qb_compare_run(&a, &b, only, r.metric, &compare, &err);
+        s = check_filters(&r, &a, &b, &err);
+    if (!s)
+        s = qb_compare_run(&a, &b, &options, &compare, &err);
     code = s ? qb_complain_error(&err) : print(&r, compare);
     qb_compare_free(compare);
     for (size_t i = 0; i < 2; i++) {

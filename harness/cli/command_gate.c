@@ -22,8 +22,9 @@ static const struct qb_usage usage = {
     .synopsis = "RESULT.h5 --baseline FILE [options]",
     .summary =
         "Compares a result file with a baseline, metric by metric, by rules with margins. A row is pass, fail,\n"
-        "inconclusive (too little data to say) or new. Exits 0 when all is pass or new, 1 when something failed,\n"
-        "4 when nothing failed but something is inconclusive.",
+        "inconclusive (too little data to say) or new; a rule that matched nothing is named. Exits 0 when all is pass\n"
+        "or new, 1 when something failed, 2 when nothing was compared, 4 when nothing failed but something is\n"
+        "inconclusive.",
     .flags = flags,
     .examples = "  qinsbench gate results/source.h5 --baseline data/baselines/source.json\n"
                 "  qinsbench gate new.h5 --baseline old.h5 --junit gate.xml --markdown gate.md",
@@ -105,11 +106,27 @@ static enum qb_status write_report(const char *path, void (*print)(const struct 
 
 static int exit_code(const struct qb_gate *gate, bool allow)
 {
-    if (gate->count == 0)
-        return qb_complain("gate: --only leaves no cell to compare");
     if (gate->verdicts[QB_GATE_FAIL])
         return QB_EXIT_SHORT;
+    if (gate->compared == 0)
+        return qb_complain("gate: nothing was compared: no metric that a rule names is on both sides; this is no pass");
     return gate->verdicts[QB_GATE_INCONCLUSIVE] && !allow ? QB_EXIT_INCONCLUSIVE : QB_EXIT_DONE;
+}
+
+/* --only must choose a cell of either side. */
+static enum qb_status check_only(const struct qb_only *only, const struct qb_baseline *result,
+                                 const struct qb_baseline *baseline, struct qb_error *err)
+{
+    const struct qb_baseline *sides[] = {result, baseline};
+    struct qb_only_cells cells = {0};
+    for (size_t s = 0; s < 2; s++)
+        for (size_t i = 0; i < sides[s]->count; i++) {
+            const struct qb_baseline_cell *cell = &sides[s]->cells[i];
+            qb_only_see(&cells, only, cell->model, cell->variant, cell->experiment);
+        }
+    qb_only_check(only, &cells, err);
+    qb_only_cells_free(&cells);
+    return err->status;
 }
 
 static int report(const struct request *r, const struct qb_gate *gate)
@@ -142,7 +159,7 @@ int qb_command_gate(int argc, char **argv)
     struct qb_gate_options options = {
         .alpha = r.alpha, .fresh_inputs = r.fresh, .only = {r.only.part[0], r.only.part[1], r.only.part[2]}};
     if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||
-        qb_baseline_load(r.baseline, &baseline, &err)) {
+        qb_baseline_load(r.baseline, &baseline, &err) || check_only(&r.only, result, baseline, &err)) {
         code = qb_complain_error(&err);
     } else {
         options.rules = rules;

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/cpu.h"
+#include "base/only.h"
 #include "base/utf8.h"
 #include "cli.h"
 #include "codec/conformance.h"
@@ -17,9 +18,9 @@ enum { CONFORMANCE, SET, CODEC, ONLY, ISA };
 static const struct qb_flag flags[] = {
     {"conformance", 0, NULL, "a codec plugin: run the conformance suite; exit 1 when a check fails"},
     {"set", 0, "KEY=VALUE", "a suite: set a key first; repeatable"},
-    {"codec", 0, "PLUGIN.so", "a suite: load a codec from outside; repeatable"},
-    {"only", 0, "M/V/E", "a suite: as run's"},
-    {"isa", 0, "LEVEL", "portable, avx2 or avx512"},
+    {"codec", 0, "PLUGIN.so", "a suite or variant: load a codec from outside; repeatable"},
+    {"only", 0, "M/V/E", "a suite: as run's; a result file: its cells"},
+    {"isa", 0, "LEVEL", "a codec, suite or variant: portable, avx2 or avx512"},
     {0}};
 static const struct qb_usage usage = {
     "inspect", "FILE [options]",
@@ -38,6 +39,7 @@ struct arguments {
     size_t set_count, codec_count;
     bool conformance;
     enum qb_isa isa;
+    unsigned given; /* bits of the flags that were given */
 };
 
 /* A text of the file as one clean line, padded to a width. */
@@ -49,6 +51,14 @@ static void add_line(struct qb_text *out, const char *text, size_t width)
         qb_text_add(out, " ");
 }
 
+/* A flag that the kind of file has no use for is said, not swallowed. */
+static void note_unused(const struct arguments *a, const char *kind, unsigned used)
+{
+    for (unsigned flag = 0; flags[flag].name; flag++)
+        if (a->given & ~used & 1u << flag)
+            qb_tell("note: --%s says nothing about a %s", flags[flag].name, kind);
+}
+
 static enum qb_status inspect_model(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
     static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
@@ -56,6 +66,7 @@ static enum qb_status inspect_model(const struct arguments *a, struct qb_text *o
     struct qb_safetensors *file = NULL;
     size_t values = 0;
     (void)code;
+    note_unused(a, "model", 0);
     if (qb_safetensors_open(a->path, &file, err))
         return err->status;
     for (size_t i = 0; keys[i]; i++)
@@ -93,13 +104,31 @@ static void add_facts(const struct qb_result *result, size_t index, struct qb_te
     }
 }
 
+static enum qb_status check_only(const struct qb_result *result, const struct qb_only *only, struct qb_error *err)
+{
+    struct qb_only_cells cells = {0};
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        qb_only_see(&cells, only, cell->model, cell->variant, cell->experiment);
+    }
+    qb_only_check(only, &cells, err);
+    qb_only_cells_free(&cells);
+    return err->status;
+}
+
 static enum qb_status inspect_result(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
     static const char *const states[] = {"done", "failed", "skipped"};
     struct qb_result *result = NULL;
+    struct qb_only only;
     (void)code;
-    if (qb_result_open(a->path, &result, err))
+    note_unused(a, "result file", 1u << ONLY);
+    if (qb_only_parse(a->only, &only, err) || qb_result_open(a->path, &result, err))
         return err->status;
+    if (a->only && check_only(result, &only, err)) {
+        qb_result_close(result);
+        return err->status;
+    }
     const struct qb_provenance *p = qb_result_provenance(result);
     qb_text_add(out, "provenance\n");
     for (size_t i = 0; i < p->count; i++) {
@@ -112,9 +141,11 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
     qb_text_add(out, "cells\n");
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
-        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics%s", states[cell->state],
+        if (!qb_only_matches(&only, cell->model, cell->variant, cell->experiment))
+            continue;
+        qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics, key %.12s%s", states[cell->state],
                     cell->model, cell->variant, cell->experiment, cell->seconds, cell->cpu_seconds,
-                    (double)cell->peak_rss / 1048576.0, cell->value_count, *cell->message ? ": " : "");
+                    (double)cell->peak_rss / 1048576.0, cell->value_count, cell->key, *cell->message ? ": " : "");
         add_line(out, cell->message, 0);
         qb_text_add(out, "%s", *cell->warnings ? "; warning: " : "");
         add_line(out, cell->warnings, 0);
@@ -163,6 +194,7 @@ static enum qb_status inspect_codec(const struct arguments *a, struct qb_text *o
     const char *extra[2] = {path, NULL};
     struct qb_registry *registry = NULL;
     struct qb_conformance_summary summary = {0};
+    note_unused(a, "codec", 1u << CONFORMANCE | 1u << ISA);
     snprintf(path, sizeof path, "%s%s", strchr(a->path, '/') ? "" : "./", a->path); /* dlopen searches bare names */
     enum qb_status s = qb_registry_open(nowhere, extra, &registry, err);
     if (!s)
@@ -185,6 +217,7 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
     struct qb_suite_options options = {registry, a->isa, a->set};
     struct qb_suite *suite = NULL;
     struct qb_plan plan = {0};
+    note_unused(a, "suite", 1u << SET | 1u << CODEC | 1u << ONLY | 1u << ISA);
     enum qb_status s = qb_suite_load(a->path, &options, &suite, err);
     if (!s)
         s = qb_plan_make(suite, a->only, &plan, err);
@@ -214,6 +247,7 @@ static enum qb_status inspect_variant(const struct arguments *a, const struct qb
     struct qb_variant *variant = NULL;
     const struct qb_yaml *node = qb_yaml_get(root, "name");
     const char *name = "unnamed";
+    note_unused(a, "variant", 1u << CODEC | 1u << ISA);
     if ((node && qb_yaml_text(node, &name, err)) || qb_variant_read(root, name, registry, a->isa, &variant, err))
         return err->status;
     if (qb_variant_check_name(variant, node ? node : root, registry, a->isa, err)) {
@@ -276,6 +310,7 @@ int qb_command_inspect(int argc, char **argv)
     struct qb_error err = {0};
     int flag;
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
+        a.given |= 1u << flag;
         if (flag == CONFORMANCE)
             a.conformance = true;
         else if (flag == SET && a.set_count < 32)

@@ -205,6 +205,8 @@ static int print_list(size_t kind, const char *const *codecs, enum qb_output out
     struct qb_listing listing = {0};
     struct qb_error err = {0};
     struct qb_text out = {0};
+    if (codecs[0] && !kinds[kind].codecs)
+        qb_tell("note: --codec says nothing about %s", kinds[kind].name);
     enum qb_status s = kinds[kind].codecs ? qb_open_registry(codecs, &registry, &err) : QB_OK;
     if (!s)
         s = kinds[kind].list(registry, &listing, &err);

@@ -11,13 +11,14 @@
 #include "progress.h"
 #include "run/engine.h"
 
-enum { OUTPUT, JOBS, THREADS, ONLY, RESUME, SET, CODEC, ISA, BLAS_CORE, QUIET };
+enum { OUTPUT, JOBS, THREADS, ONLY, RESUME, FORCE, SET, CODEC, ISA, BLAS_CORE, QUIET };
 static const struct qb_flag flags[] = {
     {"output", 'o', "FILE", "result file; default results/<name of the suite>.h5"},
     {"jobs", 'j', "N", "cells side by side; default: cores / threads"},
     {"threads", 0, "N", "threads of each cell; default 1; results do not depend on it"},
     {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
     {"resume", 0, NULL, "keep every finished cell whose content key still holds"},
+    {"force", 0, NULL, "drop the finished cells of -o that this run does not keep"},
     {"set", 0, "KEY=VALUE", "set a key of the suite first, e.g. models.source-chain.seed=7; repeatable"},
     {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
     {"isa", 0, "LEVEL", "portable, avx2 or avx512; default: the best that this CPU has"},
@@ -27,7 +28,8 @@ static const struct qb_flag flags[] = {
 static const struct qb_usage usage = {
     "run", "SUITE.yaml|NAME [options]",
     "Runs every cell (model x variant x experiment) of a suite in a process of its own and writes one HDF5 result\n"
-    "file. Ctrl-C keeps what is finished; a second one stops at once. NAME is a shipped suite (list suites).",
+    "file. Ctrl-C keeps what is finished; a second one stops at once. NAME is a shipped suite (list suites). Onto a\n"
+    "file with finished cells it runs with --resume or --force alone.",
     flags,
     "  qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
     "  qinsbench run source --only 'kjv-*/int8-*' -j 2\n"
@@ -38,7 +40,7 @@ static const struct qb_usage usage = {
 struct arguments {
     const char *output, *only;
     long jobs, threads;
-    bool resume, quiet;
+    bool resume, force, quiet;
     const char *set[LIST_MAX + 1], *codec[LIST_MAX + 1];
     size_t set_count, codec_count;
     enum qb_isa isa;
@@ -77,6 +79,9 @@ static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
         return QB_OK;
     case RESUME:
         a->resume = true;
+        return QB_OK;
+    case FORCE:
+        a->force = true;
         return QB_OK;
     case SET:
         return append("--set", a->set, &a->set_count, optarg, err);
@@ -121,6 +126,25 @@ static int tell(const struct qb_run_summary *summary, const char *output, bool q
     return summary->interrupted ? QB_EXIT_INTERRUPTED : summary->failed ? QB_EXIT_CELLS : QB_EXIT_DONE;
 }
 
+/* A plugin that was asked for and that no variant uses is most often a variant that names another codec. */
+static void note_unused_codecs(const struct arguments *a, const struct qb_registry *registry,
+                               const struct qb_suite *suite)
+{
+    for (size_t c = 0; c < a->codec_count; c++)
+        for (size_t i = 0; i < qb_registry_count(registry); i++) {
+            const struct qb_plugin *plugin = qb_registry_at(registry, i);
+            bool used = strcmp(plugin->path, a->codec[c]) != 0;
+            for (size_t v = 0; v < suite->variant_count && !used; v++) {
+                const struct qb_variant *variant = suite->variants[v];
+                used = variant->weights.plugin == plugin || variant->activations.plugin == plugin ||
+                       variant->fp16.plugin == plugin || variant->calibration.scale_format.plugin == plugin;
+            }
+            if (!used)
+                qb_tell("note: --codec %s: no variant of the suite uses the codec '%s'", a->codec[c],
+                        plugin->codec->id);
+        }
+}
+
 static enum qb_status run_suite(const struct arguments *a, const char *path, const char *command,
                                 struct qb_run_summary *summary, struct qb_text *output, struct qb_error *err)
 {
@@ -133,6 +157,7 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
         s = qb_suite_load(path, &options, &suite, err);
     }
     if (!s) {
+        note_unused_codecs(a, registry, suite);
         if (a->output)
             qb_text_add(output, "%s", a->output);
         else
@@ -142,6 +167,7 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
         struct qb_run_options options = {.output = output->data,
                                          .only = a->only,
                                          .resume = a->resume,
+                                         .force = a->force,
                                          .jobs = jobs > 256 ? 256 : jobs,
                                          .threads = threads,
                                          .isa = a->isa,

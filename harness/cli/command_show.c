@@ -137,12 +137,33 @@ static void show_rows(const struct qb_result *result, const struct qb_show_filte
         qb_text_add(out, "%s]\n", rows ? "\n" : "");
 }
 
+/* Does each filter choose something? A file without cells holds nothing to choose among and is shown as it is. */
+static enum qb_status check_filter(const struct qb_result *result, const struct qb_show_filter *filter,
+                                   struct qb_error *err)
+{
+    struct qb_only_cells cells = {0};
+    struct qb_choice metrics = {0};
+    for (size_t i = 0; i < qb_result_count(result); i++) {
+        const struct qb_cell *cell = qb_result_cell(result, i);
+        qb_only_see(&cells, &filter->only, cell->model, cell->variant, cell->experiment);
+        for (size_t v = 0; v < cell->value_count && qb_show_wants(filter, cell); v++)
+            qb_choice_add(&metrics, cell->values[v].metric);
+    }
+    if (qb_result_count(result) && !qb_only_check(&filter->only, &cells, err) && strcmp(filter->metric, "*") != 0)
+        qb_choice_check(&metrics, "--metric", "metric of the chosen cells", filter->metric, err);
+    qb_only_cells_free(&cells);
+    qb_choice_free(&metrics);
+    return err->status;
+}
+
 static int show(const char *path, const struct qb_show_filter *filter, enum qb_output output, struct qb_error *err)
 {
     struct qb_result *result = NULL;
     struct qb_text out = {0};
-    if (qb_result_open(path, &result, err))
+    if (qb_result_open(path, &result, err) || check_filter(result, filter, err)) {
+        qb_result_close(result);
         return qb_complain_error(err);
+    }
     if (output == QB_OUTPUT_CONSOLE)
         qb_show_tables(result, filter, qb_columns(STDOUT_FILENO), &out);
     else

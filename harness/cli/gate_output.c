@@ -61,11 +61,16 @@ static void console_row(const struct qb_gate_row *row, struct qb_text *out)
 
 static void console(const struct qb_gate *gate, struct qb_text *out)
 {
-    static const enum qb_gate_verdict order[] = {QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_PASS};
+    static const enum qb_gate_verdict order[] = {QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_UNMATCHED,
+                                                 QB_GATE_PASS};
     size_t cells = 0;
     for (size_t v = 0; v < QB_GATE_VERDICTS; v++)
         for (size_t i = 0; i < gate->count; i++) {
             const struct qb_gate_row *row = &gate->rows[i];
+            if (row->verdict == order[v] && row->verdict == QB_GATE_UNMATCHED) {
+                qb_text_add(out, "%-12s  %s experiment %s\n", "unmatched", row->reason, row->experiment);
+                continue;
+            }
             bool quiet = row->verdict == QB_GATE_PASS && strcmp(row->metric, "cell") == 0;
             if (row->verdict == order[v] && !quiet)
                 console_row(row, out);

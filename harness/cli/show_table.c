@@ -304,7 +304,7 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
         interval = interval || sheet.interval;
     }
     if (out->size == before)
-        qb_text_add(out, "no cell matches\n");
+        qb_text_add(out, "%s\n", qb_result_count(result) ? "no metric: these cells have none" : "no cell");
     else
         qb_reach_legend(result, filter, width, out);
     print_legend(marked, interval, &coverage, width, out);

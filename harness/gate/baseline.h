@@ -42,6 +42,7 @@ struct qb_baseline_cell {
     enum qb_cell_state state;
     char *message;                                       /* failed or skipped: why */
     char inputs[QB_HASH_HEX], model_sha256[QB_HASH_HEX]; /* "": not recorded */
+    char tokenizer_sha256[QB_HASH_HEX];                  /* "": the model has none, or it is not recorded */
     char *options, *definition;                          /* the experiment's options; the variant, canonical */
     enum qb_floor floor;                                 /* that the definition makes it */
     struct qb_baseline_codec *codecs;                    /* those that the definition names, by id */

@@ -199,9 +199,9 @@ static enum qb_status read_lists(const json_t *object, const struct qb_json_plac
 
 static enum qb_status read_cell(const json_t *object, const struct qb_json_place *at, struct qb_baseline_cell *cell)
 {
-    static const char *const keys[] = {"model",   "variant",      "experiment", "state",      "message",
-                                       "inputs",  "model_sha256", "options",    "definition", "codecs",
-                                       "tensors", "metrics",      NULL};
+    static const char *const keys[] = {"model",   "variant",      "experiment",       "state",      "message",
+                                       "inputs",  "model_sha256", "options",          "definition", "codecs",
+                                       "tensors", "metrics",      "tokenizer_sha256", NULL};
     int state;
     if (qb_json_known(object, keys, at) || qb_json_name(object, "model", at, &cell->model) ||
         qb_json_name(object, "variant", at, &cell->variant) ||
@@ -209,6 +209,8 @@ static enum qb_status read_cell(const json_t *object, const struct qb_json_place
         qb_json_word(object, "state", at, qb_baseline_states, &state) ||
         qb_json_text(object, "message", at, &cell->message) || qb_json_hash(object, "inputs", at, cell->inputs) ||
         qb_json_hash(object, "model_sha256", at, cell->model_sha256) ||
+        (json_object_get(object, "tokenizer_sha256") &&
+         qb_json_hash(object, "tokenizer_sha256", at, cell->tokenizer_sha256)) ||
         qb_json_text(object, "options", at, &cell->options) ||
         qb_json_text(object, "definition", at, &cell->definition))
         return at->err->status;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/utf8.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "gate/baseline.h"
@@ -68,6 +69,8 @@ static enum qb_status read_facts(const struct qb_provenance *facts, const struct
 {
     const char *model = fact_of(facts, "model", from->model, ".sha256");
     snprintf(cell->model_sha256, sizeof cell->model_sha256, "%s", model ? model : "");
+    const char *tokenizer = fact_of(facts, "model", from->model, ".tokenizer_sha256");
+    snprintf(cell->tokenizer_sha256, sizeof cell->tokenizer_sha256, "%s", tokenizer ? tokenizer : "");
     snprintf(cell->inputs, sizeof cell->inputs, "%s", from->inputs);
     cell->state = from->state;
     cell->floor = from->floor;
@@ -188,9 +191,10 @@ static enum qb_status read_machine(const struct qb_result *result, struct qb_bas
         first = first == SIZE_MAX ? i : first;
         for (size_t k = 0; k < 4 && !mixed.size; k++)
             if (strcmp(fact(result, first, names[k]), fact(result, i, names[k])) != 0)
-                qb_text_add(&mixed, "%s '%.60s' in %s/%s, '%.60s' in %s/%s", names[k], fact(result, first, names[k]),
-                            qb_result_cell(result, first)->model, qb_result_cell(result, first)->variant,
-                            fact(result, i, names[k]), cell->model, cell->variant);
+                qb_text_add(&mixed, "%s '%.*s' in %s/%s, '%.*s' in %s/%s", names[k],
+                            QB_UPTO(60, fact(result, first, names[k])), qb_result_cell(result, first)->model,
+                            qb_result_cell(result, first)->variant, QB_UPTO(60, fact(result, i, names[k])), cell->model,
+                            cell->variant);
     }
     for (size_t k = 0; k < 4 && !err->status; k++)
         copy(to[k], mixed.size ? "" : fact(result, first, names[k]), err);

@@ -95,6 +95,8 @@ static void print_cell(const struct qb_baseline_cell *cell, struct qb_text *out)
     pair(out, ", ", "message", cell->message);
     pair(out, ",\n      ", "inputs", cell->inputs);
     pair(out, ",\n      ", "model_sha256", cell->model_sha256);
+    if (cell->tokenizer_sha256[0])
+        pair(out, ",\n      ", "tokenizer_sha256", cell->tokenizer_sha256);
     pair(out, ",\n      ", "options", cell->options);
     pair(out, ",\n      ", "definition", cell->definition);
     print_codecs(cell, out);

@@ -1,5 +1,5 @@
 /* Differences without a verdict. */
-#include "gate/compare.h"
+#include "gate/compare_parts.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -154,7 +154,8 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
 
 static enum qb_status compare_cells(struct qb_compare *compare, const struct qb_compare_arm *a,
                                     const struct qb_compare_arm *b, const struct qb_baseline_cell *ca,
-                                    const struct qb_baseline_cell *cb, const char *metric, struct qb_error *err)
+                                    const struct qb_baseline_cell *cb, const char *metric, const char *differs,
+                                    struct qb_error *err)
 {
     bool same_file = a->cells == b->cells; /* then one model's experiment has one input */
     bool same = (ca->inputs[0] || same_file) && strcmp(ca->inputs, cb->inputs) == 0;
@@ -169,6 +170,7 @@ static enum qb_status compare_cells(struct qb_compare *compare, const struct qb_
         row->variant = ca->variant;
         row->other = cb->variant;
         row->experiment = ca->experiment;
+        snprintf(row->differs, sizeof row->differs, "%s", differs);
         metric_row(ma, mb, same, row);
         if (!same && ma->sample.sum)
             note(row, ca->inputs[0] && cb->inputs[0] ? "unpaired: the inputs differ"
@@ -200,27 +202,50 @@ static enum qb_status adjust(struct qb_compare *compare, struct qb_error *err)
     return ok ? QB_OK : qb_fail(err, QB_ERR_MEMORY, "no memory to adjust %zu p values", compare->count);
 }
 
-static bool wanted(const struct qb_baseline_cell *cell, const char *only[3])
+static bool wanted(const struct qb_baseline_cell *cell, const char *variant, const char *const only[3])
 {
-    return qb_glob(only[0], cell->model) && qb_glob(only[1], cell->variant) && qb_glob(only[2], cell->experiment);
+    return (!variant || strcmp(cell->variant, variant) == 0) && qb_glob(only[0], cell->model) &&
+           qb_glob(only[1], cell->variant) && qb_glob(only[2], cell->experiment);
 }
 
-enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_compare_arm *b, const char *only[3],
-                              const char *metric, struct qb_compare **compare, struct qb_error *err)
+static const struct qb_baseline_cell *partner(const struct qb_baseline_cell *cell, const struct qb_compare_arm *other)
+{
+    return qb_baseline_find(other->cells, cell->model, other->variant ? other->variant : cell->variant,
+                            cell->experiment);
+}
+
+/* Both arms' cells that are there and done; `differs` of each pair goes into its rows. */
+static enum qb_status compare_pairs(struct qb_compare *compare, const struct qb_compare_arm *a,
+                                    const struct qb_compare_arm *b, const struct qb_compare_options *options,
+                                    struct qb_error *err)
+{
+    for (size_t i = 0; i < a->cells->count; i++) {
+        const struct qb_baseline_cell *ca = &a->cells->cells[i];
+        const struct qb_baseline_cell *cb = partner(ca, b);
+        char differs[sizeof compare->rows->differs] = "";
+        if (!wanted(ca, a->variant, options->only))
+            continue;
+        bool done = cb && ca->state == QB_CELL_DONE && cb->state == QB_CELL_DONE;
+        compare->only_a += !cb;
+        compare->unfinished += cb && !done;
+        if (done && (qb_compare_cell_facts(compare, a->cells == b->cells, ca, cb, differs, sizeof differs, err) ||
+                     compare_cells(compare, a, b, ca, cb, options->metric, differs, err)))
+            return err->status;
+    }
+    for (size_t i = 0; i < b->cells->count; i++)
+        compare->only_b += wanted(&b->cells->cells[i], b->variant, options->only) && !partner(&b->cells->cells[i], a);
+    return QB_OK;
+}
+
+enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_compare_arm *b,
+                              const struct qb_compare_options *options, struct qb_compare **compare,
+                              struct qb_error *err)
 {
     struct qb_compare *made = *compare = qb_alloc(1, sizeof *made, "a comparison", err);
     if (!made)
         return err->status;
-    for (size_t i = 0; i < a->cells->count && !err->status; i++) {
-        const struct qb_baseline_cell *ca = &a->cells->cells[i];
-        if ((a->variant && strcmp(ca->variant, a->variant) != 0) || !wanted(ca, only))
-            continue;
-        const char *variant = b->variant ? b->variant : ca->variant;
-        const struct qb_baseline_cell *cb = qb_baseline_find(b->cells, ca->model, variant, ca->experiment);
-        if (cb && ca->state == QB_CELL_DONE && cb->state == QB_CELL_DONE)
-            compare_cells(made, a, b, ca, cb, metric, err);
-    }
-    if (!err->status)
+    if (!compare_pairs(made, a, b, options, err) && !qb_compare_file_facts(made, a->cells, b->cells, err) &&
+        (options->force || !qb_compare_refuse(made, err)))
         adjust(made, err);
     if (err->status) {
         qb_compare_free(made);
@@ -231,7 +256,9 @@ enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_co
 
 void qb_compare_free(struct qb_compare *compare)
 {
-    if (compare)
+    if (compare) {
         qb_free(compare->rows);
+        qb_free(compare->facts);
+    }
     qb_free(compare);
 }

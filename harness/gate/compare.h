@@ -29,18 +29,45 @@ struct qb_compare_row {
     size_t clusters;
     bool paired, testable; /* testable: a mean over clusters */
     char note[160];
+    char differs[80];         /* kinds of facts (below) in which the two cells differ, with commas: "inputs,codec" */
     struct qb_difference raw; /* inside: on the scale of the test */
+};
+
+/* Something beside the variant in which the arms differ, or of which a file does not say. */
+struct qb_compare_fact {
+    /* "model", "tokenizer", "options": another subject, no comparison; "inputs", "definition" (of a variant under one
+     * name), "codec", "program", "machine": said. */
+    const char *kind;
+    char subject[216];   /* model, model/experiment, variant or codec */
+    char a[240], b[240]; /* what each arm has, around the first difference; "not recorded" */
+    bool refused;        /* the arms measured different things */
+    size_t cells;        /* pairs that it concerns; 0: the files as a whole */
 };
 
 struct qb_compare {
     struct qb_compare_row *rows; /* by model, experiment, variant, metric in the registry's order */
     size_t count, room, family;
+    struct qb_compare_fact *facts;
+    size_t fact_count, fact_room;
+    size_t only_a, only_b; /* chosen cells that one arm lacks, and so are left out */
+    size_t unfinished;     /* chosen cells that failed or were skipped in either arm */
+};
+
+struct qb_compare_options {
+    const char *only[3]; /* globs of model, variant and experiment */
+    const char *metric;  /* glob */
+    bool force;          /* compare what is no comparison all the same; the facts still say it */
 };
 
 /* Every cell and metric that both arms have and the globs take. Cells with equal inputs are compared pairwise, others
- * as independent samples. *compare is new, for qb_compare_free. */
-enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_compare_arm *b, const char *only[3],
-                              const char *metric, struct qb_compare **compare, struct qb_error *err);
+ * as independent samples. Without `force`, arms whose model bytes, tokenizer or experiment options differ are
+ * QB_ERR_INPUT that names them. *compare is new, for qb_compare_free. */
+enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_compare_arm *b,
+                              const struct qb_compare_options *options, struct qb_compare **compare,
+                              struct qb_error *err);
+
+/* "inputs of tiny/greedy differ: 12ab... in A, 34cd... in B (3 cells)" */
+void qb_compare_say(const struct qb_compare_fact *fact, struct qb_text *out);
 void qb_compare_free(struct qb_compare *compare);
 
 #endif

@@ -10,14 +10,14 @@
 
 const char *qb_gate_verdict_name(enum qb_gate_verdict verdict)
 {
-    static const char *const names[] = {"pass", "fail", "inconclusive", "new"};
+    static const char *const names[] = {"pass", "fail", "inconclusive", "new", "unmatched"};
     return names[verdict];
 }
 
 /* ---- rows ---- */
 
-static struct qb_gate_row *add_row(struct qb_gate *gate, const struct qb_baseline_cell *cell, const char *metric,
-                                   struct qb_error *err)
+struct qb_gate_row *qb_gate_add_row(struct qb_gate *gate, const struct qb_baseline_cell *cell, const char *metric,
+                                    struct qb_error *err)
 {
     if (gate->count == gate->room) {
         size_t room = gate->room ? 2 * gate->room : 64;
@@ -51,7 +51,7 @@ static struct qb_gate_row *add_row(struct qb_gate *gate, const struct qb_baselin
     return row;
 }
 
-static bool wanted(const struct qb_gate_options *options, const struct qb_baseline_cell *cell)
+bool qb_gate_wants(const struct qb_gate_options *options, const struct qb_baseline_cell *cell)
 {
     const char *names[] = {cell->model, cell->variant, cell->experiment};
     for (size_t i = 0; i < 3; i++)
@@ -63,10 +63,10 @@ static bool wanted(const struct qb_gate_options *options, const struct qb_baseli
 static enum qb_status tensor_row(struct qb_gate *gate, const struct qb_gate_pair *pair, struct qb_error *err)
 {
     const struct qb_gate_rule *rule =
-        qb_gate_rule_for(pair->options->rules, pair->now->variant, pair->now->experiment, "encoded_sha256");
+        qb_gate_rule_for(pair->options->rules, pair->now->variant, pair->now->experiment, QB_GATE_ENCODED);
     if (!rule || rule->test == QB_TEST_IGNORE || pair->then->tensor_count + pair->now->tensor_count == 0)
         return QB_OK;
-    struct qb_gate_row *row = add_row(gate, pair->now, "encoded_sha256", err);
+    struct qb_gate_row *row = qb_gate_add_row(gate, pair->now, QB_GATE_ENCODED, err);
     if (!row)
         return err->status;
     snprintf(row->unit, sizeof row->unit, "tensors");
@@ -84,7 +84,7 @@ static enum qb_status metric_row(struct qb_gate *gate, const struct qb_gate_pair
         qb_gate_rule_for(pair->options->rules, pair->now->variant, pair->now->experiment, name);
     if (!rule || rule->test == QB_TEST_IGNORE)
         return QB_OK;
-    struct qb_gate_row *row = add_row(gate, pair->now, name, err);
+    struct qb_gate_row *row = qb_gate_add_row(gate, pair->now, name, err);
     if (row)
         qb_gate_metric_row(pair, rule, qb_baseline_metric_of(pair->then, name), qb_baseline_metric_of(pair->now, name),
                            row);
@@ -108,7 +108,7 @@ static enum qb_status metric_rows(struct qb_gate *gate, const struct qb_gate_pai
 
 static enum qb_status cell_rows(struct qb_gate *gate, struct qb_gate_pair *pair, struct qb_error *err)
 {
-    struct qb_gate_row *row = add_row(gate, pair->then ? pair->then : pair->now, "cell", err);
+    struct qb_gate_row *row = qb_gate_add_row(gate, pair->then ? pair->then : pair->now, "cell", err);
     if (!row)
         return err->status;
     if (!pair->then) {
@@ -158,7 +158,7 @@ static enum qb_status all_rows(struct qb_gate *gate, const struct qb_baseline *r
         pair.same_inputs = false;
         t += order <= 0;
         n += order >= 0;
-        if (wanted(options, pair.then ? pair.then : pair.now) && cell_rows(gate, &pair, err))
+        if (qb_gate_wants(options, pair.then ? pair.then : pair.now) && cell_rows(gate, &pair, err))
             return err->status;
     }
     return QB_OK;
@@ -235,6 +235,15 @@ static enum qb_status test_family(struct qb_gate *gate, struct qb_error *err)
     return QB_OK;
 }
 
+/* Rows in which a metric, or the encoded bytes, stand against the baseline's. */
+static size_t count_compared(const struct qb_gate *gate)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < gate->count; i++)
+        count += strcmp(gate->rows[i].metric, "cell") != 0 && gate->rows[i].verdict != QB_GATE_NEW;
+    return count;
+}
+
 enum qb_status qb_gate_run(const struct qb_baseline *result, const struct qb_baseline *baseline,
                            const struct qb_gate_options *options, struct qb_gate **gate, struct qb_error *err)
 {
@@ -243,14 +252,15 @@ enum qb_status qb_gate_run(const struct qb_baseline *result, const struct qb_bas
         return err->status;
     made->alpha = options->alpha;
     if (baseline->edited) {
-        struct qb_gate_row *row = add_row(made, NULL, "baseline", err);
+        struct qb_gate_row *row = qb_gate_add_row(made, NULL, "baseline", err);
         if (row)
             qb_gate_decide(row, QB_GATE_FAIL,
                            "%.*s was edited: its digest is not that of its content; "
                            "`baseline accept` writes baselines",
                            QB_UPTO(200, baseline->path));
-    } else if (!all_rows(made, result, baseline, options, err)) {
-        test_family(made, err);
+    } else if (!all_rows(made, result, baseline, options, err) && !test_family(made, err)) {
+        made->compared = count_compared(made);
+        qb_gate_unmatched_rows(made, result, baseline, options, err);
     }
     if (err->status) {
         qb_gate_free(made);

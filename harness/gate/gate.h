@@ -9,12 +9,20 @@
 #include "gate/rules.h"
 #include "metric/stats.h"
 
-enum qb_gate_verdict { QB_GATE_PASS, QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_VERDICTS };
-const char *qb_gate_verdict_name(enum qb_gate_verdict verdict); /* "pass", "fail", "inconclusive", "new" */
+enum qb_gate_verdict {
+    QB_GATE_PASS,
+    QB_GATE_FAIL,
+    QB_GATE_INCONCLUSIVE,
+    QB_GATE_NEW,
+    QB_GATE_UNMATCHED, /* a rule that matched nothing, or a name in it that did not */
+    QB_GATE_VERDICTS
+};
+/* "pass", "fail", "inconclusive", "new", "unmatched" */
+const char *qb_gate_verdict_name(enum qb_gate_verdict verdict);
 
 struct qb_gate_row {
     const char *model, *variant, *experiment; /* borrowed from the result or the baseline */
-    char metric[40];                          /* "cell" for what concerns a whole cell */
+    char metric[40];                          /* "cell": about a whole cell; "rule": about a rule */
     char unit[16];                            /* of value and baseline */
     char worse_unit[16];                      /* of worse, lo, hi, margin, detectable */
     enum qb_gate_verdict verdict;
@@ -46,9 +54,14 @@ struct qb_gate_options {
     const char *only[3]; /* globs of model, variant, experiment; NULL: all */
 };
 
+/* Does `only` choose the cell? */
+bool qb_gate_wants(const struct qb_gate_options *options, const struct qb_baseline_cell *cell);
+
 struct qb_gate {
-    struct qb_gate_row *rows; /* by model, experiment, variant, then "cell" and the metrics in the registry's order */
+    /* By model, experiment, variant, then "cell" and the metrics in the registry's order; "rule" rows at the end. */
+    struct qb_gate_row *rows;
     size_t count, room;
+    size_t compared; /* rows that hold a metric against the baseline: 0 is no pass, whatever else stands there */
     size_t verdicts[QB_GATE_VERDICTS];
     size_t family; /* tests that Holm's adjustment is over */
     double alpha;
@@ -68,7 +81,7 @@ void qb_gate_markdown_report(const struct qb_gate *gate, struct qb_text *out);
 /* "worse by 0.003 [0.001, 0.005] nat, margin 0.002, finds 0.004": what a row says in numbers; "" without a
  * difference. */
 void qb_gate_numbers(const struct qb_gate_row *row, struct qb_text *out);
-/* "12 pass, 1 fail, 0 inconclusive, 2 new" */
+/* "12 pass, 1 fail, 0 inconclusive, 2 new, 3 unmatched" */
 void qb_gate_summary(const struct qb_gate *gate, struct qb_text *out);
 
 /* ---- accepting ---- */
@@ -79,6 +92,10 @@ void qb_gate_summary(const struct qb_gate *gate, struct qb_text *out);
 size_t qb_baseline_refusals(const struct qb_baseline *baseline, const struct qb_gate_rules *rules, struct qb_text *out);
 /* Keeps what a rule tests: metrics without a rule are dropped. */
 void qb_baseline_keep_gated(struct qb_baseline *baseline, const struct qb_gate_rules *rules);
+/* What a new baseline would replace by another measurement under the old names, a line each, appended to out: cells and
+ * gated metrics that are gone, and another model, tokenizer, input, option, variant definition, or other encoded bytes
+ * under the same codec version. Returns how many; 0: nothing that needs a reason. */
+size_t qb_baseline_replaced(const struct qb_baseline *from, const struct qb_baseline *to, struct qb_text *out);
 /* What moved from one baseline to another, a line each; returns how many. */
 size_t qb_baseline_moved(const struct qb_baseline *from, const struct qb_baseline *to, struct qb_text *out);
 

@@ -63,6 +63,9 @@ static bool same_subject(const struct qb_baseline_cell *then, const struct qb_ba
 {
     if (strcmp(then->model_sha256, now->model_sha256) != 0)
         return fail_hash(row, "model", then->model_sha256, now->model_sha256);
+    if (then->tokenizer_sha256[0] && now->tokenizer_sha256[0] &&
+        strcmp(then->tokenizer_sha256, now->tokenizer_sha256) != 0)
+        return fail_hash(row, "tokenizer", then->tokenizer_sha256, now->tokenizer_sha256);
     if (strcmp(then->options, now->options) != 0)
         return fail(row, "experiment options", then->options, now->options);
     if (!same_codecs(then, now, row))

@@ -15,6 +15,16 @@ struct qb_gate_pair {
 
 enum { QB_GATE_CLUSTERS_MIN = 5, QB_GATE_SPREAD_DF = 8, QB_GATE_RUNS_MAX = 64 /* further ones are not looked at */ };
 
+/* A new row of a cell (NULL: of none) without a verdict; NULL: no memory. */
+struct qb_gate_row *qb_gate_add_row(struct qb_gate *gate, const struct qb_baseline_cell *cell, const char *metric,
+                                    struct qb_error *err);
+
+/* Adds a row for each rule that decides nothing of what either side measured, and for each whose list of variants or
+ * metrics names some that it decides nothing of. */
+enum qb_status qb_gate_unmatched_rows(struct qb_gate *gate, const struct qb_baseline *result,
+                                      const struct qb_baseline *baseline, const struct qb_gate_options *options,
+                                      struct qb_error *err);
+
 /* Sets verdict and reason. */
 void qb_gate_decide(struct qb_gate_row *row, enum qb_gate_verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -80,10 +80,9 @@ static void testcase(const struct qb_gate_row *row, struct qb_text *out)
     attribute(out, "classname", class.data ? class.data : "");
     attribute(out, "name", name.data ? name.data : "");
     qb_text_add(out, " time=\"0\">");
-    const char *tag = row->verdict == QB_GATE_FAIL           ? "failure"
-                      : row->verdict == QB_GATE_INCONCLUSIVE ? "skipped"
-                                                             : "system-out";
-    if (row->verdict == QB_GATE_FAIL || row->verdict == QB_GATE_INCONCLUSIVE) {
+    bool skipped = row->verdict == QB_GATE_INCONCLUSIVE || row->verdict == QB_GATE_UNMATCHED;
+    const char *tag = row->verdict == QB_GATE_FAIL ? "failure" : skipped ? "skipped" : "system-out";
+    if (row->verdict == QB_GATE_FAIL || skipped) {
         qb_text_add(out, "<%s", tag);
         attribute(out, "message", said.data ? said.data : "");
         qb_text_add(out, "/>");
@@ -109,7 +108,7 @@ static void testsuite(const struct qb_gate_row *rows, size_t count, struct qb_te
     qb_text_add(out, "  <testsuite");
     attribute(out, "name", name.data ? name.data : "");
     qb_text_add(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"0\">\n", count,
-                verdicts[QB_GATE_FAIL], verdicts[QB_GATE_INCONCLUSIVE]);
+                verdicts[QB_GATE_FAIL], verdicts[QB_GATE_INCONCLUSIVE] + verdicts[QB_GATE_UNMATCHED]);
     for (size_t i = 0; i < count; i++)
         testcase(&rows[i], out);
     qb_text_add(out, "  </testsuite>\n");
@@ -121,7 +120,8 @@ void qb_gate_junit(const struct qb_gate *gate, struct qb_text *out)
     qb_text_add(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     qb_text_add(out,
                 "<testsuites name=\"qinsbench gate\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\">\n",
-                gate->count, gate->verdicts[QB_GATE_FAIL], gate->verdicts[QB_GATE_INCONCLUSIVE]);
+                gate->count, gate->verdicts[QB_GATE_FAIL],
+                gate->verdicts[QB_GATE_INCONCLUSIVE] + gate->verdicts[QB_GATE_UNMATCHED]);
     for (size_t i = 0; i < gate->count;) {
         size_t end = i + 1;
         while (end < gate->count && same_suite(&gate->rows[i], &gate->rows[end]))
@@ -174,8 +174,9 @@ static void markdown_table(const struct qb_gate *gate, bool passed, struct qb_te
                 "| verdict | model | variant | experiment | metric | baseline | now | worse by | bounds, one-sided | "
                 "margin | finds at 80%% | unit | why |\n"
                 "|---|---|---|---|---|--:|--:|--:|--:|--:|--:|---|---|\n");
-    static const enum qb_gate_verdict order[] = {QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_PASS};
-    for (size_t v = passed ? 3 : 0; v < (passed ? 4u : 3u); v++)
+    static const enum qb_gate_verdict order[] = {QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_UNMATCHED,
+                                                 QB_GATE_PASS};
+    for (size_t v = passed ? 4 : 0; v < (passed ? 5u : 4u); v++)
         for (size_t i = 0; i < gate->count; i++)
             if (gate->rows[i].verdict == order[v])
                 markdown_row(&gate->rows[i], out);
@@ -187,6 +188,9 @@ void qb_gate_markdown_report(const struct qb_gate *gate, struct qb_text *out)
     qb_text_add(out, "**Gate: ");
     qb_gate_summary(gate, out);
     qb_text_add(out, "** (error rate %g over %zu tests)\n\n", gate->alpha, gate->family);
+    if (gate->compared == 0)
+        qb_text_add(out,
+                    "**Nothing was compared: no metric that a rule names is on both sides. This is no pass.**\n\n");
     if (open)
         markdown_table(gate, false, out);
     if (gate->verdicts[QB_GATE_PASS]) {

@@ -137,8 +137,8 @@ enum qb_status qb_json_measured(const json_t *value, const struct qb_json_place 
     if (json_is_number(value))
         return qb_json_finite(value, here, out);
     if (!name || !qb_read_number(name, out) || isfinite(*out))
-        return qb_json_wrong(here, "expected a number, \"inf\", \"-inf\", \"nan\" or null, found %s%s%.20s",
-                             qb_json_type(value), name ? " " : "", name ? name : "");
+        return qb_json_wrong(here, "expected a number, \"inf\", \"-inf\", \"nan\" or null, found %s%s%.*s",
+                             qb_json_type(value), name ? " " : "", QB_UPTO(20, name ? name : ""));
     return QB_OK;
 }
 

@@ -1,7 +1,10 @@
 /* Reading rules. */
 #include "gate/rules.h"
 
+#include <stdio.h>
 #include <string.h>
+#include "base/utf8.h"
+#include "base/choice.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -88,6 +91,40 @@ static enum qb_status read_direction(const struct qb_yaml *map, struct qb_gate_r
     return QB_OK;
 }
 
+/* A glob that no name matches is a slip of the pen, and a rule that tests nothing looks like one that passes. */
+static enum qb_status check_glob(const struct qb_yaml *map, const char *key, const struct qb_choice *choice,
+                                 const char *what, const char *glob, struct qb_error *err)
+{
+    struct qb_text said = {0};
+    if (qb_choice_has(choice, glob))
+        return QB_OK;
+    qb_choice_miss(choice, what, glob, &said);
+    qb_yaml_fail(qb_yaml_get(map, key), err, "%s", said.data ? said.data : "nothing matches");
+    qb_text_free(&said);
+    return err->status;
+}
+
+static enum qb_status check_names(const struct qb_yaml *map, const struct qb_gate_rule *rule, struct qb_error *err)
+{
+    struct qb_choice experiments = {0}, metrics = {0};
+    char what[160];
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++) {
+        qb_choice_add(&experiments, (*m)->experiment);
+        if (qb_glob(rule->experiment, (*m)->experiment))
+            qb_choice_add(&metrics, (*m)->name);
+    }
+    if (qb_glob(rule->experiment, QB_GATE_ENCODED_EXPERIMENT))
+        qb_choice_add(&metrics, QB_GATE_ENCODED);
+    snprintf(what, sizeof what, "metric of %.*s",
+             QB_UPTO(100, strcmp(rule->experiment, "*") ? rule->experiment : "any experiment"));
+    check_glob(map, "experiment", &experiments, "experiment", rule->experiment, err);
+    for (const char *const *glob = rule->metrics; *glob && !err->status; glob++)
+        check_glob(map, "metric", &metrics, what, *glob, err);
+    qb_choice_free(&experiments);
+    qb_choice_free(&metrics);
+    return err->status;
+}
+
 static enum qb_status read_rule(const struct qb_yaml *map, struct qb_gate_rule *rule, struct qb_error *err)
 {
     static const char *const keys[] = {"variant", "experiment", "metric", "test", "margin", "better", "spread", NULL};
@@ -99,9 +136,12 @@ static enum qb_status read_rule(const struct qb_yaml *map, struct qb_gate_rule *
         return err->status;
     const struct qb_yaml *spread = qb_yaml_get(map, "spread");
     rule->spread = QB_GATE_SPREAD;
+    rule->line = map->line;
     if (spread && rule->test != QB_TEST_RATIO)
         return qb_yaml_fail(spread, err, "only the test 'ratio' takes a spread");
-    return spread ? qb_yaml_double(spread, 1e-6, 1, &rule->spread, err) : QB_OK;
+    if (spread && qb_yaml_double(spread, 1e-6, 1, &rule->spread, err))
+        return err->status;
+    return check_names(map, rule, err);
 }
 
 static enum qb_status read_all(struct qb_gate_rules *rules, struct qb_error *err)
@@ -133,6 +173,7 @@ static enum qb_status from_tree(struct qb_yaml *root, struct qb_gate_rules **rul
         return err->status;
     }
     made->root = root;
+    made->file = root->file;
     if (read_all(made, err)) {
         qb_gate_rules_free(made);
         return err->status;

@@ -20,6 +20,7 @@ enum qb_gate_test {
 
 enum { QB_RULE_GLOBS = 32 };
 struct qb_gate_rule {
+    unsigned line;                                                /* of the file */
     const char *experiment;                                       /* glob */
     const char *variants[QB_RULE_GLOBS], *metrics[QB_RULE_GLOBS]; /* globs, NULL at the end */
     enum qb_gate_test test;
@@ -34,12 +35,13 @@ struct qb_gate_rule {
 /* Owned by the caller, freed with qb_gate_rules_free; the rules point into the YAML. */
 struct qb_gate_rules {
     struct qb_yaml *root;
-    const char *name;
+    const char *name, *file; /* file: for messages */
     struct qb_gate_rule *rules;
     size_t count;
 };
 
-/* Strict: unknown keys, wrong types and margins that a test cannot use are errors with file, line and key. */
+/* Strict: unknown keys, wrong types, margins that a test cannot use, an experiment that measures nothing and a metric
+ * that its experiment does not have are errors with file, line, key and the nearest name. */
 enum qb_status qb_gate_rules_load(const char *path, struct qb_gate_rules **rules, struct qb_error *err);
 enum qb_status qb_gate_rules_parse(const char *text, size_t size, const char *name, struct qb_gate_rules **rules,
                                    struct qb_error *err);
@@ -48,6 +50,10 @@ void qb_gate_rules_free(struct qb_gate_rules *rules);
 /* The first rule that fits; NULL: none, which is as good as `ignore`. */
 const struct qb_gate_rule *qb_gate_rule_for(const struct qb_gate_rules *rules, const char *variant,
                                             const char *experiment, const char *metric);
+
+/* The row of a round trip's encoded bytes: no metric of the registry, but rules name it like one. */
+#define QB_GATE_ENCODED "encoded_sha256"
+#define QB_GATE_ENCODED_EXPERIMENT "roundtrip"
 
 #define QB_GATE_SPREAD 0.015 /* default of `spread` */
 

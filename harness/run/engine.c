@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -314,6 +315,8 @@ static void free_run(struct qb_run *run)
         qb_free(run->old[j].variant);
         qb_free(run->old[j].experiment);
     }
+    if (run->folder)
+        rmdir(run->folder); /* an empty one: nothing to keep */
     qb_run_unlock(run);
     qb_run_unload(run);
     qb_free(run->old);
@@ -321,6 +324,7 @@ static void free_run(struct qb_run *run)
     qb_free(run->workers);
     qb_free(run->model_hashes);
     qb_free(run->noted);
+    qb_free(run->tokenizer_hashes);
     qb_free(run->folder);
     qb_provenance_free(&run->provenance);
     qb_plan_free(&run->plan);
@@ -338,7 +342,8 @@ static enum qb_status begin(struct qb_run *run, struct qb_error *err)
     run->workers = qb_alloc(options->jobs, sizeof *run->workers, "workers", err);
     run->model_hashes = qb_alloc(run->suite->model_count, sizeof *run->model_hashes, "model hashes", err);
     run->noted = qb_alloc(run->suite->model_count, sizeof *run->noted, "notes on models", err);
-    if (!run->cells || !run->workers || !run->model_hashes || !run->noted)
+    run->tokenizer_hashes = qb_alloc(run->suite->model_count, sizeof *run->tokenizer_hashes, "model hashes", err);
+    if (!run->cells || !run->workers || !run->model_hashes || !run->noted || !run->tokenizer_hashes)
         return err->status;
     for (size_t i = 0; i < run->plan.count; i++)
         run->cells[i].old_index = QB_PLAN_NONE;
@@ -359,30 +364,34 @@ static enum qb_status check_loads(const struct qb_run *run, const struct qb_run_
     return QB_OK;
 }
 
+/* The result file from what is finished, unless that would lose what the old file holds. */
+static enum qb_status conclude(struct qb_run *run, struct qb_error *err)
+{
+    bool keep_old_file = false;
+    if (qb_run_settle_old(run, &keep_old_file, err) || keep_old_file)
+        return err->status;
+    if (qb_run_assemble(run, err))
+        return qb_wrap(err, "the finished cells are kept in %s; run again with --resume", run->folder);
+    qb_run_warn_overlap(run);
+    qb_run_clean(run);
+    return QB_OK;
+}
+
 enum qb_status qb_run(const struct qb_suite *suite, const struct qb_run_options *options,
                       struct qb_run_summary *summary, struct qb_error *err)
 {
     struct qb_run run = {.suite = suite, .options = options, .lock = -1, .start = qb_clock()};
     *summary = (struct qb_run_summary){0};
     enum qb_status s = begin(&run, err);
-    if (!s) {
+    if (!s && !(s = qb_run_guard_unselected(&run, err))) {
         send_warnings(&run);
         s = run_groups(&run, err);
         summarise(&run, summary);
     }
     if (!s)
         s = check_loads(&run, summary, err);
-    if (s) {
-        free_run(&run);
-        return s;
-    }
-    s = qb_run_assemble(&run, err);
     if (!s)
-        qb_run_warn_overlap(&run);
-    if (s)
-        qb_wrap(err, "the finished cells are kept in %s; run again with --resume", run.folder);
-    else
-        qb_run_clean(&run);
+        s = conclude(&run, err);
     free_run(&run);
     return s;
 }

@@ -28,9 +28,10 @@ struct qb_run_event {
 };
 
 struct qb_run_options {
-    const char *output; /* result file; its shards are in "<output>.shards", its lock is "<output>.lock" */
-    const char *only;   /* as qb_plan_make's */
-    bool resume;
+    const char *output;     /* result file; its shards are in "<output>.shards", its lock is "<output>.lock" */
+    const char *only;       /* as qb_plan_make's */
+    bool resume;            /* finished cells whose content key still holds are kept */
+    bool force;             /* finished cells that this run cannot keep are dropped; without it that is an error */
     unsigned jobs, threads; /* workers side by side, threads of each */
     enum qb_isa isa;
     const char *command; /* line, for the provenance */
@@ -48,7 +49,8 @@ struct qb_run_summary {
 
 /* Runs the suite. The process must have one thread and must not have computed with BLAS. Models are loaded one at a
  * time; cells are forked from here. QB_OK also when cells failed (see the summary); errors are what stops a run as a
- * whole: a locked or foreign output, a model that cannot be loaded when no cell could run, a full disk. */
+ * whole: a locked or foreign output, finished cells of an earlier run that would be dropped, a model that cannot be
+ * loaded when no cell could run, a full disk. */
 enum qb_status qb_run(const struct qb_suite *suite, const struct qb_run_options *options,
                       struct qb_run_summary *summary, struct qb_error *err);
 

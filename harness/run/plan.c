@@ -25,6 +25,23 @@ static bool matches(const struct qb_only *only, const struct qb_suite *suite, co
                            suite->experiments[cell->experiment].experiment->name);
 }
 
+/* Nothing is selected: by --only, or because the suite's own restrictions leave nothing. */
+static enum qb_status nothing(const struct qb_suite *suite, const struct qb_only *only, const struct qb_plan *plan,
+                              struct qb_error *err)
+{
+    struct qb_only_cells cells = {0};
+    for (size_t i = 0; i < plan->count; i++)
+        qb_only_see(&cells, only, suite->models[plan->cells[i].model].name,
+                    qb_plan_variant_name(suite, &plan->cells[i]),
+                    suite->experiments[plan->cells[i].experiment].experiment->name);
+    if (plan->count == 0)
+        qb_fail(err, QB_ERR_INPUT, "%s: no cell is left to run", suite->path);
+    else if (qb_only_check(only, &cells, err))
+        qb_wrap(err, "%s", suite->path);
+    qb_only_cells_free(&cells);
+    return err->status;
+}
+
 /* ---- cells ---- */
 
 /* A reference and the variants of (model, experiment); the room was counted before. */
@@ -87,8 +104,7 @@ enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, stru
         qb_fail(err, QB_ERR_INPUT, "%s: the suite has %zu cells, limits.cells is %zu", suite->path, plan->count,
                 suite->limits.cells);
     else if (plan->selected == 0)
-        qb_fail(err, QB_ERR_INPUT, "%s%s%s%s: no cell is left to run", suite->path, text ? ": --only '" : "",
-                text ? text : "", text ? "'" : "");
+        nothing(suite, &only, plan, err);
     if (err->status)
         qb_plan_free(plan);
     return err->status;

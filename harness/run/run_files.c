@@ -66,27 +66,24 @@ void qb_run_shard_path(const struct qb_run *run, const char *key, char out[4200]
     snprintf(out, 4200, "%s/%s.h5", run->folder, key);
 }
 
-static bool shard_name(const char *name)
+bool qb_run_shard_name(const char *name)
 {
     return strspn(name, "0123456789abcdef") == QB_HASH_HEX - 1 && strcmp(name + QB_HASH_HEX - 1, ".h5") == 0;
 }
 
-/* Removes the folder's files: temporary ones that killed workers left, and with `all` the shards. Returns how many
- * shards. The folder is this program's own; sub-folders in it are not touched. */
-static size_t sweep(const struct qb_run *run, bool all)
+/* Removes the folder's files: temporary ones that killed workers left, and with `all` the shards. The folder is this
+ * program's own; sub-folders in it are not touched. */
+static void sweep(const struct qb_run *run, bool all)
 {
-    size_t shards = 0;
     DIR *dir = opendir(run->folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        bool shard = shard_name(entry->d_name);
-        if ((!shard || all) && unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-            shards += shard;
+        if (all || !qb_run_shard_name(entry->d_name))
+            unlinkat(dirfd(dir), entry->d_name, 0);
     }
     if (dir)
         closedir(dir);
-    return shards;
 }
 
 /* A file that is no result file is not ours to replace: `-o` may have been mistyped. A result file that is cut off or
@@ -109,36 +106,6 @@ static enum qb_status check_output(const char *path, struct qb_error *err)
     return QB_OK;
 }
 
-/* The finished cells of the result file that is there. It is closed again: a worker must not inherit it open. */
-static enum qb_status read_old(struct qb_run *run, struct qb_error *err)
-{
-    struct qb_result *result = NULL;
-    struct qb_error cause = {0};
-    if (!qb_file_exists(run->options->output))
-        return QB_OK;
-    if (qb_result_open(run->options->output, &result, &cause)) {
-        qb_run_note(run, QB_RUN_NOTE, "the result file cannot be read and its cells run again: %s", cause.message);
-        return QB_OK;
-    }
-    enum qb_status s = QB_OK;
-    run->old = qb_alloc(qb_result_count(result), sizeof *run->old, "old cells", err);
-    if (!run->old)
-        s = err->status;
-    for (size_t i = 0; !s && i < qb_result_count(result); i++) {
-        const struct qb_cell *cell = qb_result_cell(result, i);
-        if (cell->state != QB_CELL_DONE)
-            continue;
-        struct qb_old_cell *old = &run->old[run->old_count++];
-        old->index = i;
-        memcpy(old->key, cell->key, sizeof old->key);
-        if (!(old->model = qb_strdup(cell->model, err)) || !(old->variant = qb_strdup(cell->variant, err)) ||
-            !(old->experiment = qb_strdup(cell->experiment, err)))
-            s = err->status;
-    }
-    qb_result_close(result);
-    return s;
-}
-
 enum qb_status qb_run_prepare(struct qb_run *run, struct qb_error *err)
 {
     struct qb_text folder = {0};
@@ -147,21 +114,11 @@ enum qb_status qb_run_prepare(struct qb_run *run, struct qb_error *err)
     qb_text_free(&folder);
     if (!run->folder)
         return err->status ? err->status : qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
-    if (check_output(run->options->output, err) || qb_file_mkdirs(run->folder, err))
+    if (check_output(run->options->output, err) || qb_run_read_old(run, err) || qb_run_guard(run, err) ||
+        qb_file_mkdirs(run->folder, err))
         return err->status;
-    size_t removed = sweep(run, !run->options->resume);
-    if (removed)
-        qb_run_note(run, QB_RUN_NOTE, "removed %zu finished cell%s of an earlier run from %s (--resume keeps them)",
-                    removed, removed == 1 ? "" : "s", run->folder);
-    return run->options->resume ? read_old(run, err) : QB_OK;
-}
-
-static bool same_place(const struct qb_run *run, const struct qb_plan_cell *cell, const char *model,
-                       const char *variant, const char *experiment)
-{
-    return strcmp(run->suite->models[cell->model].name, model) == 0 &&
-           strcmp(qb_plan_variant_name(run->suite, cell), variant) == 0 &&
-           strcmp(run->suite->experiments[cell->experiment].experiment->name, experiment) == 0;
+    sweep(run, !run->options->resume);
+    return QB_OK;
 }
 
 static bool take_shard(const struct qb_run *run, size_t i)
@@ -173,7 +130,7 @@ static bool take_shard(const struct qb_run *run, size_t i)
     if (!qb_file_exists(path) || qb_shard_read(path, false, &cell, &cause))
         return false;
     bool fits = cell.state == QB_CELL_DONE && strcmp(cell.key, run->cells[i].key) == 0 &&
-                same_place(run, &run->plan.cells[i], cell.model, cell.variant, cell.experiment);
+                qb_run_same_place(run, i, cell.model, cell.variant, cell.experiment);
     qb_cell_free(&cell);
     return fits;
 }
@@ -181,12 +138,10 @@ static bool take_shard(const struct qb_run *run, size_t i)
 void qb_run_take(struct qb_run *run, size_t i)
 {
     struct qb_run_cell *cell = &run->cells[i];
-    const struct qb_plan_cell *plan = &run->plan.cells[i];
     cell->old_index = QB_PLAN_NONE;
     bool found = take_shard(run, i);
     for (size_t j = 0; j < run->old_count && !found; j++)
-        if (strcmp(run->old[j].key, cell->key) == 0 &&
-            same_place(run, plan, run->old[j].model, run->old[j].variant, run->old[j].experiment)) {
+        if (run->old[j].index != QB_PLAN_NONE && qb_run_holds(run, i, &run->old[j])) {
             cell->old_index = run->old[j].index;
             found = true;
         }

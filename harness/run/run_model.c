@@ -115,6 +115,9 @@ enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
         return QB_OK;
     }
     memcpy(run->model_hashes[m], run->model->sha256, sizeof run->model_hashes[m]);
+    /* One that cannot be read is the inputs' failure, which says so. */
+    if (run->model->tokenizer && qb_hash_file(run->model->tokenizer, run->tokenizer_hashes[m], &cause))
+        run->tokenizer_hashes[m][0] = '\0';
     if (find_effects(run, err) || make_inputs(run, err) || key_cells(run, err))
         return err->status;
     qb_run_note_effects(run);

@@ -80,6 +80,9 @@ static enum qb_status add_models(const struct qb_run *run, struct qb_provenance 
         snprintf(name, sizeof name, "model.%s.sha256", model->name);
         if (qb_provenance_add(p, name, run->model_hashes[m], err))
             return err->status;
+        snprintf(name, sizeof name, "model.%s.tokenizer_sha256", model->name);
+        if (run->tokenizer_hashes[m][0] && qb_provenance_add(p, name, run->tokenizer_hashes[m], err))
+            return err->status;
         snprintf(name, sizeof name, "model.%s.origin", model->name);
         if (model->file ? qb_provenance_add(p, name, model->file, err)
                         : qb_provenance_addf(p, err, name, "generator %s vocab=%zu hidden=%zu layers=%zu seed=%u",
@@ -182,20 +185,12 @@ static enum qb_status collect(struct qb_run *run, const struct qb_result *old, s
     return QB_OK;
 }
 
-static void note_left_out(struct qb_run *run)
+static bool takes_old(const struct qb_run *run)
 {
-    size_t used = 0;
     for (size_t i = 0; i < run->plan.count; i++)
-        used += run->cells[i].taken && run->cells[i].old_index != QB_PLAN_NONE;
-    for (size_t j = 0; j < run->old_count; j++)
-        for (size_t i = 0; i < run->plan.count; i++)
-            if (run->cells[i].stage == QB_STAGE_ENDED && !run->cells[i].taken &&
-                strcmp(run->cells[i].key, run->old[j].key) == 0)
-                used++;
-    if (used < run->old_count)
-        qb_run_note(run, QB_RUN_NOTE,
-                    "%zu cell%s of the older result file no longer fit this suite, program or machine and are left out",
-                    run->old_count - used, run->old_count - used == 1 ? "" : "s");
+        if (run->cells[i].taken && run->cells[i].old_index != QB_PLAN_NONE)
+            return true;
+    return false;
 }
 
 enum qb_status qb_run_assemble(struct qb_run *run, struct qb_error *err)
@@ -209,10 +204,8 @@ enum qb_status qb_run_assemble(struct qb_run *run, struct qb_error *err)
         s = err->status;
         goto out;
     }
-    if (run->old_count) {
-        note_left_out(run);
+    if (takes_old(run))
         s = qb_result_open(run->options->output, &old, err);
-    }
     size_t n = 0;
     if (!s)
         s = collect(run, old, order, paths, sources, &n, err);

@@ -27,21 +27,22 @@ struct qb_run {
     char *folder;              /* of the shards */
     int lock;
     char program[QB_HASH_HEX]; /* of the running executable */
-    struct qb_old_cell {       /* finished cells of the result file that was there before; none without resume */
+    struct qb_old_cell {       /* finished cells of earlier runs onto this file */
         char *model, *variant, *experiment;
         char key[QB_HASH_HEX];
-        size_t index;
+        size_t index; /* in the result file; QB_PLAN_NONE: a shard beside it */
     } * old;
-    size_t old_count;
+    size_t old_count, old_room;
     /* the model at hand */
     struct qb_model *model;
     size_t model_index;
     struct qb_inputs *inputs;  /* [experiment_count] */
     struct qb_effect *effects; /* [variant_count], without sizes */
     struct qb_error *input_errors;
-    char (*model_hashes)[QB_HASH_HEX]; /* [model_count], "" when not loaded */
-    bool *noted;                       /* [model_count]: what binds nothing was said */
-    struct qb_worker *workers;         /* [jobs] */
+    char (*model_hashes)[QB_HASH_HEX];     /* [model_count], "" when not loaded */
+    char (*tokenizer_hashes)[QB_HASH_HEX]; /* likewise; "" when the model has no tokenizer */
+    bool *noted;                           /* [model_count]: what binds nothing was said */
+    struct qb_worker *workers;             /* [jobs] */
     double start;
     struct qb_provenance provenance;
     bool interrupted;
@@ -51,13 +52,31 @@ struct qb_run {
 /* ---- run_files.c: lock, folder of shards, what is finished already ---- */
 enum qb_status qb_run_lock(struct qb_run *run, struct qb_error *err);
 void qb_run_unlock(struct qb_run *run);
-/* Checks the output path, makes the folder, removes what does not belong there: without resume every shard. */
+/* Checks the output path, asks before finished cells are dropped (qb_run_guard), makes the folder, removes what does
+ * not belong there: without resume every shard. */
 enum qb_status qb_run_prepare(struct qb_run *run, struct qb_error *err);
 void qb_run_shard_path(const struct qb_run *run, const char *key, char out[4200]);
 /* Marks cell i as done when a shard or the old file has it under its key. */
 void qb_run_take(struct qb_run *run, size_t i);
+bool qb_run_shard_name(const char *name);
 /* Removes the shards and their folder: everything is in the result file. */
 void qb_run_clean(struct qb_run *run);
+
+/* ---- run_keep.c: finished cells of earlier runs are not dropped unasked ---- */
+/* Fills `old` from the result file and its shards. A file that cannot be read is an error without options.force. */
+enum qb_status qb_run_read_old(struct qb_run *run, struct qb_error *err);
+bool qb_run_same_place(const struct qb_run *run, size_t i, const char *model, const char *variant,
+                       const char *experiment);
+/* Is the old cell what cell i of the plan would measure? The cell has its key. */
+bool qb_run_holds(const struct qb_run *run, size_t i, const struct qb_old_cell *old);
+/* QB_ERR_INPUT without options.force when finished cells would be dropped: every one without resume, with it those that
+ * the suite does not have. */
+enum qb_status qb_run_guard(struct qb_run *run, struct qb_error *err);
+/* Likewise those that --only leaves out and that no longer hold. Loads models, one at a time, to know their keys. */
+enum qb_status qb_run_guard_unselected(struct qb_run *run, struct qb_error *err);
+/* When all has run: says which old cells ran again. Some without any outcome: *keep_old_file after an interruption (the
+ * result file must then stay), else QB_ERR_INPUT without options.force. */
+enum qb_status qb_run_settle_old(struct qb_run *run, bool *keep_old_file, struct qb_error *err);
 
 /* ---- run_model.c: one model at a time ---- */
 /* Loads model m of the suite, makes the inputs and keys of its cells, and takes what is finished. On failure its cells

@@ -70,9 +70,9 @@ ledger "$rate" ">=" elsewhere
 check "a missing cell exits 1" 1 "elsewhere/fp32/memory/weight_bytes was not run" claims
 check "unless it may be missing" 0 "not run" claims --allow-missing
 ledger 99.99 ">=" tiny
-"$Q" run "$T/tiny.yaml" -o "$T/r.h5" --set models.tiny.seed=7 >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
+"$Q" run "$T/tiny.yaml" -o "$T/r.h5" --force --set models.tiny.seed=7 >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
 check "another seed is set aside" 0 "another seed" claims
-"$Q" run "$T/tiny.yaml" -o "$T/r.h5" --set models.tiny.prompt.seed=5 >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
+"$Q" run "$T/tiny.yaml" -o "$T/r.h5" --force --set models.tiny.prompt.seed=5 >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
 check "another prompt is set aside" 0 "another prompt" claims
 check "no such ledger" 2 "nowhere" "$Q" claims "$T/r.h5" --claims "$T/nowhere"
 sed -i 's/published/publishd/' "$T/ledger/paper.yaml"
@@ -87,7 +87,7 @@ rm -f "$T/rep/figures/match.svg"
 check "its script draws again" 0 "" env -C "$T/rep/figures" gnuplot match.gp
 [ -s "$T/rep/figures/match.svg" ] || { echo "FAIL: match.gp drew nothing"; failures=$((failures + 1)); }
 check "a figure without its cells" 2 "no speed cell was run" "$Q" report "$T/r.h5" -o "$T/rep" --only speed
-check "no such figure" 2 "figures are controlled" "$Q" report "$T/r.h5" -o "$T/rep" --only mach
+check "no such figure" 2 "there are controlled" "$Q" report "$T/r.h5" -o "$T/rep" --only mach
 check "no folder" 2 "expected one result file and -o DIR" "$Q" report "$T/r.h5"
 [ $failures -eq 0 ] && echo "claims: all checks passed"
 exit $((failures > 0))

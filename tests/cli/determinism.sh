@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 for way in "-j 1" "-j 2" "-j 1 --threads 2" "-j 2 --threads 3"; do
     # shellcheck disable=SC2086
-    check "quick.yaml with $way" "$QINSBENCH" run "$SUITES/quick.yaml" $way -q -o "$TMP/r.h5"
+    check "quick.yaml with $way" "$QINSBENCH" run "$SUITES/quick.yaml" $way -q -o "$TMP/r.h5" --force
     summary "$TMP/r.h5" >"$TMP/now.csv"
     [ -e "$TMP/first.csv" ] || cp "$TMP/now.csv" "$TMP/first.csv"
     check "$way: the same summary" cmp "$TMP/first.csv" "$TMP/now.csv"

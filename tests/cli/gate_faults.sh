@@ -27,7 +27,7 @@ experiments:
 Y
 }
 run() { # FAULT SUITE OUT
-    QB_FAULT=$1 "$QINSBENCH" run "$2" -o "$3" -j 2 >"$TMP/run.log" 2>&1
+    QB_FAULT=$1 "$QINSBENCH" run "$2" -o "$3" --force -j 2 >"$TMP/run.log" 2>&1
 }
 suite "" >"$TMP/gated.yaml"
 run "" "$TMP/gated.yaml" "$TMP/base.h5"
@@ -81,11 +81,30 @@ said=$("$QINSBENCH" gate "$TMP/again.h5" --baseline "$TMP/edited.json" 2>&1)
 same "an edited baseline: red" $? 1
 has "an edited baseline: says why" "$said" "edited"
 
+# A codec whose bytes changed must not become the baseline of its old version by the way.
+accept() { "$QINSBENCH" baseline accept "$TMP/$1.h5" -o "$TMP/base.json" "${@:2}" 2>&1; }
+cp "$TMP/base.json" "$TMP/before.json"
+said=$(accept off-by-one)
+same "other bytes under the same version: not accepted" $? 1
+has "other bytes under the same version: says why" "$said" "kjv/qins/roundtrip: encoded bytes changed under the same codec version"
+check "the baseline is as it was" cmp "$TMP/base.json" "$TMP/before.json"
+said=$(accept off-by-one --force --reason "the code was wrong before")
+same "with a reason it goes" $? 0
+has "and the reason stands in the baseline" "$("$QINSBENCH" baseline show "$TMP/base.json")" "accepted by force: the code was wrong before"
+said=$(accept except)
+same "another definition under the same name: not accepted" $? 1
+has "another definition: says why" "$said" "another definition of the variant under the same name"
+printf '{"name": "precious"}\n' >"$TMP/precious.json"
+said=$("$QINSBENCH" baseline accept "$TMP/again.h5" -o "$TMP/precious.json" 2>&1)
+same "over a file that is no baseline: exit 2" $? 2
+same "it is left alone" "$(cat "$TMP/precious.json")" '{"name": "precious"}'
+
 # Calibration on the evaluated text: the baseline is calibrated on other text.
 suite ", calibration: {scale: true}" >"$TMP/gated.yaml"
 suite ", calibration: {scale: true}" kjv.heldout >"$TMP/leak.yaml"
 run "" "$TMP/gated.yaml" "$TMP/base.h5"
 run "" "$TMP/leak.yaml" "$TMP/leak.h5"
+rm "$TMP/base.json"
 check "the calibrated baseline" "$QINSBENCH" baseline accept "$TMP/base.h5" -o "$TMP/base.json"
 red "calibrated on the evaluated text" "$TMP/leak.h5" "calibrated on text that it is evaluated on" --fresh-inputs
 finish

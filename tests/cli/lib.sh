@@ -44,6 +44,35 @@ finish() {
 summary() {
     "$QINSBENCH" show "$1" --output csv | grep -v '/speed/\|,speed,\|peak_rss_bytes\|rss' | sort
 }
+# await WHAT COMMAND...: until the command succeeds. No test waits for a moment; the bound is for a program that hangs.
+await() {
+    local what=$1 i
+    shift
+    for ((i = 0; i < 30000; i++)); do
+        "$@" && return 0
+        sleep 0.02
+    done
+    fail "$what" "waited 600 s for: $*"
+    return 1
+}
+# alive SESSION: does a process of it run? (A process that ended and that nobody waited for does not.)
+alive() {
+    local pid state
+    for pid in $(pgrep -s "$1"); do
+        state=$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null)
+        case "$state" in '' | Z | X) ;; *) return 0 ;; esac
+    done
+    return 1
+}
+gone() { ! alive "$1"; }
+# start COMMAND...: in the background, in a session of its own, whose id $pid is. Each session is one test's alone: other
+# checkouts may test on this machine.
+start() {
+    setsid "$@" &
+    pid=$!
+}
+# reached: a cell of the codec `planted` with fault `wait` waits for $QB_PLANTED.go or .next, or the run has ended.
+reached() { [ -e "$QB_PLANTED.reached" ] || gone "$pid"; }
 # A codec whose option `fault` plants a fault in encode or decode: $TMP/planted.so.
 build_planted() {
     ${CC:-cc} -O1 -fPIC -shared -I "$ROOT/harness/codec" "$ROOT/tests/cli/_planted.c" -o "$TMP/planted.so" -lm

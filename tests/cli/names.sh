@@ -9,7 +9,7 @@ variants: [qins]
 experiments:
   greedy: {steps: 5}
 Y
-variant() { "$QINSBENCH" inspect "$TMP/q.yaml" 2>&1 && "$QINSBENCH" run "$TMP/q.yaml" -o "$TMP/q.h5" 2>&1; }
+variant() { "$QINSBENCH" inspect "$TMP/q.yaml" 2>&1 && "$QINSBENCH" run "$TMP/q.yaml" -o "$TMP/q.h5" --force 2>&1; }
 rm -f "$TMP/q.h5"
 log=$(variant)
 same "qins without the variable: no deprecation" "$(printf '%s\n' "$log" | grep -c deprecated)" 0
@@ -35,11 +35,11 @@ tokens() { "$QINSBENCH" show "$TMP/q.h5" --output csv --metric logit_std | tail 
 sed -i 's/\[legacy, legacy-both, calibrated\]/[fp32]/' "$TMP/q.yaml"
 origin() { "$QINSBENCH" inspect "$TMP/q.h5" | grep 'model.tiny.origin'; }
 for set in models.tiny.seed=7 'models.*.seed=7'; do
-    check "--set $set runs" "$QINSBENCH" run "$TMP/q.yaml" -q -o "$TMP/q.h5" --set "$set"
+    check "--set $set runs" "$QINSBENCH" run "$TMP/q.yaml" -q -o "$TMP/q.h5" --force --set "$set"
     has "--set $set reaches the generator" "$(origin)" "seed=7"
 done
 a=$(tokens)
-check "--set of the prompt's seed runs" "$QINSBENCH" run "$TMP/q.yaml" -q -o "$TMP/q.h5" --set models.tiny.seed=7 --set models.tiny.prompt.seed=9
+check "--set of the prompt's seed runs" "$QINSBENCH" run "$TMP/q.yaml" -q -o "$TMP/q.h5" --force --set models.tiny.seed=7 --set models.tiny.prompt.seed=9
 if [ "$a" != "$(tokens)" ]; then pass "another prompt, another run"; else fail "another prompt, another run" "$a"; fi
 check "a suite by its name" "$QINSBENCH" inspect "$SUITES/quick.yaml"
 log=$("$QINSBENCH" run quick --only 'tiny-chain/fp32/greedy' -o "$TMP/o.h5" 2>&1)

@@ -4,7 +4,7 @@
 check "quick.yaml runs" "$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r.h5" -q
 out=$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" 2>/dev/null)
 same "run prints nothing on stdout" "$out" ""
-same "-q prints warnings alone" "$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" -q 2>&1 | grep -vc '^warning')" 0
+same "-q prints warnings alone" "$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" -q --force 2>&1 | grep -vc '^warning')" 0
 json=$("$QINSBENCH" show "$TMP/r.h5" --output json)
 parse() { python3 -c 'import json,sys
 rows=json.load(sys.stdin)

@@ -84,5 +84,7 @@ has "what is within the floor is marked" "$(grep '^ *again' <<<"$kl")" "~"
 has "and explained too" "$kl" "~         unresolved"
 same "what is beyond it is not" "$(grep '^ *bf16' <<<"$kl" | grep -c '~')" 0
 has "and explained" "$table" "*         degenerate"
-same "a metric that nobody has" "$("$QINSBENCH" show "$TMP/r.h5" --metric nothing_like_it)" "no cell matches"
+said=$("$QINSBENCH" show "$TMP/r.h5" --metric match_rat 2>&1)
+same "a metric that nobody has: exit 2" $? 2
+has "the nearest is named" "$said" "did you mean 'match_rate'?"
 finish

@@ -16,7 +16,7 @@ static void passes(const struct qb_plugin *plugin, enum qb_isa isa)
 {
     struct qb_conformance_summary summary;
     struct qb_error err = {0};
-    struct qb_conformance_limits limits = {.seconds = QB_SANITIZED ? 60 : 10, .seed = 1};
+    struct qb_conformance_limits limits = {.seconds = 300, .seed = 1}; /* for a hang */
     cr_assert_eq(
         qb_conformance(plugin, isa, &limits, print_failure, (void *)(uintptr_t)plugin->codec->id, &summary, &err),
         QB_OK, "%s", err.message);
@@ -58,7 +58,7 @@ Test(conformance, every_other_codec_passes, .timeout = 600)
     shipped(NULL);
 }
 
-Test(conformance, the_example_from_outside_passes, .timeout = 300)
+Test(conformance, the_example_from_outside_passes, .timeout = 600)
 {
     struct qb_registry *registry = load_plugin(plugin_path("outside/example.so"));
     passes(qb_registry_at(registry, 0), qb_cpu()->isa);
@@ -84,13 +84,13 @@ static void look(void *context, const struct qb_conformance_result *result)
         finding->found = true;
 }
 
-static struct finding run_planted(const char *name, const char *check, const char *words)
+static struct finding run_planted(const char *name, double seconds, const char *check, const char *words)
 {
     char path[64];
     snprintf(path, sizeof path, "planted/%s.so", name);
     struct qb_registry *registry = load_plugin(plugin_path(path));
     struct finding finding = {.check = check, .words = words};
-    struct qb_conformance_limits limits = {.seconds = 2, .seed = 1};
+    struct qb_conformance_limits limits = {.seconds = seconds, .seed = 1};
     struct qb_conformance_summary summary;
     struct qb_error err = {0};
     cr_assert_eq(qb_conformance(qb_registry_at(registry, 0), qb_cpu()->isa, &limits, look, &finding, &summary, &err),
@@ -101,97 +101,98 @@ static struct finding run_planted(const char *name, const char *check, const cha
     return finding;
 }
 
-Test(planted, the_sound_one_passes, .timeout = 120)
+Test(planted, the_sound_one_passes, .timeout = 600)
 {
-    struct finding finding = run_planted("sound", NULL, NULL);
+    struct finding finding = run_planted("sound", 300, NULL, NULL);
     cr_assert_eq(finding.failures, 0, "%s", finding.first);
 }
 
 static void is_found(const char *name, const char *check, const char *words)
 {
-    struct finding finding = run_planted(name, check, words);
+    /* The short limit is the hanging one's alone: the others' checks may take their time on a busy machine. */
+    struct finding finding = run_planted(name, strcmp(name, "hang") == 0 ? 2 : 300, check, words);
     cr_assert(finding.found, "%s: no failure of '%s' says '%s'; %zu failures, the first: %s", name, check, words,
               finding.failures, finding.first);
 }
 
-Test(planted, off_by_one, .timeout = 120)
+Test(planted, off_by_one, .timeout = 600)
 {
     is_found("off_by_one", "idempotence", "decoded again after encoding that it is");
 }
 
-Test(planted, nan_in_one_row, .timeout = 120)
+Test(planted, nan_in_one_row, .timeout = 600)
 {
     is_found("nan_row", "round trip", "left element (22, 0) not finite or not written");
 }
 
-Test(planted, crash, .timeout = 120)
+Test(planted, crash, .timeout = 600)
 {
     is_found("crash", "row ranges", "crashed with signal 11 (SIGSEGV) in check 'row ranges'");
 }
 
-Test(planted, hang, .timeout = 120)
+Test(planted, hang, .timeout = 600)
 {
     is_found("hang", "row ranges", "hung: over 2 s in check 'row ranges'");
 }
 
-Test(planted, exits, .timeout = 120)
+Test(planted, exits, .timeout = 600)
 {
     is_found("exits", "row ranges", "ended the process with status 0 in check 'row ranges'");
 }
 
-Test(planted, overrun, .timeout = 120)
+Test(planted, overrun, .timeout = 600)
 {
     is_found("overrun", "round trip", "wrote 1 byte(s) past the end of the encoded bytes, the first at end + 0");
 }
 
-Test(planted, overrun_is_caught_at_the_page_too, .timeout = 120)
+Test(planted, overrun_is_caught_at_the_page_too, .timeout = 600)
 {
     is_found("overrun", "exact buffers", "touched byte 1 past the end of the encoded bytes");
 }
 
-Test(planted, reads_past_the_end, .timeout = 120)
+Test(planted, reads_past_the_end, .timeout = 600)
 {
     is_found("reads_past_end", "exact buffers", "touched byte 1 past the end of the encoded bytes");
 }
 
-Test(planted, state, .timeout = 120)
+Test(planted, state, .timeout = 600)
 {
     is_found("state", "determinism", "two encodes of the same 1 x 1 values differ");
 }
 
-Test(planted, output_not_written, .timeout = 120)
+Test(planted, output_not_written, .timeout = 600)
 {
     is_found("tail_unwritten", "round trip", "left element (0, 0) not finite or not written");
 }
 
-Test(planted, wrong_rows, .timeout = 120)
+Test(planted, wrong_rows, .timeout = 600)
 {
     is_found("row_ranges", "row ranges", "differ from the same rows of the whole");
 }
 
-Test(planted, accepts_nan, .timeout = 120)
+Test(planted, accepts_nan, .timeout = 600)
 {
     is_found("accepts_nan", "NaN and Inf", "BAD_INPUT was due");
 }
 
-Test(planted, levels_differ, .timeout = 120)
+Test(planted, levels_differ, .timeout = 600)
 {
     if (qb_cpu()->isa == QB_ISA_PORTABLE)
         cr_skip_test("the CPU has the portable level only");
     is_found("isa", "instruction sets", "decode of 1 x 1 differs between level 1 and the portable one");
 }
 
-Test(planted, accepts_too_few_bytes, .timeout = 120)
+Test(planted, accepts_too_few_bytes, .timeout = 600)
 {
     is_found("short_size", "small buffers", "decode of 1 x 1 accepted 0 bytes, 1 are needed");
 }
 
-Test(planted, unknown_status, .timeout = 120)
+Test(planted, unknown_status, .timeout = 600)
 {
     is_found("status", "NaN and Inf", "encode returned the unknown status 77");
 }
 
-Test(planted, message_without_end, .timeout = 120)
+Test(planted, message_without_end, .timeout = 600)
 {
     is_found("message", "NaN and Inf", "encode left a message without an end");
 }

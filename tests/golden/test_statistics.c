@@ -21,7 +21,7 @@ static void end(void)
     json_decref(golden);
 }
 
-TestSuite(statistics, .init = begin, .fini = end, .timeout = 60);
+TestSuite(statistics, .init = begin, .fini = end, .timeout = 600);
 
 static const json_t *of(const json_t *object, const char *name)
 {

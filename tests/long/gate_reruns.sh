@@ -19,7 +19,7 @@ Y
 }
 run() {
     suite "$1" >"$TMP/suite.yaml"
-    "$QINSBENCH" run "$TMP/suite.yaml" -o "$TMP/r.h5" -j 2 >"$TMP/log" 2>&1 || cat "$TMP/log"
+    "$QINSBENCH" run "$TMP/suite.yaml" -o "$TMP/r.h5" --force -j 2 >"$TMP/log" 2>&1 || cat "$TMP/log"
 }
 run 0
 check "the baseline" "$QINSBENCH" baseline accept "$TMP/r.h5" -o "$TMP/base.json"

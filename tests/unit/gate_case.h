@@ -161,6 +161,12 @@ static inline const struct qb_gate_row *case_row(const struct qb_gate *gate, con
     return NULL;
 }
 
+/* Rows about cells and metrics: those about rules that matched nothing stand behind them. */
+static inline size_t case_count(const struct qb_gate *gate)
+{
+    return gate->count - gate->verdicts[QB_GATE_UNMATCHED];
+}
+
 #define cr_assert_verdict(row, expected, part)                                                                         \
     do {                                                                                                               \
         cr_assert_eq((row)->verdict, expected, "%s: %s", qb_gate_verdict_name((row)->verdict), (row)->reason);         \

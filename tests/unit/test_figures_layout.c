@@ -78,7 +78,7 @@ static void begin(void)
     scratch_begin();
     setenv("QINSBENCH_DATA", "data", 1); /* tests run in the tree */
 }
-TestSuite(figures_layout, .init = begin, .fini = scratch_end, .timeout = 60);
+TestSuite(figures_layout, .init = begin, .fini = scratch_end, .timeout = 600);
 
 static void expect_clean(struct planted *p)
 {

@@ -9,7 +9,7 @@ static void begin(void)
     scratch_begin();
     setenv("QINSBENCH_DATA", "data", 1); /* tests run in the tree */
 }
-TestSuite(figures_numbers, .init = begin, .fini = scratch_end, .timeout = 60);
+TestSuite(figures_numbers, .init = begin, .fini = scratch_end, .timeout = 600);
 
 static void draw(struct planted *p, const char *formats)
 {

@@ -454,3 +454,99 @@ Test(gate_baseline, files_that_are_neither, .init = scratch_begin, .fini = scrat
     cr_assert_neq(qb_baseline_load(scratch_write("z.json", "", 0), &b, &err), QB_OK);
     cr_assert_null(b);
 }
+
+/* ---- what must not replace a baseline unsaid ---- */
+
+enum { TENSORS = 2 };
+
+static struct qb_baseline *accepted_case(void)
+{
+    struct qb_baseline *b = case_new();
+    struct qb_baseline_cell *cell = case_cell(b, "m", "v", "roundtrip");
+    case_metric(cell, "sqnr_db", "dB", QB_HIGHER_IS_BETTER, 35);
+    for (size_t i = 0; i < TENSORS; i++) {
+        cell->tensors[i].name = case_text(i ? "mlp" : "attn");
+        case_hash(cell->tensors[i].sha256, 'd');
+    }
+    cell->tensor_count = TENSORS;
+    return b;
+}
+
+static void other_bytes(struct qb_baseline *b)
+{
+    case_hash(b->cells[0].tensors[1].sha256, 'e');
+}
+static void other_version(struct qb_baseline *b)
+{
+    other_bytes(b);
+    case_set(&b->cells[0].codecs[0].version, "2");
+    case_set(&b->cells[0].definition, "variant v codec=qins8/2(scope=tensor)");
+}
+static void other_version_and_scope(struct qb_baseline *b)
+{
+    other_version(b);
+    case_set(&b->cells[0].definition, "variant v codec=qins8/2(scope=row)");
+}
+static void other_plugin(struct qb_baseline *b)
+{
+    case_hash(b->cells[0].codecs[0].sha256, 'e'); /* rebuilt */
+}
+static void other_scope(struct qb_baseline *b)
+{
+    other_bytes(b); /* follows from the definition: said once */
+    case_set(&b->cells[0].definition, "variant v codec=qins8/1(scope=row)");
+}
+static void other_model(struct qb_baseline *b)
+{
+    case_hash(b->cells[0].model_sha256, 'e');
+}
+static void other_inputs(struct qb_baseline *b)
+{
+    case_hash(b->cells[0].inputs, 'e');
+}
+static void other_options(struct qb_baseline *b)
+{
+    case_set(&b->cells[0].options, "steps=11");
+}
+static void other_value(struct qb_baseline *b)
+{
+    b->cells[0].metrics[0].value = 30;
+}
+static void another_name(struct qb_baseline *b)
+{
+    case_set(&b->cells[0].variant, "w");
+}
+static void no_metric(struct qb_baseline *b)
+{
+    qb_baseline_drop(&b->cells[0], 0);
+}
+
+Test(gate_baseline, another_meaning_of_an_old_name_needs_a_reason)
+{
+    static const struct {
+        void (*change)(struct qb_baseline *);
+        const char *said;
+    } cases[] = {
+        {other_bytes, "m/v/roundtrip: encoded bytes changed under the same codec version\n"},
+        {other_version, ""},
+        {other_version_and_scope, "m/v/roundtrip: another definition of the variant under the same name\n"},
+        {other_plugin, ""},
+        {other_scope, "m/v/roundtrip: another definition of the variant under the same name\n"},
+        {other_model, "m/v/roundtrip: another model under the same name\n"},
+        {other_inputs, "m/v/roundtrip: other inputs\n"},
+        {other_options, "m/v/roundtrip: other experiment options\n"},
+        {other_value, ""},
+        {another_name, "m/v/roundtrip: gone\n"},
+        {no_metric, "m/v/roundtrip/sqnr_db: gone\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct qb_baseline *from = accepted_case(), *to = accepted_case();
+        struct qb_text said = {0};
+        cases[i].change(to);
+        cr_expect_eq(qb_baseline_replaced(from, to, &said), cases[i].said[0] ? 1u : 0u, "case %zu", i);
+        cr_expect_str_eq(said.data ? said.data : "", cases[i].said, "case %zu", i);
+        qb_text_free(&said);
+        qb_baseline_free(from);
+        qb_baseline_free(to);
+    }
+}

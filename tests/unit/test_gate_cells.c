@@ -54,8 +54,9 @@ Test(gate_cells, equal_runs_pass)
 {
     struct sides s = begin();
     cr_assert_verdict(gate_row(&s, false, "teacher-forced", "cell"), QB_GATE_PASS, "the same inputs");
-    cr_assert_eq(s.gate->verdicts[QB_GATE_PASS], s.gate->count);
-    cr_assert_eq(s.gate->count, 5);
+    cr_assert_eq(s.gate->verdicts[QB_GATE_PASS], case_count(s.gate));
+    cr_assert_eq(case_count(s.gate), 5);
+    cr_assert_eq(s.gate->compared, 3); /* sqnr_db, the encoded bytes, kl_mean */
     for (size_t i = 0; i < s.gate->count; i++)
         cr_assert(!(s.gate->rows[i].worse != 0) || isnan(s.gate->rows[i].worse));
     end(&s);
@@ -111,7 +112,7 @@ Test(gate_cells, inputs)
     case_hash(s.now->cells[FORCED].inputs, 'e');
     cr_assert_verdict(gate_row(&s, false, "teacher-forced", "cell"), QB_GATE_FAIL,
                       "inputs changed (hash aaaaaaaaaaaa -> eeeeeeeeeeee)");
-    cr_assert_eq(s.gate->count, 4); /* nothing else of this cell is compared */
+    cr_assert_eq(case_count(s.gate), 4); /* nothing else of this cell is compared */
     cr_assert_verdict(gate_row(&s, true, "teacher-forced", "cell"), QB_GATE_PASS, "fresh inputs");
     cr_assert_not(case_row(s.gate, "v", "kl_mean")->paired);
     s.now->cells[FORCED].inputs[0] = '\0';
@@ -210,6 +211,75 @@ Test(gate_cells, only)
     struct qb_error err = {0};
     struct qb_gate_options options = {.rules = s.rules, .alpha = 0.05, .only = {"*", "*", "round*"}};
     cr_assert_eq(qb_gate_run(s.now, s.then, &options, &s.gate, &err), QB_OK);
-    cr_assert_eq(s.gate->count, 3);
+    cr_assert_eq(case_count(s.gate), 3);
+    end(&s);
+}
+
+/* Rules that decide nothing are rows: most of case_rules name what these runs lack; a list names each part. */
+Test(gate_cells, rules_that_match_nothing_are_named)
+{
+    struct sides s = begin();
+    struct qb_error err = {0};
+    static const char text[] = "rules:\n"
+                               "  - {variant: [v, vv], experiment: teacher-forced, metric: kl_mean, test: ignore}\n"
+                               "  - {variant: w, metric: '*', test: identical}\n"
+                               "  - {experiment: roundtrip, metric: [sqnr_db, max_abs_error], test: exact}\n"
+                               "  - {experiment: teacher-forced, metric: kl_mean, test: exact}\n";
+    qb_gate_rules_free(s.rules);
+    cr_assert_eq(qb_gate_rules_parse(text, strlen(text), "r.yaml", &s.rules, &err), QB_OK, "%s", err.message);
+    s.gate = case_gate(s.now, s.then, s.rules, false);
+    static const char *const due[] = {
+        "r.yaml:2: a part of the rule matched nothing: variant vv",
+        "r.yaml:3: the rule matched nothing: metric * variant w",
+        "r.yaml:4: a part of the rule matched nothing: metric max_abs_error",
+        "r.yaml:5: the rule matched nothing: metric kl_mean variant *", /* the first rule takes it all */
+    };
+    cr_assert_eq(s.gate->verdicts[QB_GATE_UNMATCHED], 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct qb_gate_row *row = &s.gate->rows[case_count(s.gate) + i];
+        cr_expect_eq(row->verdict, QB_GATE_UNMATCHED);
+        cr_expect_str_eq(row->metric, "rule");
+        cr_expect_str_eq(row->reason, due[i]);
+    }
+    cr_assert_eq(s.gate->compared, 1);
+    end(&s);
+}
+
+/* A gate whose rules test nothing of these runs compares nothing, however many cells are alike. */
+Test(gate_cells, nothing_compared_is_counted)
+{
+    struct sides s = begin();
+    struct qb_error err = {0};
+    static const char text[] = "rules:\n  - {variant: w, metric: '*', test: identical}\n";
+    qb_gate_rules_free(s.rules);
+    cr_assert_eq(qb_gate_rules_parse(text, strlen(text), "r.yaml", &s.rules, &err), QB_OK, "%s", err.message);
+    s.gate = case_gate(s.now, s.then, s.rules, false);
+    cr_assert_eq(s.gate->compared, 0);
+    cr_assert_eq(s.gate->verdicts[QB_GATE_PASS], 2);
+    struct qb_text out = {0};
+    qb_gate_markdown_report(s.gate, &out);
+    cr_assert_not_null(strstr(out.data, "Nothing was compared"), "%s", out.data);
+    qb_text_free(&out);
+    end(&s);
+}
+
+/* Another tokenizer is another subject, also where fresh inputs are allowed; where a side does not record it, the
+ * inputs speak for themselves. */
+Test(gate_cells, tokenizer)
+{
+    struct sides s = begin();
+    case_hash(s.now->cells[FORCED].tokenizer_sha256, 'e');
+    cr_assert_verdict(gate_row(&s, true, "teacher-forced", "cell"), QB_GATE_PASS, "the same inputs");
+    case_hash(s.then->cells[FORCED].tokenizer_sha256, 'f');
+    cr_assert_verdict(gate_row(&s, true, "teacher-forced", "cell"), QB_GATE_FAIL, "tokenizer changed");
+    struct qb_text text = {0};
+    struct qb_baseline *back = NULL;
+    struct qb_error err = {0};
+    qb_baseline_print(s.then, &text);
+    cr_assert_eq(qb_baseline_parse(text.data, text.size, "b.json", &back, &err), QB_OK, "%s", err.message);
+    cr_assert_not(back->edited);
+    cr_assert_str_eq(back->cells[FORCED].tokenizer_sha256, s.then->cells[FORCED].tokenizer_sha256);
+    qb_baseline_free(back);
+    qb_text_free(&text);
     end(&s);
 }

@@ -54,7 +54,7 @@ static const struct qb_compare_row *row_of(const struct qb_compare *c, const cha
     return NULL;
 }
 
-static const char *all[3] = {"*", "*", "*"};
+static const struct qb_compare_options all = {.only = {"*", "*", "*"}, .metric = "*"};
 
 /* 5 positions agree in one alone, 1 in the other alone: McNemar's exact p is 2 * (C(6,0) + C(6,1)) / 2^6 = 0.21875. */
 Test(gate_compare, variants_of_a_run, .init = scratch_begin, .fini = scratch_end)
@@ -68,7 +68,7 @@ Test(gate_compare, variants_of_a_run, .init = scratch_begin, .fini = scratch_end
     struct qb_result *result = opened(scratch_path("r.h5"));
     struct qb_baseline *cells = cells_of(result);
     struct qb_compare_arm a = {cells, result, "a"}, b = {cells, result, "b"};
-    cr_assert_eq(qb_compare_run(&a, &b, all, "*", &compare, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_compare_run(&a, &b, &all, &compare, &err), QB_OK, "%s", err.message);
     const struct qb_compare_row *top1 = row_of(compare, "top1_agreement"), *kl = row_of(compare, "kl_mean");
     cr_assert(top1->a_alone == 5 && top1->b_alone == 1);
     cr_assert_float_eq(top1->mcnemar, 0.21875, 1e-12);
@@ -98,7 +98,7 @@ static struct qb_compare_row compared(uint32_t misses_a, uint32_t misses_b)
     struct qb_result *result = opened(scratch_path("r.h5"));
     struct qb_baseline *cells = cells_of(result);
     struct qb_compare_arm a = {cells, result, "a"}, b = {cells, result, "b"};
-    cr_assert_eq(qb_compare_run(&a, &b, all, "*", &compare, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_compare_run(&a, &b, &all, &compare, &err), QB_OK, "%s", err.message);
     struct qb_compare_row row = *row_of(compare, "top1_agreement");
     qb_compare_free(compare);
     qb_baseline_free(cells);
@@ -142,7 +142,9 @@ static struct qb_compare *two_files(char inputs_a, char inputs_b, const char *me
     cells[0] = cells_of(x);
     cells[1] = cells_of(y);
     struct qb_compare_arm a = {cells[0], x, NULL}, b = {cells[1], y, NULL};
-    cr_assert_eq(qb_compare_run(&a, &b, all, metric, &compare, &err), QB_OK, "%s", err.message);
+    struct qb_compare_options options = all;
+    options.metric = metric;
+    cr_assert_eq(qb_compare_run(&a, &b, &options, &compare, &err), QB_OK, "%s", err.message);
     qb_result_close(x);
     qb_result_close(y);
     planted_free(&p);

@@ -28,7 +28,7 @@ static struct qb_gate_row row_of(const char *variant, enum qb_gate_verdict verdi
     return row;
 }
 
-static struct qb_gate four(struct qb_gate_row rows[4])
+static struct qb_gate five(struct qb_gate_row rows[5])
 {
     rows[0] = row_of("a", QB_GATE_PASS, "fine");
     rows[1] = row_of("b", QB_GATE_FAIL, "<&\"'> \x01 \xff |x|\n]]>");
@@ -36,17 +36,22 @@ static struct qb_gate four(struct qb_gate_row rows[4])
     rows[3] = row_of("d", QB_GATE_NEW, "the baseline lacks this metric");
     rows[3].worse = rows[3].margin = NAN;
     rows[3].model = "n";
-    return (struct qb_gate){.rows = rows, .count = 4, .verdicts = {1, 1, 1, 1}, .family = 2, .alpha = 0.05};
+    rows[4] = row_of("-", QB_GATE_UNMATCHED, "r.yaml:2: the rule matched nothing");
+    rows[4].worse = rows[4].margin = NAN;
+    rows[4].model = "-";
+    strcpy(rows[4].metric, "rule");
+    return (struct qb_gate){
+        .rows = rows, .count = 5, .verdicts = {1, 1, 1, 1, 1}, .compared = 3, .family = 2, .alpha = 0.05};
 }
 
 Test(gate_report, junit)
 {
-    struct qb_gate_row rows[4];
-    struct qb_gate gate = four(rows);
+    struct qb_gate_row rows[5];
+    struct qb_gate gate = five(rows);
     struct qb_text out = {0};
     static const char expected[] =
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<testsuites name=\"qinsbench gate\" tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"1\">\n"
+        "<testsuites name=\"qinsbench gate\" tests=\"5\" failures=\"1\" errors=\"0\" skipped=\"2\">\n"
         "  <testsuite name=\"m/teacher-forced\" tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\" time=\"0\">\n"
         "    <testcase classname=\"m.teacher-forced\" name=\"a kl_mean\" time=\"0\"><system-out>pass: fine; worse by "
         "0.25 [0.125 at 99.5%, 0.375 at 95%] nat, margin 0.025, finds 0.0625</system-out></testcase>\n"
@@ -63,6 +68,10 @@ Test(gate_report, junit)
         "lacks "
         "this metric</system-out></testcase>\n"
         "  </testsuite>\n"
+        "  <testsuite name=\"-/teacher-forced\" tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"1\" time=\"0\">\n"
+        "    <testcase classname=\"-.teacher-forced\" name=\"- rule\" time=\"0\"><skipped message=\"r.yaml:2: the rule "
+        "matched nothing\"/></testcase>\n"
+        "  </testsuite>\n"
         "</testsuites>\n";
     qb_gate_junit(&gate, &out);
     cr_assert_str_eq(out.data, expected);
@@ -71,14 +80,16 @@ Test(gate_report, junit)
 
 Test(gate_report, markdown)
 {
-    struct qb_gate_row rows[4];
-    struct qb_gate gate = four(rows);
+    struct qb_gate_row rows[5];
+    struct qb_gate gate = five(rows);
     struct qb_text out = {0};
     qb_gate_markdown_report(&gate, &out);
     const char *fail = strstr(out.data, "| fail | m | b |"), *open = strstr(out.data, "| inconclusive | m | c |"),
-               *fresh = strstr(out.data, "| new | n | d |"), *pass = strstr(out.data, "| pass | m | a |");
-    cr_assert(fail && open && fresh && pass && fail < open && open < fresh && fresh < pass, "%s", out.data);
-    cr_assert_not_null(strstr(out.data, "**Gate: 1 pass, 1 fail, 1 inconclusive, 1 new**"));
+               *fresh = strstr(out.data, "| new | n | d |"), *rule = strstr(out.data, "| unmatched | - | - |"),
+               *pass = strstr(out.data, "| pass | m | a |");
+    cr_assert(fail && open && fresh && rule && pass && fail < open && open < fresh && fresh < rule && rule < pass, "%s",
+              out.data);
+    cr_assert_not_null(strstr(out.data, "**Gate: 1 pass, 1 fail, 1 inconclusive, 1 new, 1 unmatched**"));
     cr_assert_not_null(strstr(out.data, "&#124;x&#124; \\]\\]&gt;"), "%s", out.data);
     cr_assert_not_null(strstr(out.data, "<details><summary>1 passed</summary>"));
     qb_text_free(&out);

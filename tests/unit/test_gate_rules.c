@@ -51,6 +51,13 @@ Test(gate_rules, errors_have_a_place)
         {"rules:\n  - {metric: x, test: exact, better: more}\n", "expected higher or lower, found 'more'"},
         {"rules:\n  - {metric: x, test: exact, spread: 0.1}\n", "only the test 'ratio' takes a spread"},
         {"rules:\n  - {metric: x, test: exact, marg: 1}\n", "did you mean 'margin'"},
+        {"rules:\n  - {experiment: greedy, metric: match_rat, test: exact}\n",
+         "r.yaml:2: key 'metric': no metric of greedy matches 'match_rat', did you mean 'match_rate'?"},
+        {"rules:\n  - {metric: [kl_mean, 'kl_men*'], test: exact}\n", "did you mean 'kl_mean'?"},
+        {"rules:\n  - {experiment: greedy, metric: kl_mean, test: exact}\n", "no metric of greedy matches 'kl_mean'"},
+        {"rules:\n  - {experiment: memory, metric: encoded_sha256, test: identical}\n", "no metric of memory matches"},
+        {"rules:\n  - {experiment: greddy, metric: match_rate, test: exact}\n",
+         "r.yaml:2: key 'experiment': no experiment matches 'greddy', did you mean 'greedy'?"},
         {"rules: {}\n", "key 'rules'"},
         {"name: x\n", "expected the key 'rules'"},
     };

@@ -337,7 +337,7 @@ Test(report, nothing_that_was_run_is_told)
 }
 
 /* Wherever memory runs out, the report ends with an error or is whole; nothing is leaked or read after it was freed. */
-Test(report, memory_that_runs_out_is_an_error, .timeout = 60)
+Test(report, memory_that_runs_out_is_an_error, .timeout = 600)
 {
     struct qb_error err = {0};
     static const char *const files[] = {"index.html",

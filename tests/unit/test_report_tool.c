@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "reports/tool.h"
+#include "unit/scratch.h"
 
 static int run(const char *script, char *said, size_t room)
 {
@@ -14,7 +15,7 @@ static int run(const char *script, char *said, size_t room)
     return code;
 }
 
-Test(report_tool, codes_and_signals, .timeout = 20)
+Test(report_tool, codes_and_signals, .timeout = 600)
 {
     char said[80];
     cr_expect_eq(run("pwd; echo talk >&2; echo; exit 3", said, sizeof said), 3);
@@ -26,7 +27,7 @@ Test(report_tool, codes_and_signals, .timeout = 20)
 }
 
 /* More than a pipe holds: the writer must not block, and its end is kept. */
-Test(report_tool, the_end_of_long_talk_is_kept, .timeout = 20)
+Test(report_tool, the_end_of_long_talk_is_kept, .timeout = 600)
 {
     char said[9];
     cr_expect_eq(run("i=0; while [ $i -lt 5000 ]; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; i=$((i+1)); done; "
@@ -53,19 +54,26 @@ Test(report_tool, what_cannot_run)
     cr_expect_eq(qb_tool_run("/no-such-folder-of-qinsbench", argv, said, sizeof said, &err), 126);
 }
 
-/* Two at once, finished in the other order: each has its own words and its own end. */
-Test(report_tool, two_at_once, .timeout = 20)
+/* Two at once, finished in the other order: each has its own words and its own end. The first ends when the second has
+ * been waited for. */
+Test(report_tool, two_at_once, .timeout = 600)
 {
     char said[80];
     int status;
     struct qb_error err = {0};
     struct qb_tool first, second;
-    cr_assert_eq(qb_tool_start(&first, "/", (const char *[]){"sh", "-c", "echo one; sleep 0.2", NULL}, &err), QB_OK);
+    scratch_begin();
+    cr_assert_eq(qb_tool_start(&first, scratch_folder,
+                               (const char *[]){"sh", "-c", "echo one; until [ -e go ]; do sleep 0.01; done", NULL},
+                               &err),
+                 QB_OK);
     cr_assert_eq(qb_tool_start(&second, "/", (const char *[]){"sh", "-c", "echo two; exit 2", NULL}, &err), QB_OK);
     cr_assert_eq(qb_tool_finish(&second, said, sizeof said, &status, &err), QB_OK);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 2);
     cr_expect_str_eq(said, "two");
+    scratch_write("go", "", 0);
     cr_assert_eq(qb_tool_finish(&first, said, sizeof said, &status, &err), QB_OK);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     cr_expect_str_eq(said, "one");
+    scratch_end();
 }

@@ -99,23 +99,6 @@ Test(rng, normal_has_its_moments_and_is_finite)
     cr_expect_float_eq(sqrt(squares / COUNT), 0.5, 0.004);
 }
 
-/* 3.6 million values, the source transformer's size. The bound is loose, for busy machines; typical is 0.1 s. */
-Test(rng, normal_is_fast_enough)
-{
-    enum { COUNT = 3600000 };
-    float *values = malloc(COUNT * sizeof *values);
-    struct timespec begin, end;
-    cr_assert_not_null(values);
-    qb_rng_seed(&rng, 42);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
-    qb_rng_normal(&rng, 0, 0.02f, values, COUNT);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
-    double seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
-    cr_log_info("3.6M normal values: %.3f s", seconds);
-    free(values);
-    cr_expect_lt(seconds, 3.0);
-}
-
 Test(rng, randint_is_the_remainder)
 {
     struct qb_rng twin;

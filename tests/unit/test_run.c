@@ -5,7 +5,7 @@
 #include "run/engine.h"
 #include "run/inputs.h"
 
-TestSuite(run, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
+TestSuite(run, .init = fixture_begin, .fini = fixture_end, .timeout = 600);
 
 static char warnings[4096];
 

@@ -17,7 +17,7 @@ static void end(void)
     qb_pool_free(pool);
 }
 
-TestSuite(coverage, .init = begin, .fini = end, .timeout = 120);
+TestSuite(coverage, .init = begin, .fini = end, .timeout = 600);
 
 static const struct qb_coverage_row *row_of(enum qb_population population, size_t clusters)
 {

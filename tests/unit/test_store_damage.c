@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "cell_case.h"
 
-TestSuite(store_damage, .init = scratch_begin, .fini = scratch_end, .timeout = 120);
+TestSuite(store_damage, .init = scratch_begin, .fini = scratch_end, .timeout = 600);
 
 static char *whole(const char *path, size_t *size)
 {
