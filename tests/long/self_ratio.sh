@@ -6,11 +6,11 @@
 # in one of 1000 tests (binomial).
 # QINSBENCH=/path/to/another/qinsbench measures that program; a program without the self arm has the variant's rows alone.
 . "$(dirname "$0")/../cli/lib.sh"
-RUNS=${RUNS:-20} LOAD=${LOAD:-0} OPTIONS=${OPTIONS:-"repeats: 12, prefill: 128, decode: 2"}
+RUNS=${RUNS:-20} LOAD=${LOAD:-0} OPTIONS=${OPTIONS:-"repeats: 12, prefill: 128, decode: 32"}
 cat >"$TMP/self.yaml" <<Y
 name: self
 models:
-  source-transformer: {generator: transformer, prompt: {random: 10, seed: model}}
+  source-transformer: {generator: transformer, prompt: {random: 10, seed: model}, options: {speed: {decode: 2}}}
   source-chain: {generator: chain, prompt: {random: 20, seed: 123}}
   kjv-transformer: {file: $ROOT/data/models/kjv-transformer.safetensors, prompt: {corpus: $ROOT/data/corpus/kjv.heldout, count: 1, length: 32}}
 variants: [fp32]

@@ -1,0 +1,59 @@
+#!/bin/bash
+# The README's controlled table and ledger lines are what a run of the source suite prints. RESULT=R.h5 checks against a
+# run that is there; --print writes the table anew.
+. "$(dirname "$0")/../cli/lib.sh"
+R=${RESULT:-$TMP/r.h5}
+[ -e "$R" ] || "$QINSBENCH" run source -q -o "$R" --only '*/*/[!sa]*' 2>/dev/null || exit 1
+"$QINSBENCH" show "$R" --output csv | tr -d '\r' >"$TMP/rows.csv"
+"$QINSBENCH" inspect "$R" >"$TMP/inspect"
+"$QINSBENCH" claims "$R" --allow-missing >"$TMP/claims" 2>/dev/null
+
+# Rows "| variant | top-1 | KL | match |" of four models. A dagger: encodes other weights of the model than Pattern A.
+table() {
+    awk -F, '
+        function bounds(lo, hi, format) { return lo == "" ? "" : " [" sprintf(format, lo) ", " sprintf(format, hi) "]" }
+        function cell(key, format, text) {
+            if (!(key in value)) return ""
+            text = sprintf(format, value[key]) bounds(low[key], high[key], format)
+            return flags[key] ~ /degenerate/ ? "(" sprintf(format, value[key]) ") *" : text
+        }
+        FNR == NR { # "MODEL  VARIANT  tensors  weights  ..." of inspect
+            split($0, word, " ")
+            if (word[4] + 0 > 0 && word[3] + 0 > 0) weights[word[1], word[2]] = word[4]
+            next
+        }
+        $4 == "top1_agreement" || $4 == "kl_mean" || $4 == "match_rate" {
+            if ($1 ~ /-40$/) next
+            key = $1 SUBSEP $2 SUBSEP $4
+            value[key] = $5; low[key] = $6; high[key] = $7; flags[key] = $10
+            if (!(($1, $2) in seen)) { seen[$1, $2] = 1; if (!($1 in count)) models[++m] = $1; variant[$1, ++count[$1]] = $2 }
+        }
+        END {
+            for (i = 1; i <= m; i++) {
+                model = models[i]
+                printf "| **%s** | top-1 %% | mean KL, nat | match %% |\n|---|---|---|---|\n", model
+                for (v = 1; v <= count[model]; v++) {
+                    name = variant[model, v]
+                    if (name ~ /^calibrated-(scale|alpha.*|qk16)$|-cached$|-packed$|^fp16-layers$/) continue
+                    w = weights[model, name]
+                    printf "| %s%s | %s | %s | %s |\n", name, w != "" && w != weights[model, "pattern-a"] ? " †" : "",
+                        cell(model SUBSEP name SUBSEP "top1_agreement", "%.2f"), cell(model SUBSEP name SUBSEP "kl_mean", "%.2g"),
+                        cell(model SUBSEP name SUBSEP "match_rate", "%.2f")
+                }
+                print ""
+            }
+        }' "$TMP/inspect" "$TMP/rows.csv"
+}
+if [ "${1:-}" = --print ]; then
+    table
+    exit 0
+fi
+sed -n '/^| \*\*source-transformer\*\*/,/^What is true/p' "$ROOT/README.md" | grep '^|' >"$TMP/readme"
+table | grep '^|' >"$TMP/table"
+same "the controlled table" "$(diff "$TMP/readme" "$TMP/table" | head -n 6)" ""
+# Lines of the ledger that do not tell of speed, which is every machine's own.
+sed -n '/^line  what/,/^```/p' "$ROOT/README.md" | grep -v '^```\|^\.\.\.\|^line\|speed\|^\[10\]' >"$TMP/ledger"
+missing=$(while IFS= read -r line; do grep -qxF -- "$line" "$TMP/claims" || printf '%s\n' "$line"; done <"$TMP/ledger")
+same "the ledger's lines" "$missing" ""
+check "there were lines to look at" test "$(wc -l <"$TMP/ledger")" -gt 20
+finish
