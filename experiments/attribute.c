@@ -29,7 +29,7 @@ static enum qb_status add_chunks(const struct judge *j, struct qb_record *out, s
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     struct judge judge;
-    const bool stores = factors_of(env->variant) == FACTOR_STORAGE;
+    const bool stores = factors_of(env->variant, env->model) == FACTOR_STORAGE;
     enum qb_status s = judge_open(env, &judge, err);
     if (!s)
         s = add_chunks(&judge, out, err);

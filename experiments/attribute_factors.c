@@ -8,7 +8,16 @@
 
 #define CODED (FACTOR_STORAGE | FACTOR_DOMAIN) /* what S and alpha correct */
 
-unsigned factors_of(const struct qb_variant *v)
+/* Has the model any of the tensors that the variant keeps in FP16? */
+static bool keeps_fp16(const struct qb_variant *v, const struct qb_model *model)
+{
+    bool any = false;
+    for (size_t i = 0; i < model->tensor_count && !any; i++)
+        any = qb_variant_covers(v, v->calibration.fp16_roles, model->tensors[i].name, model->tensors[i].roles) != 0;
+    return any;
+}
+
+unsigned factors_of(const struct qb_variant *v, const struct qb_model *model)
 {
     unsigned factors = 0;
     if (v->encoded && v->path == QB_PATH_DOMAIN)
@@ -17,7 +26,7 @@ unsigned factors_of(const struct qb_variant *v)
         factors |= FACTOR_STORAGE;
     factors |= v->calibration.scale ? FACTOR_SCALE : 0;
     factors |= v->calibration.alpha ? FACTOR_ALPHA : 0;
-    factors |= v->calibration.fp16_roles ? FACTOR_FP16 : 0;
+    factors |= v->calibration.fp16_roles && keeps_fp16(v, model) ? FACTOR_FP16 : 0;
     return factors;
 }
 
@@ -115,7 +124,7 @@ static enum qb_status run_pair(struct table *t, unsigned factors, struct qb_erro
 
 enum qb_status factors_run(struct judge *j, struct qb_record *out, struct qb_error *err)
 {
-    struct table t = {.judge = j, .present = factors_of(j->env->variant)};
+    struct table t = {.judge = j, .present = factors_of(j->env->variant, j->env->model)};
     size_t count = 1, n = j->positions;
     for (size_t i = 0; i < QB_FACTORS; i++)
         count <<= t.present >> i & 1u;

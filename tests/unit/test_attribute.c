@@ -199,7 +199,7 @@ Test(attribute, factors)
                  {"calibrated-stored", FACTOR_STORAGE | FACTOR_DOMAIN | FACTOR_SCALE | FACTOR_ALPHA | FACTOR_FP16}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct qb_variant *v = support_variant(registry, cases[i].name);
-        cr_expect_eq(factors_of(v), cases[i].factors, "%s", cases[i].name);
+        cr_expect_eq(factors_of(v, model), cases[i].factors, "%s", cases[i].name);
         qb_variant_free(v);
     }
     for (size_t i = 2; i < 6; i++) { /* all of its parts are the variant itself */
@@ -212,6 +212,12 @@ Test(attribute, factors)
         qb_record_free(&record);
         qb_variant_free(v);
     }
+    struct qb_model *chain = make_model("chain");
+    struct qb_variant *stored = support_variant(registry, "calibrated-stored");
+    cr_expect_eq(factors_of(stored, chain), FACTOR_STORAGE | FACTOR_DOMAIN | FACTOR_SCALE | FACTOR_ALPHA,
+                 "a chain has no Q and K that could be kept in FP16");
+    qb_variant_free(stored);
+    qb_model_free(chain);
     struct qb_variant *fp32 = support_variant(registry, "fp32");
     struct qb_cell_env env = env_of(fp32, NULL);
     cr_expect_not_null(qb_experiment_find("attribute")->skip(&env));
