@@ -102,6 +102,8 @@ struct qb_claim {
     bool low_open, high_open; /* that end itself is outside */
     enum qb_reproduces reproduces;
     bool any_seed; /* the number does not depend on the model's seed */
+    const char *reading_of; /* id of a claim whose number this one measures in another way; "": it is a number of its own.
+                               A reading is shown and not counted */
     uint64_t n;    /* observations that the protocol has; 0: any */
     const char *conclusion_id;
     const struct qb_conclusion *conclusion; /* or NULL */

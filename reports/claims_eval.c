@@ -315,7 +315,10 @@ struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allo
     for (size_t d = 0; d < ledger->document_count; d++)
         for (size_t i = 0; i < ledger->documents[d].count; i++) {
             const struct qb_claim *c = &ledger->documents[d].claims[i];
-            struct qb_claim_count *of = ledger->documents[d].recovered ? &n.recovered : &n.published;
+            struct qb_claim_count reading = {0};
+            struct qb_claim_count *of = *c->reading_of                   ? &reading
+                                        : ledger->documents[d].recovered ? &n.recovered
+                                                                         : &n.published;
             of->claims++;
             of->reproduced += c->verdict == QB_REPRODUCED;
             of->differ += c->verdict == QB_DIFFERS;

@@ -277,17 +277,18 @@ static enum qb_status read_lines(const struct qb_yaml *map, struct qb_claim *cla
 
 static enum qb_status read_claim(const struct qb_yaml *map, struct qb_claim *c, struct qb_error *err)
 {
-    static const char *const known[] = {"id",        "place",    "lines",      "what",   "quote",      "says",
-                                        "cell",      "minus",    "over",       "bound",  "scale",      "offset",
-                                        "format",    "expect",   "n",          "reason", "reproduces", "any_seed",
-                                        "published", "protocol", "conclusion", NULL};
+    static const char *const known[] = {"id",        "place",    "lines",      "what",       "quote",      "says",
+                                        "cell",      "minus",    "over",       "bound",      "scale",      "offset",
+                                        "format",    "expect",   "n",          "reason",     "reproduces", "any_seed",
+                                        "published", "protocol", "conclusion", "reading_of", NULL};
     enum qb_status s = qb_yaml_expect(map, QB_YAML_MAP, err);
     if (s || (s = qb_yaml_known(map, known, err)) || (s = text_of(map, "id", NULL, &c->id, err)) ||
         (s = text_of(map, "place", NULL, &c->place, err)) || (s = read_lines(map, c, err)) ||
         (s = text_of(map, "what", NULL, &c->what, err)) || (s = text_of(map, "quote", NULL, &c->quote, err)) ||
         (s = text_of(map, "says", NULL, &c->says, err)) || (s = text_of(map, "published", NULL, &c->published, err)) ||
         (s = text_of(map, "protocol", "", &c->protocol, err)) ||
-        (s = text_of(map, "conclusion", "", &c->conclusion_id, err)) || (s = read_reproduces(map, c, err)))
+        (s = text_of(map, "conclusion", "", &c->conclusion_id, err)) ||
+        (s = text_of(map, "reading_of", "", &c->reading_of, err)) || (s = read_reproduces(map, c, err)))
         return s;
     char *end;
     c->published_number = strtod(c->published, &end);
@@ -369,6 +370,21 @@ static enum qb_status read_file(const char *path, struct qb_ledger *ledger, stru
     return qb_yaml_get(root, "conclusions") ? QB_OK : qb_yaml_fail(root, err, "expected 'claims' or 'conclusions'");
 }
 
+/* Another reading is one of a number that there is. */
+static enum qb_status check_reading(const struct qb_ledger *ledger, const struct qb_claims_document *doc,
+                                    const struct qb_claim *c, struct qb_error *err)
+{
+    bool there = !*c->reading_of;
+    for (size_t d = 0; d < ledger->document_count; d++)
+        for (size_t i = 0; i < ledger->documents[d].count; i++) {
+            const struct qb_claim *other = &ledger->documents[d].claims[i];
+            there = there || (strcmp(other->id, c->reading_of) == 0 && !*other->reading_of && other != c);
+        }
+    return there ? QB_OK
+                 : qb_fail(err, QB_ERR_INPUT, "%s: claim '%s': 'reading_of' names no number of its own: '%s'",
+                           doc->file, c->id, c->reading_of);
+}
+
 /* Ties each claim to its conclusion; ids are unique over all files. */
 static enum qb_status link_claims(struct qb_ledger *ledger, struct qb_error *err)
 {
@@ -382,6 +398,8 @@ static enum qb_status link_claims(struct qb_ledger *ledger, struct qb_error *err
             if (*c->conclusion_id && !c->conclusion)
                 return qb_fail(err, QB_ERR_INPUT, "%s: claim '%s': no file declares the conclusion '%s'", doc->file,
                                c->id, c->conclusion_id);
+            if (check_reading(ledger, doc, c, err))
+                return err->status;
             for (size_t e = 0; e <= d; e++)
                 for (size_t j = 0; j < (e == d ? i : ledger->documents[e].count); j++)
                     if (strcmp(ledger->documents[e].claims[j].id, c->id) == 0)

@@ -40,6 +40,8 @@ static const char *short_verdict(enum qb_claim_verdict verdict)
 
 void qb_claim_why(const struct qb_claim *c, struct qb_text *out)
 {
+    if (*c->reading_of)
+        qb_text_add(out, "another reading of the same number (%s). ", c->reading_of);
     bool unexpected = c->verdict == QB_DIFFERS && c->reproduces == QB_SHOULD_REPRODUCE;
     if (unexpected && c->expect)
         qb_text_add(out, "should print %s and prints %s (%s).", c->expect, ours_text(c), c->number.cell.text);

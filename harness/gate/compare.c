@@ -96,12 +96,15 @@ static void test(const struct qb_sample *a, const struct qb_sample *b, bool same
 {
     struct qb_clusters x = {a->sum, a->weight, a->clusters}, y = {b->sum, b->weight, b->clusters};
     struct qb_difference *d = &row->raw;
+    if (a->clusters < 2 || b->clusters < 2) {
+        note(row, "one cluster: neither interval nor p value");
+        return;
+    }
     bool tested = same_inputs && qb_difference_paired(&x, &y, 0.95, d);
     if (!tested && same_inputs)
         note(row, "compared unpaired: the arms count different positions");
     if (!tested && !qb_difference_unpaired(&x, &y, 0.95, d)) {
-        note(row, a->clusters < 2 || b->clusters < 2 ? "one cluster: neither interval nor p value"
-                                                     : "too few clusters for an interval");
+        note(row, "too few clusters for an interval");
         return;
     }
     if (isnan(d->p))
@@ -134,7 +137,7 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
         note(row, "a value is NaN");
         return;
     }
-    row->difference = a->value == b->value ? 0 : b->value - a->value; /* Inf less Inf, too */
+    row->difference = b->value - a->value; /* NaN where both are infinite: how far apart they are is not known */
     if (isinf(a->value) || isinf(b->value)) {
         note(row, isinf(a->value) && isinf(b->value) ? "infinite in both" : "infinite in one");
         return;
@@ -189,7 +192,8 @@ static enum qb_status adjust(struct qb_compare *compare, struct qb_error *err)
         return err->status;
     double *adjusted = p + compare->count;
     for (size_t i = 0; i < compare->count; i++) {
-        p[i] = compare->rows[i].p;
+        /* Arms that are equal in every cluster are no test, and would only make the others' p values larger. */
+        p[i] = compare->rows[i].raw.identical ? NAN : compare->rows[i].p;
         compare->family += isnan(p[i]) ? 0 : 1;
     }
     bool ok = qb_holm(p, compare->count, adjusted);

@@ -67,8 +67,8 @@ static double chance(const struct answers *a, size_t i, unsigned set)
            (set & BOTH_WRONG ? 1 - ours - theirs + both : 0);
 }
 
-/* The share of positions with a target whose outcome is in the set. */
-static bool outcomes(const struct qb_record *record, unsigned set, struct qb_sample *sample)
+/* Of positions with a target: the share whose outcome is in `set`, less the share in `less`. */
+static bool outcomes(const struct qb_record *record, unsigned set, unsigned less, struct qb_sample *sample)
 {
     struct qb_error err = {0};
     struct answers a;
@@ -78,9 +78,11 @@ static bool outcomes(const struct qb_record *record, unsigned set, struct qb_sam
     uint8_t *keep = qb_alloc(a.count, 1, "positions with a target", &err);
     bool there = true; /* without totals: memory ran out */
     *sample = qb_chunk_share;
+    if (less) /* a difference is no share */
+        *sample = (struct qb_sample){.kind = QB_KIND_REAL, .transform = QB_PERCENT, .unit = "chunks"};
     for (size_t i = 0; x && keep && i < a.count; i++) {
         keep[i] = a.target[i] >= 0;
-        x[i] = chance(&a, i, set);
+        x[i] = chance(&a, i, set) - chance(&a, i, less);
     }
     if (x && keep)
         there = qb_sample_fill(sample, x, a.chunk, keep, a.count);
@@ -91,27 +93,32 @@ static bool outcomes(const struct qb_record *record, unsigned set, struct qb_sam
 
 static bool accuracy(const struct qb_record *record, struct qb_sample *sample)
 {
-    return outcomes(record, TO_RIGHT | BOTH_RIGHT, sample);
+    return outcomes(record, TO_RIGHT | BOTH_RIGHT, 0, sample);
 }
 
 static bool reference_accuracy(const struct qb_record *record, struct qb_sample *sample)
 {
-    return outcomes(record, TO_WRONG | BOTH_RIGHT, sample);
+    return outcomes(record, TO_WRONG | BOTH_RIGHT, 0, sample);
+}
+
+static bool accuracy_change(const struct qb_record *record, struct qb_sample *sample)
+{
+    return outcomes(record, TO_RIGHT, TO_WRONG, sample);
 }
 
 static bool flips(const struct qb_record *record, struct qb_sample *sample)
 {
-    return outcomes(record, TO_WRONG | TO_RIGHT, sample);
+    return outcomes(record, TO_WRONG | TO_RIGHT, 0, sample);
 }
 
 static bool flips_to_wrong(const struct qb_record *record, struct qb_sample *sample)
 {
-    return outcomes(record, TO_WRONG, sample);
+    return outcomes(record, TO_WRONG, 0, sample);
 }
 
 static bool flips_to_right(const struct qb_record *record, struct qb_sample *sample)
 {
-    return outcomes(record, TO_RIGHT, sample);
+    return outcomes(record, TO_RIGHT, 0, sample);
 }
 
 /* Do flips favour a side? The test takes positions for independent draws. */
@@ -168,6 +175,13 @@ const struct qb_metric qb_metrics_agreement[] = {
      .direction = QB_NEUTRAL,
      .description = "accuracy of the reference",
      .sample = reference_accuracy},
+    {.name = "accuracy_change",
+     .experiment = TF,
+     .unit = "points",
+     .direction = QB_HIGHER_IS_BETTER,
+     .description = "accuracy less the reference's, paired by position",
+     .sample = accuracy_change,
+     .remark = qb_uniform_remark}, /* no identity: a chunk's rights and wrongs can cancel without the arms being one */
     {.name = "flips",
      .experiment = TF,
      .unit = "%",

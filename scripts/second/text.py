@@ -193,6 +193,16 @@ for name, identity, function, facts in (
     entry("teacher-forced", name, chunk_share(function), identity=identity, **facts)
 
 
+def accuracy_change(c):
+    """Mean over positions with a target of right less the reference's right, in points."""
+    ours, theirs, _ = chances(c)
+    kept = has_target(c)
+    return st.mean((ours - theirs)[kept], c["chunk"][kept], told=st.percent)
+
+
+entry("teacher-forced", "accuracy_change", accuracy_change, degenerate=uniform_void)
+
+
 def kl_where(low, high):
     def compute(c):
         p = c["reference_top_p"].astype(float)

@@ -33,5 +33,7 @@ said=$("$QINSBENCH" gate "$TMP/s.h5" --baseline "$TMP/s.json")
 same "a run passes against itself" $? 0
 has "infinite and infinite are identical" "$said" "m/kept/roundtrip/sqnr_db: inf, baseline inf dB"
 has "absent and absent agree" "$said" "no value, as in the baseline"
+same "two infinite values have no difference, not one of 0" \
+    "$("$QINSBENCH" compare "$TMP/s.h5" "$TMP/s.h5" --only '*/kept/*' --metric sqnr_db --output csv | sed -n 2p | cut -d, -f7-9)" "inf,inf,"
 has "compare says what an infinite difference is" "$("$QINSBENCH" compare "$TMP/s.h5" --variants kept,fp16 --metric sqnr_db)" "infinite in one"
 finish

@@ -252,6 +252,24 @@ Test(claims, what_cannot_be_measured_here_is_open_and_mixed_evidence_is_in_part)
     done(&j, &p);
 }
 
+/* The same published number measured twice is one number. */
+Test(claims, another_reading_is_shown_and_not_counted)
+{
+    static const char second[] =
+        "  - {id: again, place: A, lines: 3, what: steps again, quote: q, says: s, published: 500 steps,\n"
+        "     reading_of: steps, cell: m/q/greedy/match_rate, format: \"%.1f\", expect: \"7.0\", reproduces: no, "
+        "reason: r}\n";
+    char text[sizeof judged_text + sizeof second];
+    struct planted p = {0};
+    plant_judged(&p, 500, 38);
+    snprintf(text, sizeof text, "%s%s", judged_text, second);
+    struct judged j = judge(&p, write_ledger(text));
+    cr_expect_eq(claim(&j, "again")->verdict, QB_DIFFERS);
+    cr_expect_eq(qb_ledger_count(j.ledger, false).published.claims, 3);
+    cr_expect_eq(qb_ledger_count(j.ledger, false).published.differ, 0);
+    done(&j, &p);
+}
+
 Test(claims, a_lost_point_and_a_shorter_run_are_seen)
 {
     struct planted p = {0};
@@ -416,6 +434,7 @@ Test(claims, refuses_what_is_wrong)
             "this is the cell itself");
     refused("any_seed: true,", "bound: counts,", "value, lo, hi or count");
     refused("document: paper.md\n", "document: paper.md\nrecovered: perhaps\n", "paper.yaml:2");
+    refused("n: 500, reproduces", "reading_of: elsewhere, n: 500, reproduces", "names no number of its own");
 }
 
 Test(claims, empty_or_missing_folder)

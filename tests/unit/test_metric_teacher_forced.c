@@ -152,6 +152,8 @@ Test(teacher_forced, answers_and_confidence_by_hand)
     cr_assert_float_eq(must(TF, &record, "flips_to_wrong").value, 25, 1e-12);
     cr_assert_float_eq(must(TF, &record, "flips_to_right").value, 25, 1e-12);
     cr_assert_eq(must(TF, &record, "flips").n, 4);
+    struct qb_value change = must(TF, &record, "accuracy_change");
+    cr_assert(change.value == 0 && !(change.lo == 0 && change.hi == 0), "one right each way: not identical arms");
     struct qb_value flips = must(TF, &record, "flips");
     cr_assert_not_null(strstr(flips.note, "1 to wrong, 1 to right: McNemar's exact p 1,"), "%s", flips.note);
     cr_assert_eq(must(TF, &record, "kl_p_under_25").value, 2, "positions 0 and 2");
@@ -299,6 +301,7 @@ Test(teacher_forced, answers_of_equal_logits_are_chances)
     cr_assert_float_eq(must(TF, &record, "reference_accuracy").value, 75, 1e-12);
     cr_assert_float_eq(must(TF, &record, "flips_to_wrong").value, 100 * (0.5 + 0 + 0 + 1) / 4, 1e-12);
     cr_assert_float_eq(must(TF, &record, "flips_to_right").value, 100 * 0.25 / 4, 1e-12);
+    cr_assert_float_eq(must(TF, &record, "accuracy_change").value, 100 * (0.25 - 1.5) / 4, 1e-12);
     cr_assert_not_null(strstr(must(TF, &record, "flips").note, "1 to wrong, 0 to right"), "chances are no flips");
     qb_record_free(&record);
 }
