@@ -223,7 +223,10 @@ static enum qb_status remark_encoded(struct qb_report *report, const char *kind,
 
 enum qb_status qb_report_remarks(struct qb_report *report, struct qb_error *err)
 {
-    if (remark_cells(report, "failed", QB_CELL_FAILED, false, err))
+    struct qb_text *text = qb_result_interrupted(report->result) ? add_remark(report, "interrupted", err) : NULL;
+    if (text)
+        qb_text_add(text, "the run was stopped before all of its cells had run: what is missing was not measured");
+    if (err->status || remark_cells(report, "failed", QB_CELL_FAILED, false, err))
         return err->status;
     for (const struct qb_flag_meaning *meaning = qb_flag_meanings(); meaning->name; meaning++) {
         bool cellwise = meaning->flag & (QB_FLAG_FAILED | QB_FLAG_SKIPPED | QB_FLAG_NO_INTERVAL);

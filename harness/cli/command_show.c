@@ -168,8 +168,11 @@ static int show(const char *path, const struct qb_show_filter *filter, enum qb_o
         qb_show_tables(result, filter, qb_columns(STDOUT_FILENO), &out);
     else
         show_rows(result, filter, output == QB_OUTPUT_JSON, &out);
+    const bool interrupted = qb_result_interrupted(result);
     qb_result_close(result);
     int code = qb_print(&out);
+    if (interrupted)
+        qb_tell("note: the run was interrupted before all of its cells had run (run --resume goes on)");
     qb_text_free(&out);
     return code;
 }

@@ -58,8 +58,9 @@ struct qb_baseline {
      * the timed cells are of several machines, of which `mixed` names two (else NULL). */
     char *cpu, *isa, *threads, *blas_core;
     char *mixed;
-    size_t runs; /* result files behind the speed metrics */
-    bool forced; /* accepted against a refusal, for this reason: */
+    size_t runs;      /* result files behind the speed metrics */
+    bool interrupted; /* the run stopped before all of its cells had run; not kept in a baseline file */
+    bool forced;      /* accepted against a refusal, for this reason: */
     char *reason;
     bool edited;                    /* the file's digest is not that of its content */
     struct qb_baseline_cell *cells; /* by model, experiment, variant */

@@ -32,7 +32,9 @@ static const char *refusal(const struct qb_baseline_metric *metric)
 
 size_t qb_baseline_refusals(const struct qb_baseline *baseline, const struct qb_gate_rules *rules, struct qb_text *out)
 {
-    size_t count = baseline->mixed != NULL;
+    size_t count = (baseline->mixed != NULL) + (size_t)baseline->interrupted;
+    if (baseline->interrupted)
+        qb_text_add(out, "the run was interrupted: cells that had not run yet are missing (run --resume goes on)\n");
     if (baseline->mixed)
         qb_text_add(out, "speed: timed cells of several machines: %s\n", baseline->mixed);
     for (size_t i = 0; i < baseline->count; i++) {

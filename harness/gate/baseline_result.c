@@ -214,6 +214,7 @@ enum qb_status qb_baseline_from_result(const struct qb_result *result, struct qb
     if (!b)
         return err->status;
     b->runs = 1;
+    b->interrupted = qb_result_interrupted(result);
     b->cells = qb_alloc(qb_result_count(result), sizeof *b->cells, "cells of a baseline", err);
     if (!b->cells || copy(&b->path, qb_result_path(result), err) ||
         copy(&b->program, qb_provenance_get(facts, "program_version"), err) ||

@@ -244,6 +244,12 @@ void qb_result_close(struct qb_result *result)
     qb_free(result);
 }
 
+bool qb_result_interrupted(const struct qb_result *result)
+{
+    const char *said = qb_provenance_get(&result->provenance, "interrupted");
+    return said && strncmp(said, "yes", 3) == 0;
+}
+
 const char *qb_result_path(const struct qb_result *result)
 {
     return result->path;

@@ -122,5 +122,7 @@ const char *qb_result_fact(const struct qb_result *result, size_t index, const c
 enum qb_status qb_result_record(const struct qb_result *result, size_t index, struct qb_record *record,
                                 struct qb_error *err);
 const struct qb_provenance *qb_result_provenance(const struct qb_result *result);
+/* Was the run stopped before all of its cells had run? */
+bool qb_result_interrupted(const struct qb_result *result);
 
 #endif

@@ -29,6 +29,11 @@ for signal in INT TERM; do
     check "SIG$signal: the file opens" "$QINSBENCH" show "$TMP/s.h5"
     has "SIG$signal: the finished cell is there" "$("$QINSBENCH" show "$TMP/s.h5" --output csv)" "a,pattern-a,greedy,match_rate,"
     has "SIG$signal: the provenance says so" "$("$QINSBENCH" inspect "$TMP/s.h5" | grep interrupted)" "stopped by the user"
+    has "SIG$signal: show says so" "$("$QINSBENCH" show "$TMP/s.h5" 2>&1 >/dev/null)" "interrupted"
+    has "SIG$signal: no baseline is made of it" "$("$QINSBENCH" baseline accept "$TMP/s.h5" -o "$TMP/s.json" 2>&1)" "interrupted"
+    same "SIG$signal: nor is a file left" "$(ls "$TMP"/s.json 2>/dev/null)" ""
+    "$QINSBENCH" report "$TMP/s.h5" -o "$TMP/rep" --format md --figures none >/dev/null
+    has "SIG$signal: the report says so before anything else" "$(grep -A3 'Before reading' "$TMP/rep/report.md")" "interrupted"
     log=$(run --resume --only a)
     same "SIG$signal: resume runs nothing of what is finished" "$(printf '%s\n' "$log" | grep -c '\] done')" 0
     same "SIG$signal: no shards or lock left" "$(ls "$TMP" | grep -c 's.h5.')" 0
