@@ -264,14 +264,14 @@ static enum qb_status parse_formats(struct writer *w, struct qb_error *err)
             if (w->formats[i] == known_formats[k])
                 k = FORMATS; /* named twice */
         if (k == FORMATS)
-            return qb_fail(err, QB_ERR_INPUT, "--format %s: expected a list of png, svg, pdf, tex, each once",
-                           w->options->formats);
+            return qb_fail(err, QB_ERR_INPUT, "--figures: '%.*s': expected a list of png, svg, pdf, tex, each once",
+                           (int)n, p);
         qb_text_add(&w->format_list, "%s%s", count ? " " : "", known_formats[k]);
         w->formats[count++] = known_formats[k];
         p += n;
         p += *p == ',';
     }
-    return count ? QB_OK : qb_fail(err, QB_ERR_INPUT, "--format: expected a list of png, svg, pdf, tex");
+    return count ? QB_OK : qb_fail(err, QB_ERR_INPUT, "--figures: expected a list of png, svg, pdf, tex");
 }
 
 static enum qb_status check_only(const char *only, struct qb_error *err)

@@ -25,9 +25,9 @@ static const struct qb_usage usage = {
         "bytes\n"
         "under the same codec version; cells that are gone). show prints what a baseline holds.",
     .flags = flags,
-    .examples = "  qinsbench baseline accept results/source.h5 -o data/baselines/source.json\n"
+    .examples = "  qinsbench baseline accept gate.h5 -o data/baselines/gate.json\n"
                 "  qinsbench baseline accept r1.h5 r2.h5 r3.h5 -o speed.json\n"
-                "  qinsbench baseline show data/baselines/source.json",
+                "  qinsbench baseline show data/baselines/gate.json",
 };
 
 struct request {

@@ -26,7 +26,7 @@ static const struct qb_usage usage = {
         "or new, 1 when something failed, 2 when nothing was compared, 4 when nothing failed but something is\n"
         "inconclusive.",
     .flags = flags,
-    .examples = "  qinsbench gate results/source.h5 --baseline data/baselines/source.json\n"
+    .examples = "  qinsbench gate gate.h5 --baseline data/baselines/gate.json\n"
                 "  qinsbench gate new.h5 --baseline old.h5 --junit gate.xml --markdown gate.md",
 };
 

@@ -38,7 +38,7 @@ static void print_help(void)
     printf("\nexample: qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
            "         qinsbench show results/source.h5\n\n"
            "exit codes: 0 done, 1 a gate or claim fell short, 2 usage or input error, 3 some cells failed,\n"
-           "            4 a gate stayed open\n");
+           "            4 a gate stayed open, 130 interrupted (what is finished is kept)\n");
 }
 
 static int unknown_command(const char *name)
