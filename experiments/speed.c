@@ -81,6 +81,11 @@ static enum qb_status recompute(struct bench *b, struct arm *a, size_t length, s
     return s ? s : qb_net_logits(a->net, b->hidden + (length - 1) * b->env->model->arch.hidden, 1, b->logits, err);
 }
 
+static bool recomputes(const struct bench *b)
+{
+    return b->env->model->arch.attention && !b->env->model->arch.causal;
+}
+
 static enum qb_status time_recompute(struct bench *b, struct arm *a, double *seconds, struct qb_error *err)
 {
     enum qb_status s = recompute(b, a, b->prompt, err);
@@ -101,7 +106,7 @@ static enum qb_status step(struct bench *b, struct arm *a, struct qb_decoder *d,
 static enum qb_status time_decode(struct bench *b, struct arm *a, double *seconds, struct qb_error *err)
 {
     struct qb_decoder *d = NULL;
-    if (b->env->model->arch.attention && !b->env->model->arch.causal)
+    if (recomputes(b))
         return time_recompute(b, a, seconds, err);
     enum qb_status s = qb_decoder_create(a->net, 1, b->prompt + b->decode, &d, err);
     if (!s && b->prompt > 1)
@@ -183,6 +188,8 @@ static enum qb_status add_scalars(struct bench *b, struct qb_record *out, struct
         double value;
     } list[] = {{"prefill_tokens", "tokens", "tokens of a prefill", n},
                 {"decode_tokens", "tokens", "tokens of a decode run", (double)b->decode},
+                {"step_rows", "positions", "positions that a decode step computes: 1, or its whole sequence (the mean)",
+                 recomputes(b) ? n + ((double)b->decode + 1) / 2 : 1},
                 {"prefill_flop", "flop", "products of a prefill, head left out", flop},
                 {"decode_bytes", "bytes", "stored weight bytes that a decode step reads", b->decode_bytes},
                 {"weight_decode_bytes", "bytes", "FP32 bytes written by decoding all stored weights once",

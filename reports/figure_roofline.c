@@ -58,6 +58,8 @@ static void add_row(const struct qb_record *record, struct qb_figure *figure, st
     double steps = qb_record_scalar(record, "decode_tokens", NAN);
     double flop = qb_record_scalar(record, "prefill_flop", NAN), bytes = qb_record_scalar(record, "decode_bytes", NAN);
     c->repeats = spread(record, "decode_s", decode);
+    if (qb_record_scalar(record, "step_rows", 1) > 1) /* a pass over the whole sequence is no step; it is not drawn */
+        decode[0] = NAN;
     spread(record, "prefill_s", prefill);
     spread(record, "read_gbs", read);
     spread(record, "sgemm_gflops", multiply);
@@ -125,7 +127,8 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         "set: reading as many bytes as a decode step does (%.3g to %.3g GB/s; where a cache holds them, it is the "
         "cache's rate), and the products of the prefill alone (%.3g to %.3g GFLOP/s). Dashed lines: the largest of a "
         "panel. A decode step counts a prefill's operations a token; its "
-        "distance from its dash does not depend on that count. "
+        "distance from its dash does not depend on that count; models that read their whole sequence anew for each "
+        "token have none. "
         "Points of equal intensity are drawn side by side. Points "
         "are medians, bars least to largest of n = %zu repeats: a spread, no interval. Times belong to this machine.",
         c.least_gbs, c.most_gbs, c.least_gflops, c.most_gflops, c.repeats);

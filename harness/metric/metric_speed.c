@@ -122,6 +122,13 @@ static bool sgemm_gflops(const struct qb_record *record, struct qb_value *value)
     return paired(record, 1, "sgemm_gflops", NULL, NULL, value);
 }
 
+/* Positions that a decode step computes; 1 in files of older programs. */
+static double step_rows(const struct qb_record *record)
+{
+    double rows;
+    return qb_scalar(record, "step_rows", &rows) ? rows : 1;
+}
+
 /* (decode_bytes / seconds a step) / read bandwidth of as many bytes: 1 would be a decode that does nothing but read. */
 static bool roofline_fraction(const struct qb_record *record, struct qb_value *value)
 {
@@ -129,6 +136,8 @@ static bool roofline_fraction(const struct qb_record *record, struct qb_value *v
     if (!qb_scalar(record, "decode_bytes", &bytes) || !qb_scalar(record, "decode_tokens", &tokens) || bytes <= 0 ||
         tokens <= 0)
         return false;
+    if (step_rows(record) > 1)
+        return qb_absent(value, "a token reads its whole sequence anew: it is no step that could be bound by reading");
     return paired(record, bytes * tokens / 1e9, NULL, "decode_s", "read_gbs", value);
 }
 
@@ -145,7 +154,7 @@ static void check_self(bool (*self)(const struct qb_record *, struct qb_value *)
                        const struct qb_record *record, struct qb_value *value)
 {
     struct qb_value ratio = {0};
-    if (!self(record, &ratio))
+    if (!qb_value_there(value->flags) || !self(record, &ratio))
         return;
     if (ratio.flags & QB_FLAG_NO_INTERVAL || isnan(ratio.lo)) {
         qb_note(value, "the turns are unchecked: FP32 over FP32 has no interval");
@@ -158,6 +167,8 @@ static void check_self(bool (*self)(const struct qb_record *, struct qb_value *)
 static void remark_decode(const struct qb_record *record, struct qb_value *value)
 {
     check_self(self_decode_overhead, "decode", record, value);
+    if (step_rows(record) > 1 && qb_value_there(value->flags))
+        qb_note(value, "a token reads its whole sequence of %.0f anew", step_rows(record));
 }
 
 static void remark_prefill(const struct qb_record *record, struct qb_value *value)

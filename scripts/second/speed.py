@@ -22,13 +22,18 @@ def decode_read(c):
     return c["decode_bytes"] * c["decode_tokens"] / 1e9
 
 
+def roofline(c):
+    """Of steps that compute one position; a model that reads its whole sequence anew for each token has none."""
+    # Ceilings of older files: memcpy for what reads or writes.
+    return None if c.get("step_rows", 1) > 1 else repeats("decode_s", None, ("read_gbs", "memcpy_gbs"), decode_read)(c)
+
+
 for turns in ("decode", "prefill"):
     for arm in ("", "reference_"):
         entry("speed", f"{arm}{turns}_tok_s", repeats(f"{arm}{turns}_s", amount=amount(turns + "_tokens")), turns=turns)
     for over, name in (("", turns + "_overhead"), ("self_", f"self_{turns}_overhead")):
         entry("speed", name, repeats(f"{over}{turns}_s", f"reference_{turns}_s"), identity=1, turns=turns)
-# Ceilings of older files: memcpy for what reads or writes.
-entry("speed", "roofline_fraction", repeats("decode_s", None, ("read_gbs", "memcpy_gbs"), decode_read), turns="decode")
+entry("speed", "roofline_fraction", roofline, turns="decode")
 entry("speed", "prefill_flop_fraction", repeats("prefill_s", None, ("sgemm_gflops",), amount("prefill_flop", 1e9)), turns="prefill")
 for name, ceilings in (("gbs", ()), ("fraction", ("store_gbs", "memcpy_gbs")), ("lookup_fraction", ("lookup_gbs",))):
     entry("speed", "weight_decode_" + name, repeats("weight_decode_s", None, ceilings, amount("weight_decode_bytes", 1e9)))

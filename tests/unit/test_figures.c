@@ -82,7 +82,7 @@ Test(figures, wrong_requests_are_refused)
     options = (struct qb_figure_options){.folder = scratch_path("out"), .formats = "png,gif"};
     plant_greedy(p, "m", "pattern-a", 1, 20, 10, 0);
     cr_expect_eq(draw_figures(p, &options, NULL, &report, &err), QB_ERR_INPUT);
-    cr_expect_not_null(strstr(err.message, "png,gif"));
+    cr_expect_not_null(strstr(err.message, "--figures: 'gif'"), "%s", err.message);
     qb_text_free(&report);
     free(p);
 }

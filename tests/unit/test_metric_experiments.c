@@ -295,6 +295,11 @@ Test(speed, ratios_are_paired_by_repeat)
     cr_assert(absent("speed", &record, "weight_decode_gbs"), "nothing to decode");
     cr_assert(absent("speed", &record, "weight_decode_fraction"), "nothing to decode");
     cr_assert(absent("speed", &record, "prefill_tok_s"));
+    /* a token that reads 129 positions anew is no step that reading bounds */
+    put_scalar(&record, "step_rows", 129);
+    struct qb_value share = must("speed", &record, "roofline_fraction");
+    cr_assert(share.flags & QB_FLAG_ABSENT && strstr(share.note, "anew"), "%s", share.note);
+    cr_assert_not_null(strstr(must("speed", &record, "decode_overhead").note, "whole sequence of 129 anew"));
     qb_record_free(&record);
 }
 
