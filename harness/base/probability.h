@@ -8,10 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* exp(-x) is 0 in float64 for every x above, in nat: half the least positive number, 2^-1075. */
+#define QB_NO_PROBABILITY 745.1332191019412
+
 /* Has a token with this logit no probability in a row whose largest logit is `largest`? Both finite. */
 static inline bool qb_improbable(float logit, float largest)
 {
-    return (double)largest - (double)logit > 745.1332191019412;
+    return (double)largest - (double)logit > QB_NO_PROBABILITY;
+}
+
+/* The same of a token whose -log p is recorded; false for NaN. */
+static inline bool qb_impossible(double nll)
+{
+    return nll > QB_NO_PROBABILITY;
 }
 
 /* mask[i]: 1 where x[i] of a row x[n] of finite logits has no probability; returns how many there are. */

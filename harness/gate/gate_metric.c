@@ -228,6 +228,25 @@ static void absent_row(bool then, bool now, struct qb_gate_row *row)
         qb_gate_decide(row, QB_GATE_PASS, "no value, as in the baseline");
 }
 
+/* Could arithmetic in another order turn the choices of the result's greedy run (qb_floors_apply)? That rests on the
+ * reference's margins and on the machine, not on the variant. */
+static bool reorderable(const struct qb_gate_pair *pair)
+{
+    const struct qb_baseline_cell *floor =
+        qb_baseline_floor(pair->result, pair->now->model, QB_FLOOR_ARITHMETIC, "teacher-forced");
+    const struct qb_baseline_metric *moves = floor ? qb_baseline_metric_of(floor, "max_logit_diff") : NULL;
+    const struct qb_baseline_metric *margin = qb_baseline_metric_of(pair->now, "reference_margin_median");
+    return strcmp(pair->now->experiment, "greedy") == 0 && moves && margin && margin->value < moves->value;
+}
+
+/* Sound in the baseline and degenerate in the result, of the same model on the same inputs: the reference's arm is the
+ * same on both sides, so it is the variant's that collapsed. */
+static bool collapsed(const struct qb_gate_pair *pair, const struct qb_baseline_metric *then,
+                      const struct qb_baseline_metric *now)
+{
+    return pair->same_inputs && now->flags & ~then->flags & QB_FLAG_DEGENERATE && !reorderable(pair);
+}
+
 static bool lacks_value(const struct qb_baseline_metric *then, const struct qb_baseline_metric *now,
                         struct qb_gate_row *row)
 {
@@ -268,6 +287,8 @@ void qb_gate_metric_row(const struct qb_gate_pair *pair, const struct qb_gate_ru
                        now->flags & QB_FLAG_BIASED ? "" : " of the baseline");
     else if (rule->test == QB_TEST_CEILING)
         qb_gate_ceiling_row(rule, then, now, row);
+    else if (collapsed(pair, then, now))
+        qb_gate_decide(row, QB_GATE_FAIL, "collapsed: sound in the baseline, degenerate now");
     else if (direction == QB_NEUTRAL && rule->test != QB_TEST_IDENTICAL)
         qb_gate_decide(row, QB_GATE_INCONCLUSIVE, "neither direction is better: the rule has to say which ('better')");
     else if (rule->test == QB_TEST_RATIO)

@@ -182,7 +182,9 @@ double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n)
     double mean = sum / (double)count;
     for (size_t i = 0; i < n; i++)
         squares += mask[i] ? 0 : ((double)x[i] - mean) * ((double)x[i] - mean);
-    return count > 1 ? sqrt(squares / (double)(count - 1)) : NAN;
+    if (count < 2)
+        return count == 1 ? 0 : NAN;
+    return sqrt(squares / (double)(count - 1));
 }
 
 double qb_logit_spread(const float *x, size_t n)

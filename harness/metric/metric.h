@@ -126,7 +126,8 @@ double qb_top2_margin(const float *x, size_t n);
 double qb_mean(const double *x, size_t n);
 double qb_std(const double *x, size_t n);    /* unbiased (n - 1); NaN for n < 2 */
 double qb_std_f32(const float *x, size_t n); /* unbiased, two-pass in double */
-/* qb_std_f32 of the entries whose mask is 0; mask NULL: of all. NaN for fewer than 2. */
+/* qb_std_f32 of the entries whose mask is 0; mask NULL: of all. One entry that the mask leaves spreads by 0 - a token
+ * that is certain, which qb_logit_spread does not take for a uniform choice; NaN where it leaves none. */
 double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n);
 /* How far a row of finite logits is from uniform: the unbiased standard deviation of the logits of those tokens that
  * have a probability of DBL_EPSILON / n or more (all others together are less than the rounding of a sum of

@@ -148,32 +148,63 @@ static bool prefill_flop_fraction(const struct qb_record *record, struct qb_valu
 
 /* ---- how far a value can be read ---- */
 
+typedef bool self_ratio(const struct qb_record *record, struct qb_value *value);
+
 /* The interval of the median self-ratio holds 1 in at least 95% of fair runs (96.1% at 12 repeats), whatever their
- * spread: one fair pass in 20 is flagged at most. */
-static void check_self(bool (*self)(const struct qb_record *, struct qb_value *), const char *what,
-                       const struct qb_record *record, struct qb_value *value)
+ * spread: one fair pass in 20 is flagged at most. An interval that holds 1 may still be wide: with `always` the note
+ * says what is known of the turns where they are not found unfair, too. */
+static void check_self(self_ratio *self, const char *what, bool always, const struct qb_record *record,
+                       struct qb_value *value)
 {
     struct qb_value ratio = {0};
     if (!qb_value_there(value->flags) || !self(record, &ratio))
         return;
     if (ratio.flags & QB_FLAG_NO_INTERVAL || isnan(ratio.lo)) {
         qb_note(value, "the turns are unchecked: FP32 over FP32 has no interval");
-    } else if (ratio.lo > 1 || ratio.hi < 1) {
-        value->flags |= QB_FLAG_BIASED;
-        qb_note(value, "biased: %s of FP32 over FP32 is %.3f [%.3f, %.3f]", what, ratio.value, ratio.lo, ratio.hi);
+        return;
     }
+    bool biased = ratio.lo > 1 || ratio.hi < 1;
+    value->flags |= biased ? QB_FLAG_BIASED : 0;
+    if (biased)
+        qb_note(value, "biased: %s of FP32 over FP32 is %.3f [%.3f, %.3f]", what, ratio.value, ratio.lo, ratio.hi);
+    else if (always)
+        qb_note(value, "FP32 over FP32 here %.3f [%.3f, %.3f]", ratio.value, ratio.lo, ratio.hi);
 }
 
-static void remark_decode(const struct qb_record *record, struct qb_value *value)
+static void remark_step(const struct qb_record *record, struct qb_value *value)
 {
-    check_self(self_decode_overhead, "decode", record, value);
     if (step_rows(record) > 1 && qb_value_there(value->flags))
         qb_note(value, "a token reads its whole sequence of %.0f anew", step_rows(record));
 }
 
+static void remark_decode(const struct qb_record *record, struct qb_value *value)
+{
+    check_self(self_decode_overhead, "decode", false, record, value);
+    remark_step(record, value);
+}
+
 static void remark_prefill(const struct qb_record *record, struct qb_value *value)
 {
-    check_self(self_prefill_overhead, "prefill", record, value);
+    check_self(self_prefill_overhead, "prefill", false, record, value);
+}
+
+/* An overhead is read against 1: what FP32 itself came to in its place, and whether the two can be told apart. */
+static void remark_overhead(self_ratio *self, const char *what, const struct qb_record *record, struct qb_value *value)
+{
+    if (value->lo <= 1 && value->hi >= 1) /* false without an interval */
+        qb_note(value, "no difference from 1 can be seen");
+    check_self(self, what, true, record, value);
+}
+
+static void remark_decode_overhead(const struct qb_record *record, struct qb_value *value)
+{
+    remark_overhead(self_decode_overhead, "decode", record, value);
+    remark_step(record, value);
+}
+
+static void remark_prefill_overhead(const struct qb_record *record, struct qb_value *value)
+{
+    remark_overhead(self_prefill_overhead, "prefill", record, value);
 }
 
 /* A ceiling that is passed is none: it was disturbed, or what it stands for does more than the work it bounds. */
@@ -217,7 +248,7 @@ const struct qb_metric qb_metrics_speed[] = {
      .direction = QB_LOWER_IS_BETTER,
      .description = "decode time over FP32's, paired by repeat in the same process",
      .compute = decode_overhead,
-     .remark = remark_decode,
+     .remark = remark_decode_overhead,
      .has_identity = true,
      .identity = 1},
     {.name = "prefill_overhead",
@@ -226,7 +257,7 @@ const struct qb_metric qb_metrics_speed[] = {
      .direction = QB_LOWER_IS_BETTER,
      .description = "prefill time over FP32's, paired by repeat",
      .compute = prefill_overhead,
-     .remark = remark_prefill,
+     .remark = remark_prefill_overhead,
      .has_identity = true,
      .identity = 1},
     {.name = "self_decode_overhead",

@@ -1,11 +1,30 @@
 /* Metrics of `teacher-forced` on likelihoods and logits; agreement and divergence have files of their own. */
+#include <math.h>
 #include "base/mem.h"
+#include "base/probability.h"
 #include "metric/chunks.h"
 
 static const struct qb_sample likelihood = {.transform = QB_EXP, .kind = QB_KIND_REAL, .unit = "chunks"};
 
-/* Mean of plus - minus (NULL: 0) over positions with a target; the value is its exp. */
-static bool exp_mean(const struct qb_record *record, const char *plus, const char *minus, struct qb_sample *sample)
+/* keep[n]: 1 at positions whose target the reference can be asked for. Where it masks the target (base/probability.h)
+ * its own perplexity would be the mask's depth, and so would every number beside it; what the variant says there
+ * decides nothing. Returns how many targets were masked. */
+static size_t keep_possible(const struct qb_record *record, const int32_t *target, uint8_t *keep, size_t n)
+{
+    const double *reference = qb_shaped(record, "reference_nll", QB_F64, n, 0);
+    size_t masked = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool impossible = target[i] >= 0 && reference && qb_impossible(reference[i]);
+        keep[i] = target[i] >= 0 && !impossible;
+        masked += impossible;
+    }
+    return masked;
+}
+
+/* Mean of plus - minus (NULL: 0) over positions with a target that the reference gives a probability; the value is its
+ * exp. *masked: how many were left out because it gives none. */
+static bool exp_mean(const struct qb_record *record, const char *plus, const char *minus, struct qb_sample *sample,
+                     size_t *masked)
 {
     size_t n = 0;
     double *x = qb_doubles(record, plus, &n);
@@ -14,10 +33,9 @@ static bool exp_mean(const struct qb_record *record, const char *plus, const cha
     struct qb_error err = {0};
     bool there = target && (!minus || less);
     uint8_t *keep = there ? qb_alloc(n, 1, "positions with a target", &err) : NULL;
-    for (size_t i = 0; keep && i < n; i++) {
-        keep[i] = target[i] >= 0;
+    *masked = keep ? keep_possible(record, target, keep, n) : 0;
+    for (size_t i = 0; keep && i < n; i++)
         x[i] -= less ? less[i] : 0;
-    }
     *sample = likelihood;
     sample->nonnegative = !minus;
     if (!keep) {
@@ -29,19 +47,55 @@ static bool exp_mean(const struct qb_record *record, const char *plus, const cha
     return there;
 }
 
-static bool perplexity(const struct qb_record *record, struct qb_sample *sample)
+/* The same as a value; absent where the reference gives no target a probability. */
+static bool exp_value(const struct qb_record *record, const char *plus, const char *minus, struct qb_value *value)
 {
-    return exp_mean(record, "nll", NULL, sample);
+    struct qb_sample sample = {0};
+    size_t masked;
+    bool there = exp_mean(record, plus, minus, &sample, &masked);
+    if (there)
+        qb_sample_value(&sample, minus ? 1 : NAN, value);
+    qb_sample_free(&sample);
+    if (masked == 0)
+        return there;
+    if (!there)
+        return qb_absent(value, "the reference gives none of the %zu targets a probability", masked);
+    qb_note(value, "without %zu position%s whose target the reference gives no probability", masked,
+            masked == 1 ? "" : "s");
+    return true;
 }
 
-static bool reference_perplexity(const struct qb_record *record, struct qb_sample *sample)
+static bool perplexity_sample(const struct qb_record *record, struct qb_sample *sample)
 {
-    return exp_mean(record, "reference_nll", NULL, sample);
+    size_t masked;
+    return exp_mean(record, "nll", NULL, sample, &masked);
 }
 
-static bool perplexity_ratio(const struct qb_record *record, struct qb_sample *sample)
+static bool perplexity(const struct qb_record *record, struct qb_value *value)
 {
-    return exp_mean(record, "nll", "reference_nll", sample);
+    return exp_value(record, "nll", NULL, value);
+}
+
+static bool reference_perplexity_sample(const struct qb_record *record, struct qb_sample *sample)
+{
+    size_t masked;
+    return exp_mean(record, "reference_nll", NULL, sample, &masked);
+}
+
+static bool reference_perplexity(const struct qb_record *record, struct qb_value *value)
+{
+    return exp_value(record, "reference_nll", NULL, value);
+}
+
+static bool perplexity_ratio_sample(const struct qb_record *record, struct qb_sample *sample)
+{
+    size_t masked;
+    return exp_mean(record, "nll", "reference_nll", sample, &masked);
+}
+
+static bool perplexity_ratio(const struct qb_record *record, struct qb_value *value)
+{
+    return exp_value(record, "nll", "reference_nll", value);
 }
 
 static bool max_logit_diff(const struct qb_record *record, struct qb_value *value)
@@ -66,19 +120,22 @@ const struct qb_metric qb_metrics_teacher_forced[] = {
      .unit = "1",
      .direction = QB_LOWER_IS_BETTER,
      .description = "exp of the variant's mean negative log-likelihood of the text",
-     .sample = perplexity},
+     .compute = perplexity,
+     .sample = perplexity_sample},
     {.name = "reference_perplexity",
      .experiment = TF,
      .unit = "1",
      .direction = QB_NEUTRAL,
      .description = "perplexity of the reference",
-     .sample = reference_perplexity},
+     .compute = reference_perplexity,
+     .sample = reference_perplexity_sample},
     {.name = "perplexity_ratio",
      .experiment = TF,
      .unit = "ratio",
      .direction = QB_LOWER_IS_BETTER,
      .description = "perplexity over the reference's, paired by position: exp of the mean difference",
-     .sample = perplexity_ratio,
+     .compute = perplexity_ratio,
+     .sample = perplexity_ratio_sample,
      .remark = qb_uniform_remark,
      .has_identity = true,
      .identity = 1},

@@ -25,11 +25,15 @@ def stored_by(c, fp32):
 
 
 def likelihoods_fit(c, _):
-    """At the positions that have a target; None where none has."""
-    if not has(c, "nll", "target", "max_logit_diff") or not (c["target"] >= 0).any():
+    """At the positions that have a target which the reference gives a probability (max_logit_diff leaves others out); None where none
+    has."""
+    if not has(c, "nll", "target", "max_logit_diff"):
         return None
-    ratio = np.abs(c["nll"] - c["reference_nll"])[c["target"] >= 0]
-    return bool(np.all(ratio <= 2 * c["max_logit_diff"][c["target"] >= 0].astype(float) * (1 + 1e-6) + 1e-12))
+    kept = (c["target"] >= 0) & (np.exp(-c["reference_nll"]) > 0)
+    if not kept.any():
+        return None
+    ratio = np.abs(c["nll"] - c["reference_nll"])[kept]
+    return bool(np.all(ratio <= 2 * c["max_logit_diff"][kept].astype(float) * (1 + 1e-6) + 1e-12))
 
 
 # Arrays that do not depend on the variant: the same in all cells of a model and experiment.

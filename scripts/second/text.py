@@ -248,10 +248,18 @@ for name, function in {
     entry("teacher-forced", name, function, identity=0, degenerate=uniform_void)
 
 
+def possible(c):
+    """Has the position a target that the reference gives a probability? NaN stays, for the value to say so."""
+    with np.errstate(under="ignore"):
+        return has_target(c) & ~(np.exp(-c["reference_nll"]) == 0)
+
+
 def perplexity(nll, **kind):
-    """exp of a mean over the positions that have a target."""
+    """exp of a mean over the positions that have a target which the reference gives a probability."""
     def compute(c):
-        kept = has_target(c)
+        kept = possible(c)
+        if not kept.any():
+            return None
         return st.mean(nll(c)[kept], c["chunk"][kept], told=st.exponential, **kind)
 
     return compute

@@ -61,6 +61,9 @@ done
 
 run nan "$TMP/gated.yaml" "$TMP/nan.h5"
 red "NaN in one row" "$TMP/nan.h5" "nan"
+run collapse "$TMP/gated.yaml" "$TMP/collapse.h5" # every weight decodes to 0: what greedy writes is void, and red for that
+red "a collapsed variant" "$TMP/collapse.h5" "collapsed: sound in the baseline, degenerate now" --only '*/qins/greedy' --allow-inconclusive
+
 run one-byte-more "$TMP/gated.yaml" "$TMP/byte.h5"
 red "one byte more" "$TMP/byte.h5" "weight_bytes"
 

@@ -78,6 +78,8 @@ Test(agreement, masks_of_any_depth_leave_statistics_alone)
         cr_expect_eq(qb_logit_spread(flat, 4), 0, "three equal tokens and a mask are uniform");
         float sure[3] = {0, depth[d], depth[d]};
         cr_expect_geq(qb_logit_spread(sure, 3), 1e4 - 1, "a single token is no uniform choice");
+        cr_expect_eq(qb_std_unmasked(sure, (const uint8_t[]){0, 1, 1}, 3), 0, "and it alone does not spread");
+        cr_expect(isnan(qb_std_unmasked(sure, (const uint8_t[]){1, 1, 1}, 3)));
     }
     float peaked[4] = {40, 0, 0.5F, -0.5F};
     cr_expect_gt(qb_logit_spread(peaked, 4), 1, "all but certain is not uniform");

@@ -241,19 +241,71 @@ Test(gate_tests, arithmetic_floor)
     done(sides, gate, rules);
 }
 
+/* One kl_mean on both sides, degenerate where the flags say so; totals of the sides as given. */
+static struct qb_gate *degenerate_gate(struct qb_baseline *sides[2], const double *now, const uint32_t flags[2],
+                                       bool fresh, struct qb_gate_rules *rules)
+{
+    qb_gate_free(gate_of(sides, a, now, w, 6, fresh, rules));
+    for (int i = 0; i < 2; i++)
+        sides[i]->cells[0].metrics[0].flags = flags[i];
+    return case_gate(sides[1], sides[0], rules, fresh);
+}
+
+/* On the same inputs the reference's arm is the same, so a value that was sound and is void now is the variant's
+ * collapse, whatever number it left. On fresh inputs the reference may be what collapsed. */
 Test(gate_tests, degenerate)
 {
-    struct qb_baseline *sides[2];
-    struct qb_gate_rules *rules = case_rules();
-    struct qb_gate *gate = gate_of(sides, a, b, w, 6, false, rules);
-    qb_gate_free(gate);
-    sides[1]->cells[0].metrics[0].flags = QB_FLAG_DEGENERATE;
-    gate = case_gate(sides[1], sides[0], rules, false);
-    cr_assert_verdict(case_row(gate, "v", "kl_mean"), QB_GATE_INCONCLUSIVE, "degenerate");
-    qb_gate_free(gate);
-    gate = case_gate(sides[1], sides[1], rules, false);
-    cr_assert_verdict(case_row(gate, "v", "kl_mean"), QB_GATE_PASS, "degenerate: says little");
-    done(sides, gate, rules);
+    enum { SOUND, VOID = QB_FLAG_DEGENERATE };
+    static const struct {
+        uint32_t flags[2];
+        bool moved, fresh;
+        enum qb_gate_verdict verdict;
+        const char *part;
+    } cases[] = {
+        {{SOUND, VOID}, true, false, QB_GATE_FAIL, "collapsed: sound in the baseline, degenerate now"},
+        {{SOUND, VOID}, false, false, QB_GATE_FAIL, "collapsed"},
+        {{SOUND, VOID}, true, true, QB_GATE_INCONCLUSIVE, "degenerate"},
+        {{VOID, SOUND}, true, false, QB_GATE_INCONCLUSIVE, "degenerate"},
+        {{VOID, VOID}, true, false, QB_GATE_INCONCLUSIVE, "degenerate"},
+        {{VOID, VOID}, false, false, QB_GATE_PASS, "degenerate: says little"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct qb_baseline *sides[2];
+        struct qb_gate_rules *rules = case_rules();
+        struct qb_gate *gate = degenerate_gate(sides, cases[i].moved ? b : a, cases[i].flags, cases[i].fresh, rules);
+        cr_assert_verdict(case_row(gate, "v", "kl_mean"), cases[i].verdict, cases[i].part);
+        done(sides, gate, rules);
+    }
+}
+
+/* The other order of sums moves a logit by 0.5 in the result and the reference's margins are 0.1: the flag is the
+ * machine's doing, so nothing is said of the variant; by 0.05 it cannot be. */
+Test(gate_tests, choices_that_rounding_turns_are_no_collapse)
+{
+    for (int k = 0; k < 2; k++) {
+        struct qb_baseline *sides[2];
+        struct qb_gate_rules *rules = NULL;
+        struct qb_error err = {0};
+        static const char text[] = "rules: [{experiment: greedy, metric: match_rate, test: non-inferiority, "
+                                   "margin: {absolute: 5}}]\n";
+        cr_assert_eq(qb_gate_rules_parse(text, strlen(text), "rules.yaml", &rules, &err), QB_OK, "%s", err.message);
+        for (int i = 0; i < 2; i++) {
+            sides[i] = case_new();
+            struct qb_baseline_cell *cell = case_cell(sides[i], "m", "v", "greedy");
+            struct qb_baseline_metric *rate = case_metric(cell, "match_rate", "%", QB_HIGHER_IS_BETTER, 0);
+            case_sample(rate, QB_PERCENT, i ? (double[]){1, 2, 1, 3, 1, 2} : a, w, 6);
+            rate->flags = i ? QB_FLAG_DEGENERATE : 0;
+            case_metric(cell, "reference_margin_median", "logit", QB_NEUTRAL, 0.1);
+            struct qb_baseline_cell *floor = case_cell(sides[i], "m", "z", "teacher-forced");
+            case_metric(floor, "max_logit_diff", "logit", QB_LOWER_IS_BETTER, i && !k ? 0.5 : 0.05);
+            floor->floor = QB_FLOOR_ARITHMETIC;
+            qb_baseline_sort(sides[i]);
+        }
+        struct qb_gate *gate = case_gate(sides[1], sides[0], rules, false);
+        cr_assert_verdict(case_row(gate, "v", "match_rate"), k ? QB_GATE_FAIL : QB_GATE_INCONCLUSIVE,
+                          k ? "collapsed" : "degenerate");
+        done(sides, gate, rules);
+    }
 }
 
 /* ---- nothing sampled ---- */

@@ -3,7 +3,7 @@
 #include <float.h>
 #include <math.h>
 #include "unit/experiment_bench.h"
-#include "metric/metric.h"
+#include "metric_case.h"
 #include "model/net_parts.h"
 
 TestSuite(masked_logits, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
@@ -81,6 +81,109 @@ Test(masked_logits, of_any_depth_are_the_same_teacher_forced)
 {
     for (size_t v = FP32; v <= ASRUN; v++)
         same_at_every_depth(SUITE("teacher-forced: {}"), v, "teacher-forced");
+}
+
+/* Three chunks of ten tokens in place of the text that the chain writes itself, which has no targets. */
+static void give_text(struct bench *b)
+{
+    struct qb_error err = {0};
+    qb_free(b->inputs.text);
+    b->inputs.text_greedy = 0;
+    b->inputs.chunks = 3;
+    b->inputs.context = 10;
+    b->inputs.text = qb_alloc(30, sizeof *b->inputs.text, "text", &err);
+    cr_assert_not_null(b->inputs.text);
+    for (int32_t i = 0; i < 30; i++)
+        b->inputs.text[i] = i % 7;
+}
+
+/* Mask a token that the text has, at every depth: the arrays hold the mask's depth, the perplexities are those of the
+ * other positions, by hand. Targets are tokens 1..9, 11..19 and 21..29 of the text, the 3rd, 17th and 24th masked. */
+static void without_masked_targets(size_t variant)
+{
+    static const float depths[] = {-1e4f, -1e30f, -FLT_MAX};
+    static const char *const names[] = {"perplexity", "reference_perplexity", "perplexity_ratio"};
+    for (size_t d = 0; d < 3; d++) {
+        struct bench b = bench_open(SUITE("teacher-forced: {}"), 0);
+        struct qb_record record = {0};
+        const int32_t masked = 3;
+        mask(&b, 0.5f);
+        give_text(&b);
+        head(&b, QB_ROLE_BIAS)->data[masked] = depths[d];
+        bench_run(&b, variant, &record);
+        const int32_t *target = qb_record_get(&record, "target", QB_I32, 1)->data;
+        const double *ours = qb_record_get(&record, "nll", QB_F64, 1)->data,
+                     *theirs = qb_record_get(&record, "reference_nll", QB_F64, 1)->data;
+        double mean[3] = {0};
+        size_t kept = 0, left_out = 0;
+        for (size_t i = 0; i < qb_record_find(&record, "target")->count; i++) {
+            left_out += target[i] == masked;
+            if (target[i] < 0 || target[i] == masked)
+                continue;
+            mean[0] += ours[i];
+            mean[1] += theirs[i];
+            mean[2] += ours[i] - theirs[i];
+            kept++;
+        }
+        cr_assert(kept == 24 && left_out == 3, "%zu and %zu", kept, left_out);
+        for (size_t m = 0; m < 3; m++) {
+            struct qb_value value = must("teacher-forced", &record, names[m]);
+            char said[80];
+            snprintf(said, sizeof said, "without %zu position", left_out);
+            cr_expect_float_eq(log(value.value), mean[m] / (double)kept, 1e-12, "variant %zu, mask of %g: %s is %g",
+                               variant, (double)depths[d], names[m], value.value);
+            cr_expect(value.n == kept && strstr(value.note, said), "%s: n %d, %s", names[m], (int)value.n, value.note);
+        }
+        qb_record_free(&record);
+        bench_close(&b);
+    }
+}
+
+Test(masked_logits, targets_without_a_probability_are_no_part_of_perplexity)
+{
+    for (size_t v = FP32; v <= ASRUN; v++)
+        without_masked_targets(v);
+}
+
+/* One token alone has a probability: nothing spreads, its std is 0, and that is certainty, not a uniform choice. */
+static void certain(const char *suite, size_t variant, const char *experiment, const char *const spreads[2])
+{
+    static const float depths[] = {-1e4f, -1e30f, -FLT_MAX};
+    for (size_t d = 0; d < 3; d++) {
+        struct bench b = bench_open(suite, 0);
+        struct qb_record record = {0};
+        mask(&b, 0.5f);
+        for (size_t i = 0; i < VOCAB; i++)
+            head(&b, QB_ROLE_BIAS)->data[i] = i == 7 ? 0 : depths[d];
+        bench_run(&b, variant, &record);
+        for (size_t a = 0; a < record.count; a++) {
+            const struct qb_array *x = &record.arrays[a];
+            for (size_t i = 0; i < x->count && x->dtype == QB_F32; i++)
+                cr_expect(isfinite(((const float *)x->data)[i]), "%s of variant %zu: %s", experiment, variant, x->name);
+            for (size_t i = 0; i < x->count && x->dtype == QB_F64; i++)
+                cr_expect(isfinite(((const double *)x->data)[i]) || strstr(x->name, "nll"), "%s of variant %zu: %s",
+                          experiment, variant, x->name);
+        }
+        const struct qb_array *std = qb_record_find(&record, "logit_std");
+        for (size_t i = 0; i < std->count; i++)
+            cr_expect_eq(((const float *)std->data)[i], 0);
+        for (size_t k = 0; k < 2; k++) {
+            const struct qb_array *spread = qb_record_find(&record, spreads[k]);
+            for (size_t i = 0; i < spread->count; i++)
+                cr_expect_gt(((const float *)spread->data)[i], 1e3f, "%s", spreads[k]);
+        }
+        qb_record_free(&record);
+        bench_close(&b);
+    }
+}
+
+Test(masked_logits, a_single_token_is_certain)
+{
+    static const char *const spreads[2] = {"spread", "reference_spread"};
+    for (size_t v = FP32; v <= ASRUN; v++) {
+        certain(SUITE("teacher-forced: {}"), v, "teacher-forced", spreads);
+        certain(SUITE("greedy: {steps: 12}"), v, "greedy", spreads);
+    }
 }
 
 /* Ten tokens under a bias of -1e4 leave the std of the others: of a model without the ten, nearly. */

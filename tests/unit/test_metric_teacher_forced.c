@@ -1,4 +1,5 @@
 /* Metrics of `teacher-forced`: by hand, and against numpy and scipy (tests/golden/make_metrics.py). */
+#include <float.h>
 #include <jansson.h>
 #include "metric_case.h"
 
@@ -304,4 +305,56 @@ Test(teacher_forced, answers_of_equal_logits_are_chances)
     cr_assert_float_eq(must(TF, &record, "accuracy_change").value, 100 * (0.25 - 1.5) / 4, 1e-12);
     cr_assert_not_null(strstr(must(TF, &record, "flips").note, "1 to wrong, 0 to right"), "chances are no flips");
     qb_record_free(&record);
+}
+
+/* Chunks of two positions; the target of position 1 is masked, at whatever depth, and position 5 has none. By hand,
+ * over positions 0, 2, 3, 4: the variant's mean nll is (1.5 + 2 + own + 2.5) / 4, the reference's (1 + 2 + 1 + 2) / 4.
+ * An own of 800 is a token that the reference gives e^-1 and the variant none: it stays in. */
+Test(teacher_forced, targets_that_the_reference_rules_out_are_no_text)
+{
+    static const double depths[] = {745.2, 1e4, 1e30, FLT_MAX, INFINITY};
+    for (size_t d = 0; d < 2 * sizeof depths / sizeof *depths; d++) {
+        double depth = depths[d / 2], own = d % 2 ? 800 : 3;
+        double reference[] = {1, depth, 2, 1, 2, NAN}, nll[] = {1.5, d % 4 < 2 ? 9 : 1.1 * depth, 2, own, 2.5, NAN};
+        int32_t chunk[] = {0, 0, 1, 1, 2, 2}, target[] = {5, 5, 5, 5, 5, -1};
+        struct qb_record record = {0};
+        put(&record, "chunk", QB_I32, 6, 0, chunk);
+        put(&record, "target", QB_I32, 6, 0, target);
+        put(&record, "nll", QB_F64, 6, 0, nll);
+        put(&record, "reference_nll", QB_F64, 6, 0, reference);
+        struct qb_value ours = must(TF, &record, "perplexity"), theirs = must(TF, &record, "reference_perplexity"),
+                        ratio = must(TF, &record, "perplexity_ratio");
+        cr_assert_float_eq(log(ours.value), (6 + own) / 4, 1e-12, "depth %g: %g", depth, ours.value);
+        cr_assert_float_eq(log(theirs.value), 6.0 / 4, 1e-12, "depth %g: %g", depth, theirs.value);
+        cr_assert_float_eq(log(ratio.value), own / 4, 1e-12, "depth %g: %g", depth, ratio.value);
+        cr_assert(ours.n == 4 && theirs.n == 4 && ratio.n == 4);
+        cr_assert_not_null(strstr(ratio.note, "without 1 position whose target the reference gives no probability"),
+                           "%s", ratio.note);
+        qb_record_free(&record);
+    }
+}
+
+/* At the edge: exp(-745.13) is the least positive double, exp(-745.14) is 0. NaN is not ruled out but seen. */
+Test(teacher_forced, the_least_probability_still_counts)
+{
+    double reference[] = {745.13, 1, 1, 1}, nll[] = {1, 1, 1, 1};
+    int32_t chunk[] = {0, 0, 1, 1}, target[] = {5, 5, 5, 5};
+    for (int k = 0; k < 4; k++) {
+        struct qb_record record = {0};
+        if (k == 3)
+            reference[0] = reference[1] = reference[2] = reference[3] = INFINITY;
+        else
+            reference[0] = k == 0 ? 745.13 : k == 1 ? 745.14 : NAN;
+        put(&record, "chunk", QB_I32, 4, 0, chunk);
+        put(&record, "target", QB_I32, 4, 0, target);
+        put(&record, "nll", QB_F64, 4, 0, nll);
+        put(&record, "reference_nll", QB_F64, 4, 0, reference);
+        struct qb_value ratio = must(TF, &record, "perplexity_ratio");
+        cr_assert_eq(ratio.n, k == 1 ? 3 : k == 3 ? 0 : 4);
+        cr_assert_eq(isnan(ratio.value), k >= 2);
+        cr_assert_eq(ratio.flags & QB_FLAG_NONFINITE, k == 2 ? QB_FLAG_NONFINITE : 0);
+        cr_assert_eq(ratio.flags & QB_FLAG_ABSENT, k == 3 ? QB_FLAG_ABSENT : 0);
+        cr_assert(k < 3 || strstr(ratio.note, "none of the 4 targets"), "%s", ratio.note);
+        qb_record_free(&record);
+    }
 }
