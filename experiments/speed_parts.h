@@ -4,8 +4,7 @@
 
 #include "common.h"
 
-/* ---- speed_stored.c: what a variant stores, row blocks in FP16 apart, encoded once, for timing nothing but their
- * decoding ---- */
+/* ---- speed_stored.c: what a variant stores, encoded once, for timing nothing but its decoding ---- */
 
 struct qb_stored;
 /* *stored is new, for qb_stored_free; without tensors when the variant stores none encoded. */
