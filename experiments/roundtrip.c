@@ -107,11 +107,27 @@ static enum qb_status one_matrix(const struct qb_format *format, const float *x,
     return s;
 }
 
+/* Of each tensor. */
+struct stored_values {
+    int64_t *all, *fp16; /* fp16: NULL where calibration keeps nothing in FP16 */
+};
+
+static enum qb_status add_values(const struct qb_variant *variant, size_t n, struct stored_values *values,
+                                 struct qb_record *out, struct qb_error *err)
+{
+    *values = (struct stored_values){0};
+    values->all = qb_record_add(out, "tensor_values", QB_I64, 1, &n, "values", "stored values of each", err);
+    if (values->all && variant->calibration.fp16_roles)
+        values->fp16 = qb_record_add(out, "tensor_fp16_values", QB_I64, 1, &n, "values",
+                                     "of these, kept in FP16 instead of the variant's codec", err);
+    return err->status;
+}
+
 /* What storing does to a tensor: each row block in the format that the net stores it in. Codes are of the variant's
  * codec, not of what is kept in FP16. sha256: over the encoded bytes, block after block. */
 static enum qb_status one_tensor(const struct qb_variant *variant, const struct qb_tensor *tensor,
-                                 struct stats_arrays *to, size_t at, int64_t *values, struct codes *codes,
-                                 char sha256[QB_HASH_HEX], struct qb_error *err)
+                                 struct stats_arrays *to, size_t at, const struct stored_values *values,
+                                 struct codes *codes, char sha256[QB_HASH_HEX], struct qb_error *err)
 {
     struct qb_stored_block blocks[QB_CUT_MAX];
     size_t count = qb_cell_stored(variant, tensor, blocks);
@@ -120,7 +136,9 @@ static enum qb_status one_tensor(const struct qb_variant *variant, const struct 
         return qb_fail(err, QB_ERR_MEMORY, "no memory for a hash");
     for (size_t i = 0; i < count && !err->status; i++) {
         const struct qb_stored_block *b = &blocks[i];
-        *values += (int64_t)(b->rows * tensor->cols);
+        values->all[at] += (int64_t)(b->rows * tensor->cols);
+        if (b->format == &variant->fp16)
+            values->fp16[at] += (int64_t)(b->rows * tensor->cols);
         one_matrix(b->format, tensor->data + b->row * tensor->cols, b->rows, tensor->cols, to, at,
                    b->format == &variant->weights ? codes : NULL, hash, err);
     }
@@ -147,16 +165,15 @@ static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *co
     enum qb_status s = qb_record_text(out, "tensor", names, n, "the tensors stored encoded or in FP16", err);
     if (!s)
         s = add_stats("", n, &stats, out, err);
-    int64_t *values =
-        s ? NULL : qb_record_add(out, "tensor_values", QB_I64, 1, &n, "values", "stored values of each", err);
-    if (!s && !values)
-        s = err->status;
+    struct stored_values values = {0};
+    if (!s)
+        s = add_values(env->variant, n, &values, out, err);
     char(*hex)[QB_HASH_HEX] = s ? NULL : qb_alloc(n, sizeof *hex, "hashes of tensors", err);
     if (!s && !hex)
         s = err->status;
     for (size_t i = 0; i < n && !s; i++) {
         hashes[i] = hex[i];
-        s = one_tensor(env->variant, stored[i], &stats, i, &values[i], codes, hex[i], err);
+        s = one_tensor(env->variant, stored[i], &stats, i, &values, codes, hex[i], err);
     }
     if (!s)
         s = qb_record_text(out, "encoded_sha256", hashes, n, "SHA-256 of each tensor's encoded bytes", err);

@@ -62,6 +62,8 @@ static void expect_kept(const struct qb_record *record, size_t i, const struct q
     qb_hash_buffer(bytes, 2 * n + sizeof(float) * rest, due);
     const struct qb_array *values = qb_record_get(record, "tensor_values", QB_I64, 1);
     cr_expect_eq(((const int64_t *)values->data)[i], (int64_t)(n + rest), "%s", t->name);
+    const struct qb_array *kept = qb_record_get(record, "tensor_fp16_values", QB_I64, 1);
+    cr_expect(kept && ((const int64_t *)kept->data)[i] == (int64_t)n, "%s", t->name);
     cr_expect_float_eq(entry_of(record, "signal_power", i), signal, 1e-12 * signal, "%s", t->name);
     cr_expect_float_eq(entry_of(record, "error_power", i), error, 1e-12 * error, "%s", t->name);
     cr_expect_eq(entry_of(record, "max_abs_error", i), largest, "%s", t->name);
@@ -106,6 +108,7 @@ Test(kept_fp16, roundtrip_of_a_variant_kept_in_fp16_is_that_of_fp16)
         cr_expect_str_eq(((char **)qb_record_get(&all, "encoded_sha256", QB_TEXT, 1)->data)[i],
                          ((char **)qb_record_get(&same, "encoded_sha256", QB_TEXT, 1)->data)[i]);
     }
+    cr_expect_null(qb_record_get(&same, "tensor_fp16_values", QB_I64, 1), "calibration keeps nothing");
     cr_expect_null(qb_record_get(&all, "code_value", QB_F32, 1), "no weight is stored in the codec");
     qb_record_free(&all);
     qb_record_free(&same);
