@@ -46,6 +46,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
 const struct qb_experiment qb_experiment_attribute = {
     .name = "attribute",
     .summary = "which part of the loss comes from where: all combinations of the variant's parts, tensor by tensor",
+    .reads = QB_READS_PROMPT | QB_READS_TEXT | QB_READS_OWN_TEXT,
     .options = options,
     .skip = skip,
     .run = run,

@@ -14,16 +14,29 @@ enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct
     return qb_net_create(env->model, reference ? NULL : env->variant, data.tokens ? &data : NULL, env->pool, net, err);
 }
 
-bool qb_cell_places(const struct qb_variant *variant, const struct qb_tensor *tensor)
+size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *tensor,
+                      struct qb_stored_block blocks[QB_CUT_MAX])
 {
-    return qb_variant_covers(variant, variant->placement, tensor->name, tensor->roles) != 0;
+    const struct qb_matrix matrix = {
+        .name = tensor->name, .rows = tensor->rows, .cols = tensor->cols, .roles = tensor->roles};
+    struct qb_cut cuts[QB_CUT_MAX];
+    size_t count = 0;
+    if (qb_variant_covers(variant, variant->calibration.fp16_roles, tensor->name, tensor->roles)) {
+        size_t all = qb_linear_cut(variant, &matrix, cuts);
+        for (size_t i = 0, row = 0; i < all; row += cuts[i++].rows)
+            if (cuts[i].stored)
+                blocks[count++] = (struct qb_stored_block){row, cuts[i].rows, cuts[i].stored};
+    } else if (qb_variant_covers(variant, variant->placement, tensor->name, tensor->roles)) {
+        blocks[count++] = (struct qb_stored_block){0, tensor->rows, &variant->weights};
+    }
+    return count;
 }
 
 const char *qb_cell_stores_nothing(const struct qb_cell_env *env)
 {
     if (!env->variant->encoded)
         return "the variant encodes nothing";
-    return qb_variant_stores(env->variant) ? NULL : "the variant encodes activations only, its weights stay FP32";
+    return qb_variant_stores(env->variant) ? NULL : "the variant encodes activations only, no weight is stored in its codec";
 }
 
 enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err)

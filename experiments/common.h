@@ -2,6 +2,7 @@
 #ifndef QB_EXPERIMENTS_COMMON_H
 #define QB_EXPERIMENTS_COMMON_H
 
+#include "compute/linear.h"
 #include "metric/metric.h"
 #include "metric/ranking.h"
 #include "run/experiment.h"
@@ -9,8 +10,16 @@
 /* The net of env's variant, or with `reference` the FP32 net; calibrated on env's calibration contexts. */
 enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err);
 
-/* Does `variant` store `tensor`, or a part of a fused one, encoded? */
-bool qb_cell_places(const struct qb_variant *variant, const struct qb_tensor *tensor);
+/* Rows [row, row + rows) of a tensor as the variant stores them. */
+struct qb_stored_block {
+    size_t row, rows;
+    const struct qb_format *format; /* the variant's weights or fp16; borrowed */
+};
+/* The blocks of `tensor` that `variant` stores encoded or in FP16, in the order of rows, cut as its net cuts them
+ * (qb_linear_cut); returns their count, 0 where all stays FP32. A tensor of which nothing is kept in FP16 is one block
+ * in the weights' format, also where the placement names a part of a fused tensor only. Borrows from variant. */
+size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *tensor,
+                      struct qb_stored_block blocks[QB_CUT_MAX]);
 
 /* The reason why a variant stores no weight encoded, or NULL when it does. */
 const char *qb_cell_stores_nothing(const struct qb_cell_env *env);

@@ -159,6 +159,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
 const struct qb_experiment qb_experiment_depth = {
     .name = "depth",
     .summary = "error of the hidden state after each layer: local and accumulated",
+    .reads = QB_READS_PROMPT | QB_READS_TEXT,
     .options = options,
     .reference = reference,
     .run = run,

@@ -251,6 +251,7 @@ out:
 const struct qb_experiment qb_experiment_greedy = {
     .name = "greedy",
     .summary = "free-running greedy generation against FP32: match, first divergence, cycles",
+    .reads = QB_READS_PROMPT,
     .options = options,
     .reference = reference,
     .run = run,

@@ -81,9 +81,9 @@ static void count_codes(struct codes *c, const float *coordinates, size_t n)
 }
 
 /* Encodes and decodes x[rows, cols] and adds what came out at index `at`; with codes != NULL counts them, too; with
- * sha256 != NULL hashes the encoded bytes. */
+ * hash != NULL takes in the encoded bytes. */
 static enum qb_status one_matrix(const struct qb_format *format, const float *x, size_t rows, size_t cols,
-                                 struct stats_arrays *to, size_t at, struct codes *codes, char *sha256,
+                                 struct stats_arrays *to, size_t at, struct codes *codes, struct qb_hash *hash,
                                  struct qb_error *err)
 {
     size_t bytes;
@@ -97,10 +97,8 @@ static enum qb_status one_matrix(const struct qb_format *format, const float *x,
     if (!s && !(s = qb_encode(format, rows, cols, x, encoded, bytes, err)) &&
         !(s = qb_decode(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
         measure(x, decoded, rows * cols, to, at);
-    if (!s && sha256)
-        qb_hash_buffer(encoded, bytes, sha256);
-    if (!s && sha256 && !sha256[0])
-        s = qb_fail(err, QB_ERR_INTERNAL, "the encoded bytes cannot be hashed");
+    if (!s && hash)
+        qb_hash_bytes(hash, encoded, bytes);
     if (!s && codes && !codes->overflow && format->plugin->codec->coordinates &&
         !(s = qb_coordinates(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
         count_codes(codes, decoded, rows * cols);
@@ -109,35 +107,73 @@ static enum qb_status one_matrix(const struct qb_format *format, const float *x,
     return s;
 }
 
+/* Of each tensor. */
+struct stored_values {
+    int64_t *all, *fp16; /* fp16: NULL where calibration keeps nothing in FP16 */
+};
+
+static enum qb_status add_values(const struct qb_variant *variant, size_t n, struct stored_values *values,
+                                 struct qb_record *out, struct qb_error *err)
+{
+    *values = (struct stored_values){0};
+    values->all = qb_record_add(out, "tensor_values", QB_I64, 1, &n, "values", "stored values of each", err);
+    if (values->all && variant->calibration.fp16_roles)
+        values->fp16 = qb_record_add(out, "tensor_fp16_values", QB_I64, 1, &n, "values",
+                                     "of these, kept in FP16 instead of the variant's codec", err);
+    return err->status;
+}
+
+/* What storing does to a tensor: each row block in the format that the net stores it in. Codes are of the variant's
+ * codec, not of what is kept in FP16. sha256: over the encoded bytes, block after block. */
+static enum qb_status one_tensor(const struct qb_variant *variant, const struct qb_tensor *tensor,
+                                 struct stats_arrays *to, size_t at, const struct stored_values *values,
+                                 struct codes *codes, char sha256[QB_HASH_HEX], struct qb_error *err)
+{
+    struct qb_stored_block blocks[QB_CUT_MAX];
+    size_t count = qb_cell_stored(variant, tensor, blocks);
+    struct qb_hash *hash = qb_hash_new();
+    if (!hash)
+        return qb_fail(err, QB_ERR_MEMORY, "no memory for a hash");
+    for (size_t i = 0; i < count && !err->status; i++) {
+        const struct qb_stored_block *b = &blocks[i];
+        values->all[at] += (int64_t)(b->rows * tensor->cols);
+        if (b->format == &variant->fp16)
+            values->fp16[at] += (int64_t)(b->rows * tensor->cols);
+        one_matrix(b->format, tensor->data + b->row * tensor->cols, b->rows, tensor->cols, to, at,
+                   b->format == &variant->weights ? codes : NULL, hash, err);
+    }
+    qb_hash_hex(hash, sha256);
+    if (!err->status && !sha256[0])
+        qb_fail(err, QB_ERR_INTERNAL, "the encoded bytes cannot be hashed");
+    return err->status ? qb_wrap(err, "tensor '%s'", tensor->name) : QB_OK;
+}
+
 static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *codes, struct qb_record *out,
                                  struct qb_error *err)
 {
     const struct qb_model *m = env->model;
-    const struct qb_tensor *placed[4096];
+    const struct qb_tensor *stored[4096];
+    struct qb_stored_block blocks[QB_CUT_MAX];
     const char *names[4096], *hashes[4096];
     size_t n = 0;
     for (size_t i = 0; i < m->tensor_count && n < 4096; i++)
-        if (qb_cell_places(env->variant, &m->tensors[i])) {
-            placed[n] = &m->tensors[i];
+        if (qb_cell_stored(env->variant, &m->tensors[i], blocks)) {
+            stored[n] = &m->tensors[i];
             names[n++] = m->tensors[i].name;
         }
     struct stats_arrays stats;
-    enum qb_status s = qb_record_text(out, "tensor", names, n, "the placed tensors", err);
+    enum qb_status s = qb_record_text(out, "tensor", names, n, "the tensors stored encoded or in FP16", err);
     if (!s)
         s = add_stats("", n, &stats, out, err);
-    int64_t *values = s ? NULL : qb_record_add(out, "tensor_values", QB_I64, 1, &n, "values", "size of each", err);
-    if (!s && !values)
-        s = err->status;
+    struct stored_values values = {0};
+    if (!s)
+        s = add_values(env->variant, n, &values, out, err);
     char(*hex)[QB_HASH_HEX] = s ? NULL : qb_alloc(n, sizeof *hex, "hashes of tensors", err);
     if (!s && !hex)
         s = err->status;
     for (size_t i = 0; i < n && !s; i++) {
         hashes[i] = hex[i];
-        values[i] = (int64_t)(placed[i]->rows * placed[i]->cols);
-        s = one_matrix(&env->variant->weights, placed[i]->data, placed[i]->rows, placed[i]->cols, &stats, i, codes,
-                       hex[i], err);
-        if (s)
-            qb_wrap(err, "tensor '%s'", placed[i]->name);
+        s = one_tensor(env->variant, stored[i], &stats, i, &values, codes, hex[i], err);
     }
     if (!s)
         s = qb_record_text(out, "encoded_sha256", hashes, n, "SHA-256 of each tensor's encoded bytes", err);

@@ -313,6 +313,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
 const struct qb_experiment qb_experiment_speed = {
     .name = "speed",
     .summary = "prefill and decode against FP32 in balanced turns, beside FP32 over FP32 and the machine's ceilings",
+    .reads = QB_READS_PROMPT | QB_READS_TEXT,
     .options = options,
     .exclusive = true,
     .run = run,

@@ -1,47 +1,49 @@
-/* The placed tensors of a variant as it stores them. */
+/* The tensors of a variant as it stores them, a row block in a format of its own apart. */
 #include "base/mem.h"
 #include "speed_parts.h"
 
 struct stored_tensor {
+    const struct qb_format *format;
     void *bytes; /* own */
     size_t size, rows, cols;
 };
 
 struct qb_stored {
-    const struct qb_format *format;
     struct stored_tensor *tensors;
     size_t count, bytes, decoded;
     float *out; /* room for the largest */
 };
 
-static enum qb_status add_tensor(struct qb_stored *st, const struct qb_tensor *t, struct qb_error *err)
+static enum qb_status add_block(struct qb_stored *st, const struct qb_tensor *t, const struct qb_stored_block *block,
+                                struct qb_error *err)
 {
     struct stored_tensor *to = &st->tensors[st->count];
-    *to = (struct stored_tensor){.rows = t->rows, .cols = t->cols};
-    if (qb_encoded_size(st->format, t->rows, t->cols, &to->size, err) ||
+    *to = (struct stored_tensor){.format = block->format, .rows = block->rows, .cols = t->cols};
+    if (qb_encoded_size(to->format, to->rows, to->cols, &to->size, err) ||
         !(to->bytes = qb_alloc(to->size, 1, t->name, err)))
         return err->status;
     st->count++;
     st->bytes += to->size;
-    st->decoded += sizeof(float) * t->rows * t->cols;
-    return qb_encode(st->format, t->rows, t->cols, t->data, to->bytes, to->size, err);
+    st->decoded += sizeof(float) * to->rows * to->cols;
+    return qb_encode(to->format, to->rows, to->cols, t->data + block->row * t->cols, to->bytes, to->size, err);
 }
 
 enum qb_status qb_stored_create(const struct qb_cell_env *env, struct qb_stored **stored, struct qb_error *err)
 {
     const struct qb_model *m = env->model;
+    struct qb_stored_block blocks[QB_CUT_MAX];
     size_t largest = 1;
     struct qb_stored *st = *stored = qb_alloc(1, sizeof *st, "stored tensors", err);
-    if (!st || !(st->tensors = qb_alloc(m->tensor_count, sizeof *st->tensors, "stored tensors", err)))
+    if (!st || !(st->tensors = qb_alloc(m->tensor_count * QB_CUT_MAX, sizeof *st->tensors, "stored tensors", err)))
         return err->status;
-    st->format = &env->variant->weights;
     for (size_t i = 0; !qb_cell_stores_nothing(env) && i < m->tensor_count; i++) {
         const struct qb_tensor *t = &m->tensors[i];
-        if (!qb_cell_places(env->variant, t))
-            continue;
-        if (add_tensor(st, t, err))
-            return err->status;
-        largest = t->rows * t->cols > largest ? t->rows * t->cols : largest;
+        size_t count = qb_cell_stored(env->variant, t, blocks);
+        for (size_t k = 0; k < count; k++) {
+            if (add_block(st, t, &blocks[k], err))
+                return err->status;
+            largest = blocks[k].rows * t->cols > largest ? blocks[k].rows * t->cols : largest;
+        }
     }
     st->out = qb_alloc(largest, sizeof(float), "decoded tensor", err);
     return st->out ? QB_OK : err->status;
@@ -84,7 +86,7 @@ void qb_stored_decode(void *stored)
     struct qb_codec_error error;
     for (size_t i = 0; i < st->count; i++) {
         const struct stored_tensor *t = &st->tensors[i];
-        st->format->plugin->codec->decode(&st->format->config, t->rows, t->cols, t->bytes, t->size, 0, t->rows, st->out,
-                                          &error);
+        t->format->plugin->codec->decode(&t->format->config, t->rows, t->cols, t->bytes, t->size, 0, t->rows, st->out,
+                                         &error);
     }
 }

@@ -257,6 +257,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
 const struct qb_experiment qb_experiment_teacher_forced = {
     .name = "teacher-forced",
     .summary = "next-token distributions on the same tokens against FP32: top-1, top-10, KL, perplexity",
+    .reads = QB_READS_PROMPT | QB_READS_TEXT | QB_READS_OWN_TEXT,
     .reference = reference,
     .run = run,
 };

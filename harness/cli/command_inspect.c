@@ -11,6 +11,7 @@
 #include "codec/options.h"
 #include "model/safetensors.h"
 #include "reach_table.h"
+#include "run/idle.h"
 #include "run/plan.h"
 #include "store/store.h"
 
@@ -211,6 +212,13 @@ static enum qb_status inspect_codec(const struct arguments *a, struct qb_text *o
 
 /* ---- YAML ---- */
 
+static void add_idle(void *out, const char *text)
+{
+    qb_text_add(out, "note: ");
+    add_line(out, text, 0);
+    qb_text_add(out, "\n");
+}
+
 static enum qb_status inspect_suite(const struct arguments *a, const struct qb_registry *registry, struct qb_text *out,
                                     struct qb_error *err)
 {
@@ -235,6 +243,7 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
             qb_text_add(out, "%s%s\n", *chosen ? "  " : "", chosen);
         }
         s = qb_reach_of_suite(suite, &plan, out, err);
+        qb_idle_requests(suite, &plan, add_idle, out);
     }
     qb_plan_free(&plan);
     qb_suite_free(suite);

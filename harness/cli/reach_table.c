@@ -53,7 +53,9 @@ static enum qb_status add_effect(struct qb_listing *listing, const struct qb_mod
             reach = (struct qb_reach){0};
         if (effect.refusal)
             qb_text_add(&note, "skipped: %s", effect.refusal);
-        else if (*effect.why)
+        else if (effect.fp16)
+            qb_text_add(&note, "%" PRIu64 " of these kept in FP16%s", effect.fp16, *effect.why ? "; " : "");
+        if (!effect.refusal && *effect.why)
             qb_text_add(&note, "without effect: %s", effect.why);
         add_row(listing, model->name, variant->name, &reach, note.data ? note.data : "");
     }

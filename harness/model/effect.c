@@ -42,6 +42,7 @@ static enum qb_status count_weights(struct work *w, bool sizes, struct qb_error 
         for (size_t i = 0; i < count; i++) {
             size_t size = cuts[i].rows * tensor->cols * sizeof(float);
             w->effect->weights += (uint64_t)cuts[i].rows * tensor->cols;
+            w->effect->fp16 += cuts[i].stored == &w->variant->fp16 ? (uint64_t)cuts[i].rows * tensor->cols : 0;
             if (sizes && cuts[i].stored &&
                 qb_encoded_size(cuts[i].stored, cuts[i].rows, tensor->cols, &size, err) != QB_OK)
                 return qb_wrap(err, "variant %s, tensor %s", w->variant->name, tensor->name);

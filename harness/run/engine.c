@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "compute/linear.h"
+#include "run/idle.h"
 #include "run/run_state.h"
 
 #define TICK_MS 100
@@ -83,6 +84,11 @@ static void send_warnings(struct qb_run *run)
         if (!said && used)
             qb_run_note(run, QB_RUN_WARNING, "%s", warning);
     }
+}
+
+static void note_idle(void *run, const char *text)
+{
+    qb_run_note(run, QB_RUN_NOTE, "%s", text);
 }
 
 /* ---- workers ---- */
@@ -385,6 +391,7 @@ enum qb_status qb_run(const struct qb_suite *suite, const struct qb_run_options 
     enum qb_status s = begin(&run, err);
     if (!s && !(s = qb_run_guard_unselected(&run, err))) {
         send_warnings(&run);
+        qb_idle_requests(suite, &run.plan, note_idle, &run);
         s = run_groups(&run, err);
         summarise(&run, summary);
     }

@@ -36,9 +36,17 @@ struct qb_cell_env {
     uint32_t seed; /* for random test vectors; the suite's `seed`, default 0 */
 };
 
+/* Which token inputs an experiment reads. */
+enum {
+    QB_READS_PROMPT = 1,  /* the prompts; beside QB_READS_TEXT: where there is no text of a corpus */
+    QB_READS_TEXT = 2,    /* chunks of a corpus */
+    QB_READS_OWN_TEXT = 4 /* with corpus: {greedy: N} what FP32 itself writes after prompt 0 */
+};
+
 struct qb_experiment {
     const char *name;
     const char *summary;                   /* one line for `list experiments` */
+    unsigned reads;                        /* QB_READS_..., 0: no tokens; words of a suite for others are noted */
     bool exclusive;                        /* measures time: its cells run alone, after all others */
     const struct qb_codec_option *options; /* as data; NULL-name terminated; NULL: none */
     /* Why this experiment cannot run on (model, variant), or NULL when it can: such a cell is skipped with the reason

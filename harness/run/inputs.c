@@ -237,17 +237,24 @@ static const struct qb_suite_experiment *lender(const struct qb_suite *suite, co
     return NULL;
 }
 
+const struct qb_suite_experiment *qb_suite_texts(const struct qb_suite *suite,
+                                                 const struct qb_suite_experiment *experiment)
+{
+    const struct qb_suite_experiment *forced = lender(suite, "teacher-forced");
+    return experiment->corpus || !forced ? experiment : forced;
+}
+
 enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suite_model *entry,
                               const struct qb_suite_experiment *experiment, const struct qb_model *model,
                               struct qb_token_cache *cache, struct qb_inputs *in, struct qb_error *err)
 {
     const struct source src = {suite, model, cache};
-    const struct qb_suite_experiment *greedy = lender(suite, "greedy"), *forced = lender(suite, "teacher-forced");
+    const struct qb_suite_experiment *greedy = lender(suite, "greedy");
     const struct qb_yaml *prompt = entry->prompt        ? entry->prompt
                                    : experiment->prompt ? experiment->prompt
                                    : greedy             ? greedy->prompt
                                                         : NULL;
-    const struct qb_suite_experiment *texts = experiment->corpus || !forced ? experiment : forced;
+    const struct qb_suite_experiment *texts = qb_suite_texts(suite, experiment);
     const struct qb_yaml *text = entry->corpus ? entry->corpus : texts->corpus;
     const struct qb_yaml *calibration = entry->calibration ? entry->calibration : suite->calibration;
     *in = (struct qb_inputs){.context = texts->context, .chunks = texts->chunks};

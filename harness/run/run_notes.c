@@ -26,7 +26,7 @@ static bool same_entries(const struct qb_effect *a, const struct qb_effect *b)
 
 static bool same_weights(const struct qb_effect *a, const struct qb_effect *b)
 {
-    return a->weights == b->weights && a->tensors == b->tensors;
+    return a->weights == b->weights && a->tensors == b->tensors && a->fp16 == b->fp16;
 }
 
 /* Appends the running variants that are the same as v, and clears them from `left`. */
@@ -51,12 +51,14 @@ static void note_weights(struct qb_run *run, bool *left)
         if (!left[v] || effect->tensors == 0)
             continue;
         take_group(run, left, v, same_weights, &names);
-        qb_text_add(&text, "%s%" PRIu64 "%s in %" PRIu64 "%s (%s)", groups ? "; " : "", effect->weights,
+        qb_text_add(&text, "%s%" PRIu64 "%s in %" PRIu64 "%s", groups ? "; " : "", effect->weights,
                     groups ? "" : " weights", effect->tensors,
                     groups                 ? ""
                     : effect->tensors == 1 ? " matrix"
-                                           : " matrices",
-                    names.data ? names.data : "");
+                                           : " matrices");
+        if (effect->fp16)
+            qb_text_add(&text, ", of these %" PRIu64 " kept in FP16", effect->fp16);
+        qb_text_add(&text, " (%s)", names.data ? names.data : "");
         groups++;
         qb_text_free(&names);
     }

@@ -85,6 +85,11 @@ enum qb_status qb_suite_file(const struct qb_suite *suite, const struct qb_yaml 
 /* Experiment e as model m runs it: with the model's own options where it has some. */
 const struct qb_suite_experiment *qb_suite_experiment_of(const struct qb_suite *suite, size_t m, size_t e);
 
+/* The experiment whose corpus, context, chunks and offset are those of `experiment`: itself where it has a corpus, else
+ * teacher-forced where the suite has that. A model's own corpus wins over its corpus. */
+const struct qb_suite_experiment *qb_suite_texts(const struct qb_suite *suite,
+                                                 const struct qb_suite_experiment *experiment);
+
 /* Opens or generates the model; it is called by the suite's name for it, in messages too. The caller frees it. */
 enum qb_status qb_suite_open_model(const struct qb_suite_model *entry, struct qb_model **model, struct qb_error *err);
 

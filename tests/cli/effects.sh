@@ -52,11 +52,13 @@ has "and what had no effect" "$shown" "without effect: placement head (int8-tens
 # Part of a request without effect is said, before and after the run.
 has "the run's note" "$said" "note: model 'tied', without effect: placement head: head and embed are one matrix here, name both (int8-tensor)"
 has "the run's note on weights" "$said" "note: model 'untied', encoded: 8192 weights in 3 matrices (pattern-a, calibrated-qk16); 11392 in 4 (int8-tensor); 3200 in 1 (head-only, embed-only)"
+has "the run's note on weights in FP16" "$said" "note: model 'tied', encoded: 24576 weights in 8 matrices (pattern-a, int8-tensor); 24576 in 8, of these 4096 kept in FP16 (calibrated-qk16)"
 has "the run's note on roles in FP16" "$said" "calibration.fp16 attn.q: the model has no such matrix"
 row() { tr -s ' ' <<<"$1" | grep "^$2 "; }
 plan=$("$QINSBENCH" inspect "$TMP/s.yaml")
 after=$("$QINSBENCH" inspect "$TMP/r.h5")
 has "inspect SUITE counts" "$(row "$plan" "tied int8-tensor")" "tied int8-tensor 8 24576 8.01 without effect: placement head: head and embed"
+has "inspect SUITE counts what is kept in FP16" "$(row "$plan" "tied calibrated-qk16")" "4096 of these kept in FP16"
 has "inspect SUITE says what a run will skip" "$(row "$plan" "tied head-only")" "0 0 - skipped: encodes nothing of model 'tied'"
 has "inspect RESULT counts" "$(row "$after" "tied int8-tensor")" "tied int8-tensor 8 24576 8.01 without effect: placement head"
 same "both count alike" "$(row "$plan" "untied int8-tensor" | cut -d' ' -f1-5)" "$(row "$after" "untied int8-tensor" | cut -d' ' -f1-5)"

@@ -97,6 +97,8 @@ Test(effect, counts)
                   "%s: %lu, %lu, %lu", counted[i].text, (unsigned long)effect.tensors, (unsigned long)effect.weights,
                   (unsigned long)effect.bytes);
         cr_expect_str_eq(effect.unbound, counted[i].unbound, "%s: '%s'", counted[i].text, effect.unbound);
+        /* q and k of 2 layers, 32 x 32 each, where the variant keeps them and the model has them */
+        cr_expect_eq(effect.fp16, strcmp(counted[i].text, "base: calibrated") == 0 && !counted[i].chain ? 4096 : 0);
         expect_buffers(model, v, &effect);
         MUST(qb_effect_of(model, v, false, &shapes, &err));
         cr_expect(shapes.weights == effect.weights && shapes.bytes == 0);
