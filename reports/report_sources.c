@@ -57,6 +57,7 @@ static const struct source {
     {"teacher-forced", "kl_median", false, "kl chunk"},
     {"teacher-forced", "kl_p_*", false, "kl reference_top_p chunk"},
     {"teacher-forced", "accuracy", false, HITS},
+    {"teacher-forced", "accuracy_change", false, HITS},
     {"teacher-forced", "reference_accuracy", false, HITS},
     {"teacher-forced", "top10_overlap", false, "top10_share chunk"},
     {"teacher-forced", "perplexity", false, "nll target chunk"},
