@@ -36,7 +36,8 @@ const char *qb_cell_stores_nothing(const struct qb_cell_env *env)
 {
     if (!env->variant->encoded)
         return "the variant encodes nothing";
-    return qb_variant_stores(env->variant) ? NULL : "the variant encodes activations only, no weight is stored in its codec";
+    return qb_variant_stores(env->variant) ? NULL
+                                           : "the variant encodes activations only, no weight is stored in its codec";
 }
 
 enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err)
