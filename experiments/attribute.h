@@ -34,8 +34,8 @@ enum {
     FACTOR_FP16 = 1u << 4     /* calibration.fp16_roles */
 };
 /* Those that the variant has and that reach something of the model: no factor is a request without effect (a chain has
- * no Q and K to keep in FP16), which would read as a part that costs nothing. Coordinates of weights (domain weights or both) exist of encoded weights alone: rounding
- * is then part of the domain and no factor of its own. */
+ * no Q and K to keep in FP16), which would read as a part that costs nothing. Coordinates of weights (domain weights or
+ * both) exist of encoded weights alone: rounding is then part of the domain and no factor of its own. */
 unsigned factors_of(const struct qb_variant *variant, const struct qb_model *model);
 
 /* The variant with only these of its factors; borrows everything from it. Decoded weights are kept, which changes no

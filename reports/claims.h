@@ -101,10 +101,10 @@ struct qb_claim {
     double low, high;         /* range of the number before printing; +-Inf for an open end */
     bool low_open, high_open; /* that end itself is outside */
     enum qb_reproduces reproduces;
-    bool any_seed; /* the number does not depend on the model's seed */
-    const char *reading_of; /* id of a claim whose number this one measures in another way; "": it is a number of its own.
-                               A reading is shown and not counted */
-    uint64_t n;    /* observations that the protocol has; 0: any */
+    bool any_seed;          /* the number does not depend on the model's seed */
+    const char *reading_of; /* id of a claim whose number this one measures in another way; "": it is a number of its
+                               own. A reading is shown and not counted */
+    uint64_t n;             /* observations that the protocol has; 0: any */
     const char *conclusion_id;
     const struct qb_conclusion *conclusion; /* or NULL */
     struct qb_measured measured;

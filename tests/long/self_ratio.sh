@@ -25,6 +25,7 @@ done
 [ ${#busy[@]} -eq 0 ] || trap 'kill "${busy[@]}" 2>/dev/null; rm -rf "$TMP"' EXIT
 start=$(date +%s)
 for ((i = 0; i < RUNS; i++)); do
+    rm -f "$TMP/r.h5"
     "$QINSBENCH" run "$TMP/self.yaml" -o "$TMP/r.h5" -q || exit 1
     "$QINSBENCH" show "$TMP/r.h5" --output csv | grep -E ',(self_)?(decode|prefill)_overhead,'
 done >"$TMP/rows.csv"
