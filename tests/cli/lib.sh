@@ -55,15 +55,20 @@ await() {
     fail "$what" "waited 600 s for: $*"
     return 1
 }
-# alive SESSION: does a process of it run? (A process that ended and that nobody waited for does not.)
-alive() {
-    local pid state
-    for pid in $(pgrep -s "$1"); do
-        state=$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null)
-        case "$state" in '' | Z | X) ;; *) return 0 ;; esac
+# processes FIELD NUMBER: those that run and whose parent (FIELD 2) or session (4) it is. Read from /proc, for a minimal
+# Debian has no pgrep. (A process that ended and that nobody waited for does not run.)
+processes() {
+    local stat line fields
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        read -r -a fields <<<"${line##*) }" # behind the name: state, parent, group, session
+        case "${fields[0]}" in Z | X) continue ;; esac
+        [ "${fields[$(($1 - 1))]}" != "$2" ] || echo "${stat//[!0-9]/}"
     done
-    return 1
 }
+children() { processes 2 "$1"; }
+# alive SESSION: does a process of it run?
+alive() { [ -n "$(processes 4 "$1")" ]; }
 gone() { ! alive "$1"; }
 # start COMMAND...: in the background, in a session of its own, whose id $pid is. Each session is one test's alone: other
 # checkouts may test on this machine.

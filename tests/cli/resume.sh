@@ -56,7 +56,7 @@ for ((i = 0; i < MOMENTS; i++)); do
         kill -0 $pid 2>/dev/null && parents=$((parents + 1))
         kill_parent
     else
-        victim=$(pgrep -P $pid | shuf -n 1 --random-source=<(yes $RANDOM))
+        victim=$(children $pid | shuf -n 1 --random-source=<(yes $RANDOM))
         [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null && workers=$((workers + 1))
         wait $pid 2>/dev/null
     fi
@@ -97,7 +97,7 @@ export QB_PLANTED=$TMP/wait
 run() { "$QINSBENCH" run "$TMP/held.yaml" --codec "$TMP/planted.so" -j 1 "$@"; }
 held() { start "$QINSBENCH" run "$TMP/held.yaml" --codec "$TMP/planted.so" -j 1 -o "$OUT" "$@" 2>"$TMP/log0"; }
 next() { rm "$QB_PLANTED.reached" && touch "$QB_PLANTED.next"; }
-kill_worker() { rm "$QB_PLANTED.reached" && kill -9 "$(pgrep -P $pid)"; }
+kill_worker() { rm "$QB_PLANTED.reached" && kill -9 "$(children $pid)"; }
 rm "$TMP/whole.h5"
 touch "$QB_PLANTED.go"
 check "an uninterrupted run of held cells" run -o "$TMP/whole.h5" -q
