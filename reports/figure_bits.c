@@ -62,19 +62,20 @@ static int by_bits(const void *a, const void *b)
 }
 
 /* The corners of the Pareto front, each point that no other undercuts in both bits and KL; the last one's KL holds up
- * to the edge. */
-static void add_front(struct point *points, size_t n, double edge, struct qb_figure *figure)
+ * to the edge. Points at `bottom` lose nothing, for the model's weights are in their format already: nothing could be
+ * better, and the front is of the others. */
+static void add_front(struct point *points, size_t n, double bottom, double edge, struct qb_figure *figure)
 {
     double best = INFINITY;
     qsort(points, n, sizeof *points, by_bits);
     qb_text_add(&figure->data, "# Pareto front: bits a weight, KL in nat\n");
     for (size_t i = 0; i < n; i++) {
-        if (!(points[i].kl < best))
+        if (!(points[i].kl < best) || points[i].kl <= bottom)
             continue;
         best = points[i].kl;
         qb_text_add(&figure->data, "%.6g %.6g\n", points[i].bits, points[i].kl);
     }
-    qb_text_add(&figure->data, "%.6g %.6g\n", edge, n ? best : NAN);
+    qb_text_add(&figure->data, "%.6g %.6g\n", edge, isfinite(best) ? best : NAN);
 }
 
 /* Draws points that would hide one another side by side: same bits and KL within a marker's height. */
@@ -114,7 +115,7 @@ static void add_panel(const struct qb_result *result, const struct qb_selection 
                              i < n && (points[i].flags & QB_FLAG_DEGENERATE));
     }
     qb_figure_block(figure, "Pareto front");
-    add_front(points, n, edge, figure);
+    add_front(points, n, bottom, edge, figure);
     for (size_t f = 0; f < QB_FIGURE_FLOORS; f++)
         qb_figure_set_number(figure, "floor_kl", m * QB_FIGURE_FLOORS + f + 1, floors[f] > 0 ? floors[f] : -1);
 }
@@ -178,8 +179,11 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         "included). Bars: 95%% cluster intervals over chunks. Stepped line: Pareto front, the formats that no other "
         "one drawn undercuts in both. Horizontal lines: floors, what FP32 arithmetic in another order and FP16 or "
         "BF16 weights alone cost on that model; a point under the first is not resolved. n: up to %llu positions. "
-        "Points with the same size and nearly the same KL are drawn side by side, those of KL exactly 0 "
-        "on the lower end of the axis.",
+        "Points with the same size and nearly the same KL are drawn side by side. A format of KL exactly 0 loses "
+        "nothing "
+        "because the model's weights are stored in it already: it lies on the lower end of the axis, has no floor "
+        "line, "
+        "and is left out of the front. Sizes depend on which weights a variant encodes, not on its format alone.",
         (unsigned long long)n);
     qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_UNRESOLVED,
                           "Not resolved, within the arithmetic floor");
