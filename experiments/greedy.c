@@ -16,9 +16,7 @@ struct arm {
     size_t steps, batch, vocab;
     int32_t *tokens, *top, *ranks; /* top and ranks: of the reference */
     float *margin, *logit_std, *spread;
-    uint8_t *mask;               /* [vocab]: tokens without a probability, of a row or (fixed) at every step */
-    uint8_t *alive;              /* [vocab], the reference: tokens that had one at some step; else NULL */
-    bool masked;                 /* the variant: `mask` is fixed and not empty */
+    uint8_t *mask;               /* [vocab]: tokens without a probability in the row at work */
     const struct arm *reference; /* the variant: what it is compared with */
     double *match_share, *top10_share;
     uint8_t *overlap;
@@ -61,15 +59,6 @@ static void compare_step(struct arm *arm, size_t at, const float *logits, const 
     arm->overlap[at] = (uint8_t)qb_overlap(theirs.top, ours->top, QB_TOP);
 }
 
-/* Masks the row's tokens without a probability, notes those that have one. True: some have none. */
-static bool keep_alive(struct arm *arm, const float *row)
-{
-    size_t masked = qb_mask_improbable(row, arm->vocab, arm->mask);
-    for (size_t v = 0; v < arm->vocab; v++)
-        arm->alive[v] |= !arm->mask[v];
-    return masked > 0;
-}
-
 static enum qb_status keep_step(void *context, size_t step, const float *hidden, const float *logits,
                                 const struct qb_row_stats *stats, struct qb_error *err)
 {
@@ -82,8 +71,10 @@ static enum qb_status keep_step(void *context, size_t step, const float *hidden,
         arm->tokens[at] = rank->top[0];
         arm->margin[at] = stats[b].margin;
         arm->spread[at] = stats[b].spread;
-        bool masked = arm->alive ? keep_alive(arm, row) : arm->masked;
-        arm->logit_std[at] = masked ? (float)qb_std_unmasked(row, arm->mask, arm->vocab) : stats[b].std;
+        /* Each arm's own tokens without a probability: on its own sequence there is no row of FP32 to ask. */
+        arm->logit_std[at] = qb_mask_improbable(row, arm->vocab, arm->mask)
+                                 ? (float)qb_std_unmasked(row, arm->mask, arm->vocab)
+                                 : stats[b].std;
         if (arm->reference) {
             compare_step(arm, at, row, rank);
             continue;
@@ -143,10 +134,7 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
                                         "the last, listed or not [prompt, step, 4]",
                                         err)
                         : NULL;
-    arm.alive = arm.ranks ? qb_record_add(out, "alive", QB_U8, 1, &arm.vocab, "1",
-                                          "1: the token has a probability at some step", err)
-                          : NULL;
-    if (arm.alive && !qb_cell_net(env, true, &net, err))
+    if (arm.ranks && !qb_cell_net(env, true, &net, err))
         generate_arm(env, net, &arm, err);
     qb_net_free(net);
     qb_free(arm.mask);
@@ -195,25 +183,19 @@ static void *reference_array(const struct qb_record *record, const char *name, e
     return NULL;
 }
 
-/* The reference's arm, borrowed from its record, and what it masks at every step. */
+/* The reference's arm, borrowed from its record. */
 static enum qb_status open_reference(struct arm *arm, const struct qb_record *record, struct arm *reference,
                                      struct qb_error *err)
 {
     size_t n = arm->batch * arm->steps;
-    const uint8_t *alive;
     *reference = (struct arm){.batch = arm->batch, .steps = arm->steps, .vocab = arm->vocab};
     if (!(reference->tokens = reference_array(record, "tokens", QB_I32, n, err)) ||
         !(reference->top = reference_array(record, "top10", QB_I32, n * QB_TOP, err)) ||
         !(reference->ranks = reference_array(record, "top10_counts", QB_I32, n * RANKS, err)) ||
         !(reference->margin = reference_array(record, "margin", QB_F32, n, err)) ||
         !(reference->logit_std = reference_array(record, "logit_std", QB_F32, n, err)) ||
-        !(reference->spread = reference_array(record, "spread", QB_F32, n, err)) ||
-        !(alive = reference_array(record, "alive", QB_U8, arm->vocab, err)))
+        !(reference->spread = reference_array(record, "spread", QB_F32, n, err)))
         return err->status;
-    for (size_t v = 0; v < arm->vocab; v++) {
-        arm->mask[v] = !alive[v];
-        arm->masked = arm->masked || !alive[v];
-    }
     arm->reference = reference;
     return QB_OK;
 }

@@ -49,7 +49,7 @@ static void add_contrast(const struct qb_result *result, const struct qb_selecti
         const struct qb_value *formula =
             qb_result_value(result, s->models[m], "pattern-a", "memory", "published_formula_bytes");
         const struct qb_value *bytes = qb_result_value(result, s->models[m], "pattern-a", "memory", "weight_bytes");
-        if (formula && bytes) {
+        if (formula && bytes && qb_value_there(formula->flags)) {
             qb_text_add(&figure->caption, ": on %s %.2f, where the buffers hold %.2f", s->models[m],
                         formula->value / MIB, bytes->value / MIB);
             return;

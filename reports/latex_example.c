@@ -22,13 +22,19 @@ static enum qb_status write_values(const struct qb_report *report, const char *f
                 size_t at;
                 const struct qb_cell *cell = qb_report_cell(report, table, r);
                 const struct qb_value *value = qb_report_value(report, table, r, c, &at);
-                if (!value || !isfinite(value->value))
+                if (!value || !qb_value_there(value->flags) || isnan(value->value))
                     continue;
+                const bool infinite = isinf(value->value);
                 qb_text_add(&out, "\\expandafter\\def\\csname qb@");
                 qb_anchor(&out, cell->model, cell->variant, cell->experiment, value->metric);
-                qb_text_add(&out, "\\endcsname{%s\\num{", qb_value_void(value) ? "(" : "");
-                qb_value_plain(&out, table->columns[c].format, value->value);
-                qb_text_add(&out, "}%s}%%\n", qb_value_void(value) ? ")" : "");
+                qb_text_add(&out, "\\endcsname{%s", qb_value_void(value) ? "(" : "");
+                if (infinite)
+                    qb_text_add(&out, "\\ensuremath{%s\\infty}", value->value < 0 ? "-" : "");
+                else
+                    qb_text_add(&out, "\\num{");
+                if (!infinite)
+                    qb_value_plain(&out, table->columns[c].format, value->value);
+                qb_text_add(&out, "%s%s}%%\n", infinite ? "" : "}", qb_value_void(value) ? ")" : "");
             }
     }
     enum qb_status s = qb_report_save(folder, "values.tex", &out, err);

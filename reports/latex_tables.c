@@ -14,8 +14,11 @@ enum { PAGE_CHARACTERS = 142, COLUMN_CHARACTERS = 60, GAP = 2, ROWS_MAX = 512 };
 static const struct {
     uint32_t flag;
     char letter;
-} marks[] = {
-    {QB_FLAG_DEGENERATE, 'd'}, {QB_FLAG_NONFINITE, 'n'}, {QB_FLAG_UNRESOLVED, 'u'}, {QB_FLAG_CONTAMINATED, 'c'}};
+} marks[] = {{QB_FLAG_DEGENERATE, 'd'},
+             {QB_FLAG_NONFINITE, 'n'},
+             {QB_FLAG_UNRESOLVED, 'u'},
+             {QB_FLAG_BIASED, 'b'},
+             {QB_FLAG_CONTAMINATED, 'c'}};
 enum { MARKS = sizeof marks / sizeof *marks };
 
 /* Flags, and s for an interval that covers less than it promises. */

@@ -44,7 +44,8 @@ bool qb_report_encodes_otherwise(const struct qb_report *report, const struct qb
     if (!usual || !weights || weights == usual)
         return false;
     if (says)
-        qb_text_add(says, "encodes %" PRIu64 " weights, most rows %" PRIu64, weights, usual);
+        qb_text_add(says, "encodes %" PRIu64 " weights, the most common number of its table is %" PRIu64, weights,
+                    usual);
     return true;
 }
 
@@ -66,7 +67,7 @@ void qb_report_encoded_note(const struct qb_report *report, const struct qb_repo
         qb_text_add(out, " encode%s %" PRIu64 " weights", rows_with(report, table, weights) == 1 ? "s" : "", weights);
     }
     if (groups)
-        qb_text_add(out, "; most rows encode %" PRIu64, usual);
+        qb_text_add(out, "; the most common number is %" PRIu64, usual);
 }
 
 void qb_report_unbound_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)

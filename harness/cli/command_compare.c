@@ -150,7 +150,7 @@ static void console(const struct request *r, const struct qb_compare *compare, s
             qb_text_add(out, "\n%s/%s/%s\n    %-22s %12s %12s  %s\n", row->model, row->variant, row->experiment,
                         "metric", "A", "B", "B - A");
         console_row(row, !r->b, out);
-        if (row->note[0] && (row->testable || !isfinite(row->difference)))
+        if (row->note[0] && (row->testable || row->flagged || !isfinite(row->difference)))
             qb_text_add(out, "      %s\n", row->note);
         last = row;
     }

@@ -74,6 +74,7 @@ static enum qb_status read_facts(const struct qb_provenance *facts, const struct
     snprintf(cell->inputs, sizeof cell->inputs, "%s", from->inputs);
     cell->state = from->state;
     cell->floor = from->floor;
+    cell->encoded_weights = from->reach.weights;
     if (copy(&cell->model, from->model, err) || copy(&cell->variant, from->variant, err) ||
         copy(&cell->experiment, from->experiment, err) || copy(&cell->message, from->message, err) ||
         copy(&cell->options, from->options, err) ||

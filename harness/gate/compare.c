@@ -147,6 +147,7 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
         test(&a->sample, &b->sample, same_inputs, row);
     else
         note(row, "no test: the metric is no mean over clusters");
+    row->flagged = (a->flags | b->flags) & (QB_FLAG_DEGENERATE | QB_FLAG_CONTAMINATED | QB_FLAG_BIASED);
     if ((a->flags | b->flags) & QB_FLAG_DEGENERATE)
         note(row, "degenerate");
     if ((a->flags | b->flags) & QB_FLAG_CONTAMINATED)

@@ -28,6 +28,7 @@ struct qb_compare_row {
     uint64_t a_alone, b_alone; /* positions where only that arm agrees with the reference */
     size_t clusters;
     bool paired, testable; /* testable: a mean over clusters */
+    bool flagged;          /* degenerate, contaminated or biased in an arm: the note says which */
     char note[160];
     char differs[80];         /* kinds of facts (below) in which the two cells differ, with commas: "inputs,codec" */
     struct qb_difference raw; /* inside: on the scale of the test */
@@ -36,7 +37,7 @@ struct qb_compare_row {
 /* Something beside the variant in which the arms differ, or of which a file does not say. */
 struct qb_compare_fact {
     /* "model", "tokenizer", "options": another subject, no comparison; "inputs", "definition" (of a variant under one
-     * name), "codec", "program", "machine": said. */
+     * name), "placement" (how many weights each encodes), "codec", "program", "machine": said. */
     const char *kind;
     char subject[216];   /* model, model/experiment, variant or codec */
     char a[240], b[240]; /* what each arm has, around the first difference; "not recorded" */

@@ -1,5 +1,6 @@
 /* Are the arms of a comparison the same measurement but for the variant? What differs is a fact; of some facts no
  * comparison is left. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/utf8.h"
@@ -73,7 +74,7 @@ static enum qb_status codec_facts(struct qb_compare *compare, const struct qb_ba
                 continue;
             snprintf(fact.subject, sizeof fact.subject, "%.200s", x->id);
             snprintf(now, sizeof now, "version %.*s sha256 %.12s", QB_UPTO(60, x->version), x->sha256);
-            snprintf(then, sizeof then, "version %.60s sha256 %.12s", y->version, y->sha256);
+            snprintf(then, sizeof then, "version %.*s sha256 %.12s", QB_UPTO(60, y->version), y->sha256);
             name_kind(differs, room, fact.kind);
             if (add(compare, &fact, now, then, err))
                 return err->status;
@@ -91,10 +92,14 @@ enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file,
                                      const struct qb_baseline_cell *b, char *differs, size_t room, struct qb_error *err)
 {
     bool same_name = strcmp(a->variant, b->variant) == 0;
-    char place[216], tokens[2][QB_HASH_HEX];
+    char place[216], tokens[2][QB_HASH_HEX], weights[2][40] = {"", ""};
     snprintf(place, sizeof place, "%.100s/%.100s", a->model, a->experiment);
     memcpy(tokens[0], a->tokenizer_sha256, sizeof tokens[0]);
     memcpy(tokens[1], b->tokenizer_sha256, sizeof tokens[1]);
+    const uint64_t encoded[2] = {a->encoded_weights, b->encoded_weights};
+    for (int i = 0; i < 2; i++)
+        if (encoded[i])
+            snprintf(weights[i], sizeof weights[i], "%" PRIu64 " weights encoded", encoded[i]);
     /* Variants of one run have one model and one input; a file that does not record them hides no difference. */
     const struct {
         const char *kind, *subject, *a, *b;
@@ -104,6 +109,7 @@ enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file,
         {"tokenizer", a->model, tokens[0], tokens[1], true, !same_file, true},
         {"options", place, options_of(a), options_of(b), true, true, false},
         {"inputs", place, a->inputs, b->inputs, false, true, false},
+        {"placement", place, weights[0], weights[1], false, true, true},
         {"definition", a->variant, a->definition, b->definition, false, !same_file && same_name, false},
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {

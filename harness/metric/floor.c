@@ -9,6 +9,8 @@
 static const char unresolved_words[] = "not resolved: within what FP32 arithmetic in another order costs";
 static const char margin_words[] = "reference's median margin under what FP32 arithmetic in another order moves";
 
+static const char void_words[] = "void as the variant's own teacher-forced kl_mean is";
+
 static struct qb_value *value_of(const struct qb_floor_cell *cell, const char *metric)
 {
     for (size_t i = 0; cell && i < cell->count; i++)
@@ -61,7 +63,7 @@ static void take_back(struct qb_value *value)
 {
     value->flags &= ~(uint32_t)QB_FLAG_UNRESOLVED;
     cut_note(value, unresolved_words);
-    if (cut_note(value, margin_words)) /* only written where the run was not degenerate before */
+    if (cut_note(value, margin_words) | cut_note(value, void_words)) /* only where it was not degenerate before */
         value->flags &= ~(uint32_t)QB_FLAG_DEGENERATE;
 }
 
@@ -104,6 +106,24 @@ static void flag_margin(const struct qb_floor_cell *cell, double moves)
     }
 }
 
+/* A part of a KL that says little says as little: `attribute` takes the same text and variant apart, and its own arrays
+ * do not tell what the distributions are like. */
+static void flag_void_parts(const struct qb_floor_cell *cell, const struct qb_floor_cell *cells, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct qb_value *kl = strcmp(cells[i].experiment, "teacher-forced") == 0 &&
+                                            strcmp(cells[i].model, cell->model) == 0 &&
+                                            strcmp(cells[i].variant, cell->variant) == 0
+                                        ? value_of(&cells[i], "kl_mean")
+                                        : NULL;
+        for (size_t j = 0; kl && kl->flags & QB_FLAG_DEGENERATE && j < cell->count; j++)
+            if (qb_value_there(cell->values[j].flags)) {
+                cell->values[j].flags |= QB_FLAG_DEGENERATE;
+                mark(&cell->values[j], void_words, kl->value);
+            }
+    }
+}
+
 void qb_floors_apply(struct qb_floor_cell *cells, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -117,6 +137,8 @@ void qb_floors_apply(struct qb_floor_cell *cells, size_t count)
             if (moves)
                 flag_margin(cell, moves->value);
         }
+        if (strcmp(cell->experiment, "attribute") == 0)
+            flag_void_parts(cell, cells, count);
         if (has_floor(cell))
             flag_unresolved(cell, floor_in(cells, count, cell->model, cell->experiment));
     }

@@ -89,7 +89,8 @@ struct qb_metric {
 /* Floors across cells. A value no further from its metric's identity than the model's QB_FLOOR_ARITHMETIC is flagged
  * unresolved, unless it is at the identity itself, or speed or memory, or the cell is a floor. A greedy run whose
  * reference's median top-2 margin is under what reordering moves a logit by (the max_logit_diff of that floor,
- * teacher-forced) is flagged degenerate. Each flag comes with a note. Values are changed in place; applying it again,
+ * teacher-forced) is flagged degenerate, and so is `attribute` where the variant's teacher-forced kl_mean is. Each flag
+ * comes with a note. Values are changed in place; applying it again,
  * with the same or other floors, first takes back what it did. Cells in any order; names are borrowed. */
 struct qb_floor_cell {
     const char *model, *variant, *experiment;

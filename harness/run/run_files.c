@@ -71,15 +71,15 @@ bool qb_run_shard_name(const char *name)
     return strspn(name, "0123456789abcdef") == QB_HASH_HEX - 1 && strcmp(name + QB_HASH_HEX - 1, ".h5") == 0;
 }
 
-/* Removes the folder's files: temporary ones that killed workers left, and with `all` the shards. The folder is this
- * program's own; sub-folders in it are not touched. */
+/* Removes the folder's files: temporary ones that killed workers left, and with `all` the shards but those that are
+ * kept aside (run_keep.c). The folder is this program's own; sub-folders in it are not touched. */
 static void sweep(const struct qb_run *run, bool all)
 {
     DIR *dir = opendir(run->folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (all || !qb_run_shard_name(entry->d_name))
+        if (!qb_run_shard_name(entry->d_name) || (all && !qb_run_aside(run, entry->d_name)))
             unlinkat(dirfd(dir), entry->d_name, 0);
     }
     if (dir)

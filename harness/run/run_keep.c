@@ -111,6 +111,35 @@ static size_t place_of(const struct qb_run *run, const struct qb_old_cell *old)
     return QB_PLAN_NONE;
 }
 
+/* Is this old cell a shard whose place the run filled with an older cell that holds, so that it neither took the shard
+ * nor ran anew what the shard measured? (Finished under other options in a run that was interrupted.) */
+static bool is_aside(const struct qb_run *run, const struct qb_old_cell *old)
+{
+    size_t i = old->index == QB_PLAN_NONE && !run->options->force ? place_of(run, old) : QB_PLAN_NONE;
+    return i != QB_PLAN_NONE && run->cells[i].taken && !qb_run_holds(run, i, old);
+}
+
+bool qb_run_aside(const struct qb_run *run, const char *name)
+{
+    for (size_t j = 0; j < run->old_count; j++)
+        if (strncmp(run->old[j].key, name, QB_HASH_HEX - 1) == 0 && is_aside(run, &run->old[j]))
+            return true;
+    return false;
+}
+
+static void note_aside(struct qb_run *run)
+{
+    size_t count = 0;
+    for (size_t j = 0; j < run->old_count; j++)
+        count += is_aside(run, &run->old[j]);
+    if (count)
+        qb_run_note(
+            run, QB_RUN_NOTE,
+            "%zu cell%s finished under other options (or by another program) stay%s in %s: --resume under those "
+            "takes them",
+            count, count == 1 ? "" : "s", count == 1 ? "s" : "", run->folder);
+}
+
 static enum qb_status refuse(const struct qb_run *run, size_t count, const struct qb_old_cell *first, const char *why,
                              const char *ways, struct qb_error *err)
 {
@@ -180,7 +209,7 @@ static size_t count_lost(const struct qb_run *run, size_t *again, const struct q
         if (!cell)
             continue;                                                  /* qb_run_guard asked about these */
         bool measured = cell->stage == QB_STAGE_ENDED && cell->key[0]; /* without a key nothing could be tried */
-        *again += measured && !cell->taken;
+        *again += measured && !cell->taken && cell->outcome.state == QB_CELL_DONE;
         if (measured)
             continue;
         *first = *first ? *first : &run->old[j];
@@ -193,6 +222,7 @@ enum qb_status qb_run_settle_old(struct qb_run *run, bool *keep_old_file, struct
 {
     const struct qb_old_cell *first = NULL;
     size_t again = 0, lost = run->options->resume ? count_lost(run, &again, &first) : 0;
+    note_aside(run);
     *keep_old_file = lost && run->interrupted;
     if (*keep_old_file)
         qb_run_note(run, QB_RUN_NOTE,

@@ -69,6 +69,10 @@ bool qb_run_same_place(const struct qb_run *run, size_t i, const char *model, co
                        const char *experiment);
 /* Is the old cell what cell i of the plan would measure? The cell has its key. */
 bool qb_run_holds(const struct qb_run *run, size_t i, const struct qb_old_cell *old);
+/* Is the file `name` of the shards' folder a finished cell that this run neither took nor ran anew, and so leaves
+ * there?
+ */
+bool qb_run_aside(const struct qb_run *run, const char *name);
 /* QB_ERR_INPUT without options.force when finished cells would be dropped: every one without resume, with it those that
  * the suite does not have. */
 enum qb_status qb_run_guard(struct qb_run *run, struct qb_error *err);

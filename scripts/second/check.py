@@ -39,6 +39,9 @@ def is_unresolved(result, place, name, value):
 
 
 def is_degenerate(result, place, name):
+    if place[2] == "attribute":  # takes apart the KL of the variant's teacher-forced cell, and is void with it
+        whole = (place[0], place[1], "teacher-forced")
+        return whole in result.cells and result.cells[whole].state == "done" and is_degenerate(result, whole, "kl_mean")
     void = METRICS[place[2], name].degenerate
     if not void:
         return False

@@ -70,7 +70,10 @@ same "fields: floor" "$(field tied fp32 floor) $(field tied pattern-a floor)" "i
 "$QINSBENCH" report "$TMP/r.h5" -o "$TMP/rep" --figures none >/dev/null 2>&1
 has "the report marks rows of another placement" "$(cat "$TMP/rep/report.md")" "| int8-tensor † |"
 has "and says how they differ" "$(cat "$TMP/rep/report.md")" "int8-tensor encodes 11392 weights"
-has "the page too" "$(cat "$TMP/rep/index.html")" "title=\"encodes 11392 weights, most rows 8192\">encoded</span>"
+has "the page too" "$(cat "$TMP/rep/index.html")" "title=\"encodes 11392 weights, the most common number of its table is 8192\">encoded</span>"
+
+has "and compare" "$("$QINSBENCH" compare "$TMP/r.h5" --variants pattern-a,int8-tensor --only 'untied/*/memory' --metric weight_bits)" \
+    "8192 weights encoded in A, 11392 weights encoded in B"
 
 # ---- names ----
 refused() { # NAME PART VARIANTS [MODELS]

@@ -183,6 +183,12 @@ same "interrupted in the first model: exit 130" $? 130
 same "the cells of all models are there" "$(cells "$TMP/w.h5")" "$whole"
 has "and it says where the new ones are" "$(cat "$TMP/log")" "w.h5 is as it was"
 touch "$TMP/wait.go"
+aside=$(ls "$TMP/w.h5.shards" | sort)
+check "what it finished lies beside the file" test -n "$aside"
+said=$(slow --resume --only a/fp32)
+same "a resume under the old options takes none of it" "$? $(cells "$TMP/w.h5")" "0 $whole"
+same "and leaves it there" "$(ls "$TMP/w.h5.shards" | sort)" "$aside"
+has "and says so" "$said" "finished under other options"
 said=$(slow --resume --set models.a.seed=7)
 same "a resumed one completes" "$? $(cells "$TMP/w.h5")" "0 $whole"
 has "with what both runs had finished" "$said" "from an earlier run"

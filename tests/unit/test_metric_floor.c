@@ -199,3 +199,23 @@ Test(floor, names_mean_nothing)
     cr_expect_not(unresolved(kl) || unresolved(loose), "over the floor");
     cr_expect(unresolved(tight), "a variant that is called fp32 and encodes is told as any other");
 }
+
+/* What takes a void KL apart is void, of that variant alone; applied twice, or with a sound whole, it is as it was. */
+Test(floor, parts_of_a_void_whole_are_void)
+{
+    struct table t = {0};
+    struct qb_value *whole = add(add_cell(&t, "m", "v", TF), "kl_mean", 6.8e-14);
+    struct qb_value *part = add(add_cell(&t, "m", "v", "attribute"), "total_kl", 6.8e-14);
+    struct qb_value *other = add(add_cell(&t, "m", "w", "attribute"), "total_kl", 1e-3);
+    whole->flags |= QB_FLAG_DEGENERATE;
+    for (int twice = 0; twice < 2; twice++) {
+        qb_floors_apply(t.cells, t.count);
+        cr_expect(part->flags & QB_FLAG_DEGENERATE);
+        cr_expect_str_eq(part->note, "by hand; void as the variant's own teacher-forced kl_mean is (6.8e-14)");
+        cr_expect_not(other->flags & QB_FLAG_DEGENERATE);
+    }
+    whole->flags &= ~(uint32_t)QB_FLAG_DEGENERATE;
+    qb_floors_apply(t.cells, t.count);
+    cr_expect_not(part->flags & QB_FLAG_DEGENERATE);
+    cr_expect_str_eq(part->note, "by hand");
+}

@@ -75,13 +75,13 @@ Test(report_encoded, rows_of_another_placement_are_marked)
     plant("b", 96, "");
     plant("c", 128, "placement attn.*");
     write_report();
-    const char *says = "fp16, bf16 encode 160 weights; c encodes 128 weights; most rows encode 96";
+    const char *says = "fp16, bf16 encode 160 weights; c encodes 128 weights; the most common number is 96";
     cr_expect(holds("report.md", says));
     cr_expect(holds("report.md", "| c \xe2\x80\xa0 |") && holds("report.md", "| *fp16* \xe2\x80\xa0 |"));
     cr_expect(holds("report.md", "| a |") && holds("report.md", "| *fp32* |") == false &&
               holds("report.md", "| fp32 |"));
     cr_expect(holds("report.md", "- **without effect**: m: placement attn.\\* in a, c"));
-    cr_expect(holds("index.html", "title=\"encodes 128 weights, most rows 96\">encoded</span>"));
+    cr_expect(holds("index.html", "title=\"encodes 128 weights, the most common number of its table is 96\">encoded</span>"));
     cr_expect(holds("index.html", says));
     cr_expect(holds("tex/m.teacher-forced.tex", "c\\textsuperscript{\\dag} &") &&
               holds("tex/m.teacher-forced.tex", says));
