@@ -339,3 +339,21 @@ Test(masked_logits, a_scaled_mask_stays_finite)
     qb_net_free(net);
     bench_close(&b);
 }
+
+/* Logits so far apart that another set of tokens has a probability at every step: FP32 beside itself is still equal in
+ * all that is recorded of its rows. */
+Test(masked_logits, fp32_has_the_std_of_its_reference)
+{
+    struct bench b = bench_open(SUITE("greedy: {steps: 12}"), 0);
+    struct qb_record record = {0};
+    struct qb_tensor *weights = head(&b, 0);
+    for (size_t i = 0; i < weights->rows * weights->cols; i++)
+        weights->data[i] *= 1e9f;
+    bench_run(&b, FP32, &record);
+    const struct qb_array *ours = qb_record_find(&record, "logit_std"),
+                          *theirs = qb_record_find(&record, "reference_logit_std");
+    cr_assert_eq(ours->count, 12);
+    cr_expect_eq(memcmp(ours->data, theirs->data, 12 * sizeof(float)), 0);
+    qb_record_free(&record);
+    bench_close(&b);
+}
