@@ -81,7 +81,8 @@ Test(report_encoded, rows_of_another_placement_are_marked)
     cr_expect(holds("report.md", "| a |") && holds("report.md", "| *fp32* |") == false &&
               holds("report.md", "| fp32 |"));
     cr_expect(holds("report.md", "- **without effect**: m: placement attn.\\* in a, c"));
-    cr_expect(holds("index.html", "title=\"encodes 128 weights, the most common number of its table is 96\">encoded</span>"));
+    cr_expect(
+        holds("index.html", "title=\"encodes 128 weights, the most common number of its table is 96\">encoded</span>"));
     cr_expect(holds("index.html", says));
     cr_expect(holds("tex/m.teacher-forced.tex", "c\\textsuperscript{\\dag} &") &&
               holds("tex/m.teacher-forced.tex", says));
