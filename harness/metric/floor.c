@@ -63,7 +63,8 @@ static void take_back(struct qb_value *value)
 {
     value->flags &= ~(uint32_t)QB_FLAG_UNRESOLVED;
     cut_note(value, unresolved_words);
-    if (cut_note(value, margin_words) | cut_note(value, void_words)) /* only where it was not degenerate before */
+    const bool margin = cut_note(value, margin_words), whole = cut_note(value, void_words);
+    if (margin || whole) /* only written where the run was not degenerate before */
         value->flags &= ~(uint32_t)QB_FLAG_DEGENERATE;
 }
 
