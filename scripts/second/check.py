@@ -77,6 +77,14 @@ def check_row(result, place, name, tally):
         return [f"cannot be recomputed: {type(e).__name__}: {e}"]
 
 
+def check_absent_flags(result, place, name, row):
+    """A value that is not there is no number of any kind; what is true of its whole cell may stand beside it."""
+    expected = {"absent", "no-interval"}
+    expected |= {"contaminated"} if result.cells[place].get("calibration_overlap", 0) > 0 else set()
+    expected |= {"degenerate"} if "degenerate" in row.flags and is_degenerate(result, place, name) else set()
+    return [] if row.flags == expected else [f"flags {sorted(row.flags)}, recomputed {sorted(expected)}"]
+
+
 def compare_row(result, place, name, tally):
     row, cell = result.rows[place].get(name), result.cells.get(place)
     if cell is None:
@@ -88,7 +96,7 @@ def compare_row(result, place, name, tally):
     e = result.estimate(place, name)
     if row is None or "absent" in row.flags:
         tally.empty += row is not None
-        found = check_without_number(row) if row is not None else []
+        found = check_without_number(row) + check_absent_flags(result, place, name, row) if row is not None else []
         return found + ([f"no value, recomputed {e.value!r}"] if e is not None else [])
     if e is None:
         return [f"{row.value!r}, recomputed: no such number"]
