@@ -67,8 +67,15 @@ processes() {
     done
 }
 children() { processes 2 "$1"; }
-# alive SESSION: does a process of it run?
-alive() { [ -n "$(processes 4 "$1")" ]; }
+# running PID: it is there and has not ended.
+running() {
+    local line
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    line=${line##*) }
+    case "${line%% *}" in Z | X) return 1 ;; esac
+}
+# alive SESSION: does a process of it run? Its leader counts before it has made the session, too: right behind `start`.
+alive() { running "$1" || [ -n "$(processes 4 "$1")" ]; }
 gone() { ! alive "$1"; }
 # start COMMAND...: in the background, in a session of its own, whose id $pid is. Each session is one test's alone: other
 # checkouts may test on this machine.
