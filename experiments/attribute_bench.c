@@ -9,10 +9,10 @@
 static enum qb_status round_tensor(const struct qb_variant *storage, struct swap *s, struct qb_error *err)
 {
     const struct qb_tensor *t = s->tensor;
-    const struct qb_matrix matrix = {t->name, t->data, NULL, t->rows, t->cols, t->roles};
+    const struct qb_matrix matrix = qb_tensor_matrix(t);
     struct qb_linear *linear = NULL;
     s->rounded = qb_alloc(t->rows * t->cols, sizeof *s->rounded, "rounded weights", err);
-    if (s->rounded && !qb_linear_create(storage, &matrix, &linear, err))
+    if (s->rounded && !qb_linear_create(storage, &matrix, NULL, &linear, err))
         qb_linear_rows(linear, 0, t->rows, s->rounded, err);
     qb_linear_free(linear);
     return err->status ? qb_wrap(err, "tensor %s", t->name) : QB_OK;
@@ -77,7 +77,19 @@ void bench_close(struct bench *b)
 
 void bench_put(struct bench *b, const struct swap *s, bool rounded)
 {
-    b->model.tensors[s->index].data = rounded ? s->rounded : s->tensor->data;
+    struct qb_tensor *tensor = &b->model.tensors[s->index];
+    *tensor = *s->tensor;
+    if (rounded)
+        bench_put_floats(b, s, s->rounded);
+}
+
+void bench_put_floats(struct bench *b, const struct swap *s, const float *values)
+{
+    struct qb_tensor *tensor = &b->model.tensors[s->index];
+    tensor->format = NULL;
+    tensor->bytes = values;
+    tensor->size = tensor->rows * tensor->cols * sizeof *values;
+    tensor->mapped = false;
 }
 
 static enum qb_status net_of(struct bench *b, struct qb_net **net, struct qb_error *err)

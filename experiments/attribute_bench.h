@@ -33,6 +33,8 @@ void bench_close(struct bench *bench);
 
 /* Puts the tensor's rounded weights, or its own, into the model that is run. */
 void bench_put(struct bench *bench, const struct swap *swap, bool rounded);
+/* Likewise FP32 values of the tensor's shape, borrowed. */
+void bench_put_floats(struct bench *bench, const struct swap *swap, const float *values);
 
 /* KL of the model as it was put together: kl[positions]. */
 enum qb_status bench_kl(struct bench *bench, double *kl, struct qb_error *err);

@@ -92,7 +92,7 @@ static enum qb_status try_role(struct bench *b, uint32_t role, double *kl, struc
         if (part && !(mixed[t] = mix(s, role, err)))
             break;
         if (part)
-            b->model.tensors[s->index].data = mixed[t];
+            bench_put_floats(b, s, mixed[t]);
     }
     if (!err->status)
         bench_kl(b, kl, err);

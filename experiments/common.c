@@ -17,8 +17,7 @@ enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct
 size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *tensor,
                       struct qb_stored_block blocks[QB_CUT_MAX])
 {
-    const struct qb_matrix matrix = {
-        .name = tensor->name, .rows = tensor->rows, .cols = tensor->cols, .roles = tensor->roles};
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
     struct qb_cut cuts[QB_CUT_MAX];
     size_t count = 0;
     if (qb_variant_covers(variant, variant->calibration.fp16_roles, tensor->name, tensor->roles)) {

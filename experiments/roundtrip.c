@@ -139,7 +139,7 @@ static enum qb_status one_tensor(const struct qb_variant *variant, const struct 
         values->all[at] += (int64_t)(b->rows * tensor->cols);
         if (b->format == &variant->fp16)
             values->fp16[at] += (int64_t)(b->rows * tensor->cols);
-        one_matrix(b->format, tensor->data + b->row * tensor->cols, b->rows, tensor->cols, to, at,
+        one_matrix(b->format, (const float *)tensor->bytes + b->row * tensor->cols, b->rows, tensor->cols, to, at,
                    b->format == &variant->weights ? codes : NULL, hash, err);
     }
     qb_hash_hex(hash, sha256);

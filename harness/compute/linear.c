@@ -91,7 +91,7 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     return qb_encode(segment->format, segment->rows, cols, weights + segment->row * cols, segment->bytes, size, err);
 }
 
-enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix,
+enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err)
 {
     uint32_t blocks[8];
@@ -102,15 +102,15 @@ enum qb_status qb_linear_create(const struct qb_variant *variant, const struct q
     struct qb_linear *new = qb_alloc(1, sizeof *new, "linear operator", err);
     if (!new)
         return err->status;
-    new->weights = matrix->data;
-    new->bias = matrix->bias;
+    new->weights = matrix->bytes;
+    new->bias = bias;
     new->rows = rows;
     new->cols = cols;
     new->scratch = &new->own;
     new->activations = variant ? &variant->activations : NULL;
     new->segment_count = cut_segments(variant, matrix, new->segments);
     for (size_t i = 0; i < new->segment_count; i++)
-        if (store(&new->segments[i], variant, matrix->data, cols, err) != QB_OK) {
+        if (store(&new->segments[i], variant, matrix->bytes, cols, err) != QB_OK) {
             qb_linear_free(new);
             return err->status;
         }

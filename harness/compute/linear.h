@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/threads.h"
 #include "codec/variant.h"
+#include "compute/matrix.h"
 #include "compute/scratch.h"
 
 struct qb_linear; /* one linear operator: one or more row segments, each stored in its own way */
@@ -23,15 +24,6 @@ struct qb_segment_info {
     size_t cache_bytes;   /* decoded copy that is kept (cache) */
 };
 
-/* A weight matrix as a model holds it; borrowed. */
-struct qb_matrix {
-    const char *name;  /* of the tensor: a variant may choose by it */
-    const float *data; /* rows x cols, FP32 */
-    const float *bias; /* [rows], or NULL */
-    size_t rows, cols;
-    uint32_t roles; /* of its equal row blocks (q, k, v for a fused qkv) */
-};
-
 /* One row segment as a variant treats it, known without storing anything. */
 struct qb_cut {
     uint32_t roles;
@@ -39,16 +31,16 @@ struct qb_cut {
     bool under;                     /* the variant reaches it: stored encoded or in FP16, or fed encoded activations */
     const struct qb_format *stored; /* how its weights are stored; NULL: FP32 */
 };
-/* The segments that qb_linear_create makes of W under variant (NULL: fp32), in order; returns their count. W's data may
- * be NULL. Its rows must be a multiple of its row blocks. */
+/* The segments that qb_linear_create makes of W under variant (NULL: fp32), in order; returns their count. W's bytes
+ * may be NULL. Its rows must be a multiple of its row blocks. */
 enum { QB_CUT_MAX = 8 };
 size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *matrix, struct qb_cut cuts[QB_CUT_MAX]);
 
-/* Makes the operator of `variant` (NULL: fp32) for W, whose buffers must outlive it. A tensor whose blocks are all
- * treated alike is one segment (one range for the whole matrix, as the source has it); else one segment a block.
- * Weights that are not placed stay FP32 and borrowed; placed ones are encoded into accounted memory. Under reversed
- * arithmetic the weights stay FP32, too, and are turned round at each use. */
-enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix,
+/* Makes the operator of `variant` (NULL: fp32) for W and bias[rows] (or NULL), which must outlive it. A tensor whose
+ * blocks are all treated alike is one segment (one range for the whole matrix, as the source has it); else one segment
+ * a block. Weights that are not placed stay FP32 and borrowed; placed ones are encoded into accounted memory. Under
+ * reversed arithmetic the weights stay FP32, too, and are turned round at each use. */
+enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err);
 void qb_linear_free(struct qb_linear *linear);
 

@@ -41,8 +41,8 @@ static enum qb_status trial_linear(const struct work *work, size_t index, struct
     *linear = op->linear;
     if (!work->net->variant->calibration.own_format)
         return QB_OK;
-    const struct qb_matrix matrix = net_matrix(op, false);
-    if (qb_linear_create(&work->trial, &matrix, made, err) != QB_OK)
+    const struct qb_matrix matrix = qb_tensor_matrix(op->tensor);
+    if (qb_linear_create(&work->trial, &matrix, NULL, made, err) != QB_OK)
         return err->status;
     *linear = *made;
     return QB_OK;

@@ -23,8 +23,7 @@ static bool is_matrix(const struct qb_tensor *tensor)
  * activations of its products means nothing unless the head is the same matrix. */
 static size_t reached(const struct qb_variant *variant, const struct qb_tensor *tensor, struct qb_cut cuts[QB_CUT_MAX])
 {
-    const struct qb_matrix matrix = {
-        .name = tensor->name, .rows = tensor->rows, .cols = tensor->cols, .roles = tensor->roles};
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
     size_t count = qb_linear_cut(variant, &matrix, cuts), kept = 0;
     for (size_t i = 0; i < count; i++)
         if (cuts[i].under && (cuts[i].stored || tensor->roles != QB_ROLE_EMBED))

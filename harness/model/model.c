@@ -23,6 +23,18 @@ const struct qb_tensor *qb_model_named(const struct qb_model *model, const char 
     return NULL;
 }
 
+struct qb_matrix qb_tensor_matrix(const struct qb_tensor *tensor)
+{
+    return (struct qb_matrix){.name = tensor->name,
+                              .roles = tensor->roles,
+                              .rows = tensor->rows,
+                              .cols = tensor->cols,
+                              .format = tensor->format,
+                              .bytes = tensor->bytes,
+                              .size = tensor->size,
+                              .mapped = tensor->mapped};
+}
+
 enum qb_status qb_model_make(const char *name, const char *origin, const struct qb_arch *arch, const size_t *inner,
                              bool biased_head, struct qb_model **model, struct qb_error *err)
 {
@@ -47,6 +59,8 @@ enum qb_status qb_model_make(const char *name, const char *origin, const struct 
         tensor->data = qb_alloc(values, sizeof(float), tensor->name, err);
         if (!tensor->data)
             goto fail;
+        tensor->bytes = tensor->data;
+        tensor->size = values * sizeof(float);
     }
     *model = new;
     return QB_OK;
@@ -101,7 +115,7 @@ enum qb_status qb_model_seal(struct qb_model *model, struct qb_error *err)
         qb_hash_text(hash, tensor->name);
         hash_number(hash, tensor->rows);
         hash_number(hash, tensor->cols);
-        qb_hash_bytes(hash, tensor->data, tensor->rows * tensor->cols * sizeof(float));
+        qb_hash_bytes(hash, tensor->bytes, tensor->rows * tensor->cols * sizeof(float));
     }
     qb_hash_hex(hash, model->sha256);
     return QB_OK;

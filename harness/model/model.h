@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "codec/variant.h" /* roles */
+#include "compute/matrix.h"
 
 enum qb_activation { QB_ACT_RELU, QB_ACT_GELU /* exact, erf */ };
 enum qb_norm { QB_NORM_NONE, QB_NORM_LAYERNORM };
@@ -36,7 +37,11 @@ struct qb_tensor {
     uint32_t roles;    /* role bits; a bias has QB_ROLE_BIAS and its matrix's bits; a norm QB_ROLE_NORM */
     int layer;         /* from 0; -1: none */
     size_t rows, cols; /* a matrix is (out, in); a vector is (1, n) */
-    float *data;       /* rows * cols, row-major, from qb_alloc */
+    const struct qb_format *format; /* of bytes; NULL: FP32 as the machine holds it, aligned to 4 */
+    const void *bytes;              /* rows x cols, row-major, borrowed from the weights' source */
+    size_t size;                    /* of bytes */
+    bool mapped;                    /* bytes are a mapping whose pages may be dropped: they are read again at use */
+    float *data;                    /* of a made model: the same as bytes, from qb_alloc; NULL: mapped */
 };
 
 struct qb_model {
@@ -55,6 +60,7 @@ struct qb_model {
 /* The tensor with this role in this layer (layer -1 for embed, head, final norm): weights = matrix; for a vector give
  * the matrix's role | QB_ROLE_BIAS. NULL when there is none. For attn.q, a fused qkv is found. */
 const struct qb_tensor *qb_model_tensor(const struct qb_model *model, uint32_t roles, int layer);
+struct qb_matrix qb_tensor_matrix(const struct qb_tensor *tensor);
 /* By full name, or NULL. */
 const struct qb_tensor *qb_model_named(const struct qb_model *model, const char *name);
 

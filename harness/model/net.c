@@ -11,17 +11,7 @@ static const float *vector_of(const struct qb_model *model, const char *prefix, 
     char name[64];
     snprintf(name, sizeof name, "%s.%s", prefix, suffix);
     const struct qb_tensor *tensor = qb_model_named(model, name);
-    return tensor ? tensor->data : NULL;
-}
-
-struct qb_matrix net_matrix(const struct op *op, bool with_bias)
-{
-    return (struct qb_matrix){.name = op->tensor->name,
-                              .data = op->tensor->data,
-                              .bias = with_bias ? op->bias : NULL,
-                              .rows = op->tensor->rows,
-                              .cols = op->tensor->cols,
-                              .roles = op->tensor->roles};
+    return tensor ? tensor->bytes : NULL;
 }
 
 static enum qb_status add_linear(struct qb_net *net, uint32_t role, int layer, int *index, struct qb_error *err)
@@ -34,8 +24,8 @@ static enum qb_status add_linear(struct qb_net *net, uint32_t role, int layer, i
     struct op *op = &net->linears[net->linear_count];
     op->tensor = tensor;
     op->bias = bias ? bias->data : NULL;
-    const struct qb_matrix matrix = net_matrix(op, true);
-    if (qb_linear_create(net->variant, &matrix, &op->linear, err) != QB_OK)
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
+    if (qb_linear_create(net->variant, &matrix, op->bias, &op->linear, err) != QB_OK)
         return qb_wrap(err, "model %s, tensor %s", net->model->name, tensor->name);
     qb_linear_share_scratch(op->linear, &net->linear_scratch);
     *index = (int)net->linear_count++;

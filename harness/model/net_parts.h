@@ -39,8 +39,6 @@ struct qb_net {
     struct qb_scratch linear_scratch, scores, normed, qkv, mixed, inner, back, last;
 };
 
-/* The matrix that an operator is made of. */
-struct qb_matrix net_matrix(const struct op *op, bool with_bias);
 /* Applies operator `linear`, output channels [row, row + count), with bias; y's rows are `count` wide. */
 enum qb_status net_apply(struct qb_net *net, int linear, const float *x, size_t n, size_t row, size_t count, float *y,
                          struct qb_error *err);

@@ -88,8 +88,9 @@ static struct qb_linear *linear_of(const struct qb_variant *variant, const float
                                    size_t cols, uint32_t roles)
 {
     struct qb_linear *linear = NULL;
-    const struct qb_matrix matrix = {"layers.0.test.weight", w, b, rows, cols, roles};
-    MUST(qb_linear_create(variant, &matrix, &linear, &err));
+    const struct qb_matrix matrix = {
+        .name = "layers.0.test.weight", .bytes = w, .rows = rows, .cols = cols, .roles = roles};
+    MUST(qb_linear_create(variant, &matrix, b, &linear, &err));
     return linear;
 }
 
@@ -347,12 +348,13 @@ Test(linear, nan_activations_and_failing_memory_are_errors)
     struct qb_pool *pool = support_pool(1);
     struct qb_variant *v = support_variant(registry, "legacy-both");
     struct qb_linear *l = NULL;
-    const struct qb_matrix matrix = {"layers.0.mlp.up.weight", w, NULL, 16, 8, QB_ROLE_MLP_UP};
+    const struct qb_matrix matrix = {
+        .name = "layers.0.mlp.up.weight", .bytes = w, .rows = 16, .cols = 8, .roles = QB_ROLE_MLP_UP};
     size_t live = qb_mem_stats().live_bytes, n = 0;
     for (enum qb_status status = QB_ERR_MEMORY; status == QB_ERR_MEMORY && n < 20;) {
         struct qb_error e = {0};
         qb_mem_fail_at(++n);
-        status = qb_linear_create(v, &matrix, &l, &e);
+        status = qb_linear_create(v, &matrix, NULL, &l, &e);
         if (status == QB_OK) {
             status = qb_linear_apply(l, pool, x, 1, y, true, &e);
             qb_linear_free(l);
@@ -362,7 +364,7 @@ Test(linear, nan_activations_and_failing_memory_are_errors)
         cr_expect_eq(qb_mem_stats().live_bytes, live, "leak when allocation %zu fails", n);
     }
     cr_expect_gt(n, 2);
-    MUST(qb_linear_create(v, &matrix, &l, &err));
+    MUST(qb_linear_create(v, &matrix, NULL, &l, &err));
     x[5] = NAN;
     cr_expect_neq(qb_linear_apply(l, pool, x, 1, y, true, &err), QB_OK);
     qb_linear_free(l);
