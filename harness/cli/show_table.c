@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/layout.h"
 #include "cli.h"
 #include "reach_table.h"
 #include "reports/coverage_note.h"
-#include "reports/layout.h"
 
 #define COLUMNS_MAX 64
 

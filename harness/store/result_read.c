@@ -28,13 +28,6 @@ void qb_cell_free(struct qb_cell *cell)
     *cell = (struct qb_cell){0};
 }
 
-bool qb_name_ok(const char *name)
-{
-    size_t size = name ? strlen(name) : 0;
-    return size >= 1 && size <= QB_STORE_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
-}
-
 struct indexed { /* a cell beside its place in the run */
     uint64_t index;
     struct qb_cell cell;

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include "planted_result.h"
 #include "reports/claims.h"
-#include "reports/layout.h"
+#include "base/layout.h"
 #include "scratch.h"
 
 TestSuite(claims, .init = scratch_begin, .fini = scratch_end);
