@@ -265,10 +265,11 @@ static void what_was_run(const struct qb_report *report, struct qb_text *out)
     const struct qb_provenance *p = qb_result_provenance(report->result);
     qb_text_add(out, "## What was run\n\n| fact | value |\n|---|---|\n");
     for (size_t i = 0; i < p->count; i++) {
-        if (strcmp(p->pairs[i].name, "suite") == 0 || strncmp(p->pairs[i].name, "variant.", 8) == 0)
+        const char *name = p->pairs[i].name;
+        if (strcmp(name, "suite") == 0 || strncmp(name, "variant.", 8) == 0 || strncmp(name, "codecs.", 7) == 0)
             continue;
         qb_text_add(out, "| ");
-        qb_escape_markdown(out, p->pairs[i].name);
+        qb_escape_markdown(out, name);
         qb_text_add(out, " | ");
         qb_escape_markdown(out, p->pairs[i].value);
         qb_text_add(out, " |\n");
