@@ -74,19 +74,6 @@ static void measure(const struct qb_result *result, const struct qb_claim_number
     qb_text_free(&text);
 }
 
-/* Is "key=value" a whole word of origin? */
-static bool states(const char *origin, const char *key, const char *value)
-{
-    char word[128];
-    int n = snprintf(word, sizeof word, "%s=%s", key, value);
-    for (const char *at = origin; n > 0 && (at = strstr(at, word)); at++) {
-        char before = at == origin ? ' ' : at[-1], after = at[n];
-        if (strchr(" ,;", before) && (after == '\0' || strchr(" ,;", after)))
-            return true;
-    }
-    return false;
-}
-
 /* What the run's suite gives a model as prompt: its own entry before the greedy experiment's. NULL: not stated. */
 static const struct qb_yaml *prompt_of(const struct qb_yaml *suite, const char *model)
 {
@@ -106,15 +93,21 @@ static bool other_prompt(const struct qb_yaml *protocol, const struct qb_yaml *s
     return false;
 }
 
+/* A fact of the run's model; NULL: not recorded. */
+static const char *fact_of(const struct qb_result *result, const char *model, const char *part)
+{
+    char name[160];
+    snprintf(name, sizeof name, "model.%s.%s", model, part);
+    return qb_provenance_get(qb_result_provenance(result), name);
+}
+
 /* Is the run's model another than the protocol's, the first difference put into note? A run whose provenance does not
- * state the model's origin gives no reason to set a number aside. */
+ * state the model's generator gives no reason to set a number aside. */
 static bool other_model(const struct qb_claims_document *d, const struct qb_claim *c, const char *model,
                         const struct run_facts *run, char *note, size_t room)
 {
-    char name[160];
     const struct qb_yaml *facts = qb_yaml_get(d->protocol, model);
-    snprintf(name, sizeof name, "model.%s.origin", model);
-    const char *origin = qb_provenance_get(qb_result_provenance(run->result), name);
+    const bool stated = fact_of(run->result, model, "generator");
     for (size_t i = 0; facts && i < facts->count; i++) {
         const struct qb_yaml *fact = facts->children[i];
         bool seed = strcmp(fact->key, "seed") == 0, prompt = fact->kind == QB_YAML_MAP;
@@ -124,10 +117,11 @@ static bool other_model(const struct qb_claims_document *d, const struct qb_clai
             snprintf(note, room, "another prompt than the protocol's for %s", model);
             return true;
         }
-        if (prompt || !origin || states(origin, fact->key, fact->scalar))
+        const char *is = fact_of(run->result, model, fact->key), *origin = fact_of(run->result, model, "origin");
+        if (prompt || !stated || (is && strcmp(is, fact->scalar) == 0))
             continue;
         qb_utf8_print(note, room, "%s (%s has not %s=%s: %.*s)", seed ? "another seed" : "another model", model,
-                      fact->key, fact->scalar, QB_UPTO(100, origin));
+                      fact->key, fact->scalar, QB_UPTO(100, origin ? origin : ""));
         return true;
     }
     return false;

@@ -10,7 +10,7 @@
 #include "codec/variant.h"
 #include "escape.h"
 #include "figure.h"
-#include "layout.h"
+#include "base/layout.h"
 
 static const struct qb_figure_kind *const kinds[] = {
     &qb_figure_controlled, &qb_figure_bits,     &qb_figure_kl,          &qb_figure_depth,   &qb_figure_survival,

@@ -134,7 +134,7 @@ static bool is_codec(const char *name)
 }
 static bool is_variant(const char *name)
 {
-    return begins(name, "variant.");
+    return begins(name, "variant.") || begins(name, "codecs.");
 }
 static bool is_other(const char *name)
 {

@@ -130,7 +130,7 @@ static void remarks(const struct qb_compare *compare, struct qb_text *out)
         qb_compare_say(&compare->facts[i], out);
         qb_text_add(out, "%s\n",
                     compare->facts[i].refused                       ? "; compared by --force"
-                    : strcmp(compare->facts[i].kind, "inputs") == 0 ? "; compared as independent samples"
+                    : compare->facts[i].kind == QB_COMPARE_INPUTS ? "; compared as independent samples"
                                                                     : "");
     }
     if (compare->only_a + compare->only_b + compare->unfinished)
@@ -170,20 +170,26 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
         double numbers[] = {row->a, row->b,    row->difference, row->lo,     row->hi,
                             row->p, row->holm, row->bh,         row->mcnemar};
         const bool there[2] = {row->a_there, row->b_there}; /* the other numbers are NaN where there is none */
-        struct qb_text texts[12] = {0};
+        struct qb_text texts[13] = {0};
         for (size_t k = 0; k < 9; k++)
             qb_csv_number(&texts[k], numbers[k], k < 2 ? there[k] : !isnan(numbers[k]));
         qb_text_add(&texts[9], "%llu", (unsigned long long)row->a_alone);
         qb_text_add(&texts[10], "%llu", (unsigned long long)row->b_alone);
         qb_text_add(&texts[11], "%zu", row->clusters);
-        const char *values[] = {row->model,    row->variant,   row->other,     row->experiment,
-                                row->metric,   row->unit,      texts[0].data,  texts[1].data,
-                                texts[2].data, texts[3].data,  texts[4].data,  row->difference_unit,
-                                texts[5].data, texts[6].data,  texts[7].data,  texts[8].data,
-                                texts[9].data, texts[10].data, texts[11].data, row->paired ? "yes" : "no",
-                                row->note,     row->differs};
+        qb_compare_kinds(row->differs, &texts[12]);
+        const char *values[] = {row->model,     row->variant,
+                                row->other,     row->experiment,
+                                row->metric,    row->unit,
+                                texts[0].data,  texts[1].data,
+                                texts[2].data,  texts[3].data,
+                                texts[4].data,  row->difference_unit,
+                                texts[5].data,  texts[6].data,
+                                texts[7].data,  texts[8].data,
+                                texts[9].data,  texts[10].data,
+                                texts[11].data, row->paired ? "yes" : "no",
+                                row->note,      texts[12].data ? texts[12].data : ""};
         qb_listing_add(&table, values);
-        for (size_t k = 0; k < 12; k++)
+        for (size_t k = 0; k < 13; k++)
             qb_text_free(&texts[k]);
     }
     qb_listing_print(&table, output, out);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/cpu.h"
+#include "base/layout.h"
 #include "base/only.h"
 #include "base/utf8.h"
 #include "cli.h"
@@ -48,7 +49,7 @@ static void add_line(struct qb_text *out, const char *text, size_t width)
 {
     size_t from = out->size;
     qb_clean_bytes(out, text, strlen(text), QB_CLEAN_LINE);
-    for (size_t n = out->data ? qb_text_width(out->data + from) : width; n < width; n++)
+    for (size_t n = out->data ? qb_width(out->data + from) : width; n < width; n++)
         qb_text_add(out, " ");
 }
 

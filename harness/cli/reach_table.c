@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/layout.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "model/effect.h"
-#include "reports/layout.h"
 
 /* ---- a row a model and variant ---- */
 

@@ -13,6 +13,13 @@ void qb_hdf5_quiet(void)
     H5PLset_loading_state(0);
 }
 
+bool qb_name_ok(const char *name)
+{
+    size_t size = name ? strlen(name) : 0;
+    return size >= 1 && size <= QB_STORE_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
+}
+
 static herr_t keep_innermost(unsigned depth, const H5E_error2_t *entry, void *text)
 {
     (void)depth;

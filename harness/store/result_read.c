@@ -28,13 +28,6 @@ void qb_cell_free(struct qb_cell *cell)
     *cell = (struct qb_cell){0};
 }
 
-bool qb_name_ok(const char *name)
-{
-    size_t size = name ? strlen(name) : 0;
-    return size >= 1 && size <= QB_STORE_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
-}
-
 struct indexed { /* a cell beside its place in the run */
     uint64_t index;
     struct qb_cell cell;
@@ -43,7 +36,6 @@ struct indexed { /* a cell beside its place in the run */
 struct reading {
     const char *path;
     const struct qb_provenance *facts;
-    bool older; /* a cell lacks what newer programs write */
     struct indexed *cells;
     size_t count;
 };
@@ -112,7 +104,7 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
     cell->variant = cell->model ? qb_strdup(variant, err) : NULL;
     cell->experiment = cell->variant ? qb_strdup(experiment, err) : NULL;
     if (cell->experiment && read_state(group, cell, r->path, err) == QB_OK &&
-        qb_variant_facts_read(group, r->facts, r->path, cell, &r->older, err) == QB_OK &&
+        qb_variant_facts_read(group, r->facts, r->path, cell, err) == QB_OK &&
         read_newer_text(group, "options", r->path, &cell->options, err) == QB_OK &&
         qb_attribute_text(group, "message", r->path, QB_CLEAN_LINE, &cell->message, err) == QB_OK &&
         qb_attribute_text(group, "warnings", r->path, QB_CLEAN_LINES, &cell->warnings, err) == QB_OK &&
@@ -169,7 +161,6 @@ static enum qb_status read_cells(struct qb_result *result, struct qb_error *err)
         qsort(r.cells, r.count, sizeof *r.cells, by_index);
     result->cells = err->status == QB_OK ? qb_alloc(r.count, sizeof *result->cells, "a result's cells", err) : NULL;
     result->count = result->cells ? r.count : 0;
-    result->older = r.older;
     for (size_t i = 0; i < r.count; i++) {
         if (result->cells)
             result->cells[i] = r.cells[i].cell;
@@ -206,10 +197,8 @@ enum qb_status qb_store_open(const char *path, const char *format, struct qb_res
     r->path = qb_strdup(path, err);
     r->file = r->path ? qb_image_open(path, &r->bytes, err) : -1;
     if (r->file >= 0 && check_root(r, format, err) == QB_OK &&
-        qb_provenance_read(r->file, r->path, r->bytes, &r->provenance, err) == QB_OK && read_cells(r, err) == QB_OK &&
-        qb_summary_read(r->file, r->path, r->bytes, r->cells, r->count, err) == QB_OK && r->older &&
-        strcmp(format, QB_FORMAT_RESULT) == 0)
-        qb_flag_by_floors(r->cells, r->count, err); /* what was flagged by names is flagged again, by definitions */
+        qb_provenance_read(r->file, r->path, r->bytes, &r->provenance, err) == QB_OK && read_cells(r, err) == QB_OK)
+        qb_summary_read(r->file, r->path, r->bytes, r->cells, r->count, err);
     if (err->status != QB_OK) {
         qb_result_close(r);
         return err->status;

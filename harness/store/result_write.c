@@ -101,7 +101,8 @@ static enum qb_status place_cell(hid_t cells, const struct qb_cell *cell, const 
 static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, struct qb_cell **copies,
                                    struct qb_error *err)
 {
-    *copies = qb_alloc(count, sizeof **copies, "a result's cells", err);
+    struct qb_floor_cell *rows = qb_alloc(count, sizeof *rows, "a result's floors", err);
+    *copies = rows ? qb_alloc(count, sizeof **copies, "a result's cells", err) : NULL;
     for (size_t i = 0; *copies && i < count; i++) {
         struct qb_cell *copy = &(*copies)[i];
         *copy = *cells[i];
@@ -111,8 +112,13 @@ static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, s
         if (copy->value_count > 0)
             memcpy(copy->values, cells[i]->values, copy->value_count * sizeof *copy->values);
         cells[i] = copy;
+        rows[i] = (struct qb_floor_cell){copy->model, copy->variant, copy->experiment,
+                                         copy->floor, copy->values,  copy->value_count};
     }
-    return err->status ? err->status : qb_flag_by_floors(*copies, count, err);
+    if (!err->status)
+        qb_floors_apply(rows, count);
+    qb_free(rows);
+    return err->status;
 }
 
 /* Resolves each source to a cell and, where it lies in a file, the file. Shards opened here go to opened[i]. */

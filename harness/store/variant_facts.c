@@ -43,12 +43,10 @@ static enum qb_floor older_floor(const struct qb_provenance *facts, const char *
 }
 
 enum qb_status qb_variant_facts_read(hid_t group, const struct qb_provenance *facts, const char *path,
-                                     struct qb_cell *cell, bool *older, struct qb_error *err)
+                                     struct qb_cell *cell, struct qb_error *err)
 {
     struct qb_reach *reach = &cell->reach;
-    bool said = H5Aexists(group, "floor") > 0;
-    *older = *older || !said;
-    if (!said)
+    if (H5Aexists(group, "floor") <= 0)
         cell->floor = older_floor(facts, cell->variant);
     else if (read_floor(group, path, cell, err) != QB_OK)
         return err->status;
@@ -60,17 +58,4 @@ enum qb_status qb_variant_facts_read(hid_t group, const struct qb_provenance *fa
             QB_OK)
             return err->status;
     return qb_attribute_text(group, "unbound", path, QB_CLEAN_LINE, &reach->unbound, err);
-}
-
-enum qb_status qb_flag_by_floors(struct qb_cell *cells, size_t count, struct qb_error *err)
-{
-    struct qb_floor_cell *rows = qb_alloc(count, sizeof *rows, "a result's floors", err);
-    if (!rows)
-        return err->status;
-    for (size_t i = 0; i < count; i++)
-        rows[i] = (struct qb_floor_cell){cells[i].model, cells[i].variant, cells[i].experiment,
-                                         cells[i].floor, cells[i].values,  cells[i].value_count};
-    qb_floors_apply(rows, count);
-    qb_free(rows);
-    return QB_OK;
 }

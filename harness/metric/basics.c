@@ -1,7 +1,6 @@
-/* Means, quantiles and 95% intervals. */
+/* Means, deviations and quantiles of plain lists. */
 #include <math.h>
 #include <stdlib.h>
-#include "metric/cluster.h"
 #include "metric/metric.h"
 
 double qb_mean(const double *x, size_t n)
@@ -42,11 +41,4 @@ double qb_quantile(const double *sorted, size_t n, double p)
     if (below + 1 >= n || sorted[below] == sorted[below + 1]) /* equal neighbours may be Inf */
         return sorted[below];
     return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
-}
-
-void qb_wilson(uint64_t k, uint64_t n, double *lo, double *hi)
-{
-    *lo = *hi = NAN;
-    if (n > 0 && k <= n)
-        qb_wilson_at((double)k / (double)n, (double)n, qb_normal_quantile(0.975), lo, hi);
 }
