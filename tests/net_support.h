@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "codec/variant.h"
 #include "model/net.h"
+#include "tensor_floats.h"
 
 #define MUST(call) cr_assert((call) == QB_OK, "%s: %s", #call, err.message)
 

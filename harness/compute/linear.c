@@ -103,6 +103,16 @@ enum qb_status qb_linear_create(const struct qb_variant *variant, const struct q
     if (!new)
         return err->status;
     new->weights = matrix->bytes;
+    if (matrix->format) {
+        /* TEMPORARY, until products read any format: the matrix as FP32. */
+        float *copy = qb_alloc(rows * cols, sizeof *copy, "decoded weights", err);
+        if (!copy || qb_decode(matrix->format, rows, cols, matrix->bytes, matrix->size, 0, rows, copy, err)) {
+            qb_free(copy);
+            qb_linear_free(new);
+            return err->status;
+        }
+        new->weights = new->decoded = copy;
+    }
     new->bias = bias;
     new->rows = rows;
     new->cols = cols;
@@ -110,7 +120,7 @@ enum qb_status qb_linear_create(const struct qb_variant *variant, const struct q
     new->activations = variant ? &variant->activations : NULL;
     new->segment_count = cut_segments(variant, matrix, new->segments);
     for (size_t i = 0; i < new->segment_count; i++)
-        if (store(&new->segments[i], variant, matrix->bytes, cols, err) != QB_OK) {
+        if (store(&new->segments[i], variant, new->weights, cols, err) != QB_OK) {
             qb_linear_free(new);
             return err->status;
         }
@@ -127,6 +137,7 @@ void qb_linear_free(struct qb_linear *linear)
         qb_free(linear->segments[i].cache);
     }
     qb_free(linear->scale);
+    qb_free(linear->decoded);
     qb_scratch_free(&linear->own);
     qb_free(linear);
 }

@@ -33,7 +33,8 @@ static inline bool segment_prepared(const struct segment *segment)
 struct qb_linear {
     const struct qb_format *activations; /* of c(x) */
     const float *weights, *bias;
-    float *scale; /* S for each row, 1 where a segment takes none; NULL: none */
+    float *decoded; /* TEMPORARY: own copy of weights in another format */
+    float *scale;   /* S for each row, 1 where a segment takes none; NULL: none */
     size_t rows, cols;
     struct segment segments[QB_CUT_MAX];
     size_t segment_count;

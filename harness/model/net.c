@@ -23,7 +23,7 @@ static enum qb_status add_linear(struct qb_net *net, uint32_t role, int layer, i
     const struct qb_tensor *bias = qb_model_tensor(net->model, tensor->roles | QB_ROLE_BIAS, layer);
     struct op *op = &net->linears[net->linear_count];
     op->tensor = tensor;
-    op->bias = bias ? bias->data : NULL;
+    op->bias = bias ? bias->bytes : NULL;
     const struct qb_matrix matrix = qb_tensor_matrix(tensor);
     if (qb_linear_create(net->variant, &matrix, op->bias, &op->linear, err) != QB_OK)
         return qb_wrap(err, "model %s, tensor %s", net->model->name, tensor->name);
@@ -57,6 +57,14 @@ static enum qb_status add_layer(struct qb_net *net, int index, size_t in, struct
     return QB_OK;
 }
 
+/* TEMPORARY, until positions are read by row: all of them as FP32. */
+static enum qb_status read_positions(struct qb_net *net, struct qb_error *err)
+{
+    const struct qb_tensor *tensor = qb_model_tensor(net->model, QB_ROLE_POSITION, -1);
+    net->positions = qb_alloc(tensor->rows * tensor->cols, sizeof(float), "positions", err);
+    return net->positions ? qb_tensor_rows(tensor, 0, tensor->rows, net->positions, err) : err->status;
+}
+
 static enum qb_status build(struct qb_net *net, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
@@ -77,9 +85,7 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
         return err->status;
     net->norm_weight = vector_of(net->model, "norm", "weight");
     net->norm_bias = vector_of(net->model, "norm", "bias");
-    if (arch->learned_positions)
-        net->positions = vector_of(net->model, "pos", "weight");
-    return QB_OK;
+    return arch->learned_positions ? read_positions(net, err) : QB_OK;
 }
 
 /* A variant that encodes nothing of this model would be FP32 under another name. */
@@ -126,6 +132,7 @@ void qb_net_free(struct qb_net *net)
         qb_scratch_free(scratch[i]);
     qb_free(net->linears);
     qb_free(net->layers);
+    qb_free(net->positions);
     qb_free(net);
 }
 

@@ -29,7 +29,8 @@ struct qb_net {
     size_t linear_count;
     int head; /* index; 0 when tied */
     struct layer *layers;
-    const float *norm_weight, *norm_bias, *positions;
+    const float *norm_weight, *norm_bias;
+    float *positions;
     size_t width; /* the widest row of a layer's input or output */
     struct qb_net_calibration calibration;
     /* While calibrating: sees every operator's input before it is applied. */
