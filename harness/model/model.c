@@ -37,10 +37,8 @@ struct qb_matrix qb_tensor_matrix(const struct qb_tensor *tensor)
 enum qb_status qb_tensor_rows(const struct qb_tensor *tensor, size_t row, size_t count, float *out,
                               struct qb_error *err)
 {
-    if (tensor->format)
-        return qb_decode(tensor->format, tensor->rows, tensor->cols, tensor->bytes, tensor->size, row, count, out, err);
-    memcpy(out, (const float *)tensor->bytes + row * tensor->cols, count * tensor->cols * sizeof *out);
-    return QB_OK;
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
+    return qb_matrix_rows(&matrix, row, count, out, err);
 }
 
 void qb_model_free(struct qb_model *model)

@@ -6,7 +6,6 @@
 #include "codec/calls.h"
 #include "model/model_parts.h"
 
-#define PANEL ((size_t)1 << 16)  /* FP32 values that the pass has at hand; at least a row */
 #define AROUND ((size_t)1 << 16) /* reading a page maps others around it, dropped ones, too */
 
 static bool is_vector(const struct qb_tensor *tensor)
@@ -68,7 +67,7 @@ static const float *finite_rows(const struct qb_tensor *tensor, size_t row, size
     const float *x = tensor->format ? buffer : (const float *)tensor->bytes + row * tensor->cols;
     struct qb_error cause = {0}; /* a codec says which byte: the value is looked for below */
     if (tensor->format)
-        qb_tensor_rows(tensor, row, count, buffer, &cause);
+        qb_decode(tensor->format, tensor->rows, tensor->cols, tensor->bytes, tensor->size, row, count, buffer, &cause);
     size_t bad = qb_first_nonfinite(x, n);
     if (bad < n)
         qb_fail(err, QB_ERR_INPUT, "tensor %s: element %zu is %s", tensor->name, row * tensor->cols + bad,
@@ -83,7 +82,7 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
                                   struct qb_error *err)
 {
     const uint64_t shape[] = {tensor->rows, tensor->cols};
-    size_t panel = tensor->cols < PANEL ? PANEL / tensor->cols : 1, row_size = tensor->size / tensor->rows;
+    size_t panel = qb_panel_rows(tensor->rows, tensor->cols), row_size = tensor->size / tensor->rows;
     qb_hash_text(hash, tensor->name);
     qb_hash_bytes(hash, shape, sizeof shape);
     for (size_t row = 0; row < tensor->rows; row += panel) {
@@ -129,13 +128,14 @@ static void hash_arch(struct qb_hash *hash, const struct qb_arch *arch)
 
 static enum qb_status read_all(struct qb_model *model, struct qb_error *err)
 {
-    size_t widest = PANEL, vectors = 0, at = 0;
+    size_t largest = 0, vectors = 0, at = 0;
     for (size_t i = 0; i < model->tensor_count; i++) {
         const struct qb_tensor *tensor = &model->tensors[i];
-        widest = tensor->cols > widest ? tensor->cols : widest;
+        size_t panel = qb_panel_rows(tensor->rows, tensor->cols) * tensor->cols;
+        largest = panel > largest ? panel : largest;
         vectors += is_vector(tensor) ? tensor->cols : 0;
     }
-    float *buffer = qb_alloc(widest, sizeof *buffer, "a panel of weights", err);
+    float *buffer = qb_alloc(largest, sizeof *buffer, "a panel of weights", err);
     model->vectors = qb_alloc(vectors, sizeof *model->vectors, "norms and biases", err);
     struct qb_hash *hash = qb_hash_new();
     if (!hash)

@@ -8,8 +8,6 @@
 #include "model/half.h"
 #include "model/model.h"
 
-#define PANEL ((size_t)1 << 16) /* values converted at a time; at least a row */
-
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
     const struct qb_arch *arch = &model->arch;
@@ -79,7 +77,7 @@ static size_t values_to_bytes(const float *x, size_t n, bool f16, uint8_t *bytes
 
 static enum qb_status write_tensor(FILE *file, const struct qb_tensor *tensor, bool f16, struct qb_error *err)
 {
-    size_t panel = tensor->cols < PANEL ? PANEL / tensor->cols : 1, size = panel * tensor->cols;
+    size_t panel = qb_panel_rows(tensor->rows, tensor->cols), size = panel * tensor->cols;
     float *x = qb_alloc(size, sizeof *x, "a panel of weights", err);
     uint8_t *bytes = qb_alloc(size, 4, "a panel's bytes", err);
     for (size_t row = 0; !err->status && row < tensor->rows; row += panel) {

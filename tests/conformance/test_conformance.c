@@ -213,7 +213,7 @@ static void is_refused(const char *name, enum qb_status status, const char *word
 
 Test(planted, abi_version)
 {
-    is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 2, this program has version 1");
+    is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 3, this program has version 2");
 }
 
 Test(planted, struct_size)
