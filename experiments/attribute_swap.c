@@ -76,9 +76,10 @@ static float *mix(const struct swap *s, uint32_t role, struct qb_error *err)
         }
     size_t part = t->rows / blocks * t->cols;
     float *mixed = qb_alloc(t->rows * t->cols, sizeof *mixed, "weights of one role", err);
-    if (!mixed)
+    if (!mixed || qb_tensor_rows(t, 0, t->rows, mixed, err)) {
+        qb_free(mixed);
         return NULL;
-    memcpy(mixed, t->data, t->rows * t->cols * sizeof *mixed);
+    }
     memcpy(mixed + before * part, s->rounded + before * part, part * sizeof *mixed);
     return mixed;
 }

@@ -16,6 +16,7 @@
 #include "codec/variant.h"
 #include "model/calibrate.h"
 #include "model/decoder.h"
+#include "tensor_floats.h"
 
 #define MUST(call) cr_assert((call) == QB_OK, "%s: %s", #call, err.message)
 
@@ -72,7 +73,7 @@ static inline struct qb_model *support_small(const char *generator, bool causal)
     model->arch.heads = causal ? 3 : 1;
     for (size_t t = 0; t < model->tensor_count; t++)
         for (size_t i = 0; i < model->tensors[t].rows * model->tensors[t].cols; i++)
-            model->tensors[t].data[i] *= model->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 8.0f;
+            tensor_floats(&model->tensors[t])[i] *= model->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 8.0f;
     return model;
 }
 

@@ -108,7 +108,7 @@ enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
 {
     struct qb_error cause = {0};
     run->model_index = m;
-    if (qb_suite_open_model(&run->suite->models[m], &run->model, &cause)) {
+    if (qb_suite_open_model(run->suite, &run->suite->models[m], &run->model, &cause)) {
         for (size_t i = 0; i < run->plan.count; i++)
             if (pending(run, i) && run->plan.cells[i].selected && fail_cell(run, i, cause.message, err))
                 return err->status;

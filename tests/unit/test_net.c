@@ -76,9 +76,9 @@ static void plain_linear(const struct qb_model *model, const char *prefix, const
     const struct qb_tensor *b = qb_model_named(model, name);
     for (size_t i = 0; i < n; i++)
         for (size_t r = 0; r < w->rows; r++) {
-            double sum = b ? (double)b->data[r] : 0;
+            double sum = b ? (double)tensor_floats(b)[r] : 0;
             for (size_t c = 0; c < w->cols; c++)
-                sum += x[i * w->cols + c] * (double)w->data[r * w->cols + c];
+                sum += x[i * w->cols + c] * (double)tensor_floats(w)[r * w->cols + c];
             y[i * w->rows + r] = sum;
         }
 }
@@ -109,7 +109,7 @@ static void plain_transformer(const struct qb_model *model, const int32_t *token
     size_t width = model->arch.hidden;
     double qkv[9 * 3 * 24], mixed[9 * 24], back[9 * 24], inner[9 * 96];
     for (size_t i = 0; i < n * width; i++)
-        h[i] = (double)model->tensors[0].data[(size_t)tokens[i / width] * width + i % width];
+        h[i] = (double)tensor_floats(&model->tensors[0])[(size_t)tokens[i / width] * width + i % width];
     for (int l = 0; l < 2; l++) {
         char name[64];
         snprintf(name, sizeof name, "layers.%d.attn.qkv", l);
@@ -268,7 +268,7 @@ Test(net, wrong_inputs_are_errors)
     e = (struct qb_error){0};
     cr_expect_eq(qb_net_forward(net, (const int32_t[]){1, 2, 3, 4}, 1, 4, hidden, &e), QB_ERR_INPUT);
     model->arch.context = 0;
-    model->tensors[0].data[24] = NAN;
+    tensor_floats(&model->tensors[0])[24] = NAN;
     e = (struct qb_error){0};
     cr_expect_eq(qb_net_forward(net, (const int32_t[]){0, 1}, 1, 2, hidden, &e), QB_ERR_NUMERIC);
     qb_net_free(net);

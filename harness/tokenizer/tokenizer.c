@@ -1,10 +1,10 @@
 /* Byte-level BPE. Splitting by GPT-2's pattern is exact on ASCII; bytes from 0x80 on count as letters, so that any
  * bytes are text (the Unicode classes differ only where a vocabulary joins non-ASCII symbols with letters). */
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <string.h>
 #include "base/mem.h"
-#include "model/tokenizer_parts.h"
+#include "tokenizer/tokenizer_parts.h"
 
 /* ---- splitting: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ ---- */
 

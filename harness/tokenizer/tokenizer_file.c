@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "model/tokenizer_parts.h"
+#include "tokenizer/tokenizer_parts.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 #define VOCAB_MAX ((size_t)1 << 24)
