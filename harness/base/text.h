@@ -10,7 +10,6 @@
 struct qb_text {
     char *data;
     size_t size; /* without the NUL */
-    size_t room;
     bool failed;
 };
 void qb_text_add(struct qb_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
