@@ -80,7 +80,7 @@ Test(step, blocks_of_any_size_give_what_one_step_gives)
 {
     struct qb_model *transformer = support_small("transformer", true), *chain = support_small("chain", false);
     struct qb_model *trained = NULL; /* with positions and norms before each half of a layer */
-    MUST(qb_model_open("data/models/kjv-transformer.safetensors", &trained, &err));
+    MUST(qb_model_open("data/models/kjv-transformer.safetensors", registry, qb_cpu()->isa, &trained, &err));
     model_agrees(transformer, NULL);
     model_agrees(transformer, "pattern-a");
     model_agrees(trained, NULL);
