@@ -147,7 +147,6 @@ void qb_net_free(struct qb_net *net)
         qb_scratch_free(scratch[i]);
     qb_free(net->linears);
     qb_free(net->layers);
-    qb_free(net->positions);
     qb_free(net);
 }
 
