@@ -1,6 +1,5 @@
 #include "model/net.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include "base/mem.h"
 #include "model/effect.h"
@@ -12,16 +11,12 @@ static const float *vector_of(const struct qb_tensor *tensor)
     return tensor ? tensor->bytes : NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static struct norm norm_of(const struct qb_model *model, const char *format, ...)
+static struct norm norm_of(const struct qb_model *model, const char *prefix)
 {
-    char name[2][64], prefix[32];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(prefix, sizeof prefix, format, args);
-    va_end(args);
-    snprintf(name[0], sizeof name[0], "%s.weight", prefix);
-    snprintf(name[1], sizeof name[1], "%s.bias", prefix);
-    return (struct norm){vector_of(qb_model_named(model, name[0])), vector_of(qb_model_named(model, name[1]))};
+    char weight[64], bias[64];
+    snprintf(weight, sizeof weight, "%s.weight", prefix);
+    snprintf(bias, sizeof bias, "%s.bias", prefix);
+    return (struct norm){vector_of(qb_model_named(model, weight)), vector_of(qb_model_named(model, bias))};
 }
 
 static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *tensor, struct qb_error *err)
@@ -67,9 +62,11 @@ static enum qb_status add_layer(struct qb_net *net, int index, size_t in, struct
 {
     const struct qb_arch *arch = &net->model->arch;
     struct layer *layer = &net->layers[index];
-    *layer = (struct layer){.attention_norm = norm_of(net->model, "layers.%d.norm1", index),
-                            .mlp_norm = norm_of(net->model, "layers.%d.norm2", index),
-                            .in = in};
+    char norm[2][32];
+    snprintf(norm[0], sizeof norm[0], "layers.%d.norm1", index);
+    snprintf(norm[1], sizeof norm[1], "layers.%d.norm2", index);
+    *layer = (struct layer){
+        .attention_norm = norm_of(net->model, norm[0]), .mlp_norm = norm_of(net->model, norm[1]), .in = in};
     if (arch->attention && (add_part(net, QB_ROLE_ATTN_Q, index, &layer->attention[QUERY], err) ||
                             add_part(net, QB_ROLE_ATTN_K, index, &layer->attention[KEY], err) ||
                             add_part(net, QB_ROLE_ATTN_V, index, &layer->attention[VALUE], err) ||

@@ -182,7 +182,7 @@ static enum qb_status mlp_half(struct qb_net *net, const struct layer *layer, fl
     const struct qb_arch *arch = &net->model->arch;
     size_t in = layer->in, inner_width = layer->up.rows;
     const float *x = normed(net, &layer->mlp_norm, h, n, in, err);
-    float *inner = arch->mlp_down ? qb_scratch_get(&net->inner, n * inner_width, err) : out;
+    float *inner = x && arch->mlp_down ? qb_scratch_get(&net->inner, n * inner_width, err) : out;
     if (!x || !inner || apply(net, layer->up, x, n, inner, inner_width, err))
         return err->status;
     activate(net, inner, n, inner_width);
@@ -242,8 +242,8 @@ enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb
         return err->status;
     size_t n = arch->attention ? step->n : step->kept, rows = step->batch * n; /* that go through the layers */
     float *h = qb_scratch_get(&net->state, rows * net->width, err);
-    float *out = arch->mlp_down ? h : qb_scratch_get(&net->other, rows * net->width, err);
-    if (!h || !out || embed(net, step, step->n - n, kv ? kv->length : 0, h, err))
+    float *out = !h || arch->mlp_down ? h : qb_scratch_get(&net->other, rows * net->width, err);
+    if (!out || embed(net, step, step->n - n, kv ? kv->length : 0, h, err))
         return err->status;
     struct qb_step layer_step = {.batch = step->batch, .n = n, .kept = n, .key_bias = step->key_bias};
     for (size_t i = 0; i < arch->layers; i++) {
