@@ -30,8 +30,7 @@ static enum qb_status turn(const struct qb_probe *probe, double *seconds, struct
     double start = qb_clock(), spent = 0;
     size_t calls = 0;
     do {
-        enum qb_status s = probe->call(probe->context, err);
-        if (s)
+        if (probe->call(probe->context, err))
             return qb_wrap(err, "%s %s", probe->name, probe->detail);
         calls++;
         spent = qb_clock() - start;
