@@ -62,7 +62,7 @@ static enum qb_status check_name(const char *name, struct qb_error *err)
                        "most %d characters, found '%.*s'",
                        NAME_MAX_LENGTH, QB_UPTO(60, name));
     snprintf(relative, sizeof relative, "variants/%s.yaml", name);
-    if (qb_data_path(relative, path, &ignored) == QB_OK)
+    if (!qb_data_path(relative, path, &ignored))
         return qb_fail(err, QB_ERR_INPUT, "new-codec: '%s' is the name of a shipped variant (qinsbench list variants)",
                        name);
     if (strcmp(name, "suite") == 0 || strcmp(name, "reference") == 0)
@@ -92,7 +92,7 @@ static void find_places(struct words *words)
     char path[PATH_MAX + 64], data[4096];
     struct qb_error ignored = {0};
     settle("/proc/self/exe", words->program);
-    if (qb_data_path("../harness/codec/codec.h", data, &ignored) == QB_OK) {
+    if (!qb_data_path("../harness/codec/codec.h", data, &ignored)) {
         *strrchr(data, '/') = '\0';
         settle(data, words->codec_h);
     }
