@@ -281,19 +281,18 @@ static enum qb_status conclude(const struct qb_ledger *ledger, struct qb_conclus
 
 enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *result, struct qb_error *err)
 {
-    enum qb_status s = QB_OK;
     struct run_facts run = {result, NULL};
     struct qb_error ignored = {0};
     const char *suite = qb_provenance_get(qb_result_provenance(result), "suite");
     if (suite && qb_yaml_parse(suite, strlen(suite), "the result's suite", &run.suite, &ignored))
         run.suite = NULL; /* then prompts cannot be compared */
-    for (size_t i = 0; i < ledger->conclusion_count && !s; i++)
-        s = conclude(ledger, &ledger->conclusions[i], result, err);
+    for (size_t i = 0; i < ledger->conclusion_count && !err->status; i++)
+        conclude(ledger, &ledger->conclusions[i], result, err);
     for (size_t d = 0; d < ledger->document_count; d++)
         for (size_t i = 0; i < ledger->documents[d].count; i++)
             judge(&ledger->documents[d], &ledger->documents[d].claims[i], &run);
     qb_yaml_free(run.suite);
-    return s;
+    return err->status;
 }
 
 bool qb_claim_falls_short(const struct qb_claim *claim, bool allow_missing)
@@ -343,15 +342,14 @@ enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *fold
     *ledger = NULL;
     if (!folder && qb_data_path("claims", shipped, &missing))
         return QB_OK;
-    enum qb_status s = qb_ledger_load(folder ? folder : shipped, ledger, err);
-    if (!s)
-        s = qb_ledger_evaluate(*ledger, result, err);
-    struct qb_ledger_count n = s ? (struct qb_ledger_count){0} : qb_ledger_count(*ledger, true);
+    struct qb_ledger_count n = {0};
+    if (!qb_ledger_load(folder ? folder : shipped, ledger, err) && !qb_ledger_evaluate(*ledger, result, err))
+        n = qb_ledger_count(*ledger, true);
     if (qb_ledger_compared(&n) == 0) {
         qb_ledger_free(*ledger);
         *ledger = NULL;
     }
-    return s;
+    return err->status;
 }
 
 const char *qb_verdict_name(enum qb_claim_verdict verdict)

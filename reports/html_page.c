@@ -200,27 +200,23 @@ enum qb_status qb_write_html(const struct qb_report *report, const char *folder,
 {
     struct qb_text out = {0};
     char *js = NULL;
-    enum qb_status s = head(report, &out, err);
-    if (!s)
-        s = qb_report_template("report.js", &js, err);
-    if (!s) {
-        title(report, &out);
-        remarks(report, &out);
-        qb_html_tables(report, &out);
-        qb_html_attributions(report, &out);
-        qb_html_comparisons(report, &out);
-        s = qb_html_figures(report, folder, &out, err);
-    }
-    if (!s) {
-        qb_html_ledger(report, &out);
-        what_was_run(report, &out);
-        how_to_read(&out);
-        qb_text_add(&out, "</div>\n<script>\n%s</script>\n</body>\n</html>\n", js);
-        s = qb_report_save(folder, "index.html", &out, err);
-    }
-    if (!s)
+    if (head(report, &out, err) || qb_report_template("report.js", &js, err))
+        goto out;
+    title(report, &out);
+    remarks(report, &out);
+    qb_html_tables(report, &out);
+    qb_html_attributions(report, &out);
+    qb_html_comparisons(report, &out);
+    if (qb_html_figures(report, folder, &out, err))
+        goto out;
+    qb_html_ledger(report, &out);
+    what_was_run(report, &out);
+    how_to_read(&out);
+    qb_text_add(&out, "</div>\n<script>\n%s</script>\n</body>\n</html>\n", js);
+    if (!qb_report_save(folder, "index.html", &out, err))
         qb_text_add(said, "page         %s/index.html\n", folder);
+out:
     qb_free(js);
     qb_text_free(&out);
-    return s;
+    return err->status;
 }

@@ -88,10 +88,10 @@ enum qb_status qb_attribute_put_text(hid_t object, const char *name, const char 
         return err->status;
     size_t size = qb_utf8_upto(clean, 32768);
     hid_t type = qb_hdf5_string_type(size > 0 ? size : 1, false);
-    enum qb_status status = qb_attribute_put(object, name, type, clean, path, err);
+    qb_attribute_put(object, name, type, clean, path, err);
     qb_hdf5_close(type);
     qb_free(clean);
-    return status;
+    return err->status;
 }
 
 /* An attribute of the class with one entry and at most `most` bytes; negative with err set. */
