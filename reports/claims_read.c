@@ -58,7 +58,7 @@ static enum qb_status read_path(const struct qb_yaml *node, struct qb_cell_path 
 static enum qb_status read_bound(const struct qb_yaml *map, enum qb_bound *bound, struct qb_error *err)
 {
     const char *text;
-    if qb_claims_text (map, "bound", "value", &text, err)
+    if (qb_claims_text(map, "bound", "value", &text, err))
         return err->status;
     if (strcmp(text, "value") == 0)
         *bound = QB_BOUND_VALUE;

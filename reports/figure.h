@@ -36,8 +36,7 @@ extern const struct qb_figure_kind qb_figure_controlled, qb_figure_bits, qb_figu
 /* Starts a data block (index figure->blocks): a comment line and the separation that gnuplot wants. */
 void qb_figure_block(struct qb_figure *figure, const char *comment);
 
-/* name = "text" or name = value for the template, the text quoted for gnuplot. */
-void qb_figure_text(struct qb_figure *figure, const char *name, const char *text);
+/* name = value for the template. */
 void qb_figure_number(struct qb_figure *figure, const char *name, double value);
 /* An element of an array "name": array names are declared by qb_figure_array(count) first. */
 void qb_figure_array(struct qb_figure *figure, const char *name, size_t count);

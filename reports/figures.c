@@ -5,12 +5,12 @@
 #include <string.h>
 #include "base/choice.h"
 #include "base/file.h"
+#include "base/layout.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "codec/variant.h"
 #include "escape.h"
 #include "figure.h"
-#include "base/layout.h"
+#include "report_files.h"
 
 static const struct qb_figure_kind *const kinds[] = {
     &qb_figure_controlled, &qb_figure_bits,     &qb_figure_kl,          &qb_figure_depth,   &qb_figure_survival,
@@ -50,47 +50,27 @@ struct writer {
     struct qb_text *report;
 };
 
-/* Where the templates lie: beside an installed program's data, or in the source tree. */
-static enum qb_status template_path(const char *name, char path[4096], struct qb_error *err)
-{
-    char relative[128];
-    struct qb_error first = {0};
-    snprintf(relative, sizeof relative, "figures/%s.gp", name);
-    if (!qb_data_path(relative, path, &first))
-        return QB_OK;
-    snprintf(relative, sizeof relative, "../reports/figures/%s.gp", name);
-    if (!qb_data_path(relative, path, err))
-        return QB_OK;
-    return qb_fail(err, QB_ERR_INPUT, "the figures' template %s.gp is missing: %s", name, first.message);
-}
-
 static enum qb_status save(const struct writer *w, const char *name, const char *suffix, const struct qb_text *text,
                            struct qb_error *err)
 {
-    char path[4400];
-    if (text->failed)
-        return qb_fail(err, QB_ERR_MEMORY, "no memory for figure '%s'", name);
-    snprintf(path, sizeof path, "%s/%s.%s", w->folder, name, suffix);
-    return qb_file_replace(path, text->data ? text->data : "", text->size, err);
+    char file[128];
+    snprintf(file, sizeof file, "%s.%s", name, suffix);
+    return qb_report_save(w->folder, file, text, err);
 }
 
-static enum qb_status read_template(const char *name, char **text, size_t *size, struct qb_error *err)
+static enum qb_status add_template(const char *name, struct qb_text *out, struct qb_error *err)
 {
-    char path[4096];
-    return template_path(name, path, err) ? err->status : qb_file_read(path, 1u << 20, text, size, err);
+    char file[128];
+    snprintf(file, sizeof file, "figures/%s.gp", name);
+    return qb_report_template(file, out, err);
 }
 
 static enum qb_status write_style(const struct writer *w, struct qb_error *err)
 {
     struct qb_text style = {0};
-    size_t size;
-    char *text = NULL;
-    if (!read_template("style", &text, &size, err)) {
-        qb_text_bytes(&style, text, size);
+    if (!add_template("style", &style, err))
         save(w, "style", "gp", &style, err);
-    }
     qb_text_free(&style);
-    qb_free(text);
     return err->status;
 }
 
@@ -99,20 +79,15 @@ static enum qb_status write_script(const struct writer *w, const struct qb_figur
                                    const struct qb_figure *figure, struct qb_error *err)
 {
     struct qb_text script = {0};
-    size_t size;
-    char *text = NULL;
-    if (read_template(kind->name, &text, &size, err))
-        return err->status;
     qb_text_add(&script, "# Draw again with: gnuplot %s.gp (in this folder). Looks: style.gp. Numbers: %s.dat.\n",
                 kind->name, kind->name);
     qb_text_add(&script, "formats = '%s'\nname = '%s'\ndata = '%s.dat'\nwidth = %g\n", w->format_list.data, kind->name,
                 kind->name, figure->width > 0 ? figure->width : QB_FIGURE_WIDE);
     qb_text_bytes(&script, figure->variables.data ? figure->variables.data : "", figure->variables.size);
     qb_text_add(&script, "# ---- what follows is reports/figures/%s.gp ----\n", kind->name);
-    qb_text_bytes(&script, text, size);
-    save(w, kind->name, "gp", &script, err);
+    if (!add_template(kind->name, &script, err))
+        save(w, kind->name, "gp", &script, err);
     qb_text_free(&script);
-    qb_free(text);
     return err->status;
 }
 
@@ -307,7 +282,6 @@ static void add_to_page(const struct writer *w, const struct qb_drawn_figure *f,
 
 static enum qb_status write_index(struct writer *w, const struct qb_result *result, struct qb_error *err)
 {
-    char path[4400];
     const char *suite = qb_provenance_get(qb_result_provenance(result), "suite_name");
     struct qb_text page = {0};
     qb_text_add(&page, "# Figures of %s", suite ? "suite " : "");
@@ -319,11 +293,7 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
                 "there to restyle.\n\n");
     for (size_t i = 0; i < w->list->count; i++)
         add_to_page(w, &w->list->items[i], &page);
-    snprintf(path, sizeof path, "%s/README.md", w->options->folder);
-    if (page.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for the figures' page");
-    else
-        qb_file_replace(path, page.data, page.size, err);
+    qb_report_save(w->options->folder, "README.md", &page, err);
     qb_text_free(&page);
     return err->status;
 }

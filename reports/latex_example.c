@@ -95,17 +95,14 @@ static enum qb_status write_example(const struct qb_report *report, const char *
                                     const struct qb_text *inputs, struct qb_error *err)
 {
     struct qb_text out = {0};
-    char *preamble = NULL;
     size_t floats = 0;
-    if (qb_report_template("example.tex", &preamble, err))
-        return err->status;
-    qb_text_add(&out, "%s", preamble);
+    qb_report_template("templates/example.tex", &out, err);
     introduction(report, &out);
     figures(report, folder, &out, &floats);
     out.failed = out.failed || inputs->failed;
     qb_text_add(&out, "\\clearpage\n%s\\end{document}\n", inputs->data ? inputs->data : "");
-    qb_report_save(tables, "example.tex", &out, err);
-    qb_free(preamble);
+    if (!err->status)
+        qb_report_save(tables, "example.tex", &out, err);
     qb_text_free(&out);
     return err->status;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "claims.h"
 #include "figures.h"
+#include "report_files.h"
 #include "store/store.h"
 #include "value_format.h"
 
@@ -162,10 +163,5 @@ enum qb_status qb_write_latex(const struct qb_report *report, const char *folder
                               struct qb_error *err);
 enum qb_status qb_write_csv(const struct qb_report *report, const char *folder, struct qb_text *said,
                             struct qb_error *err);
-
-/* The text of reports/templates/<name>, from the shipped data or the source tree; for qb_free. */
-enum qb_status qb_report_template(const char *name, char **text, struct qb_error *err);
-/* Writes folder/name and says so; text->failed is QB_ERR_MEMORY. */
-enum qb_status qb_report_save(const char *folder, const char *name, const struct qb_text *text, struct qb_error *err);
 
 #endif
