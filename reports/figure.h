@@ -109,6 +109,9 @@ bool qb_figure_record(const struct qb_result *result, const char *model, const c
 void qb_figure_say_flagged(const struct qb_result *result, struct qb_figure *figure,
                            const struct qb_selection *selection, const char *experiment, const char *metric,
                            uint32_t flag, const char *sentence);
+/* Says of the drawn cells which are contaminated, then ends the selection. */
+void qb_figure_end(const struct qb_result *result, struct qb_figure *figure, struct qb_selection *s,
+                   const char *experiment, const char *metric);
 
 /* Has the value of this cell the flag? */
 bool qb_figure_flagged(const struct qb_result *result, const char *model, const char *variant, const char *experiment,

@@ -142,6 +142,10 @@ const struct qb_flag_meaning *qb_flag_meanings(void);
 /* How the numbers of an attribution are printed: the same decimals for all, so that they can be added up on the page;
  * those that would keep fewer than two digits scientific. */
 struct qb_value_format qb_attribution_format(const struct qb_attribution *attribution, double x);
+/* "[lo, hi]" in a writer's numbers, or `none`. */
+void qb_attribution_interval(const struct qb_attribution *a, const struct qb_attribution_row *row,
+                             void (*number)(const struct qb_attribution *, double, struct qb_text *), const char *none,
+                             struct qb_text *out);
 /* What the columns of every attribution mean; plain text. */
 const char *qb_attribution_meaning(void);
 

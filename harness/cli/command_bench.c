@@ -154,26 +154,22 @@ static enum qb_status measure(const struct arguments *a, struct qb_listing *list
     struct qb_bench_codecs *buffers = NULL;
     struct qb_bench_net *forward = NULL;
     struct qb_bench_metrics *metrics = NULL;
-    enum qb_status s = qb_open_registry(a->codecs, &registry, err);
-    if (!s && a->only)
-        s = check_only(registry, a->only, err);
-    if (!s)
-        s = qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err);
-    if (!s)
-        s = qb_probes_run(&codecs, err);
-    if (!s)
-        s = qb_probes_list(&codecs, listing, err);
-    if (!s && !a->only && !(s = qb_bench_net((unsigned)a->threads, &net, &forward, err)) &&
-        !(s = qb_bench_metrics(&net, &metrics, err)) && !(s = qb_probes_run(&net, err)) &&
-        !(s = qb_probes_list(&net, listing, err)))
+    if (!qb_open_registry(a->codecs, &registry, err) && a->only)
+        check_only(registry, a->only, err);
+    if (err->status || qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err) ||
+        qb_probes_run(&codecs, err) || qb_probes_list(&codecs, listing, err))
+        goto out;
+    if (!a->only && !qb_bench_net((unsigned)a->threads, &net, &forward, err) &&
+        !qb_bench_metrics(&net, &metrics, err) && !qb_probes_run(&net, err) && !qb_probes_list(&net, listing, err))
         list_cores(listing);
+out:
     qb_bench_codecs_free(buffers);
     qb_bench_net_free(forward);
     qb_bench_metrics_free(metrics);
     qb_probes_free(&codecs);
     qb_probes_free(&net);
     qb_registry_free(registry);
-    return s;
+    return err->status;
 }
 
 static int print_square(void)
@@ -206,10 +202,9 @@ int qb_command_bench(int argc, char **argv)
         return qb_complain("bench: takes no file (qinsbench bench --help)");
     if (a.square)
         return print_square();
-    enum qb_status s = measure(&a, &listing, &err);
-    if (!s)
+    if (!measure(&a, &listing, &err))
         qb_listing_print(&listing, a.output, &out);
-    int code = s ? qb_complain_error(&err) : qb_print(&out);
+    int code = err.status ? qb_complain_error(&err) : qb_print(&out);
     qb_text_free(&out);
     qb_listing_free(&listing);
     return code;
