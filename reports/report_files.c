@@ -1,21 +1,23 @@
-/* The files that the writers read and write. */
+/* The files that pages and figures read and write. */
+#include "report_files.h"
+
 #include <stdio.h>
 #include "base/file.h"
+#include "base/mem.h"
 #include "codec/variant.h"
-#include "report_content.h"
 
-enum qb_status qb_report_template(const char *name, char **text, struct qb_error *err)
+enum qb_status qb_report_template(const char *name, struct qb_text *out, struct qb_error *err)
 {
-    char relative[128], path[4096];
+    char source[160], path[4096], *text = NULL;
     size_t size;
-    struct qb_error first = {0};
-    snprintf(relative, sizeof relative, "templates/%s", name);
-    if (qb_data_path(relative, path, &first)) {
-        snprintf(relative, sizeof relative, "../reports/templates/%s", name);
-        if (qb_data_path(relative, path, err))
-            return qb_fail(err, QB_ERR_INPUT, "the report's template %s is missing: %s", name, first.message);
-    }
-    return qb_file_read(path, 1u << 20, text, &size, err);
+    struct qb_error shipped = {0}, built = {0};
+    snprintf(source, sizeof source, "../reports/%s", name);
+    if (qb_data_path(name, path, &shipped) && qb_data_path(source, path, &built))
+        return qb_fail(err, QB_ERR_INPUT, "the template %s is missing: %s", name, shipped.message);
+    if (!qb_file_read(path, 1u << 20, &text, &size, err))
+        qb_text_bytes(out, text, size);
+    qb_free(text);
+    return err->status;
 }
 
 enum qb_status qb_report_save(const char *folder, const char *name, const struct qb_text *text, struct qb_error *err)

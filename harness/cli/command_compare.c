@@ -63,16 +63,13 @@ static int parse(int argc, char **argv, struct request *r)
     *r = (struct request){.metric = "*"};
     qb_only_parse(NULL, &r->only, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
-        enum qb_status s = QB_OK;
         if (flag == METRIC)
             r->metric = optarg;
         else if (flag == FORCE)
             r->force = true;
-        else
-            s = flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
-                : flag == VARIANTS ? parse_variants(optarg, r, &err)
-                                   : qb_parse_output(optarg, &r->output, &err);
-        if (s)
+        else if (flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
+                 : flag == VARIANTS ? parse_variants(optarg, r, &err)
+                                    : qb_parse_output(optarg, &r->output, &err))
             return qb_complain_error(&err);
     }
     if (flag == QB_FLAG_STOP)
@@ -129,9 +126,9 @@ static void remarks(const struct qb_compare *compare, struct qb_text *out)
         qb_text_add(out, "note: ");
         qb_compare_say(&compare->facts[i], out);
         qb_text_add(out, "%s\n",
-                    compare->facts[i].refused                       ? "; compared by --force"
+                    compare->facts[i].refused                     ? "; compared by --force"
                     : compare->facts[i].kind == QB_COMPARE_INPUTS ? "; compared as independent samples"
-                                                                    : "");
+                                                                  : "");
     }
     if (compare->only_a + compare->only_b + compare->unfinished)
         qb_text_add(out, "note: left out: %zu cells that only A has, %zu that only B has, %zu failed or skipped\n",
@@ -288,19 +285,16 @@ int qb_command_compare(int argc, char **argv)
         return code;
     const struct qb_compare_options options = {
         .only = {r.only.part[0], r.only.part[1], r.only.part[2]}, .metric = r.metric, .force = r.force};
-    enum qb_status s = open_arm(r.a, &results[0], &cells[0], &a, &err);
-    if (!s && r.b) {
-        s = open_arm(r.b, &results[1], &cells[1], &b, &err);
-    } else if (!s) {
+    if (!open_arm(r.a, &results[0], &cells[0], &a, &err) && r.b)
+        open_arm(r.b, &results[1], &cells[1], &b, &err);
+    if (!r.b) {
         b = a;
         a.variant = r.variants[0];
         b.variant = r.variants[1];
     }
-    if (!s)
-        s = check_filters(&r, &a, &b, &err);
-    if (!s)
-        s = qb_compare_run(&a, &b, &options, &compare, &err);
-    code = s ? qb_complain_error(&err) : print(&r, compare);
+    code = err.status || check_filters(&r, &a, &b, &err) || qb_compare_run(&a, &b, &options, &compare, &err)
+               ? qb_complain_error(&err)
+               : print(&r, compare);
     qb_compare_free(compare);
     for (size_t i = 0; i < 2; i++) {
         qb_baseline_free(cells[i]);

@@ -144,11 +144,10 @@ static enum qb_status read_cell(const struct qb_result *result, size_t index, st
     struct qb_record record = {0};
     if (read_facts(qb_result_provenance(result), from, cell, err) || from->state != QB_CELL_DONE)
         return err->status;
-    enum qb_status s = qb_result_record(result, index, &record, err);
-    if (!s && !(s = read_tensors(&record, cell, err)))
-        s = read_metrics(from, &record, cell, err);
+    if (!qb_result_record(result, index, &record, err) && !read_tensors(&record, cell, err))
+        read_metrics(from, &record, cell, err);
     qb_record_free(&record);
-    return s;
+    return err->status;
 }
 
 /* ---- machine ---- */
@@ -244,13 +243,13 @@ enum qb_status qb_baseline_load(const char *path, struct qb_baseline **baseline,
         struct qb_result *result = NULL;
         if (qb_result_open(path, &result, err))
             return err->status;
-        enum qb_status s = qb_baseline_from_result(result, baseline, err);
+        qb_baseline_from_result(result, baseline, err);
         qb_result_close(result);
-        return s;
+        return err->status;
     }
     if (qb_file_read(path, QB_BASELINE_MAX, &text, &size, err))
         return err->status;
-    enum qb_status s = qb_baseline_parse(text, size, path, baseline, err);
+    qb_baseline_parse(text, size, path, baseline, err);
     qb_free(text);
-    return s;
+    return err->status;
 }

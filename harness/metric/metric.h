@@ -138,8 +138,6 @@ void qb_topk(const float *x, size_t n, size_t k, int32_t *out);
 unsigned qb_overlap(const int32_t *a, const int32_t *b, size_t k);
 /* Largest minus second largest. */
 double qb_top2_margin(const float *x, size_t n);
-double qb_mean(const double *x, size_t n);
-double qb_std(const double *x, size_t n);    /* unbiased (n - 1); NaN for n < 2 */
 double qb_std_f32(const float *x, size_t n); /* unbiased, two-pass in double */
 /* qb_std_f32 of the entries whose mask is 0; mask NULL: of all. One entry that the mask leaves spreads by 0 - a token
  * that is certain, which qb_logit_spread does not take for a uniform choice; NaN where it leaves none. */

@@ -201,7 +201,7 @@ enum qb_status qb_summary_read(hid_t file, const char *path, size_t file_bytes, 
     hsize_t dims[QB_RANK_MAX] = {0};
     struct row *rows = NULL;
     hid_t type = -1, stored = -1, table = qb_hdf5_open(file, "summary", H5I_DATASET, path, err);
-    if (table < 0 || qb_dataset_check(table, "summary", path, file_bytes, &rank, dims, err) != QB_OK)
+    if (table < 0 || qb_dataset_check(table, "summary", path, file_bytes, &rank, dims, err))
         goto out;
     type = row_type();
     stored = H5Dget_type(table);

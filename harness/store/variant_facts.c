@@ -14,7 +14,7 @@ enum { COUNTS = sizeof counts / sizeof *counts };
 enum qb_status qb_variant_facts_write(hid_t group, const struct qb_cell *cell, const char *path, struct qb_error *err)
 {
     const struct qb_reach *reach = &cell->reach;
-    if (qb_attribute_put_text(group, "floor", qb_floor_name(cell->floor), path, err) != QB_OK || !reach->known)
+    if (qb_attribute_put_text(group, "floor", qb_floor_name(cell->floor), path, err) || !reach->known)
         return err->status;
     for (size_t i = 0; i < COUNTS; i++)
         if (qb_attribute_put(group, counts[i].name, H5T_NATIVE_UINT64, (const char *)reach + counts[i].at, path, err) !=
@@ -26,8 +26,7 @@ enum qb_status qb_variant_facts_write(hid_t group, const struct qb_cell *cell, c
 static enum qb_status read_floor(hid_t group, const char *path, struct qb_cell *cell, struct qb_error *err)
 {
     char *floor = NULL;
-    if (qb_attribute_text(group, "floor", path, QB_CLEAN_LINE, &floor, err) == QB_OK &&
-        !qb_floor_parse(floor, &cell->floor))
+    if (!qb_attribute_text(group, "floor", path, QB_CLEAN_LINE, &floor, err) && !qb_floor_parse(floor, &cell->floor))
         qb_fail(err, QB_ERR_INPUT, "%s: a cell's floor is '%.*s', expected identity, arithmetic, fp16, bf16 or ''",
                 path, QB_UPTO(20, floor));
     qb_free(floor);
@@ -48,7 +47,7 @@ enum qb_status qb_variant_facts_read(hid_t group, const struct qb_provenance *fa
     struct qb_reach *reach = &cell->reach;
     if (H5Aexists(group, "floor") <= 0)
         cell->floor = older_floor(facts, cell->variant);
-    else if (read_floor(group, path, cell, err) != QB_OK)
+    else if (read_floor(group, path, cell, err))
         return err->status;
     if (H5Aexists(group, counts[0].name) <= 0)
         return QB_OK;

@@ -1,25 +1,7 @@
-/* Means, deviations and quantiles of plain lists. */
+/* Lists of numbers in order. */
 #include <math.h>
 #include <stdlib.h>
 #include "metric/metric.h"
-
-double qb_mean(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    return n > 0 ? sum / (double)n : NAN;
-}
-
-double qb_std(const double *x, size_t n)
-{
-    if (n < 2)
-        return NAN;
-    double mean = qb_mean(x, n), squares = 0;
-    for (size_t i = 0; i < n; i++)
-        squares += (x[i] - mean) * (x[i] - mean);
-    return sqrt(squares / (double)(n - 1));
-}
 
 static int ascending(const void *a, const void *b)
 {
