@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "compute/gemm.h"
 
-#define READ_ROWS 64                 /* rows a task reads */
-#define GROUP_FLOATS (size_t)2 << 20 /* of a group of panels, unless there is a panel a worker */
+#define READ_ROWS 64                   /* rows a task reads */
+#define GROUP_FLOATS ((size_t)2 << 20) /* of a group of panels, unless there is a panel a worker */
 
 static size_t at_most(size_t value, size_t bound)
 {
