@@ -27,8 +27,8 @@ void qb_family_names(bool generated, struct qb_text *out)
 
 const struct qb_tensor_rule *qb_family_rule(const struct qb_family *family, uint32_t role)
 {
-    for (const struct qb_tensor_rule *rule = family->rules; rule->role; rule++)
-        if (rule->role == role)
+    for (const struct qb_tensor_rule *rule = family->rules; rule->roles; rule++)
+        if (rule->roles & role)
             return rule;
     return NULL;
 }
@@ -56,10 +56,10 @@ struct list {
 
 static bool asked_for(const struct qb_arch *arch, const struct qb_tensor_rule *rule)
 {
-    return rule->role == QB_ROLE_POSITION ? arch->learned_positions
-           : rule->role == QB_ROLE_HEAD   ? !arch->tied_head
-           : rule->role == QB_ROLE_NORM   ? (layered(rule) ? arch->block_norm : arch->final_norm) != QB_NORM_NONE
-                                          : true;
+    return rule->roles == QB_ROLE_POSITION ? arch->learned_positions
+           : rule->roles == QB_ROLE_HEAD   ? !arch->tied_head
+           : rule->roles == QB_ROLE_NORM   ? (layered(rule) ? arch->block_norm : arch->final_norm) != QB_NORM_NONE
+                                           : true;
 }
 
 static void shape_of(const struct list *list, struct qb_arch_tensor *tensor)
@@ -80,32 +80,25 @@ static void shape_of(const struct list *list, struct qb_arch_tensor *tensor)
     tensor->cols = cols;
 }
 
-/* Adds the rule's tensor and bias; a further part of a fused one adds its role and rows to both. */
+/* The rule's tensor and its bias. */
 static void add(struct list *list, const struct qb_tensor_rule *rule, int layer)
 {
     if (!asked_for(list->arch, rule))
         return;
-    bool bias = rule->bias != QB_BIAS_NONE;
-    if (rule->part) {
-        struct qb_arch_tensor *weight = &list->tensors[list->count - (bias ? 2 : 1)];
-        weight->roles |= rule->role;
-        weight[bias].roles |= rule->role;
-        return;
-    }
     struct qb_arch_tensor *weight = &list->tensors[list->count++];
-    *weight = (struct qb_arch_tensor){.roles = rule->role, .layer = layer};
+    *weight = (struct qb_arch_tensor){.roles = rule->roles, .layer = layer};
     qb_rule_name(rule, layer, "weight", weight->name);
     shape_of(list, weight);
-    weight->rows *= rule->parts ? rule->parts : 1;
-    if (rule->role == QB_ROLE_EMBED && list->arch->tied_head)
+    weight->rows *= (size_t)__builtin_popcount(rule->roles);
+    if (rule->roles == QB_ROLE_EMBED && list->arch->tied_head)
         weight->roles |= QB_ROLE_HEAD;
-    if (!bias)
+    if (rule->bias == QB_BIAS_NONE)
         return;
     struct qb_arch_tensor *vector = &list->tensors[list->count++];
-    *vector = (struct qb_arch_tensor){.roles = rule->role | QB_ROLE_BIAS,
+    *vector = (struct qb_arch_tensor){.roles = rule->roles | QB_ROLE_BIAS,
                                       .layer = layer,
                                       .rows = 1,
-                                      .cols = rule->role == QB_ROLE_NORM ? weight->cols : weight->rows,
+                                      .cols = rule->roles == QB_ROLE_NORM ? weight->cols : weight->rows,
                                       .optional = rule->bias == QB_BIAS_OPTIONAL};
     qb_rule_name(rule, layer, "bias", vector->name);
 }
@@ -115,14 +108,14 @@ enum qb_status qb_arch_tensors(const struct qb_arch *arch, const size_t *inner, 
 {
     const struct qb_tensor_rule *rules = qb_family_find(arch->name)->rules;
     size_t rule_count = 0;
-    while (rules[rule_count].role)
+    while (rules[rule_count].roles)
         rule_count++;
     struct list list = {.arch = arch, .width = arch->hidden};
     list.tensors = qb_alloc(2 * rule_count * (arch->layers + 1), sizeof *list.tensors, "tensor list", err);
     if (!list.tensors)
         return err->status;
-    for (const struct qb_tensor_rule *rule = rules, *end; rule->role; rule = end) {
-        for (end = rule; end->role && layered(end) == layered(rule); end++)
+    for (const struct qb_tensor_rule *rule = rules, *end; rule->roles; rule = end) {
+        for (end = rule; end->roles && layered(end) == layered(rule); end++)
             if (!layered(rule))
                 add(&list, end, -1);
         for (size_t i = 0; layered(rule) && i < arch->layers; i++) {

@@ -33,18 +33,17 @@ struct qb_arch {
 enum qb_bias { QB_BIAS_NONE, QB_BIAS_ALWAYS, QB_BIAS_OPTIONAL };
 
 /* A tensor of a family, <own>.weight, and its bias. Its shape, and whether the options ask for it, follow from its
- * role. A fused tensor has a rule a part, one below the other: part i of `parts` equal row blocks. */
+ * roles; a fused tensor has several, one for each of its equal row blocks, in the order of their bits. */
 struct qb_tensor_rule {
-    uint32_t role;
+    uint32_t roles;
     const char *own; /* in our safetensors layout (data/models/README.md); with %d: one a layer */
     enum qb_bias bias;
-    uint8_t part, parts; /* parts 0: a whole tensor */
 };
 
 struct qb_family {
     const char *name, *summary;
     struct qb_arch options;             /* vocab, hidden, layers and context 0, in the source's form */
-    const struct qb_tensor_rule *rules; /* in the order of the tensors, a layer's together; ends with role 0 */
+    const struct qb_tensor_rule *rules; /* in the order of the tensors, a layer's together; ends with roles 0 */
     /* Of the generator of this name: a layer's inner width as a multiple of hidden (0: no generator), how many layers
      * there are beyond those asked for, and how biases end (weights.h). */
     size_t generated_inner, generated_extra;

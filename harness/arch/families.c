@@ -1,26 +1,24 @@
 /* The families: add one by adding a row and its table. */
-#include <string.h>
 #include "arch/arch.h"
 
-static const struct qb_tensor_rule transformer[] = {{QB_ROLE_EMBED, "embed", QB_BIAS_NONE, 0, 0},
-                                                    {QB_ROLE_POSITION, "pos", QB_BIAS_NONE, 0, 0},
-                                                    {QB_ROLE_NORM, "layers.%d.norm1", QB_BIAS_ALWAYS, 0, 0},
-                                                    {QB_ROLE_ATTN_Q, "layers.%d.attn.qkv", QB_BIAS_ALWAYS, 0, 3},
-                                                    {QB_ROLE_ATTN_K, "layers.%d.attn.qkv", QB_BIAS_ALWAYS, 1, 3},
-                                                    {QB_ROLE_ATTN_V, "layers.%d.attn.qkv", QB_BIAS_ALWAYS, 2, 3},
-                                                    {QB_ROLE_ATTN_O, "layers.%d.attn.out", QB_BIAS_ALWAYS, 0, 0},
-                                                    {QB_ROLE_NORM, "layers.%d.norm2", QB_BIAS_ALWAYS, 0, 0},
-                                                    {QB_ROLE_MLP_UP, "layers.%d.mlp.up", QB_BIAS_ALWAYS, 0, 0},
-                                                    {QB_ROLE_MLP_DOWN, "layers.%d.mlp.down", QB_BIAS_ALWAYS, 0, 0},
-                                                    {QB_ROLE_NORM, "norm", QB_BIAS_ALWAYS, 0, 0},
-                                                    {QB_ROLE_HEAD, "head", QB_BIAS_OPTIONAL, 0, 0},
-                                                    {0}};
+static const struct qb_tensor_rule transformer[] = {
+    {QB_ROLE_EMBED, "embed", QB_BIAS_NONE},
+    {QB_ROLE_POSITION, "pos", QB_BIAS_NONE},
+    {QB_ROLE_NORM, "layers.%d.norm1", QB_BIAS_ALWAYS},
+    {QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V, "layers.%d.attn.qkv", QB_BIAS_ALWAYS},
+    {QB_ROLE_ATTN_O, "layers.%d.attn.out", QB_BIAS_ALWAYS},
+    {QB_ROLE_NORM, "layers.%d.norm2", QB_BIAS_ALWAYS},
+    {QB_ROLE_MLP_UP, "layers.%d.mlp.up", QB_BIAS_ALWAYS},
+    {QB_ROLE_MLP_DOWN, "layers.%d.mlp.down", QB_BIAS_ALWAYS},
+    {QB_ROLE_NORM, "norm", QB_BIAS_ALWAYS},
+    {QB_ROLE_HEAD, "head", QB_BIAS_OPTIONAL},
+    {0}};
 
-static const struct qb_tensor_rule chain[] = {{QB_ROLE_EMBED, "embed", QB_BIAS_NONE, 0, 0},
-                                              {QB_ROLE_NORM, "layers.%d.norm2", QB_BIAS_ALWAYS, 0, 0},
-                                              {QB_ROLE_MLP_UP, "layers.%d.mlp.up", QB_BIAS_ALWAYS, 0, 0},
-                                              {QB_ROLE_NORM, "norm", QB_BIAS_ALWAYS, 0, 0},
-                                              {QB_ROLE_HEAD, "head", QB_BIAS_OPTIONAL, 0, 0},
+static const struct qb_tensor_rule chain[] = {{QB_ROLE_EMBED, "embed", QB_BIAS_NONE},
+                                              {QB_ROLE_NORM, "layers.%d.norm2", QB_BIAS_ALWAYS},
+                                              {QB_ROLE_MLP_UP, "layers.%d.mlp.up", QB_BIAS_ALWAYS},
+                                              {QB_ROLE_NORM, "norm", QB_BIAS_ALWAYS},
+                                              {QB_ROLE_HEAD, "head", QB_BIAS_OPTIONAL},
                                               {0}};
 
 static const struct qb_family families[] = {

@@ -153,11 +153,10 @@ static enum qb_status list_families(const struct qb_registry *registry, struct q
     listing->columns = columns;
     for (size_t i = 0; (family = qb_family_at(i)); i++) {
         struct qb_text tensors = {0};
-        for (const struct qb_tensor_rule *rule = family->rules; rule->role; rule++) {
+        for (const struct qb_tensor_rule *rule = family->rules; rule->roles; rule++) {
             char name[64];
             qb_rule_name(rule, 0, "weight", name);
-            if (rule->part == 0)
-                qb_text_add(&tensors, "%s%s", tensors.size ? " " : "", name);
+            qb_text_add(&tensors, "%s%s", tensors.size ? " " : "", name);
         }
         qb_listing_add(listing, (const char *[]){family->name, family->summary, tensors.data});
         qb_text_free(&tensors);

@@ -50,7 +50,8 @@ static enum qb_status take_all(const struct qb_arch_tensor *due, size_t count, s
     for (size_t i = 0; i < count; i++)
         if (take(&due[i], model, err))
             return err->status;
-    for (size_t i = 0; i < qb_weights_count(model->weights); i++) {
+    const size_t there = qb_weights_count(model->weights);
+    for (size_t i = 0; there > model->tensor_count && i < there; i++) {
         const char *name = qb_weights_at(model->weights, i)->name;
         if (!qb_model_named(model, name))
             return qb_fail(err, QB_ERR_INPUT, "tensor %s: the architecture '%s' has none of that name", name,

@@ -163,7 +163,7 @@ enum qb_status qb_tokenizer_encode(const struct qb_tokenizer *tokenizer, const c
         longest = piece > longest ? piece : longest;
     }
     int32_t *out = qb_alloc(size, sizeof *out, "tokens", err); /* a token takes at least a byte */
-    if (!out || work_make(&work, longest, err) != QB_OK)
+    if (!out || work_make(&work, longest, err))
         goto fail;
     for (size_t at = 0, piece; at < size; at += piece) {
         piece = piece_of(text + at, size - at);

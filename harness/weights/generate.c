@@ -94,7 +94,7 @@ static enum qb_status lay_out(struct qb_weights *weights, const struct qb_drawn 
                                                         .size = values_of(from) * sizeof(float)};
         at += weights->tensors[i].size;
     }
-    return QB_OK;
+    return qb_weights_sort(weights, err);
 }
 
 enum qb_status qb_weights_draw(const struct qb_drawn *tensors, size_t count, bool zero_biases, struct qb_rng *rng,

@@ -130,7 +130,7 @@ static enum qb_status read_header(struct qb_weights *file, uint64_t data_at, str
             return err->status;
         }
     }
-    return check_cover(file, data, data_size, err);
+    return check_cover(file, data, data_size, err) || qb_weights_sort(file, err) ? err->status : QB_OK;
 }
 
 static enum qb_status parse(struct qb_weights *file, struct qb_error *err)

@@ -1,4 +1,5 @@
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
@@ -26,6 +27,7 @@ void qb_weights_free(struct qb_weights *weights)
     qb_file_unmap(&weights->map);
     qb_free(weights->names);
     qb_free(weights->tensors);
+    qb_free(weights->by_name);
     qb_free(weights);
 }
 
@@ -82,12 +84,29 @@ const struct qb_source_tensor *qb_weights_at(const struct qb_weights *weights, s
     return &weights->tensors[index];
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct qb_source_tensor *const *)a)->name,
+                  (*(const struct qb_source_tensor *const *)b)->name);
+}
+
+enum qb_status qb_weights_sort(struct qb_weights *weights, struct qb_error *err)
+{
+    weights->by_name = qb_alloc(weights->count, sizeof *weights->by_name, "tensor order", err);
+    if (!weights->by_name)
+        return err->status;
+    for (size_t i = 0; i < weights->count; i++)
+        weights->by_name[i] = &weights->tensors[i];
+    qsort(weights->by_name, weights->count, sizeof *weights->by_name, by_name);
+    return QB_OK;
+}
+
 const struct qb_source_tensor *qb_weights_find(const struct qb_weights *weights, const char *name)
 {
-    for (size_t i = 0; i < weights->count; i++)
-        if (strcmp(weights->tensors[i].name, name) == 0)
-            return &weights->tensors[i];
-    return NULL;
+    const struct qb_source_tensor key = {.name = name}, *sought = &key;
+    struct qb_source_tensor *const *found =
+        bsearch(&sought, weights->by_name, weights->count, sizeof *weights->by_name, by_name);
+    return found ? *found : NULL;
 }
 
 void qb_weights_print_types(const struct qb_weights *weights, struct qb_text *out)
