@@ -21,8 +21,8 @@ LDLIBS_ALL = $(PKG_LIBS) -ldl -lm -pthread
 
 simd_flags = $(if $(filter %_avx512.c,$(1)),-mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl,$(if $(filter %_avx2.c,$(1)),-mavx2 -mfma -mf16c))
 
-LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/model/*.c \
-	harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
+LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/weights/*.c \
+	harness/arch/*.c harness/tokenizer/*.c harness/model/*.c harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
 CLI_SRC := $(sort $(wildcard harness/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
@@ -36,16 +36,26 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
 
-$(BUILD)/libqinsbench.a: $(LIB_OBJ)
+$(BUILD)/libqinsbench.a: $(LIB_OBJ) $(BUILD)/compute_version.o
 	rm -f $@; ar rcs $@ $^
+
+# What content keys cover of the program; written anew only when that changes.
+$(BUILD)/compute_version.c: FORCE
+	@mkdir -p $(@D)
+	@version=$$(scripts/compute_version.sh "$$($(CC) --version | head -n 1) $(CFLAGS_ALL) $(call simd_flags,_avx2.c) $(call simd_flags,_avx512.c)") && \
+	code="const char *qb_compute_version(void) { return \"$$version\"; }" && \
+	{ printf '%s\n' "$$code" | cmp -s - $@ || printf '%s\n' "$$code" > $@; }
+$(BUILD)/compute_version.o: $(BUILD)/compute_version.c
+	$(CC) $(CFLAGS_ALL) -c $< -o $@
 
 $(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
 	$(CC) $(SAN) -o $@ $(CLI_OBJ) $(BUILD)/libqinsbench.a $(LDLIBS_ALL)
 
-# A codec sees codec.h alone: its include path holds no other header of the harness.
-$(BUILD)/include/codec.h: harness/codec/codec.h
+# A codec sees codec.h and codec_util.h: its include path holds no other header of the harness.
+PUBLIC_H := $(BUILD)/include/codec.h $(BUILD)/include/codec_util.h
+$(PUBLIC_H): $(BUILD)/include/%: harness/codec/%
 	@mkdir -p $(@D); cp $< $@
-$(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(BUILD)/include/codec.h
+$(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(PUBLIC_H)
 	@mkdir -p $(@D)
 	$(CC) -I$(BUILD)/include -MMD -MP $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
 define codec_rule
@@ -71,7 +81,7 @@ long: $(LONG_BIN)
 # ---- plugins that the conformance tests load: planted faults, and the example from outside by its own Makefile ----
 
 PLANTED := $(patsubst tests/conformance/%.c,$(BUILD)/%.so,$(sort $(wildcard tests/conformance/planted/*.c)))
-$(BUILD)/planted/%.so: tests/conformance/planted/%.c tests/conformance/planted/planted.h $(BUILD)/include/codec.h $(BUILD)/flags
+$(BUILD)/planted/%.so: tests/conformance/planted/%.c tests/conformance/planted/planted.h $(PUBLIC_H) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -I$(BUILD)/include $(filter-out $(SAN),$(CFLAGS_ALL)) -shared $< -o $@ -lm
 $(BUILD)/outside/example.so: tests/conformance/outside/example.c tests/conformance/outside/Makefile $(BUILD)/include/codec.h
@@ -123,7 +133,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/include/qinsbench $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/qinsbench
 	install $(BUILD)/qinsbench $(DESTDIR)$(PREFIX)/bin/
 	install $(CODEC_SO) $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs/
-	install -m 644 harness/codec/codec.h $(DESTDIR)$(PREFIX)/include/qinsbench/
+	install -m 644 $(PUBLIC_H:$(BUILD)/include/%=harness/codec/%) $(DESTDIR)$(PREFIX)/include/qinsbench/
 	install -m 644 docs/qinsbench.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/qinsbench-codec.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc

@@ -242,6 +242,21 @@ enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error
     return err->status;
 }
 
+enum qb_status qb_memory_map(size_t size, const char *what, struct qb_map *map, struct qb_error *err)
+{
+    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED)
+        return qb_fail(err, QB_ERR_MEMORY, "%s: no memory for %zu bytes", what, size);
+    *map = (struct qb_map){.data = data, .size = size};
+    return QB_OK;
+}
+
+void qb_map_drop(const void *bytes, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)bytes / page * page;
+    madvise((void *)begin, (uintptr_t)bytes + size - begin, MADV_DONTNEED); /* only advice: a refusal costs memory */
+}
+
 void qb_file_unmap(struct qb_map *map)
 {
     if (map->data)

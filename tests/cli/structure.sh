@@ -34,7 +34,7 @@ qb_mem_fail_at       the n-th allocation fails
 qb_softmax_ref       likewise plain loops'
 
 # Not done yet: what is found there is not counted.
-unfinished='^harness/(compute|model|metric|store|gate|run|cli)/|^reports/|^harness/base/(cpu|hash)|^harness/codec/conf'
+unfinished='^nothing'
 
 # sources ROOT: the C files and headers of the rooms, relative to it.
 sources() { (cd "$1" && find harness experiments reports codecs -name '*.[ch]' 2>/dev/null | sort); }
