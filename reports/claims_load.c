@@ -48,12 +48,10 @@ static enum qb_status read_conclusions(const struct qb_yaml *map, struct qb_ledg
 {
     if (qb_yaml_expect(map, QB_YAML_MAP, err))
         return err->status;
-    struct qb_conclusion *all = qb_alloc(ledger->conclusion_count + map->count, sizeof *all, "conclusions", err);
+    size_t most = ledger->conclusion_count + map->count;
+    struct qb_conclusion *all = qb_grow(ledger->conclusions, most, sizeof *all, "conclusions", err);
     if (!all)
         return err->status;
-    if (ledger->conclusion_count)
-        memcpy(all, ledger->conclusions, ledger->conclusion_count * sizeof *all);
-    qb_free(ledger->conclusions);
     ledger->conclusions = all;
     for (size_t i = 0; i < map->count && !err->status; i++) {
         const struct qb_yaml *node = map->children[i];

@@ -115,12 +115,9 @@ static void end_caption(struct qb_figure *figure)
 static enum qb_status list_drawn(struct writer *w, struct drawing *d, struct qb_error *err)
 {
     struct qb_figure_list *list = w->list;
-    struct qb_drawn_figure *more = qb_alloc(list->count + 1, sizeof *more, "list of figures", err);
+    struct qb_drawn_figure *more = qb_grow(list->items, list->count + 1, sizeof *more, "list of figures", err);
     if (!more)
         return err->status;
-    if (list->count)
-        memcpy(more, list->items, list->count * sizeof *more);
-    qb_free(list->items);
     list->items = more;
     more += list->count++;
     snprintf(more->name, sizeof more->name, "%s", d->kind->name);
@@ -136,12 +133,10 @@ static enum qb_status list_drawn(struct writer *w, struct drawing *d, struct qb_
 static enum qb_status list_left_out(struct writer *w, const char *name, const char *why, struct qb_error *err)
 {
     struct qb_figure_list *list = w->list;
-    struct qb_figure_left_out *more = qb_alloc(list->left_out_count + 1, sizeof *more, "list of figures", err);
+    struct qb_figure_left_out *more =
+        qb_grow(list->left_out, list->left_out_count + 1, sizeof *more, "list of figures", err);
     if (!more)
         return err->status;
-    if (list->left_out_count)
-        memcpy(more, list->left_out, list->left_out_count * sizeof *more);
-    qb_free(list->left_out);
     list->left_out = more;
     more += list->left_out_count++;
     snprintf(more->name, sizeof more->name, "%s", name);

@@ -46,17 +46,11 @@ static enum qb_status take_samples(const struct qb_report *report, size_t index,
 
 static struct qb_comparison *add_comparison(struct qb_report *report, struct qb_error *err)
 {
-    if (report->comparison_count == report->comparison_room) {
-        size_t room = report->comparison_room ? 2 * report->comparison_room : 64;
-        struct qb_comparison *grown = qb_alloc(room, sizeof *grown, "a report's comparisons", err);
-        if (!grown)
-            return NULL;
-        if (report->comparison_count)
-            memcpy(grown, report->comparisons, report->comparison_count * sizeof *grown);
-        qb_free(report->comparisons);
-        report->comparisons = grown;
-        report->comparison_room = room;
-    }
+    struct qb_comparison *grown =
+        qb_grow(report->comparisons, report->comparison_count + 1, sizeof *grown, "a report's comparisons", err);
+    if (!grown)
+        return NULL;
+    report->comparisons = grown;
     return &report->comparisons[report->comparison_count++];
 }
 

@@ -85,9 +85,9 @@ struct qb_report {
     size_t table_count;
     size_t *first_row; /* per cell: index of its first row in /summary */
     struct qb_remark *remarks;
-    size_t remark_count, remark_room;
+    size_t remark_count;
     struct qb_comparison *comparisons;
-    size_t comparison_count, comparison_room;
+    size_t comparison_count;
     struct qb_attribution *attributions; /* one a model that has a factorial, in the order of the tables */
     size_t attribution_count;
     struct qb_figure_list figures;

@@ -7,17 +7,11 @@
 
 static struct qb_text *add_remark(struct qb_report *report, const char *kind, struct qb_error *err)
 {
-    if (report->remark_count == report->remark_room) {
-        size_t room = report->remark_room ? 2 * report->remark_room : 32;
-        struct qb_remark *grown = qb_alloc(room, sizeof *grown, "a report's remarks", err);
-        if (!grown)
-            return NULL;
-        if (report->remark_count)
-            memcpy(grown, report->remarks, report->remark_count * sizeof *grown);
-        qb_free(report->remarks);
-        report->remarks = grown;
-        report->remark_room = room;
-    }
+    struct qb_remark *grown =
+        qb_grow(report->remarks, report->remark_count + 1, sizeof *grown, "a report's remarks", err);
+    if (!grown)
+        return NULL;
+    report->remarks = grown;
     report->remarks[report->remark_count] = (struct qb_remark){.kind = kind};
     return &report->remarks[report->remark_count++].text;
 }

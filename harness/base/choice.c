@@ -12,19 +12,12 @@ void qb_choice_add(struct qb_choice *choice, const char *name)
     for (size_t i = 0; i < choice->count; i++)
         if (strcmp(choice->names[i], name) == 0)
             return;
-    if (choice->count + 1 >= choice->room) {
-        size_t room = choice->room ? 2 * choice->room : 16;
-        const char **grown = qb_alloc(room, sizeof *grown, "names", &ignored);
-        if (!grown) {
-            choice->failed = true;
-            return;
-        }
-        if (choice->count)
-            memcpy(grown, choice->names, choice->count * sizeof *grown);
-        qb_free(choice->names);
-        choice->names = grown;
-        choice->room = room;
+    const char **grown = qb_grow(choice->names, choice->count + 2, sizeof *grown, "names", &ignored);
+    if (!grown) {
+        choice->failed = true;
+        return;
     }
+    choice->names = grown;
     choice->names[choice->count++] = name;
     choice->names[choice->count] = NULL;
 }

@@ -10,7 +10,7 @@
 /* Distinct names in the order in which they were added; zero-initialise, free with qb_choice_free. */
 struct qb_choice {
     const char **names; /* borrowed, NULL at the end */
-    size_t count, room;
+    size_t count;
     bool failed; /* memory ran out: some are left out */
 };
 void qb_choice_add(struct qb_choice *choice, const char *name);

@@ -27,31 +27,17 @@ static int open_input(const char *path, struct qb_error *err)
     return fd;
 }
 
-/* Doubles *room, keeping the first `used` bytes. */
-static enum qb_status enlarge(char **data, size_t *room, size_t used, const char *path, struct qb_error *err)
-{
-    char *larger = qb_alloc(*room, 2, path, err);
-    if (!larger)
-        return err->status;
-    memcpy(larger, *data, used);
-    qb_free(*data);
-    *data = larger;
-    *room *= 2;
-    return QB_OK;
-}
-
 /* Reads to the end. A regular file fits the first buffer; a pipe or a file of /proc grows it. */
 static enum qb_status read_all(int fd, const char *path, size_t max_bytes, size_t room, char **data, size_t *size,
                                struct qb_error *err)
 {
-    *data = qb_alloc(room, 1, path, err);
-    if (!*data)
-        return err->status;
     size_t used = 0;
     for (;;) {
-        if (used + 1 >= room && enlarge(data, &room, used, path, err) != QB_OK)
+        char *larger = qb_grow(*data, used ? used + 2 : room, 1, path, err);
+        if (!larger)
             return err->status;
-        ssize_t got = read(fd, *data + used, room - used - 1);
+        *data = larger;
+        ssize_t got = read(fd, *data + used, qb_size_of(*data) - used - 1);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -62,7 +48,7 @@ static enum qb_status read_all(int fd, const char *path, size_t max_bytes, size_
         if (got == 0)
             break;
     }
-    (*data)[used] = '\0'; /* enlarge and short reads leave zeros, a shrinking file might not */
+    (*data)[used] = '\0';
     *size = used;
     return QB_OK;
 }

@@ -74,6 +74,19 @@ void qb_free(void *buffer)
     free(header);
 }
 
+void *qb_grow(void *array, size_t count, size_t size, const char *what, struct qb_error *err)
+{
+    size_t held = qb_size_of(array), room = array ? 2 * (held / size) : ALIGNMENT / size;
+    if (array && count <= held / size)
+        return array;
+    void *larger = qb_alloc(count > room ? count : room, size, what, err);
+    if (larger && array)
+        memcpy(larger, array, held);
+    if (larger)
+        qb_free(array);
+    return larger;
+}
+
 size_t qb_size_of(const void *buffer)
 {
     if (!buffer)

@@ -14,6 +14,11 @@ void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err
 /* Frees a buffer of qb_alloc; NULL is fine. */
 void qb_free(void *buffer);
 
+/* The array (of qb_alloc; NULL: none yet) with room for at least `count` items of `size` bytes, size > 0: itself while
+ * they fit, else a copy of at least twice the room, zero behind what was there, and the old one is freed. NULL with err
+ * set as by qb_alloc: then the old one stays as it was. */
+void *qb_grow(void *array, size_t count, size_t size, const char *what, struct qb_error *err);
+
 /* The usable bytes that were asked for a buffer of qb_alloc (count * size); 0 for NULL. */
 size_t qb_size_of(const void *buffer);
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 
 size_t qb_dtype_size(enum qb_dtype dtype)
 {
@@ -49,22 +49,6 @@ static void free_array(struct qb_array *array)
     qb_free(array->description);
 }
 
-static enum qb_status make_room(struct qb_record *record, struct qb_error *err)
-{
-    if (record->count < record->room)
-        return QB_OK;
-    size_t room = record->room ? 2 * record->room : 8;
-    struct qb_array *arrays = qb_alloc(room, sizeof *arrays, "a record", err);
-    if (!arrays)
-        return err->status;
-    if (record->count)
-        memcpy(arrays, record->arrays, record->count * sizeof *arrays);
-    qb_free(record->arrays);
-    record->arrays = arrays;
-    record->room = room;
-    return QB_OK;
-}
-
 void *qb_record_add(struct qb_record *record, const char *name, enum qb_dtype dtype, int rank, const size_t *dims,
                     const char *unit, const char *description, struct qb_error *err)
 {
@@ -75,8 +59,10 @@ void *qb_record_add(struct qb_record *record, const char *name, enum qb_dtype dt
         qb_fail(err, QB_ERR_INTERNAL, "array '%s': there already", name);
         return NULL;
     }
-    if (make_room(record, err) != QB_OK)
+    struct qb_array *arrays = qb_grow(record->arrays, record->count + 1, sizeof *arrays, "a record", err);
+    if (!arrays)
         return NULL;
+    record->arrays = arrays;
     for (int i = 0; i < rank; i++)
         array.dims[i] = dims[i];
     if (!(array.name = qb_strdup(name, err)) || !(array.unit = qb_strdup(unit, err)) ||

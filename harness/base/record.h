@@ -25,7 +25,7 @@ struct qb_array {
 
 struct qb_record {
     struct qb_array *arrays;
-    size_t count, room;
+    size_t count;
 };
 
 /* Adds an array of zeros and returns its data for filling (owned by the record); NULL with err set on failure.

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 
-/* What .data shows before anything could be allocated; room 0 marks it as nobody's to free. */
+/* What .data shows before anything could be allocated: nobody's to free. */
 static char nothing[1];
 
 /* Makes room for `more` bytes and the NUL. */
@@ -17,23 +17,12 @@ static bool grow(struct qb_text *text, size_t more)
         text->data = nothing;
     if (text->failed)
         return false;
-    if (more < text->room - text->size)
-        return true;
     struct qb_error err = {0};
-    size_t room = text->room ? text->room : 64;
-    while (room <= SIZE_MAX / 4 && room - text->size <= more)
-        room *= 2;
-    char *data = qb_alloc(room, 1, "text", &err);
-    if (!data) {
-        text->failed = true;
-        return false;
-    }
-    memcpy(data, text->data, text->size);
-    if (text->room)
-        qb_free(text->data);
-    text->data = data;
-    text->room = room;
-    return true;
+    size_t count = more < SIZE_MAX / 2 ? text->size + more + 1 : SIZE_MAX;
+    char *data = qb_grow(text->data == nothing ? NULL : text->data, count, 1, "text", &err);
+    text->failed = !data;
+    text->data = data ? data : text->data;
+    return data;
 }
 
 void qb_text_bytes(struct qb_text *text, const char *data, size_t size)
@@ -65,9 +54,40 @@ void qb_text_add(struct qb_text *text, const char *format, ...)
 
 void qb_text_free(struct qb_text *text)
 {
-    if (text->room)
+    if (text->data != nothing)
         qb_free(text->data);
     *text = (struct qb_text){0};
+}
+
+void qb_clean_bytes(struct qb_text *out, const char *bytes, size_t size, enum qb_clean kind)
+{
+    char unit[QB_CLEAN_ONE];
+    size_t made, from = 0, at = 0;
+    while (at < size) { /* whole stretches that stay, for there are few others */
+        size_t n = qb_clean_one(bytes + at, size - at, kind, unit, &made);
+        if (made != n || memcmp(unit, bytes + at, n) != 0) {
+            qb_text_bytes(out, bytes + from, at - from);
+            qb_text_bytes(out, unit, made);
+            from = at + n;
+        }
+        at += n;
+    }
+    qb_text_bytes(out, bytes + from, size - from);
+}
+
+char *qb_clean_copy(const char *text, enum qb_clean kind, struct qb_error *err)
+{
+    struct qb_text out = {0};
+    qb_text_bytes(&out, "", 0);
+    if (text)
+        qb_clean_bytes(&out, text, strlen(text), kind);
+    char *copy = NULL;
+    if (out.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory to copy a text");
+    else
+        copy = qb_strdup(out.data, err);
+    qb_text_free(&out);
+    return copy;
 }
 
 bool qb_glob(const char *pattern, const char *text)

@@ -13,9 +13,6 @@ struct reader {
     const struct qb_yaml_source *source;
 };
 
-/* The least room for children; doubled whenever count reaches a power of two. */
-enum { FIRST_ROOM = 4 };
-
 struct qb_yaml *qb_yaml_node(enum qb_yaml_kind kind, const char *key, const char *file, unsigned line,
                              struct qb_error *err)
 {
@@ -34,17 +31,11 @@ struct qb_yaml *qb_yaml_node(enum qb_yaml_kind kind, const char *key, const char
 
 enum qb_status qb_yaml_append(struct qb_yaml *parent, struct qb_yaml *child, struct qb_error *err)
 {
-    size_t count = parent->count;
-    if (count == 0 || (count >= FIRST_ROOM && (count & (count - 1)) == 0)) {
-        struct qb_yaml **larger =
-            qb_alloc(count ? 2 * count : FIRST_ROOM, sizeof *larger, "the children of a YAML node", err);
-        if (!larger)
-            return err->status;
-        if (count)
-            memcpy(larger, parent->children, count * sizeof *larger);
-        qb_free(parent->children);
-        parent->children = larger;
-    }
+    struct qb_yaml **children =
+        qb_grow(parent->children, parent->count + 1, sizeof *children, "the children of a YAML node", err);
+    if (!children)
+        return err->status;
+    parent->children = children;
     parent->children[parent->count++] = child;
     return QB_OK;
 }

@@ -12,17 +12,10 @@
 
 struct qb_probe *qb_probes_add(struct qb_probes *probes, struct qb_error *err)
 {
-    if (probes->count == probes->room) {
-        size_t room = probes->room ? 2 * probes->room : 32;
-        struct qb_probe *items = qb_alloc(room, sizeof *items, "probes", err);
-        if (!items)
-            return NULL;
-        if (probes->count)
-            memcpy(items, probes->items, probes->count * sizeof *items);
-        qb_free(probes->items);
-        probes->items = items;
-        probes->room = room;
-    }
+    struct qb_probe *items = qb_grow(probes->items, probes->count + 1, sizeof *items, "probes", err);
+    if (!items)
+        return NULL;
+    probes->items = items;
     struct qb_probe *probe = &probes->items[probes->count];
     probe->ceiling = probes->count++;
     return probe;

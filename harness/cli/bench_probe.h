@@ -20,7 +20,7 @@ struct qb_probe {
 
 struct qb_probes {
     struct qb_probe *items;
-    size_t count, room;
+    size_t count;
     size_t repeats;
 };
 

@@ -81,17 +81,10 @@ void qb_listing_add(struct qb_listing *listing, const char *const *values)
 {
     struct qb_error ignored = {0};
     size_t n = column_count(listing);
-    if (listing->rows == listing->room) {
-        size_t room = listing->room ? 2 * listing->room : 16;
-        char **grown = qb_alloc(room * n, sizeof *grown, "listing", &ignored);
-        if (!grown)
-            return;
-        if (listing->rows)
-            memcpy(grown, listing->values, listing->rows * n * sizeof *grown);
-        qb_free(listing->values);
-        listing->values = grown;
-        listing->room = room;
-    }
+    char **grown = qb_grow(listing->values, (listing->rows + 1) * n, sizeof *grown, "listing", &ignored);
+    if (!grown)
+        return;
+    listing->values = grown;
     for (size_t c = 0; c < n; c++)
         listing->values[listing->rows * n + c] = qb_clean_copy(values[c], QB_CLEAN_LINE, &ignored);
     listing->rows++;
@@ -174,5 +167,5 @@ void qb_listing_free(struct qb_listing *listing)
         qb_free(listing->values[i]);
     qb_free(listing->values);
     listing->values = NULL;
-    listing->rows = listing->room = 0;
+    listing->rows = 0;
 }

@@ -2,7 +2,6 @@
  * that names it and never a wrong number. */
 #include "codec/calls.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -25,27 +24,6 @@ void qb_codec_error_clean(struct qb_codec_error *error)
     char message[sizeof error->message];
     memcpy(message, error->message, sizeof message);
     qb_clean_into(error->message, sizeof error->message, message, sizeof message);
-}
-
-/* Sixteen values a step: a constant inner loop is what compilers vectorise at -O2. Adding one to an exponent of all
- * ones carries into the sign bit, which was masked off. */
-size_t qb_first_nonfinite(const float *x, size_t n)
-{
-    enum { STEP = 256 };
-    size_t i = 0;
-    for (; i + STEP <= n; i += STEP) {
-        uint32_t seen = 0;
-        for (int j = 0; j < STEP; j++) {
-            uint32_t bits;
-            memcpy(&bits, &x[i + (size_t)j], sizeof bits);
-            seen |= (bits & 0x7f800000u) + 0x00800000u;
-        }
-        if (seen & 0x80000000u)
-            break;
-    }
-    while (i < n && isfinite(x[i]))
-        i++;
-    return i;
 }
 
 /* The plugin refused, or answered with no status at all. */

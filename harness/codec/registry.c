@@ -28,7 +28,7 @@ struct loaded {
 
 struct qb_registry {
     struct loaded **plugins; /* ordered by id; each stays where it is, as users keep pointers to its plugin */
-    size_t count, room;
+    size_t count;
 };
 
 /* What of a codec can be checked without calling it. */
@@ -57,6 +57,9 @@ static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error 
                                                : NULL;
     if (missing)
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' lacks the mandatory function %s", codec->id, missing);
+    if (!codec->encode_part != !codec->encode_passes)
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s' has encode_part without encode_passes, or the other way round",
+                       codec->id);
     const struct qb_codec_tolerance *t = &codec->tolerance;
     double least = fmin(fmin(t->relative_error, t->floor_fraction), fmin(t->absolute_error, t->bias));
     double sum = t->relative_error + t->floor_fraction + t->absolute_error + t->bias + t->sqnr_db;
@@ -151,17 +154,10 @@ static enum qb_status insert(struct qb_registry *registry, struct loaded **loade
         if (order > 0)
             break;
     }
-    if (registry->count == registry->room) {
-        size_t room = registry->room ? 2 * registry->room : 16;
-        struct loaded **plugins = qb_alloc(room, sizeof(struct loaded *), "plugin list", err);
-        if (!plugins)
-            return err->status;
-        if (registry->count)
-            memcpy(plugins, registry->plugins, registry->count * sizeof *plugins);
-        qb_free(registry->plugins);
-        registry->plugins = plugins;
-        registry->room = room;
-    }
+    struct loaded **plugins = qb_grow(registry->plugins, registry->count + 1, sizeof *plugins, "plugin list", err);
+    if (!plugins)
+        return err->status;
+    registry->plugins = plugins;
     memmove(registry->plugins + at + 1, registry->plugins + at, (registry->count - at) * sizeof *registry->plugins);
     registry->plugins[at] = *loaded;
     registry->count++;

@@ -22,17 +22,11 @@ static void note(struct qb_compare_row *row, const char *format, ...)
 
 static struct qb_compare_row *add_row(struct qb_compare *compare, struct qb_error *err)
 {
-    if (compare->count == compare->room) {
-        size_t room = compare->room ? 2 * compare->room : 64;
-        struct qb_compare_row *grown = qb_alloc(room, sizeof *grown, "rows of a comparison", err);
-        if (!grown)
-            return NULL;
-        if (compare->count)
-            memcpy(grown, compare->rows, compare->count * sizeof *grown);
-        qb_free(compare->rows);
-        compare->rows = grown;
-        compare->room = room;
-    }
+    struct qb_compare_row *grown =
+        qb_grow(compare->rows, compare->count + 1, sizeof *grown, "rows of a comparison", err);
+    if (!grown)
+        return NULL;
+    compare->rows = grown;
     struct qb_compare_row *row = &compare->rows[compare->count++];
     *row = (struct qb_compare_row){
         .difference = NAN, .lo = NAN, .hi = NAN, .p = NAN, .holm = NAN, .bh = NAN, .mcnemar = NAN};

@@ -61,9 +61,9 @@ struct qb_compare_fact {
 
 struct qb_compare {
     struct qb_compare_row *rows; /* by model, experiment, variant, metric in the registry's order */
-    size_t count, room, family;
+    size_t count, family;
     struct qb_compare_fact *facts;
-    size_t fact_count, fact_room;
+    size_t fact_count;
     size_t only_a, only_b; /* chosen cells that one arm lacks, and so are left out */
     size_t unfinished;     /* chosen cells that failed or were skipped in either arm */
 };

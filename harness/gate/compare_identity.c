@@ -11,17 +11,11 @@ enum { BEFORE = 40 /* characters shown in front of the first difference */ };
 
 static struct qb_compare_fact *new_fact(struct qb_compare *compare, struct qb_error *err)
 {
-    if (compare->fact_count == compare->fact_room) {
-        size_t room = compare->fact_room ? 2 * compare->fact_room : 8;
-        struct qb_compare_fact *grown = qb_alloc(room, sizeof *grown, "facts of a comparison", err);
-        if (!grown)
-            return NULL;
-        if (compare->fact_count)
-            memcpy(grown, compare->facts, compare->fact_count * sizeof *grown);
-        qb_free(compare->facts);
-        compare->facts = grown;
-        compare->fact_room = room;
-    }
+    struct qb_compare_fact *grown =
+        qb_grow(compare->facts, compare->fact_count + 1, sizeof *grown, "facts of a comparison", err);
+    if (!grown)
+        return NULL;
+    compare->facts = grown;
     return &compare->facts[compare->fact_count++];
 }
 

@@ -60,7 +60,7 @@ bool qb_gate_wants(const struct qb_gate_options *options, const struct qb_baseli
 struct qb_gate {
     /* By model, experiment, variant, then "cell" and the metrics in the registry's order; "rule" rows at the end. */
     struct qb_gate_row *rows;
-    size_t count, room;
+    size_t count;
     size_t compared; /* rows that hold a metric against the baseline: 0 is no pass, whatever else stands there */
     size_t verdicts[QB_GATE_VERDICTS];
     size_t family; /* tests that Holm's adjustment is over */

@@ -10,17 +10,10 @@
 struct qb_gate_row *qb_gate_add_row(struct qb_gate *gate, const struct qb_baseline_cell *cell, const char *metric,
                                     struct qb_error *err)
 {
-    if (gate->count == gate->room) {
-        size_t room = gate->room ? 2 * gate->room : 64;
-        struct qb_gate_row *grown = qb_alloc(room, sizeof *grown, "rows of a gate", err);
-        if (!grown)
-            return NULL;
-        if (gate->count)
-            memcpy(grown, gate->rows, gate->count * sizeof *grown);
-        qb_free(gate->rows);
-        gate->rows = grown;
-        gate->room = room;
-    }
+    struct qb_gate_row *grown = qb_grow(gate->rows, gate->count + 1, sizeof *grown, "rows of a gate", err);
+    if (!grown)
+        return NULL;
+    gate->rows = grown;
     struct qb_gate_row *row = &gate->rows[gate->count++];
     *row = (struct qb_gate_row){.model = cell ? cell->model : "-",
                                 .variant = cell ? cell->variant : "-",

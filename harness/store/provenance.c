@@ -16,22 +16,6 @@
 
 enum { LONG_FROM = 2048 };
 
-static enum qb_status make_room(struct qb_provenance *p, struct qb_error *err)
-{
-    if (p->count < p->room)
-        return QB_OK;
-    size_t room = p->room > 0 ? 2 * p->room : 32;
-    struct qb_pair *pairs = qb_alloc(room, sizeof *pairs, "provenance", err);
-    if (!pairs)
-        return err->status;
-    if (p->count > 0)
-        memcpy(pairs, p->pairs, p->count * sizeof *pairs);
-    qb_free(p->pairs);
-    p->pairs = pairs;
-    p->room = room;
-    return QB_OK;
-}
-
 enum qb_status qb_provenance_add(struct qb_provenance *p, const char *name, const char *value, struct qb_error *err)
 {
     if (!qb_name_ok(name))
@@ -45,7 +29,9 @@ enum qb_status qb_provenance_add(struct qb_provenance *p, const char *name, cons
             p->pairs[i].value = copy;
             return QB_OK;
         }
-    char *key = !make_room(p, err) ? qb_strdup(name, err) : NULL;
+    struct qb_pair *pairs = qb_grow(p->pairs, p->count + 1, sizeof *pairs, "provenance", err);
+    p->pairs = pairs ? pairs : p->pairs;
+    char *key = pairs ? qb_strdup(name, err) : NULL;
     if (!key) {
         qb_free(copy);
         return err->status;

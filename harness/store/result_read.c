@@ -37,22 +37,15 @@ struct reading {
     const char *path;
     const struct qb_provenance *facts;
     struct indexed *cells;
-    size_t count, room;
+    size_t count;
 };
 
 static struct indexed *next_cell(struct reading *r, struct qb_error *err)
 {
-    if (r->count == r->room) {
-        size_t room = r->room > 0 ? 2 * r->room : 64;
-        struct indexed *cells = qb_alloc(room, sizeof *cells, "a result's cells", err);
-        if (!cells)
-            return NULL;
-        if (r->count > 0)
-            memcpy(cells, r->cells, r->count * sizeof *cells);
-        qb_free(r->cells);
-        r->cells = cells;
-        r->room = room;
-    }
+    struct indexed *cells = qb_grow(r->cells, r->count + 1, sizeof *cells, "a result's cells", err);
+    if (!cells)
+        return NULL;
+    r->cells = cells;
     return &r->cells[r->count++];
 }
 

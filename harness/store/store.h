@@ -28,7 +28,7 @@ struct qb_provenance {
     struct qb_pair {
         char *name, *value;
     } * pairs;
-    size_t count, room;
+    size_t count;
 };
 
 struct qb_cell {

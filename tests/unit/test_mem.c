@@ -114,6 +114,48 @@ Test(mem, strdup_copies)
     cr_assert_eq(err.status, QB_ERR_MEMORY);
 }
 
+Test(mem, an_array_grows_and_keeps_its_items)
+{
+    struct qb_error err = {0};
+    size_t before = qb_mem_stats().live_bytes, allocations = qb_mem_stats().allocations;
+    uint32_t *items = NULL;
+    for (uint32_t i = 0; i < 1000; i++) {
+        items = qb_grow(items, i + 1, sizeof *items, "items", &err);
+        cr_assert_not_null(items);
+        cr_assert_eq(items[i], 0, "what is new is zero");
+        items[i] = i * i + 1;
+    }
+    for (uint32_t i = 0; i < 1000; i++)
+        cr_assert_eq(items[i], i * i + 1);
+    cr_assert_leq(qb_mem_stats().allocations - allocations, 8, "it doubles");
+    cr_assert_eq(qb_mem_stats().live_bytes - before, qb_size_of(items), "the smaller ones are freed");
+    cr_assert_eq(qb_grow(items, 1000, sizeof *items, "items", &err), items, "what fits stays where it is");
+    items = qb_grow(items, 100000, sizeof *items, "items", &err);
+    cr_assert_geq(qb_size_of(items), 100000 * sizeof *items, "more than twice the room at once");
+    cr_assert_eq(items[999], 999 * 999 + 1);
+    qb_free(items);
+}
+
+Test(mem, an_array_that_cannot_grow_stays)
+{
+    static const size_t counts[] = {SIZE_MAX / 8 + 2, SIZE_MAX}; /* counts[0] * 8 wraps round to 8 */
+    uint64_t *items = qb_grow(NULL, 2, sizeof *items, "items", &(struct qb_error){0});
+    size_t size = qb_size_of(items), live = qb_mem_stats().live_bytes;
+    memset(items, 7, size);
+    for (size_t i = 0; i < 3; i++) {
+        struct qb_error err = {0};
+        qb_mem_fail_at(i < 2 ? 0 : 1);
+        cr_assert_null(qb_grow(items, i < 2 ? counts[i] : size, sizeof *items, "the items", &err));
+        cr_assert_eq(err.status, QB_ERR_MEMORY);
+        cr_assert_not_null(strstr(err.message, "the items: "), "%s", err.message);
+        cr_assert_eq(qb_size_of(items), size);
+        cr_assert_eq(qb_mem_stats().live_bytes, live);
+        for (size_t b = 0; b < size; b++)
+            cr_assert_eq(((unsigned char *)items)[b], 7);
+    }
+    qb_free(items);
+}
+
 static void *churn(void *unused)
 {
     struct qb_error err = {0};
