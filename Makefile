@@ -21,8 +21,8 @@ LDLIBS_ALL = $(PKG_LIBS) -ldl -lm -pthread
 
 simd_flags = $(if $(filter %_avx512.c,$(1)),-mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl,$(if $(filter %_avx2.c,$(1)),-mavx2 -mfma -mf16c))
 
-LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/model/*.c \
-	harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
+LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/weights/*.c \
+	harness/arch/*.c harness/tokenizer/*.c harness/model/*.c harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
 CLI_SRC := $(sort $(wildcard harness/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
@@ -36,8 +36,17 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
 
-$(BUILD)/libqinsbench.a: $(LIB_OBJ)
+$(BUILD)/libqinsbench.a: $(LIB_OBJ) $(BUILD)/compute_version.o
 	rm -f $@; ar rcs $@ $^
+
+# What content keys cover of the program; written anew only when that changes.
+$(BUILD)/compute_version.c: FORCE
+	@mkdir -p $(@D)
+	@version=$$(scripts/compute_version.sh "$$($(CC) --version | head -n 1) $(CFLAGS_ALL) $(call simd_flags,_avx2.c) $(call simd_flags,_avx512.c)") && \
+	code="const char *qb_compute_version(void) { return \"$$version\"; }" && \
+	{ printf '%s\n' "$$code" | cmp -s - $@ || printf '%s\n' "$$code" > $@; }
+$(BUILD)/compute_version.o: $(BUILD)/compute_version.c
+	$(CC) $(CFLAGS_ALL) -c $< -o $@
 
 $(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
 	$(CC) $(SAN) -o $@ $(CLI_OBJ) $(BUILD)/libqinsbench.a $(LDLIBS_ALL)

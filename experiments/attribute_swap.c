@@ -47,7 +47,7 @@ static enum qb_status describe(const struct bench *b, struct qb_record *out, str
 /* The row blocks of all swaps as roles without repeats: q, k and v of a fused tensor apart, a tied embedding whole. */
 static size_t list_roles(const struct bench *b, uint32_t roles[32])
 {
-    const uint32_t fused = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_MLP_GATE | QB_ROLE_MLP_UP;
+    const uint32_t fused = QB_ROLE_BLOCKS;
     size_t count = 0;
     for (size_t t = 0; t < b->count; t++) {
         uint32_t left = b->swaps[t].covered;
@@ -76,9 +76,10 @@ static float *mix(const struct swap *s, uint32_t role, struct qb_error *err)
         }
     size_t part = t->rows / blocks * t->cols;
     float *mixed = qb_alloc(t->rows * t->cols, sizeof *mixed, "weights of one role", err);
-    if (!mixed)
+    if (!mixed || qb_tensor_rows(t, 0, t->rows, mixed, err)) {
+        qb_free(mixed);
         return NULL;
-    memcpy(mixed, t->data, t->rows * t->cols * sizeof *mixed);
+    }
     memcpy(mixed + before * part, s->rounded + before * part, part * sizeof *mixed);
     return mixed;
 }

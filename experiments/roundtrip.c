@@ -139,8 +139,11 @@ static enum qb_status one_tensor(const struct qb_variant *variant, const struct 
         values->all[at] += (int64_t)(b->rows * tensor->cols);
         if (b->format == &variant->fp16)
             values->fp16[at] += (int64_t)(b->rows * tensor->cols);
-        one_matrix(b->format, (const float *)tensor->bytes + b->row * tensor->cols, b->rows, tensor->cols, to, at,
-                   b->format == &variant->weights ? codes : NULL, hash, err);
+        float *x = qb_alloc(b->rows * tensor->cols, sizeof *x, "weights of a row block", err);
+        if (x && !qb_tensor_rows(tensor, b->row, b->rows, x, err))
+            one_matrix(b->format, x, b->rows, tensor->cols, to, at, b->format == &variant->weights ? codes : NULL, hash,
+                       err);
+        qb_free(x);
     }
     qb_hash_hex(hash, sha256);
     if (!err->status && !sha256[0])

@@ -25,7 +25,11 @@ static enum qb_status add_block(struct qb_stored *st, const struct qb_tensor *t,
     st->count++;
     st->bytes += to->size;
     st->decoded += sizeof(float) * to->rows * to->cols;
-    return qb_encode(to->format, to->rows, to->cols, t->data + block->row * t->cols, to->bytes, to->size, err);
+    float *x = qb_alloc(to->rows * to->cols, sizeof *x, t->name, err);
+    if (x && !qb_tensor_rows(t, block->row, block->rows, x, err))
+        qb_encode(to->format, to->rows, to->cols, x, to->bytes, to->size, err);
+    qb_free(x);
+    return err->status;
 }
 
 enum qb_status qb_stored_create(const struct qb_cell_env *env, struct qb_stored **stored, struct qb_error *err)

@@ -10,11 +10,11 @@
 #include "cli.h"
 #include "codec/conformance.h"
 #include "codec/options.h"
-#include "model/safetensors.h"
 #include "reach_table.h"
 #include "run/idle.h"
 #include "run/plan.h"
 #include "store/store.h"
+#include "weights/weights.h"
 
 enum { CONFORMANCE, SET, CODEC, ONLY, ISA };
 static const struct qb_flag flags[] = {
@@ -65,29 +65,31 @@ static enum qb_status inspect_model(const struct arguments *a, struct qb_text *o
 {
     static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
                                        "tied_head",    "context", "tokenizer", "format",    NULL};
-    struct qb_safetensors *file = NULL;
+    struct qb_weights *file = NULL;
     size_t values = 0;
     (void)code;
     note_unused(a, "model", 0);
-    if (qb_safetensors_open(a->path, &file, err))
+    if (qb_weights_open(a->path, &file, err))
         return err->status;
     for (size_t i = 0; keys[i]; i++)
-        if (qb_safetensors_meta(file, keys[i])) {
+        if (qb_weights_meta(file, keys[i])) {
             qb_text_add(out, "%-14s ", keys[i]);
-            add_line(out, qb_safetensors_meta(file, keys[i]), 0);
+            add_line(out, qb_weights_meta(file, keys[i]), 0);
             qb_text_add(out, "\n");
         }
-    for (size_t i = 0; i < qb_safetensors_count(file); i++) {
-        struct qb_st_info info = qb_safetensors_info(file, i);
-        add_line(out, info.name, 36);
-        qb_text_add(out, " %-5s ", info.dtype);
-        for (size_t d = 0; d < info.rank; d++)
-            qb_text_add(out, "%s%zu", d ? " x " : "", info.dims[d]);
+    for (size_t i = 0; i < qb_weights_count(file); i++) {
+        const struct qb_source_tensor *t = qb_weights_at(file, i);
+        add_line(out, t->name, 36);
+        qb_text_add(out, " %-5s ", t->type);
+        for (size_t d = 0; d < t->rank; d++)
+            qb_text_add(out, "%s%zu", d ? " x " : "", t->dims[d]);
         qb_text_add(out, "\n");
-        values += info.elements;
+        values += t->rows * t->cols;
     }
-    qb_text_add(out, "%zu tensors, %zu weights\n", qb_safetensors_count(file), values);
-    qb_safetensors_close(file);
+    qb_text_add(out, "%zu tensors, %zu weights: ", qb_weights_count(file), values);
+    qb_weights_print_types(file, out);
+    qb_text_add(out, " (the reference computes in FP32 on exactly these values)\n");
+    qb_weights_free(file);
     return QB_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "cli.h"
+#include "compute/kernels.h"
 #include "compute/linear.h"
 #include "progress.h"
 #include "run/engine.h"
@@ -204,6 +205,7 @@ int qb_command_run(int argc, char **argv)
         goto out;
     if (!err.status && optind + 1 != argc)
         qb_fail(&err, QB_ERR_INPUT, "run: expected one suite, found %d (qinsbench run --help)", argc - optind);
+    qb_kernels_use(a.isa);
     struct sigaction action = {.sa_handler = on_stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

@@ -70,7 +70,7 @@ enum qb_status qb_reach_of_suite(const struct qb_suite *suite, const struct qb_p
     struct qb_listing listing = {.columns = columns};
     for (size_t m = 0; m < suite->model_count && !err->status; m++) {
         struct qb_model *model = NULL;
-        if (!selected(plan, m, QB_PLAN_NONE) || qb_suite_open_model(&suite->models[m], &model, err))
+        if (!selected(plan, m, QB_PLAN_NONE) || qb_suite_open_model(suite, &suite->models[m], &model, err))
             continue;
         for (size_t v = 0; v < suite->variant_count && !err->status; v++)
             if (selected(plan, m, v))

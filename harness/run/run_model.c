@@ -67,8 +67,6 @@ static enum qb_status fail_cell(struct qb_run *run, size_t i, const char *messag
 
 static enum qb_status key_cells(struct qb_run *run, struct qb_error *err)
 {
-    if (!run->program[0] && qb_hash_file("/proc/self/exe", run->program, err))
-        return err->status;
     for (size_t i = 0; i < run->plan.count; i++) {
         size_t e = run->plan.cells[i].experiment;
         struct qb_run_cell *cell = &run->cells[i];
@@ -76,9 +74,10 @@ static enum qb_status key_cells(struct qb_run *run, struct qb_error *err)
             .model = run->model,
             .inputs = &run->inputs[e],
             .isa = run->options->isa,
+            .blas = qb_blas_config(),
             .blas_core = qb_blas_core(),
-            .program = run->program,
-            .machine = {qb_cpu()->model, qb_cpu()->features, qb_cpu()->cores, run->options->threads, qb_blas_config()}};
+            .computes = qb_compute_version(),
+            .machine = {qb_cpu()->model, qb_cpu()->features, qb_cpu()->cores, run->options->threads}};
         if (!pending(run, i))
             continue;
         memcpy(cell->inputs, run->inputs[e].sha256, sizeof cell->inputs);
@@ -108,7 +107,7 @@ enum qb_status qb_run_load(struct qb_run *run, size_t m, struct qb_error *err)
 {
     struct qb_error cause = {0};
     run->model_index = m;
-    if (qb_suite_open_model(&run->suite->models[m], &run->model, &cause)) {
+    if (qb_suite_open_model(run->suite, &run->suite->models[m], &run->model, &cause)) {
         for (size_t i = 0; i < run->plan.count; i++)
             if (pending(run, i) && run->plan.cells[i].selected && fail_cell(run, i, cause.message, err))
                 return err->status;

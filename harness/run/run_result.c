@@ -168,6 +168,7 @@ static enum qb_status finish_provenance(const struct qb_run *run, struct qb_prov
     if (qb_provenance_add(p, "suite", run->suite->text.data, err) ||
         qb_provenance_add(p, "suite_name", run->suite->name, err) ||
         qb_provenance_add(p, "command", options->command ? options->command : "", err) ||
+        qb_provenance_add(p, "compute_version", qb_compute_version(), err) ||
         qb_provenance_addf(p, err, "jobs", "%u", options->jobs) ||
         qb_provenance_addf(p, err, "seed", "%u", run->suite->seed) || qb_provenance_add(p, "ended", now, err) ||
         qb_provenance_addf(p, err, "seconds", "%.3f", qb_clock() - run->start) ||

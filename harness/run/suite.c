@@ -308,6 +308,8 @@ enum qb_status qb_suite_load(const char *path, const struct qb_suite_options *op
     struct qb_suite *suite = qb_alloc(1, sizeof *suite, "suite", err);
     if (!suite)
         return err->status;
+    suite->registry = options->registry;
+    suite->isa = options->isa;
     enum qb_status s = split_path(suite, path, err);
     if (!s)
         s = qb_yaml_load(path, &suite->root, err);
