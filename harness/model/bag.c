@@ -51,50 +51,45 @@ void qb_bag_free(struct qb_bag *bag)
     qb_free(bag);
 }
 
-/* How many of the `length` tokens of a sequence differ. */
-static size_t distinct(struct qb_bag *bag, const int32_t *history, size_t length)
+/* A sequence's distinct tokens and the logarithms of their counts at the end of tokens[length] and bias[length], the
+ * last token last; in front of them keys that nobody sees. Returns how many are distinct. */
+static size_t pack(struct qb_bag *bag, const int32_t *history, size_t length, int32_t *tokens, float *bias)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < length; i++)
-        count += bag->counts[history[i]]++ == 0;
-    for (size_t i = 0; i < length; i++)
-        bag->counts[history[i]] = 0;
-    return count;
-}
-
-/* A sequence's distinct tokens and their counts, the last token at the end; a shorter list than n is filled up at the
- * front with keys that nobody sees. */
-static void pack(struct qb_bag *bag, const int32_t *history, size_t length, size_t n, int32_t *tokens, float *bias)
-{
+    size_t at = length;
     for (size_t i = 0; i < length; i++)
         bag->counts[history[i]]++;
     for (size_t i = length; i-- > 0;) {
         if (bag->counts[history[i]] == 0)
             continue;
-        tokens[--n] = history[i];
-        bias[n] = logf((float)bag->counts[history[i]]);
+        tokens[--at] = history[i];
+        bias[at] = logf((float)bag->counts[history[i]]);
         bag->counts[history[i]] = 0;
     }
-    while (n-- > 0) {
-        tokens[n] = history[0];
-        bias[n] = NEVER_SEEN;
+    for (size_t i = 0; i < at; i++) {
+        tokens[i] = history[0];
+        bias[i] = NEVER_SEEN;
     }
+    return length - at;
 }
 
-/* The positions of a step over the first `length` tokens of each sequence. */
+/* The positions of a step over the first `length` tokens of each sequence: all of them, or as many distinct ones as
+ * the sequence with most has. */
 static struct qb_step gather(struct qb_bag *bag, size_t length)
 {
     size_t n = bag->counts ? 0 : length;
-    for (size_t s = 0; bag->counts && s < bag->batch; s++) {
-        size_t count = distinct(bag, bag->history + s * bag->capacity, length);
-        n = count > n ? count : n;
-    }
     for (size_t s = 0; s < bag->batch; s++) {
         const int32_t *history = bag->history + s * bag->capacity;
+        size_t at = s * length, count = n;
         if (bag->counts)
-            pack(bag, history, length, n, bag->tokens + s * n, bag->key_bias + s * n);
+            count = pack(bag, history, length, bag->tokens + at, bag->key_bias + at);
         else
-            memcpy(bag->tokens + s * n, history, n * sizeof *history);
+            memcpy(bag->tokens + at, history, length * sizeof *history);
+        n = count > n ? count : n;
+    }
+    for (size_t s = 0; bag->counts && s < bag->batch; s++) {
+        size_t from = (s + 1) * length - n;
+        memmove(bag->tokens + s * n, bag->tokens + from, n * sizeof *bag->tokens);
+        memmove(bag->key_bias + s * n, bag->key_bias + from, n * sizeof *bag->key_bias);
     }
     return (struct qb_step){.tokens = bag->tokens, .batch = bag->batch, .n = n, .kept = 1, .key_bias = bag->key_bias};
 }
