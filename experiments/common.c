@@ -6,12 +6,14 @@
 
 #include "base/mem.h"
 #include "codec/calls.h"
+#include "model/calibrate.h"
+#include "model/decoder.h"
 
 enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err)
 {
     struct qb_calibration_data data = {env->inputs->calibration, env->inputs->calibration_contexts,
                                        env->inputs->calibration_length};
-    return qb_net_create(env->model, reference ? NULL : env->variant, data.tokens ? &data : NULL, env->pool, net, err);
+    return qb_net_prepare(env->model, reference ? NULL : env->variant, &data, env->pool, net, err);
 }
 
 size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *tensor,

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "common.h"
+#include "model/decoder.h"
 
 #define BUFFERS_MAX 8192
 

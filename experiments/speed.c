@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/decoder.h"
 #include "speed_parts.h"
 
 enum { OPTION_REPEATS, OPTION_PREFILL, OPTION_DECODE };

@@ -4,7 +4,7 @@
 #include <math.h>
 #include "unit/experiment_bench.h"
 #include "metric_case.h"
-#include "model/net_parts.h"
+#include "model/net.h"
 
 TestSuite(masked_logits, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
 
@@ -332,8 +332,8 @@ Test(masked_logits, a_scaled_mask_stays_finite)
     struct qb_error err = {0};
     struct qb_net *net = NULL;
     float logits[VOCAB] = {-FLT_MAX, 2, FLT_MAX, -INFINITY};
-    cr_assert_eq(qb_net_create(b.model, NULL, NULL, b.pool, &net, &err), QB_OK, "%s", err.message);
-    net->calibration.alpha = 1.25;
+    cr_assert_eq(qb_net_create(b.model, NULL, b.pool, &net, &err), QB_OK, "%s", err.message);
+    qb_net_set_calibration(net, &(struct qb_net_calibration){.alpha = 1.25});
     qb_net_scale_logits(net, 1, logits);
     cr_expect(logits[0] == -FLT_MAX && logits[1] == 2.5f && isinf(logits[2]) && isinf(logits[3]));
     qb_net_free(net);

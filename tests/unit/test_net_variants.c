@@ -107,7 +107,7 @@ Test(net_variants, names_that_leave_nothing_are_an_error)
         struct qb_variant *v = read_variant(texts[i]);
         struct qb_net *net = NULL;
         err = (struct qb_error){0};
-        cr_expect_eq(qb_net_create(model, v, NULL, pool, &net, &err), QB_ERR_INPUT);
+        cr_expect_eq(qb_net_create(model, v, pool, &net, &err), QB_ERR_INPUT);
         cr_expect(strstr(err.message, "tensors") && strstr(err.message, "mine"), "%s", err.message);
         qb_variant_free(v);
         cr_expect_eq(qb_mem_stats().live_bytes, live);
