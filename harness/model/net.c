@@ -223,13 +223,11 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
         const struct op *op = &net->linears[i];
         for (size_t s = 0; s < qb_linear_segments(op->linear); s++) {
             struct qb_segment_info info = qb_linear_segment(op->linear, s);
-            size_t values = info.rows * op->tensor->cols;
-            bool own = info.bytes > 0;
             add_row(&rows, op->tensor, op->tensor->name,
                     (struct qb_net_buffer){.roles = info.roles,
-                                           .store = own ? info.store : "fp32",
-                                           .values = values,
-                                           .bytes = own ? info.bytes : values * sizeof(float),
+                                           .store = info.store,
+                                           .values = info.rows * op->tensor->cols,
+                                           .bytes = info.logical_bytes,
                                            .cache_bytes = info.cache_bytes});
         }
         if (qb_linear_scale(op->linear))

@@ -90,9 +90,8 @@ struct qb_net_buffer {
     size_t cache_bytes; /* decoded copies kept */
 };
 /* Fills at most `room` rows and returns how many there are. A fused tensor cut into segments has a row each under the
- * same name; what the variant does not encode counts as the FP32 values that it stands for ("fp32"), whatever format
- * the model's file has it in, and so do placed weights under a path that codes the activations alone; a channel scale S
- * is a row "calibration.scale" with the matrix's roles | QB_ROLE_BIAS. */
+ * same name; under a path that codes the activations alone, placed weights are FP32 in memory and say so ("fp32"); a
+ * channel scale S is a row "calibration.scale" with the matrix's roles | QB_ROLE_BIAS. */
 size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size_t room);
 
 /* The net's operators: 0 is the embedding (and the head, when tied), then each layer's in order of use, an untied head
