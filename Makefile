@@ -36,8 +36,17 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
 
-$(BUILD)/libqinsbench.a: $(LIB_OBJ)
+$(BUILD)/libqinsbench.a: $(LIB_OBJ) $(BUILD)/compute_version.o
 	rm -f $@; ar rcs $@ $^
+
+# What content keys cover of the program; written anew only when that changes.
+$(BUILD)/compute_version.c: FORCE
+	@mkdir -p $(@D)
+	@version=$$(scripts/compute_version.sh "$$($(CC) --version | head -n 1) $(CFLAGS_ALL) $(call simd_flags,_avx2.c) $(call simd_flags,_avx512.c)") && \
+	code="const char *qb_compute_version(void) { return \"$$version\"; }" && \
+	{ printf '%s\n' "$$code" | cmp -s - $@ || printf '%s\n' "$$code" > $@; }
+$(BUILD)/compute_version.o: $(BUILD)/compute_version.c
+	$(CC) $(CFLAGS_ALL) -c $< -o $@
 
 $(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
 	$(CC) $(SAN) -o $@ $(CLI_OBJ) $(BUILD)/libqinsbench.a $(LDLIBS_ALL)

@@ -40,13 +40,16 @@ static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, st
     if (!s && !(s = qb_record_text(out, "tensor", tensor, n, "stored buffers", err)) &&
         !(s = qb_record_text(out, "store", store, n, "codec that stores each, or fp32", err)))
         s = qb_record_text(out, "role", role_text, n, "roles of each", err);
+    int32_t *bits = s ? NULL : qb_record_add(out, "role_bits", QB_I32, 1, &n, "1", "the same as bits", err);
+    for (size_t i = 0; bits && i < n; i++)
+        bits[i] = (int32_t)rows[i].roles;
     for (size_t i = 0; role && i < n; i++)
         qb_text_free(&role[i]);
     qb_free(role_text);
     qb_free(role);
     qb_free(store);
     qb_free(tensor);
-    return s;
+    return err->status;
 }
 
 /* Arrays of counts and the sums that metrics start from. */

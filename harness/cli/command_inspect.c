@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/cpu.h"
+#include "base/layout.h"
 #include "base/only.h"
 #include "base/utf8.h"
 #include "cli.h"
@@ -48,7 +49,7 @@ static void add_line(struct qb_text *out, const char *text, size_t width)
 {
     size_t from = out->size;
     qb_clean_bytes(out, text, strlen(text), QB_CLEAN_LINE);
-    for (size_t n = out->data ? qb_text_width(out->data + from) : width; n < width; n++)
+    for (size_t n = out->data ? qb_width(out->data + from) : width; n < width; n++)
         qb_text_add(out, " ");
 }
 
@@ -199,17 +200,16 @@ static enum qb_status inspect_codec(const struct arguments *a, struct qb_text *o
     struct qb_conformance_summary summary = {0};
     note_unused(a, "codec", 1u << CONFORMANCE | 1u << ISA);
     snprintf(path, sizeof path, "%s%s", strchr(a->path, '/') ? "" : "./", a->path); /* dlopen searches bare names */
-    enum qb_status s = qb_registry_open(nowhere, extra, &registry, err);
-    if (!s)
+    if (!qb_registry_open(nowhere, extra, &registry, err))
         describe_codec(qb_registry_at(registry, 0), out);
-    if (!s && a->conformance) {
-        s = qb_conformance(qb_registry_at(registry, 0), a->isa, NULL, report_check, out, &summary, err);
+    if (!err->status && a->conformance) {
+        qb_conformance(qb_registry_at(registry, 0), a->isa, NULL, report_check, out, &summary, err);
         qb_text_add(out, "conformance  %zu passed, %zu failed, %zu skipped\n", summary.passed, summary.failed,
                     summary.skipped);
         *code = summary.failed ? QB_EXIT_SHORT : QB_EXIT_DONE;
     }
     qb_registry_free(registry);
-    return s;
+    return err->status;
 }
 
 /* ---- YAML ---- */
@@ -228,10 +228,7 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
     struct qb_suite *suite = NULL;
     struct qb_plan plan = {0};
     note_unused(a, "suite", 1u << SET | 1u << CODEC | 1u << ONLY | 1u << ISA);
-    enum qb_status s = qb_suite_load(a->path, &options, &suite, err);
-    if (!s)
-        s = qb_plan_make(suite, a->only, &plan, err);
-    if (!s) {
+    if (!qb_suite_load(a->path, &options, &suite, err) && !qb_plan_make(suite, a->only, &plan, err)) {
         qb_text_add(out, "suite %s: %zu models, %zu variants, %zu experiments, %zu cells%s\n", suite->name,
                     suite->model_count, suite->variant_count, suite->experiment_count, plan.selected,
                     a->only ? " selected" : "");
@@ -244,12 +241,12 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
                 qb_suite_experiment_of(suite, plan.cells[i].model, plan.cells[i].experiment)->canonical;
             qb_text_add(out, "%s%s\n", *chosen ? "  " : "", chosen);
         }
-        s = qb_reach_of_suite(suite, &plan, out, err);
+        qb_reach_of_suite(suite, &plan, out, err);
         qb_idle_requests(suite, &plan, add_idle, out);
     }
     qb_plan_free(&plan);
     qb_suite_free(suite);
-    return s;
+    return err->status;
 }
 
 static enum qb_status inspect_variant(const struct arguments *a, const struct qb_yaml *root,
@@ -276,15 +273,16 @@ static enum qb_status inspect_yaml(const struct arguments *a, struct qb_text *ou
     struct qb_registry *registry = NULL;
     struct qb_yaml *root = NULL;
     (void)code;
-    enum qb_status s = qb_yaml_load(a->path, &root, err);
-    if (!s)
-        s = qb_open_registry(a->codecs, &registry, err);
-    if (!s)
-        s = qb_yaml_get(root, "models") || !qb_yaml_get(root, "codec") ? inspect_suite(a, registry, out, err)
-                                                                       : inspect_variant(a, root, registry, out, err);
+    if (qb_yaml_load(a->path, &root, err) || qb_open_registry(a->codecs, &registry, err))
+        goto out;
+    if (qb_yaml_get(root, "models") || !qb_yaml_get(root, "codec"))
+        inspect_suite(a, registry, out, err);
+    else
+        inspect_variant(a, root, registry, out, err);
+out:
     qb_yaml_free(root);
     qb_registry_free(registry);
-    return s;
+    return err->status;
 }
 
 static const struct {
@@ -306,8 +304,7 @@ static int inspect(const struct arguments *a)
         if (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0)
             continue;
         int code = QB_EXIT_DONE;
-        enum qb_status s = kinds[i].inspect(a, &out, &code, &err);
-        int printed = s ? qb_complain_error(&err) : qb_print(&out);
+        int printed = kinds[i].inspect(a, &out, &code, &err) ? qb_complain_error(&err) : qb_print(&out);
         qb_text_free(&out);
         return printed ? printed : code;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/data_path.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "cli.h"
@@ -66,19 +67,18 @@ static enum qb_status list_variants(const struct qb_registry *registry, struct q
 {
     static const char *const columns[] = {"variant", "codec", "path", "calibration", "placement", "summary", NULL};
     char **names = NULL;
-    enum qb_status s = qb_variant_names(&names, err);
+    qb_variant_names(&names, err);
     listing->columns = columns;
-    for (size_t i = 0; !s && names[i]; i++) {
+    for (size_t i = 0; !err->status && names[i]; i++) {
         struct qb_variant *variant = NULL;
-        s = qb_variant_builtin(names[i], registry, qb_cpu()->isa, &variant, err);
-        if (!s)
+        if (!qb_variant_builtin(names[i], registry, qb_cpu()->isa, &variant, err))
             add_variant(variant, listing);
         qb_variant_free(variant);
     }
     for (size_t i = 0; names && names[i]; i++)
         qb_free(names[i]);
     qb_free(names);
-    return s;
+    return err->status;
 }
 
 /* Names of a folder's files that end in `suffix`, sorted; freed by the caller. */
@@ -234,12 +234,11 @@ static int print_list(size_t kind, const char *const *codecs, enum qb_output out
     struct qb_text out = {0};
     if (codecs[0] && !kinds[kind].codecs)
         qb_tell("note: --codec says nothing about %s", kinds[kind].name);
-    enum qb_status s = kinds[kind].codecs ? qb_open_registry(codecs, &registry, &err) : QB_OK;
-    if (!s)
-        s = kinds[kind].list(registry, &listing, &err);
-    if (!s)
+    if (kinds[kind].codecs)
+        qb_open_registry(codecs, &registry, &err);
+    if (!err.status && !kinds[kind].list(registry, &listing, &err))
         qb_listing_print(&listing, output, &out);
-    int code = s ? qb_complain_error(&err) : qb_print(&out);
+    int code = err.status ? qb_complain_error(&err) : qb_print(&out);
     qb_text_free(&out);
     if (listing.columns)
         qb_listing_free(&listing);

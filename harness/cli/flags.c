@@ -5,11 +5,12 @@
 #include <string.h>
 #include <errno.h>
 
+#include "base/data_path.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli.h"
-#include "codec/variant.h"
+#include "codec/registry.h"
 
 /* Without memory the text goes out unclean rather than not at all. */
 static void tell(const char *before, const char *format, va_list args)
@@ -31,6 +32,12 @@ void qb_tell(const char *format, ...)
     va_start(args, format);
     tell("", format, args);
     va_end(args);
+}
+
+void qb_tell_interrupted(const struct qb_result *result)
+{
+    if (qb_result_interrupted(result))
+        qb_tell("note: the run was interrupted before all of its cells had run (run --resume goes on)");
 }
 
 int qb_complain(const char *format, ...)

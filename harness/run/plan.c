@@ -135,7 +135,6 @@ static void hash_machine(struct qb_hash *hash, const struct qb_key_machine *mach
     qb_hash_text(hash, "machine");
     qb_hash_text(hash, machine->cpu ? machine->cpu : "");
     qb_hash_text(hash, machine->features ? machine->features : "");
-    qb_hash_text(hash, machine->blas ? machine->blas : "");
     qb_hash_text(hash, numbers);
 }
 
@@ -149,8 +148,9 @@ enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_ce
     if (!hash)
         return qb_fail(err, QB_ERR_MEMORY, "no memory for a content key");
     qb_text_add(&seed, "%u", suite->seed);
-    qb_hash_text(hash, "qinsbench-cell-1");
-    qb_hash_text(hash, context->program);
+    qb_hash_text(hash, "qinsbench-cell-2");
+    qb_hash_text(hash, context->computes);
+    qb_hash_text(hash, context->blas);
     qb_hash_text(hash, context->blas_core);
     qb_hash_text(hash, qb_isa_name(context->isa));
     qb_hash_text(hash, suite->models[cell->model].name);

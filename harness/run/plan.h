@@ -34,21 +34,23 @@ const char *qb_plan_variant_name(const struct qb_suite *suite, const struct qb_p
 struct qb_key_machine {
     const char *cpu, *features; /* qb_cpu() */
     unsigned cores, threads;    /* that the run may use; compute threads a worker */
-    const char *blas;           /* qb_blas_config(): version and build */
 };
+
+/* The version of what computes (scripts/compute_version.sh), 64 hexadecimal digits; the build makes this function. */
+const char *qb_compute_version(void);
 
 /* What a cell's content key covers beside the suite. */
 struct qb_key_context {
     const struct qb_model *model;
     const struct qb_inputs *inputs;
     enum qb_isa isa;
-    const char *blas_core;
-    const char *program; /* SHA-256 of the running executable: a rebuilt program takes no older result for its own */
+    const char *blas, *blas_core;  /* qb_blas_config(), qb_blas_core() */
+    const char *computes;          /* qb_compute_version() */
     struct qb_key_machine machine; /* strings may be NULL */
 };
 /* SHA-256 over all that a cell's result depends on: names, model bytes, variant, plugins, experiment and options,
- * inputs, seed, program, BLAS core, ISA level; of a timed (exclusive) cell over the machine as well. Not over -j, for
- * timed cells run alone, and of other cells not over threads, on which no array depends. */
+ * inputs, seed, what computes, BLAS and its core, ISA level; of a timed (exclusive) cell over the machine as well. Not
+ * over -j, for timed cells run alone, and of other cells not over threads, on which no array depends. */
 enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_cell *cell,
                            const struct qb_key_context *context, char key[QB_HASH_HEX], struct qb_error *err);
 

@@ -67,8 +67,6 @@ static enum qb_status fail_cell(struct qb_run *run, size_t i, const char *messag
 
 static enum qb_status key_cells(struct qb_run *run, struct qb_error *err)
 {
-    if (!run->program[0] && qb_hash_file("/proc/self/exe", run->program, err))
-        return err->status;
     for (size_t i = 0; i < run->plan.count; i++) {
         size_t e = run->plan.cells[i].experiment;
         struct qb_run_cell *cell = &run->cells[i];
@@ -76,9 +74,10 @@ static enum qb_status key_cells(struct qb_run *run, struct qb_error *err)
             .model = run->model,
             .inputs = &run->inputs[e],
             .isa = run->options->isa,
+            .blas = qb_blas_config(),
             .blas_core = qb_blas_core(),
-            .program = run->program,
-            .machine = {qb_cpu()->model, qb_cpu()->features, qb_cpu()->cores, run->options->threads, qb_blas_config()}};
+            .computes = qb_compute_version(),
+            .machine = {qb_cpu()->model, qb_cpu()->features, qb_cpu()->cores, run->options->threads}};
         if (!pending(run, i))
             continue;
         memcpy(cell->inputs, run->inputs[e].sha256, sizeof cell->inputs);

@@ -26,8 +26,7 @@ struct qb_run {
     struct qb_run_cell *cells; /* [plan.count] */
     char *folder;              /* of the shards */
     int lock;
-    char program[QB_HASH_HEX]; /* of the running executable */
-    struct qb_old_cell {       /* finished cells of earlier runs onto this file */
+    struct qb_old_cell { /* finished cells of earlier runs onto this file */
         char *model, *variant, *experiment;
         char key[QB_HASH_HEX];
         size_t index; /* in the result file; QB_PLAN_NONE: a shard beside it */

@@ -75,6 +75,8 @@ Test(plan, its_own_limit)
     qb_suite_free(s);
 }
 
+static const char *computes = "sources, compiler and flags", *blas = "OpenBLAS 0.3.21";
+
 /* The key of a/<variant>/greedy under --set. */
 static void key_of(const char *const *set, size_t variant, enum qb_isa isa, const char *core, char key[QB_HASH_HEX])
 {
@@ -88,7 +90,7 @@ static void key_of(const char *const *set, size_t variant, enum qb_isa isa, cons
                  err.message);
     struct qb_plan_cell cell = {.model = 0, .experiment = 0, .variant = variant};
     struct qb_key_context context = {
-        .model = model, .inputs = &in, .isa = isa, .blas_core = core, .program = "program"};
+        .model = model, .inputs = &in, .isa = isa, .blas = blas, .blas_core = core, .computes = computes};
     cr_assert_eq(qb_plan_key(s, &cell, &context, key, &err), QB_OK);
     qb_inputs_free(&in);
     qb_token_cache_free(&cache);
@@ -107,8 +109,9 @@ static void key_on(const struct qb_key_machine *machine, bool timed, char key[QB
     struct qb_key_context context = {.model = &model,
                                      .inputs = &in,
                                      .isa = QB_ISA_AVX2,
+                                     .blas = blas,
                                      .blas_core = "Haswell",
-                                     .program = "program",
+                                     .computes = computes,
                                      .machine = *machine};
     cr_assert_eq(qb_plan_key(s, &cell, &context, key, &err), QB_OK);
     qb_suite_free(s);
@@ -116,12 +119,11 @@ static void key_on(const struct qb_key_machine *machine, bool timed, char key[QB
 
 Test(plan, a_timed_cell_knows_its_machine)
 {
-    const struct qb_key_machine here = {"a processor", "avx2 fma", 2, 1, "OpenBLAS 0.3.21"};
-    const struct qb_key_machine others[] = {{"another processor", "avx2 fma", 2, 1, "OpenBLAS 0.3.21"},
-                                            {"a processor", "avx2", 2, 1, "OpenBLAS 0.3.21"},
-                                            {"a processor", "avx2 fma", 4, 1, "OpenBLAS 0.3.21"},
-                                            {"a processor", "avx2 fma", 2, 2, "OpenBLAS 0.3.21"},
-                                            {"a processor", "avx2 fma", 2, 1, "OpenBLAS 0.3.29"}};
+    const struct qb_key_machine here = {"a processor", "avx2 fma", 2, 1};
+    const struct qb_key_machine others[] = {{"another processor", "avx2 fma", 2, 1},
+                                            {"a processor", "avx2", 2, 1},
+                                            {"a processor", "avx2 fma", 4, 1},
+                                            {"a processor", "avx2 fma", 2, 2}};
     char timed[QB_HASH_HEX], untimed[QB_HASH_HEX], other[QB_HASH_HEX];
     key_on(&here, true, timed);
     key_on(&here, false, untimed);
@@ -157,6 +159,14 @@ Test(plan, keys_change_with_what_a_result_depends_on)
     cr_expect_str_neq(base, other, "another ISA level");
     key_of(none, 1, QB_ISA_PORTABLE, "SkylakeX", other);
     cr_expect_str_neq(base, other, "another BLAS core");
+    blas = "OpenBLAS 0.3.29";
+    key_of(none, 1, QB_ISA_PORTABLE, "Haswell", other);
+    cr_expect_str_neq(base, other, "another BLAS");
+    blas = "OpenBLAS 0.3.21";
+    computes = "another kernel";
+    key_of(none, 1, QB_ISA_PORTABLE, "Haswell", other);
+    cr_expect_str_neq(base, other, "another version of what computes");
+    computes = "sources, compiler and flags";
     key_of((const char *const[]){"experiments.memory={}", "limits={seconds: 9}", NULL}, 1, QB_ISA_PORTABLE, "Haswell",
            other);
     cr_expect_str_eq(base, other, "limits change no result");

@@ -7,6 +7,13 @@
 
 TestSuite(run, .init = fixture_begin, .fini = fixture_end, .timeout = 600);
 
+/* In the place of the build's own. */
+static const char *computes = "0123";
+const char *qb_compute_version(void)
+{
+    return computes;
+}
+
 static char warnings[4096];
 
 static void listen_to(void *context, const struct qb_run_event *event)
@@ -149,5 +156,20 @@ Test(run, calibration_on_evaluated_text_is_said_once_a_model)
     cr_expect_null(strstr(warnings, "model 'other'"), "%s", warnings);
     run(suite, true, NULL);
     cr_expect_not_null(strstr(warnings, "model 'own': 1 calibration context"), "a resumed run says it again");
+    qb_suite_free(suite);
+}
+
+Test(run, what_computes_decides_what_runs_again)
+{
+    struct qb_suite *suite =
+        fixture_suite("name: s\nmodels: {m: {generator: chain, vocab: 60, hidden: 16, layers: 1}}\nvariants: [fp32]\n"
+                      "experiments: {greedy: {steps: 4, prompt: {random: 4, seed: 1}}, memory: {}}\n",
+                      NULL);
+    cr_expect_eq(run(suite, false, NULL).taken, 0);
+    struct qb_run_summary same = run(suite, true, NULL);
+    cr_expect_eq(same.taken, same.total, "nothing that computes has changed");
+    computes = "4567";
+    struct qb_run_summary other = run(suite, true, NULL);
+    cr_expect(other.taken == 0 && other.done == other.total, "%zu of %zu taken", other.taken, other.total);
     qb_suite_free(suite);
 }
