@@ -1,17 +1,47 @@
 #include "common.h"
 
 #include <float.h>
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "codec/calls.h"
 
-enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err)
+enum qb_status qb_cell_fp32(const struct qb_cell_env *env, struct qb_net **net, struct qb_error *err)
 {
-    struct qb_calibration_data data = {env->inputs->calibration, env->inputs->calibration_contexts,
-                                       env->inputs->calibration_length};
-    return qb_net_create(env->model, reference ? NULL : env->variant, data.tokens ? &data : NULL, env->pool, net, err);
+    return qb_net_create(env->model, NULL, NULL, env->pool, net, err);
+}
+
+/* One token through the net, so that everything it keeps while running is there. */
+static void touch(struct qb_net *net, struct qb_error *err)
+{
+    const struct qb_arch *arch = &qb_net_model(net)->arch;
+    const int32_t token = 0;
+    float *hidden = qb_alloc(arch->hidden, sizeof *hidden, "hidden state", err);
+    float *logits = qb_alloc(arch->vocab, sizeof *logits, "logits", err);
+    if (!err->status && !qb_net_forward(net, &token, 1, 1, hidden, err))
+        qb_net_logits(net, hidden, 1, logits, err);
+    qb_free(logits);
+    qb_free(hidden);
+}
+
+enum qb_status qb_cell_prepare(const struct qb_cell_env *env, struct qb_prepared *prepared, struct qb_error *err)
+{
+    const struct qb_calibration_data data = {env->inputs->calibration, env->inputs->calibration_contexts,
+                                             env->inputs->calibration_length};
+    const double start = qb_clock();
+    malloc_trim(0);
+    *prepared = (struct qb_prepared){.rss_before = qb_rss_bytes(), .accounted_before = qb_mem_stats().live_bytes};
+    if (qb_net_create(env->model, env->variant, data.tokens ? &data : NULL, env->pool, &prepared->net, err))
+        return err->status;
+    prepared->seconds = qb_clock() - start;
+    touch(prepared->net, &prepared->pass);
+    prepared->rss_after = qb_rss_bytes();
+    prepared->peak_rss = qb_peak_rss_bytes();
+    prepared->accounted_after = qb_mem_stats().live_bytes;
+    return QB_OK;
 }
 
 size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *tensor,

@@ -245,9 +245,9 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
         return qb_fail(err, QB_ERR_INPUT, "prefill + decode = %zu tokens, the model has %zu positions",
                        b->prefill + b->decode, arch->context);
     enum qb_status s = fill_tokens(b, err);
-    for (int i = 0; i < ARMS && !s; i++)
-        s = qb_cell_net(env, i != VARIANT, &b->arm[i].net, err);
-    if (s || (s = count_bench(b, err)) || (s = qb_stored_create(env, &b->stored, err)) ||
+    b->arm[VARIANT].net = env->prepared->net;
+    if (s || (s = qb_cell_fp32(env, &b->arm[REFERENCE].net, err)) || (s = qb_cell_fp32(env, &b->arm[SELF].net, err)) ||
+        (s = count_bench(b, err)) || (s = qb_stored_create(env, &b->stored, err)) ||
         (s = qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->decode_bytes, b->prefill, &b->ceilings, err)))
         return s;
     size_t width = qb_net_width(b->arm[REFERENCE].net);
@@ -272,8 +272,8 @@ static void bench_close(struct bench *b)
     qb_free(b->wide_in);
     qb_free(b->hidden);
     qb_free(b->tokens);
-    for (int i = 0; i < ARMS; i++)
-        qb_net_free(b->arm[i].net);
+    qb_net_free(b->arm[REFERENCE].net);
+    qb_net_free(b->arm[SELF].net);
 }
 
 static void measure_ceilings(struct bench *b, size_t repeat)
@@ -316,5 +316,6 @@ const struct qb_experiment qb_experiment_speed = {
     .reads = QB_READS_PROMPT | QB_READS_TEXT,
     .options = options,
     .exclusive = true,
+    .net = true,
     .run = run,
 };

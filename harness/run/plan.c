@@ -44,41 +44,35 @@ static enum qb_status nothing(const struct qb_suite *suite, const struct qb_only
 
 /* ---- cells ---- */
 
-/* A reference and the variants of (model, experiment); the room was counted before. */
-static void add_cells(const struct qb_suite *suite, size_t m, size_t e, bool references, struct qb_plan *plan)
+/* The cell of (model, experiment) under variant v, QB_PLAN_NONE: its reference; where the suite has it. The room was
+ * counted before. */
+static void add_cell(const struct qb_suite *suite, size_t m, size_t e, size_t v, struct qb_plan *plan)
 {
+    const bool reference = v == QB_PLAN_NONE;
     const struct qb_suite_model *model = &suite->models[m];
     const struct qb_suite_experiment *experiment = &suite->experiments[e];
     struct qb_plan_cell cell = {.model = m,
                                 .experiment = e,
-                                .variant = QB_PLAN_NONE,
+                                .variant = v,
                                 .reference = QB_PLAN_NONE,
                                 .exclusive = experiment->experiment->exclusive};
-    if (!qb_suite_allows(model, NULL, experiment))
+    if (!qb_suite_allows(model, reference ? NULL : suite->variants[v], experiment) ||
+        (reference && !experiment->experiment->reference))
         return;
-    if (references) {
-        if (experiment->experiment->reference)
-            plan->cells[plan->count++] = cell;
-        return;
-    }
-    for (size_t i = 0; i < plan->count && experiment->experiment->reference; i++)
+    for (size_t i = 0; i < plan->count && !reference; i++)
         if (plan->cells[i].model == m && plan->cells[i].experiment == e && plan->cells[i].variant == QB_PLAN_NONE)
             cell.reference = i;
-    for (size_t v = 0; v < suite->variant_count; v++) {
-        cell.variant = v;
-        if (qb_suite_allows(model, suite->variants[v], experiment))
-            plan->cells[plan->count++] = cell;
-    }
+    plan->cells[plan->count++] = cell;
 }
 
 /* The first round holds what may share the machine, the second what measures time. */
 static void add_round(const struct qb_suite *suite, bool exclusive, struct qb_plan *plan)
 {
     for (size_t m = 0; m < suite->model_count; m++)
-        for (int references = 1; references >= 0; references--)
+        for (size_t v = 0; v <= suite->variant_count; v++) /* from 1 on; 0: references */
             for (size_t e = 0; e < suite->experiment_count; e++)
                 if (suite->experiments[e].experiment->exclusive == exclusive)
-                    add_cells(suite, m, e, references, plan);
+                    add_cell(suite, m, e, v ? v - 1 : QB_PLAN_NONE, plan);
 }
 
 enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, struct qb_plan *plan, struct qb_error *err)

@@ -1,9 +1,8 @@
 /* Experiments, variants and limits of a suite. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text_format.h"
 #include "base/utf8.h"
 #include "codec/options.h"
 #include "run/suite_parts.h"
@@ -198,25 +197,15 @@ enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct 
 
 /* ---- limits ---- */
 
-/* "2GiB", "512MiB", "1048576": bytes. */
 static enum qb_status read_bytes(const struct qb_yaml *node, uint64_t *bytes, struct qb_error *err)
 {
-    static const struct {
-        const char *suffix;
-        unsigned shift;
-    } units[] = {{"", 0}, {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
     const char *text = NULL;
-    char *end = NULL;
     if (qb_yaml_text(node, &text, err))
         return err->status;
-    errno = 0;
-    unsigned long long n = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
-    for (size_t i = 0; end && !errno && i < sizeof units / sizeof *units; i++)
-        if (strcmp(end, units[i].suffix) == 0 && n <= (UINT64_MAX >> units[i].shift)) {
-            *bytes = (uint64_t)n << units[i].shift;
-            return QB_OK;
-        }
-    return qb_yaml_fail(node, err, "expected bytes such as 2GiB, 512MiB or 1048576, found '%.*s'", QB_UPTO(80, text));
+    return qb_read_bytes(text, bytes)
+               ? QB_OK
+               : qb_yaml_fail(node, err, "expected bytes such as 2GiB, 512MiB or 1048576, found '%.*s'",
+                              QB_UPTO(80, text));
 }
 
 enum qb_status qb_suite_read_limits(const struct qb_yaml *node, struct qb_suite_limits *limits, struct qb_error *err)
