@@ -51,10 +51,11 @@ $(BUILD)/compute_version.o: $(BUILD)/compute_version.c
 $(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
 	$(CC) $(SAN) -o $@ $(CLI_OBJ) $(BUILD)/libqinsbench.a $(LDLIBS_ALL)
 
-# A codec sees codec.h alone: its include path holds no other header of the harness.
-$(BUILD)/include/codec.h: harness/codec/codec.h
+# A codec sees codec.h and codec_util.h: its include path holds no other header of the harness.
+PUBLIC_H := $(BUILD)/include/codec.h $(BUILD)/include/codec_util.h
+$(PUBLIC_H): $(BUILD)/include/%: harness/codec/%
 	@mkdir -p $(@D); cp $< $@
-$(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(BUILD)/include/codec.h
+$(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(PUBLIC_H)
 	@mkdir -p $(@D)
 	$(CC) -I$(BUILD)/include -MMD -MP $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
 define codec_rule
@@ -80,7 +81,7 @@ long: $(LONG_BIN)
 # ---- plugins that the conformance tests load: planted faults, and the example from outside by its own Makefile ----
 
 PLANTED := $(patsubst tests/conformance/%.c,$(BUILD)/%.so,$(sort $(wildcard tests/conformance/planted/*.c)))
-$(BUILD)/planted/%.so: tests/conformance/planted/%.c tests/conformance/planted/planted.h $(BUILD)/include/codec.h $(BUILD)/flags
+$(BUILD)/planted/%.so: tests/conformance/planted/%.c tests/conformance/planted/planted.h $(PUBLIC_H) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -I$(BUILD)/include $(filter-out $(SAN),$(CFLAGS_ALL)) -shared $< -o $@ -lm
 $(BUILD)/outside/example.so: tests/conformance/outside/example.c tests/conformance/outside/Makefile $(BUILD)/include/codec.h
@@ -132,7 +133,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/include/qinsbench $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/qinsbench
 	install $(BUILD)/qinsbench $(DESTDIR)$(PREFIX)/bin/
 	install $(CODEC_SO) $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs/
-	install -m 644 harness/codec/codec.h $(DESTDIR)$(PREFIX)/include/qinsbench/
+	install -m 644 $(PUBLIC_H:$(BUILD)/include/%=harness/codec/%) $(DESTDIR)$(PREFIX)/include/qinsbench/
 	install -m 644 docs/qinsbench.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/qinsbench-codec.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc

@@ -1,24 +1,10 @@
 /* fp16: IEEE 754 binary16, rounded to nearest even. A value that would become Inf is refused, never stored. */
-#include "codec.h"
+#include "codec_util.h"
 #include "fp16.h"
 
-#include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+enum { VALUE_BYTES = 2 };
 
-__attribute__((format(printf, 4, 5))) static int refuse(struct qb_codec_error *error, int status, size_t index,
-                                                        const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(error->message, sizeof error->message, format, args);
-    va_end(args);
-    error->index = index;
-    return status;
-}
-
-void fp16_narrow_portable(const float *x, size_t n, unsigned char *bytes)
+static void narrow(const float *x, size_t n, unsigned char *bytes)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t word;
@@ -38,7 +24,7 @@ void fp16_narrow_portable(const float *x, size_t n, unsigned char *bytes)
     }
 }
 
-void fp16_widen_portable(const unsigned char *bytes, size_t n, float *out)
+static void widen(const unsigned char *bytes, size_t n, float *out)
 {
     for (size_t i = 0; i < n; i++) {
         uint16_t half;
@@ -53,56 +39,63 @@ void fp16_widen_portable(const unsigned char *bytes, size_t n, float *out)
     }
 }
 
+const struct fp16_kernels fp16_portable = {.narrow = narrow, .widen = widen};
+
+static struct fp16_kernels kernels_for(const struct qb_codec_config *config)
+{
+    struct fp16_kernels kernels = fp16_portable;
+    if (config->isa >= QB_ISA_AVX2)
+        fp16_avx2(&kernels);
+    return kernels;
+}
+
 static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
                         struct qb_codec_error *error)
 {
     (void)config;
-    if (rows == 0 || cols == 0 || rows > SIZE_MAX / sizeof(float) / cols)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "a matrix of %zu x %zu is out of range", rows, cols);
-    *bytes = rows * cols * 2;
+    *bytes = rows * cols * VALUE_BYTES;
+    return qb_check_shape(rows, cols, sizeof(float), error);
+}
+
+static int encode_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
+                       size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
+{
+    (void)pass;
+    int status = qb_check_values(out_bytes, VALUE_BYTES, rows, cols, row, count, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count * cols; i++)
+        if (!(fabsf(x[i]) < FP16_LIMIT)) /* NaN fails the comparison too */
+            return qb_refuse(error, QB_CODEC_BAD_INPUT, row * cols + i,
+                             "%g cannot be stored, the largest value is 65504", (double)x[i]);
+    kernels_for(config).narrow(x, count * cols, (unsigned char *)out + row * cols * VALUE_BYTES);
     return QB_CODEC_OK;
 }
 
 static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
                   size_t out_bytes, struct qb_codec_error *error)
 {
-    size_t need = 0;
-    int status = encoded_size(config, rows, cols, &need, error);
-    if (status != QB_CODEC_OK)
-        return status;
-    if (out_bytes < need)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "the buffer has %zu bytes, %zu are needed", out_bytes, need);
-    for (size_t i = 0; i < rows * cols; i++)
-        if (!(fabsf(x[i]) < FP16_LIMIT)) /* NaN fails the comparison too */
-            return refuse(error, QB_CODEC_BAD_INPUT, i, "%g cannot be stored, the largest value is 65504",
-                          (double)x[i]);
-    (config->isa >= QB_ISA_AVX2 ? fp16_narrow_avx2 : fp16_narrow_portable)(x, rows * cols, out);
-    return QB_CODEC_OK;
+    return qb_encode_whole(encode_part, 1, config, rows, cols, x, out, out_bytes, error);
 }
 
 static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                   size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
-    size_t need = 0;
-    int status = encoded_size(config, rows, cols, &need, error);
-    if (status != QB_CODEC_OK)
+    int status = qb_check_values(in_bytes, VALUE_BYTES, rows, cols, row, count, error);
+    if (status)
         return status;
-    if (in_bytes < need)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "%zu bytes given, the shape needs %zu", in_bytes, need);
-    if (row > rows || count > rows - row)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "rows [%zu, +%zu) of %zu asked for", row, count, rows);
-    const unsigned char *bytes = (const unsigned char *)in + row * cols * 2;
-    (config->isa >= QB_ISA_AVX2 ? fp16_widen_avx2 : fp16_widen_portable)(bytes, count * cols, out);
+    const unsigned char *bytes = (const unsigned char *)in + row * cols * VALUE_BYTES;
+    kernels_for(config).widen(bytes, count * cols, out);
     uint32_t seen = 0; /* gets its top bit from an exponent of all ones */
     for (size_t i = 0; i < count * cols; i++) {
         uint16_t half;
-        memcpy(&half, bytes + 2 * i, sizeof half);
+        memcpy(&half, bytes + i * VALUE_BYTES, sizeof half);
         seen |= (half & 0x7c00u) + 0x0400u;
     }
     for (size_t i = 0; seen >> 15 && i < count * cols; i++)
         if (!(fabsf(out[i]) < FP16_LIMIT))
-            return refuse(error, QB_CODEC_BAD_BYTES, 2 * (row * cols + i), "byte %zu starts a NaN or Inf",
-                          2 * (row * cols + i));
+            return qb_refuse(error, QB_CODEC_BAD_BYTES, (row * cols + i) * VALUE_BYTES, "byte %zu starts a NaN or Inf",
+                             (row * cols + i) * VALUE_BYTES);
     return QB_CODEC_OK;
 }
 
@@ -123,6 +116,8 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
         .encoded_size = encoded_size,
         .encode = encode,
         .decode = decode,
+        .encode_passes = 1,
+        .encode_part = encode_part,
     };
     return &codec;
 }

@@ -1,4 +1,4 @@
-/* fp16's kernels. Each converts n values; the portable ones are the reference, and every level gives the same bits. */
+/* fp16's kernels: the portable table, overwritten by what a level does faster. Every level gives the same bits. */
 #ifndef FP16_H
 #define FP16_H
 
@@ -7,11 +7,13 @@
 
 #define FP16_LIMIT 65520.0f /* the least magnitude that rounds to Inf; 65504 is the largest that is stored */
 
-/* x is finite and |x| < FP16_LIMIT; bytes and halves need no alignment. */
-void fp16_narrow_portable(const float *x, size_t n, unsigned char *bytes);
-void fp16_narrow_avx2(const float *x, size_t n, unsigned char *bytes);
-/* A half that is NaN or Inf gives a value of magnitude 65536 or more, or NaN, at every level. */
-void fp16_widen_portable(const unsigned char *bytes, size_t n, float *out);
-void fp16_widen_avx2(const unsigned char *bytes, size_t n, float *out);
+struct fp16_kernels { /* each converts n values; bytes need no alignment */
+    void (*narrow)(const float *x, size_t n, unsigned char *bytes); /* x is finite and |x| < FP16_LIMIT */
+    /* A half that is NaN or Inf gives a value of magnitude 65536 or more, or NaN. */
+    void (*widen)(const unsigned char *bytes, size_t n, float *out);
+};
+
+extern const struct fp16_kernels fp16_portable;
+void fp16_avx2(struct fp16_kernels *kernels);
 
 #endif

@@ -1,61 +1,49 @@
 /* int8: symmetric, absolute-maximum scaling. q = round(x / scale) in [-127, 127], scale = max|x| / 127, over the whole
  * tensor, a row or a group. */
-#include "codec.h"
+#include "codec_util.h"
 #include "int8.h"
 
-#include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdbool.h>
 
-__attribute__((format(printf, 4, 5))) static int refuse(struct qb_codec_error *error, int status, size_t index,
-                                                        const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(error->message, sizeof error->message, format, args);
-    va_end(args);
-    error->index = index;
-    return status;
-}
-
-/* Where things are in the encoded bytes: `scales` floats, then the codes, row-major. */
+/* Where things are in the encoded bytes: the scales (floats), then the codes, row-major. */
 struct layout {
-    size_t span;    /* columns that share a scale; the last span of a row may be shorter */
-    size_t per_row; /* spans in a row */
-    size_t scales;
+    struct qb_spans spans;
+    size_t codes; /* offset of the codes */
     size_t bytes;
 };
 
-static int lay_out(const struct qb_codec_config *config, size_t rows, size_t cols, struct layout *layout,
-                   struct qb_codec_error *error)
+/* For rows [row, row + count) in a buffer of `have` bytes. */
+static int lay_out(const struct qb_codec_config *config, size_t rows, size_t cols, size_t have, size_t row,
+                   size_t count, struct layout *layout, struct qb_codec_error *error)
 {
-    /* 16 bytes a value is more than any layout takes, so nothing below can overflow. */
-    if (rows == 0 || cols == 0 || rows > SIZE_MAX / 16 / cols)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "a matrix of %zu x %zu is out of range", rows, cols);
-    struct qb_scope scope = config->options[0].scope;
-    layout->span = scope.kind == QB_SCOPE_GROUP && scope.group < cols ? scope.group : cols;
-    layout->per_row = (cols + layout->span - 1) / layout->span;
-    layout->scales = scope.kind == QB_SCOPE_TENSOR ? 1 : rows * layout->per_row;
-    layout->bytes = layout->scales * sizeof(float) + rows * cols;
-    return QB_CODEC_OK;
+    int status = qb_check_shape(rows, cols, 16, error); /* 16 bytes a value are more than any layout takes */
+    if (status)
+        return status;
+    layout->spans = qb_spans_of(config->options[0].scope, rows, cols);
+    layout->codes = layout->spans.count * sizeof(float);
+    layout->bytes = layout->codes + rows * cols;
+    return qb_check_part(have, layout->bytes, rows, row, count, error);
 }
 
 static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
                         struct qb_codec_error *error)
 {
     struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status == QB_CODEC_OK)
-        *bytes = layout.bytes;
+    int status = lay_out(config, rows, cols, SIZE_MAX, 0, rows, &layout, error);
+    *bytes = layout.bytes;
     return status;
 }
 
-static float scale_of(const float *x, size_t n)
+static float top_of(const float *x, size_t n)
 {
     float top = 0;
     for (size_t i = 0; i < n; i++)
         top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    return top;
+}
+
+static float scale_of(float top)
+{
     float scale = top / 127.0f;
     return isfinite(scale * 127.0f) ? scale : nextafterf(scale, 0); /* near FLT_MAX the division may round up */
 }
@@ -70,81 +58,99 @@ static void quantise(const float *x, size_t n, float scale, int8_t *codes)
     }
 }
 
-static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
-                  size_t out_bytes, struct qb_codec_error *error)
+/* Until the last part, a scale that all rows share is the largest magnitude so far. */
+static void find_scales(const struct qb_spans *spans, size_t rows, size_t row, size_t count, const float *x,
+                        unsigned char *bytes)
+{
+    struct qb_span span = qb_spans_from(spans, row);
+    while (qb_next_span(spans, row + count, &span)) {
+        float top = top_of(x + (span.first - row * spans->cols), span.size), before = 0;
+        unsigned char *place = bytes + span.index * sizeof(float);
+        if (spans->count == 1 && span.first > 0)
+            memcpy(&before, place, sizeof before);
+        top = before > top ? before : top;
+        if (spans->count > 1 || span.first + span.size == rows * spans->cols)
+            top = scale_of(top);
+        memcpy(place, &top, sizeof top);
+    }
+}
+
+static void write_codes(const struct layout *layout, size_t row, size_t count, const float *x, unsigned char *bytes)
+{
+    const struct qb_spans *spans = &layout->spans;
+    struct qb_span span = qb_spans_from(spans, row);
+    while (qb_next_span(spans, row + count, &span)) {
+        float scale;
+        memcpy(&scale, bytes + span.index * sizeof scale, sizeof scale);
+        quantise(x + (span.first - row * spans->cols), span.size, scale, (int8_t *)bytes + layout->codes + span.first);
+    }
+}
+
+enum { PASS_SCALES, PASS_CODES, PASSES };
+
+static int encode_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
+                       size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
 {
     struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status != QB_CODEC_OK)
+    int status = lay_out(config, rows, cols, out_bytes, row, count, &layout, error);
+    if (!status && pass == PASS_SCALES)
+        status = qb_check_finite(x, count * cols, row * cols, error);
+    if (status)
         return status;
-    if (out_bytes < layout.bytes)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "the buffer has %zu bytes, %zu are needed", out_bytes,
-                      layout.bytes);
-    for (size_t i = 0; i < rows * cols; i++)
-        if (!isfinite(x[i]))
-            return refuse(error, QB_CODEC_BAD_INPUT, i, "%f cannot be stored", (double)x[i]);
-    unsigned char *bytes = out;
-    int8_t *codes = (int8_t *)bytes + layout.scales * sizeof(float);
-    size_t span = layout.scales == 1 ? rows * cols : layout.span, line = layout.scales == 1 ? rows * cols : cols;
-    size_t at = 0;
-    for (size_t start = 0; start < rows * cols; start += line) { /* a line: a row, or all of a tensor of one scale */
-        for (size_t col = 0; col < line; col += span) {
-            size_t n = line - col < span ? line - col : span;
-            float scale = scale_of(x + start + col, n);
-            memcpy(bytes + at * sizeof(float), &scale, sizeof scale);
-            quantise(x + start + col, n, scale, codes + start + col);
-            at++;
-        }
-    }
+    if (pass == PASS_SCALES)
+        find_scales(&layout.spans, rows, row, count, x, out);
+    else
+        write_codes(&layout, row, count, x, out);
     return QB_CODEC_OK;
 }
 
-typedef void scale_fn(const int8_t *codes, size_t n, float scale, float *out);
-
-static scale_fn *kernel(const struct qb_codec_config *config)
+static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
+                  size_t out_bytes, struct qb_codec_error *error)
 {
-    return config->isa >= QB_ISA_AVX512 ? int8_scale_avx512
-           : config->isa >= QB_ISA_AVX2 ? int8_scale_avx2
-                                        : int8_scale_portable;
+    return qb_encode_whole(encode_part, PASSES, config, rows, cols, x, out, out_bytes, error);
 }
 
-void int8_scale_portable(const int8_t *codes, size_t n, float scale, float *out)
+static void scale_codes(const int8_t *codes, size_t n, float scale, float *out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = scale * (float)codes[i];
 }
 
+const struct int8_kernels int8_portable = {.scale = scale_codes};
+
+static struct int8_kernels kernels_for(const struct qb_codec_config *config)
+{
+    struct int8_kernels kernels = int8_portable;
+    if (config->isa >= QB_ISA_AVX2)
+        int8_avx2(&kernels);
+    if (config->isa >= QB_ISA_AVX512)
+        int8_avx512(&kernels);
+    return kernels;
+}
+
 /* Decodes with the stored scales, or with 1 for the integers themselves. */
 static int expand(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
-                  size_t row, size_t count, int unscaled, float *out, struct qb_codec_error *error)
+                  size_t row, size_t count, bool unscaled, float *out, struct qb_codec_error *error)
 {
     struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status != QB_CODEC_OK)
+    int status = lay_out(config, rows, cols, in_bytes, row, count, &layout, error);
+    if (status)
         return status;
-    if (in_bytes < layout.bytes)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "%zu bytes given, the shape needs %zu", in_bytes,
-                      layout.bytes);
-    if (row > rows || count > rows - row)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "rows [%zu, +%zu) of %zu asked for", row, count, rows);
+    struct int8_kernels kernels = kernels_for(config);
     const unsigned char *bytes = in;
-    const int8_t *codes = (const int8_t *)bytes + layout.scales * sizeof(float);
-    for (size_t r = row; r < row + count; r++) {
-        const int8_t *line = codes + r * cols;
-        const int8_t *bad = memchr(line, 0x80, cols);
+    struct qb_span span = qb_spans_from(&layout.spans, row);
+    while (qb_next_span(&layout.spans, row + count, &span)) {
+        const unsigned char *codes = bytes + layout.codes + span.first, *bad = memchr(codes, 0x80, span.size);
         if (bad)
-            return refuse(error, QB_CODEC_BAD_BYTES, (size_t)(bad - (const int8_t *)bytes),
-                          "the code of element %zu is -128, codes are in [-127, 127]", (size_t)(bad - codes));
-        for (size_t k = 0; k < layout.per_row; k++) {
-            size_t at = layout.scales == 1 ? 0 : r * layout.per_row + k, col = k * layout.span;
-            size_t n = cols - col < layout.span ? cols - col : layout.span;
-            float scale;
-            memcpy(&scale, bytes + at * sizeof(float), sizeof scale);
-            if (signbit(scale) || !isfinite(scale * 127.0f))
-                return refuse(error, QB_CODEC_BAD_BYTES, at * sizeof(float), "scale %zu is %g, no encode gives that",
-                              at, (double)scale);
-            kernel(config)(line + col, n, unscaled ? 1.0f : scale, out + (r - row) * cols + col);
-        }
+            return qb_refuse(error, QB_CODEC_BAD_BYTES, (size_t)(bad - bytes),
+                             "the code of element %zu is -128, codes are in [-127, 127]",
+                             span.first + (size_t)(bad - codes));
+        float scale;
+        memcpy(&scale, bytes + span.index * sizeof scale, sizeof scale);
+        if (signbit(scale) || !isfinite(scale * 127.0f))
+            return qb_refuse(error, QB_CODEC_BAD_BYTES, span.index * sizeof scale,
+                             "scale %zu is %g, no encode gives that", span.index, (double)scale);
+        kernels.scale((const int8_t *)codes, span.size, unscaled ? 1.0f : scale, out + (span.first - row * cols));
     }
     return QB_CODEC_OK;
 }
@@ -152,13 +158,13 @@ static int expand(const struct qb_codec_config *config, size_t rows, size_t cols
 static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                   size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
-    return expand(config, rows, cols, in, in_bytes, row, count, 0, out, error);
+    return expand(config, rows, cols, in, in_bytes, row, count, false, out, error);
 }
 
 static int coordinates(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                        size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
-    return expand(config, rows, cols, in, in_bytes, row, count, 1, out, error);
+    return expand(config, rows, cols, in, in_bytes, row, count, true, out, error);
 }
 
 static const struct qb_codec_option options[] = {
@@ -187,6 +193,8 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
         .encode = encode,
         .decode = decode,
         .coordinates = coordinates,
+        .encode_passes = PASSES,
+        .encode_part = encode_part,
     };
     return &codec;
 }

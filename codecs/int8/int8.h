@@ -1,13 +1,16 @@
-/* int8's kernel: n codes of one scale. The portable one is the reference; every level gives the same bits. */
+/* int8's kernels: the portable table, overwritten by what a level does faster. Every level gives the same bits. */
 #ifndef INT8_H
 #define INT8_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* out[i] = scale * codes[i] */
-void int8_scale_portable(const int8_t *codes, size_t n, float scale, float *out);
-void int8_scale_avx2(const int8_t *codes, size_t n, float scale, float *out);
-void int8_scale_avx512(const int8_t *codes, size_t n, float scale, float *out);
+struct int8_kernels {
+    void (*scale)(const int8_t *codes, size_t n, float scale, float *out); /* out[i] = scale * codes[i] */
+};
+
+extern const struct int8_kernels int8_portable;
+void int8_avx2(struct int8_kernels *kernels);
+void int8_avx512(struct int8_kernels *kernels);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-void int8_scale_avx2(const int8_t *codes, size_t n, float scale, float *out)
+static void scale_codes(const int8_t *codes, size_t n, float scale, float *out)
 {
     __m256 s = _mm256_set1_ps(scale);
     size_t i = 0;
@@ -11,5 +11,10 @@ void int8_scale_avx2(const int8_t *codes, size_t n, float scale, float *out)
         __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(codes + i)));
         _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_cvtepi32_ps(wide), s));
     }
-    int8_scale_portable(codes + i, n - i, scale, out + i);
+    int8_portable.scale(codes + i, n - i, scale, out + i);
+}
+
+void int8_avx2(struct int8_kernels *kernels)
+{
+    kernels->scale = scale_codes;
 }

@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-void int8_scale_avx512(const int8_t *codes, size_t n, float scale, float *out)
+static void scale_codes(const int8_t *codes, size_t n, float scale, float *out)
 {
     __m512 s = _mm512_set1_ps(scale);
     size_t i = 0;
@@ -11,5 +11,10 @@ void int8_scale_avx512(const int8_t *codes, size_t n, float scale, float *out)
         __m512i wide = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(codes + i)));
         _mm512_storeu_ps(out + i, _mm512_mul_ps(_mm512_cvtepi32_ps(wide), s));
     }
-    int8_scale_portable(codes + i, n - i, scale, out + i);
+    int8_portable.scale(codes + i, n - i, scale, out + i);
+}
+
+void int8_avx512(struct int8_kernels *kernels)
+{
+    kernels->scale = scale_codes;
 }

@@ -1,12 +1,9 @@
 /* qins8: the inverse logarithmic format of the QINS documents ("Pattern A"). A code in [1, 255] falls as the logarithm
  * of the magnitude grows from log_min to log_max; a sign goes beside it. README.md has the formulas and the layout. */
-#include "codec.h"
+#include "codec_util.h"
 #include "qins8_kernels.h"
 
-#include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdbool.h>
 
 enum { OPTION_EPSILON, OPTION_LAYOUT, OPTION_RANGE, OPTION_SCOPE };
 enum { EPSILON_ZERO, EPSILON_SOURCE };
@@ -37,128 +34,146 @@ static const struct qb_codec_option options[] = {
     {.name = NULL},
 };
 
-#define RANGE_BYTES (2 * sizeof(float))
+#define RANGE_BYTES sizeof(struct qins8_range)
 #define LOG_LEAST -18.420681f /* ln 1e-8: no range starts lower */
 #define LOG_MOST 88.72284f    /* ln FLT_MAX, rounded up as float rounds it */
 #define TABLE_WORTH 512       /* from so many values of one range on, a table of all codes costs less */
 #define CHUNK 2048            /* values (8 KiB) decoded, then signed, while they are in the first-level cache */
 
-__attribute__((format(printf, 4, 5))) static int refuse(struct qb_codec_error *error, int status, size_t index,
-                                                        const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(error->message, sizeof error->message, format, args);
-    va_end(args);
-    error->index = index;
-    return status;
-}
-
 /* Where things are in the encoded bytes: ranges, then codes (row-major), then signs. */
 struct layout {
-    size_t span;     /* columns that share a range; the last span of a row may be shorter */
-    size_t per_row;  /* spans in a row */
-    size_t ranges;   /* 1 (tensor) or rows * per_row */
+    struct qb_spans spans;
     size_t codes;    /* offset of the codes */
     size_t signs;    /* offset of the signs */
     size_t sign_row; /* bytes of signs for a row */
     size_t bytes;
-    int packed;
+    bool packed;
 };
 
-static int lay_out(const struct qb_codec_config *config, size_t rows, size_t cols, struct layout *layout,
-                   struct qb_codec_error *error)
+/* For rows [row, row + count) in a buffer of `have` bytes. */
+static int lay_out(const struct qb_codec_config *config, size_t rows, size_t cols, size_t have, size_t row,
+                   size_t count, struct layout *layout, struct qb_codec_error *error)
 {
-    /* 16 bytes a value is more than any layout takes, so nothing below can overflow. */
-    if (rows == 0 || cols == 0 || rows > SIZE_MAX / 16 / cols)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "a matrix of %zu x %zu is out of range", rows, cols);
-    struct qb_scope scope = config->options[OPTION_SCOPE].scope;
+    int status = qb_check_shape(rows, cols, 16, error); /* 16 bytes a value are more than any layout takes */
+    if (status)
+        return status;
     layout->packed = config->options[OPTION_LAYOUT].i == LAYOUT_PACKED;
-    layout->span = scope.kind == QB_SCOPE_GROUP && scope.group < cols ? scope.group : cols;
-    layout->per_row = (cols + layout->span - 1) / layout->span;
-    layout->ranges = scope.kind == QB_SCOPE_TENSOR ? 1 : rows * layout->per_row;
-    layout->codes = layout->ranges * RANGE_BYTES;
+    layout->spans = qb_spans_of(config->options[OPTION_SCOPE].scope, rows, cols);
+    layout->codes = layout->spans.count * RANGE_BYTES;
     layout->signs = layout->codes + rows * cols;
     layout->sign_row = layout->packed ? (cols + 7) / 8 : cols;
     layout->bytes = layout->signs + rows * layout->sign_row;
-    return QB_CODEC_OK;
+    return qb_check_part(have, layout->bytes, rows, row, count, error);
 }
 
-static const struct qins8_kernels *kernels_for(const struct qb_codec_config *config)
+static struct qins8_kernels kernels_for(const struct qb_codec_config *config)
 {
-    return config->isa >= QB_ISA_AVX512 ? &qins8_avx512 : config->isa >= QB_ISA_AVX2 ? &qins8_avx2 : &qins8_portable;
+    struct qins8_kernels kernels = qins8_portable;
+    if (config->isa >= QB_ISA_AVX2)
+        qins8_avx2(&kernels);
+    if (config->isa >= QB_ISA_AVX512)
+        qins8_avx512(&kernels);
+    return kernels;
 }
 
 static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
                         struct qb_codec_error *error)
 {
     struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status == QB_CODEC_OK)
-        *bytes = layout.bytes;
+    int status = lay_out(config, rows, cols, SIZE_MAX, 0, rows, &layout, error);
+    *bytes = layout.bytes;
     return status;
 }
 
-/* Encodes n values of one range: its two numbers, then the codes. The value at fault when there is one, else n. */
-static size_t encode_span(const struct qb_codec_config *config, const float *x, size_t n, unsigned char *range_bytes,
-                          uint8_t *codes)
+/* What the parts of one call of encode_part share. */
+struct writer {
+    const struct qb_codec_config *config;
+    struct qins8_kernels kernels;
+    struct layout layout;
+    unsigned char *bytes;
+    size_t rows, row, end;
+};
+
+/* Where a range will stand, the extent of its values so far. */
+static int find_extents(const struct writer *w, const float *x, struct qb_codec_error *error)
 {
-    const struct qins8_kernels *kernels = kernels_for(config);
-    struct qins8_extent extent = kernels->extent(x, n);
-    if (extent.most >= 0x7f800000u) {
-        size_t i = 0;
-        while (isfinite(x[i]))
-            i++;
-        return i;
+    const struct qb_spans *spans = &w->layout.spans;
+    struct qb_span span = qb_spans_from(spans, w->row);
+    while (qb_next_span(spans, w->end, &span)) {
+        const float *values = x + (span.first - w->row * spans->cols);
+        struct qins8_extent extent = w->kernels.extent(values, span.size), before;
+        if (extent.most >= 0x7f800000u)
+            return qb_check_finite(values, span.size, span.first, error);
+        if (spans->count == 1 && span.first > 0) {
+            memcpy(&before, w->bytes, sizeof before);
+            extent.least = before.least < extent.least ? before.least : extent.least;
+            extent.most = before.most > extent.most ? before.most : extent.most;
+        }
+        memcpy(w->bytes + span.index * RANGE_BYTES, &extent, sizeof extent);
     }
-    struct qins8_range range = {.log_min = -10.0f, .log_max = 0.0f}; /* nothing above the floor: the source's choice */
-    double width = 0;
-    if (extent.least != UINT32_MAX) {
-        range = (struct qins8_range){.log_min = qins8_log(extent.least), .log_max = qins8_log(extent.most)};
-        width = (double)range.log_max - (double)range.log_min;
-        width += config->options[OPTION_EPSILON].i == EPSILON_SOURCE ? 1e-8 : 0;
+    return QB_CODEC_OK;
+}
+
+/* The codes of each span, by the range of its extent; after an extent's last span the range takes its place. */
+static void write_codes(const struct writer *w, const float *x)
+{
+    const struct qb_spans *spans = &w->layout.spans;
+    struct qb_span span = qb_spans_from(spans, w->row);
+    while (qb_next_span(spans, w->end, &span)) {
+        unsigned char *place = w->bytes + span.index * RANGE_BYTES, *codes = w->bytes + w->layout.codes + span.first;
+        struct qins8_extent extent;
+        struct qins8_range range = {.log_min = -10.0f, .log_max = 0.0f}; /* all under the floor: the source's choice */
+        double width = 0;
+        memcpy(&extent, place, sizeof extent);
+        if (extent.least != UINT32_MAX) {
+            range = (struct qins8_range){.log_min = qins8_log(extent.least), .log_max = qins8_log(extent.most)};
+            width = (double)range.log_max - (double)range.log_min;
+            width += w->config->options[OPTION_EPSILON].i == EPSILON_SOURCE ? 1e-8 : 0;
+        }
+        if (width > 0)
+            w->kernels.quantise(x + (span.first - w->row * spans->cols), span.size, range.log_min, (float)width, codes);
+        else
+            memset(codes, 128, span.size);
+        if (w->config->options[OPTION_RANGE].i == RANGE_LOST)
+            range = (struct qins8_range){0};
+        if (spans->count > 1 || span.first + span.size == w->rows * spans->cols)
+            memcpy(place, &range, sizeof range);
     }
-    if (width > 0)
-        kernels->quantise(x, n, range.log_min, (float)width, codes);
-    else
-        memset(codes, 128, n);
-    if (config->options[OPTION_RANGE].i == RANGE_LOST)
-        range = (struct qins8_range){0};
-    memcpy(range_bytes, &range.log_min, sizeof(float));
-    memcpy(range_bytes + sizeof(float), &range.log_max, sizeof(float));
-    return n;
+}
+
+static void write_signs(const struct writer *w, const float *x)
+{
+    size_t cols = w->layout.spans.cols;
+    for (size_t row = w->row; row < w->end; row++, x += cols) {
+        unsigned char *signs = w->bytes + w->layout.signs + row * w->layout.sign_row;
+        if (w->layout.packed)
+            w->kernels.sign_bits(x, cols, signs);
+        else
+            w->kernels.sign_bytes(x, cols, (int8_t *)signs);
+    }
+}
+
+enum { PASS_EXTENTS, PASS_CODES, PASSES };
+
+static int encode_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
+                       size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
+{
+    struct writer writer = {
+        .config = config, .kernels = kernels_for(config), .bytes = out, .rows = rows, .row = row, .end = row + count};
+    int status = lay_out(config, rows, cols, out_bytes, row, count, &writer.layout, error);
+    if (status)
+        return status;
+    if (pass == PASS_EXTENTS)
+        return find_extents(&writer, x, error);
+    write_codes(&writer, x);
+    write_signs(&writer, x);
+    return QB_CODEC_OK;
 }
 
 static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
                   size_t out_bytes, struct qb_codec_error *error)
 {
-    struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status != QB_CODEC_OK)
-        return status;
-    if (out_bytes < layout.bytes)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "the buffer has %zu bytes, %zu are needed", out_bytes,
-                      layout.bytes);
-    const struct qins8_kernels *kernels = kernels_for(config);
-    unsigned char *bytes = out;
-    /* A line is a row, or everything when one range holds everything. */
-    size_t line = layout.ranges == 1 ? rows * cols : cols, span = layout.ranges == 1 ? line : layout.span, at = 0;
-    for (size_t start = 0; start < rows * cols; start += line) {
-        for (size_t col = 0; col < line; col += span, at++) {
-            size_t n = line - col < span ? line - col : span, first = start + col;
-            size_t bad = encode_span(config, x + first, n, bytes + at * RANGE_BYTES, bytes + layout.codes + first);
-            if (bad < n)
-                return refuse(error, QB_CODEC_BAD_INPUT, first + bad, "%f cannot be stored", (double)x[first + bad]);
-        }
-    }
-    for (size_t row = 0; row < rows; row++) {
-        unsigned char *signs = bytes + layout.signs + row * layout.sign_row;
-        if (layout.packed)
-            kernels->sign_bits(x + row * cols, cols, signs);
-        else
-            kernels->sign_bytes(x + row * cols, cols, (int8_t *)signs);
-    }
-    return QB_CODEC_OK;
+    return qb_encode_whole(encode_part, PASSES, config, rows, cols, x, out, out_bytes, error);
 }
 
 /* Reads range number `at`; a range that no encode can have written is refused, so that every decoded value is finite.
@@ -169,15 +184,15 @@ static int read_range(const unsigned char *bytes, size_t at, struct qins8_range 
     memcpy(&range->log_max, bytes + at * RANGE_BYTES + sizeof(float), sizeof(float));
     if (range->log_min >= LOG_LEAST && range->log_min <= range->log_max && range->log_max <= LOG_MOST)
         return QB_CODEC_OK;
-    return refuse(error, QB_CODEC_BAD_BYTES, at * RANGE_BYTES, "range %zu is [%g, %g], no encode gives that", at,
-                  (double)range->log_min, (double)range->log_max);
+    return qb_refuse(error, QB_CODEC_BAD_BYTES, at * RANGE_BYTES, "range %zu is [%g, %g], no encode gives that", at,
+                     (double)range->log_min, (double)range->log_max);
 }
 
 enum mode { VALUES, COORDINATES };
 
 /* What decode and coordinates share while they go over the rows. */
 struct reader {
-    const struct qins8_kernels *kernels;
+    struct qins8_kernels kernels;
     const unsigned char *bytes;
     struct layout layout;
     enum mode mode;
@@ -194,19 +209,19 @@ static void build_table(struct reader *reader, struct qins8_range range)
     uint8_t codes[256];
     for (int i = 0; i < 256; i++)
         codes[i] = (uint8_t)i;
-    reader->kernels->magnitudes(codes, 256, range.log_min, width_of(range), reader->table);
+    reader->kernels.magnitudes(codes, 256, range.log_min, width_of(range), reader->table);
 }
 
 /* The unsigned values of n codes of one range, or of no range in particular for coordinates. */
 static void read_codes(const struct reader *reader, const uint8_t *codes, size_t n, struct qins8_range range,
-                       int use_table, float *out)
+                       bool use_table, float *out)
 {
     if (reader->mode == COORDINATES)
-        reader->kernels->ratios(codes, n, out);
+        reader->kernels.ratios(codes, n, out);
     else if (use_table)
-        reader->kernels->lookup(codes, n, reader->table, out);
+        reader->kernels.lookup(codes, n, reader->table, out);
     else
-        reader->kernels->magnitudes(codes, n, range.log_min, width_of(range), out);
+        reader->kernels.magnitudes(codes, n, range.log_min, width_of(range), out);
 }
 
 /* Gives n values, whose first is element `first`, the signs at offset `at` of the bytes. */
@@ -215,18 +230,19 @@ static int apply_signs(const struct reader *reader, size_t first, size_t n, size
 {
     const unsigned char *signs = reader->bytes + at;
     if (reader->layout.packed) {
-        reader->kernels->negate_bits(out, n, signs);
+        reader->kernels.negate_bits(out, n, signs);
         if (n % 8 != 0 && signs[n / 8] >> n % 8 != 0)
-            return refuse(error, QB_CODEC_BAD_BYTES, at + n / 8, "the bits behind the last sign of a row are not zero");
+            return qb_refuse(error, QB_CODEC_BAD_BYTES, at + n / 8,
+                             "the bits behind the last sign of a row are not zero");
         return QB_CODEC_OK;
     }
-    if (!reader->kernels->negate_bytes(out, n, (const int8_t *)signs))
+    if (!reader->kernels.negate_bytes(out, n, (const int8_t *)signs))
         return QB_CODEC_OK;
     size_t i = 0;
     while (signs[i] == 1 || signs[i] == 0xff)
         i++;
-    return refuse(error, QB_CODEC_BAD_BYTES, at + i, "the sign of element %zu is %d, not +1 or -1", first + i,
-                  (int)(int8_t)signs[i]);
+    return qb_refuse(error, QB_CODEC_BAD_BYTES, at + i, "the sign of element %zu is %d, not +1 or -1", first + i,
+                     (int)(int8_t)signs[i]);
 }
 
 static int check_codes(const struct reader *reader, size_t first, size_t n, struct qb_codec_error *error)
@@ -235,57 +251,58 @@ static int check_codes(const struct reader *reader, size_t first, size_t n, stru
     if (!zero)
         return QB_CODEC_OK;
     size_t element = first + (size_t)(zero - codes);
-    return refuse(error, QB_CODEC_BAD_BYTES, reader->layout.codes + element,
-                  "the code of element %zu is 0, codes are in [1, 255]", element);
+    return qb_refuse(error, QB_CODEC_BAD_BYTES, reader->layout.codes + element,
+                     "the code of element %zu is 0, codes are in [1, 255]", element);
 }
 
 /* n values of one range from element `first` on, signs at offset `signs`: in chunks that stay in the cache. */
 static int read_run(const struct reader *reader, size_t first, size_t n, size_t signs, struct qins8_range range,
-                    int use_table, float *out, struct qb_codec_error *error)
+                    bool use_table, float *out, struct qb_codec_error *error)
 {
     for (size_t i = 0; i < n; i += CHUNK) {
         size_t size = n - i < CHUNK ? n - i : CHUNK;
         int status = check_codes(reader, first + i, size, error);
-        if (status != QB_CODEC_OK)
+        if (status)
             return status;
         read_codes(reader, reader->bytes + reader->layout.codes + first + i, size, range, use_table, out + i);
         status = apply_signs(reader, first + i, size, signs + (reader->layout.packed ? i / 8 : i), out + i, error);
-        if (status != QB_CODEC_OK)
+        if (status)
             return status;
     }
     return QB_CODEC_OK;
 }
 
 /* One row of several ranges: the values of all, then the signs. */
-static int read_groups(const struct reader *reader, size_t row, size_t cols, float *out, struct qb_codec_error *error)
+static int read_groups(const struct reader *reader, size_t row, float *out, struct qb_codec_error *error)
 {
     const struct layout *layout = &reader->layout;
+    size_t cols = layout->spans.cols;
     int status = check_codes(reader, row * cols, cols, error);
-    for (size_t k = 0; status == QB_CODEC_OK && k < layout->per_row; k++) {
+    struct qb_span span = qb_spans_from(&layout->spans, row);
+    while (!status && qb_next_span(&layout->spans, row + 1, &span)) {
         struct qins8_range range = {0};
-        size_t col = k * layout->span, n = cols - col < layout->span ? cols - col : layout->span;
-        status = read_range(reader->bytes, row * layout->per_row + k, &range, error);
-        if (status == QB_CODEC_OK)
-            read_codes(reader, reader->bytes + layout->codes + row * cols + col, n, range, 0, out + col);
+        status = read_range(reader->bytes, span.index, &range, error);
+        if (!status)
+            read_codes(reader, reader->bytes + layout->codes + span.first, span.size, range, false, out + span.col);
     }
-    if (status != QB_CODEC_OK)
+    if (status)
         return status;
     return apply_signs(reader, row * cols, cols, layout->signs + row * layout->sign_row, out, error);
 }
 
 /* Every row of one range, or all rows of the range that the tensor shares. */
-static int read_rows(struct reader *reader, size_t cols, size_t row, size_t count, float *out,
-                     struct qb_codec_error *error)
+static int read_rows(struct reader *reader, size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
     const struct layout *layout = &reader->layout;
-    int shared = layout->ranges == 1, flat = shared && (!layout->packed || cols % 8 == 0), use_table = 0;
+    size_t cols = layout->spans.cols;
+    bool shared = layout->spans.count == 1, flat = shared && (!layout->packed || cols % 8 == 0), use_table = false;
     size_t lines = flat ? 1 : count, line = flat ? count * cols : cols;
     struct qins8_range range = {0};
     for (size_t i = 0; i < lines; i++) {
         size_t r = row + i;
         if (i == 0 || !shared) {
             int status = read_range(reader->bytes, shared ? 0 : r, &range, error);
-            if (status != QB_CODEC_OK)
+            if (status)
                 return status;
             use_table = reader->mode == VALUES && (shared ? count * cols : cols) >= TABLE_WORTH;
             if (use_table)
@@ -293,7 +310,7 @@ static int read_rows(struct reader *reader, size_t cols, size_t row, size_t coun
         }
         int status = read_run(reader, r * cols, line, layout->signs + r * layout->sign_row, range, use_table,
                               out + i * cols, error);
-        if (status != QB_CODEC_OK)
+        if (status)
             return status;
     }
     return QB_CODEC_OK;
@@ -303,18 +320,11 @@ static int read_matrix(const struct qb_codec_config *config, size_t rows, size_t
                        size_t row, size_t count, enum mode mode, float *out, struct qb_codec_error *error)
 {
     struct reader reader = {.kernels = kernels_for(config), .bytes = in, .mode = mode};
-    int status = lay_out(config, rows, cols, &reader.layout, error);
-    if (status != QB_CODEC_OK)
-        return status;
-    if (in_bytes < reader.layout.bytes)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "%zu bytes given, the shape needs %zu", in_bytes,
-                      reader.layout.bytes);
-    if (row > rows || count > rows - row)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "rows [%zu, +%zu) of %zu asked for", row, count, rows);
-    if (reader.layout.per_row == 1)
-        return read_rows(&reader, cols, row, count, out, error);
-    for (size_t i = 0; status == QB_CODEC_OK && i < count; i++)
-        status = read_groups(&reader, row + i, cols, out + i * cols, error);
+    int status = lay_out(config, rows, cols, in_bytes, row, count, &reader.layout, error);
+    if (!status && reader.layout.spans.per_row == 1)
+        return read_rows(&reader, row, count, out, error);
+    for (size_t i = 0; !status && i < count; i++)
+        status = read_groups(&reader, row + i, out + i * cols, error);
     return status;
 }
 
@@ -346,6 +356,8 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
         .encode = encode,
         .decode = decode,
         .coordinates = coordinates,
+        .encode_passes = PASSES,
+        .encode_part = encode_part,
     };
     return &codec;
 }

@@ -168,14 +168,17 @@ static int negate_bytes(float *out, size_t n, const int8_t *bytes)
     return (_mm_cvtsi128_si64(wrong) != 0) | qins8_portable.negate_bytes(out + i, n - i, bytes + i);
 }
 
-const struct qins8_kernels qins8_avx2 = {
-    .extent = extent,
-    .quantise = quantise,
-    .sign_bits = sign_bits,
-    .sign_bytes = sign_bytes,
-    .magnitudes = magnitudes,
-    .lookup = lookup,
-    .ratios = ratios,
-    .negate_bits = negate_bits,
-    .negate_bytes = negate_bytes,
-};
+void qins8_avx2(struct qins8_kernels *kernels)
+{
+    *kernels = (struct qins8_kernels){
+        .extent = extent,
+        .quantise = quantise,
+        .sign_bits = sign_bits,
+        .sign_bytes = sign_bytes,
+        .magnitudes = magnitudes,
+        .lookup = lookup,
+        .ratios = ratios,
+        .negate_bits = negate_bits,
+        .negate_bytes = negate_bytes,
+    };
+}

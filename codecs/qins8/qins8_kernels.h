@@ -1,6 +1,6 @@
-/* qins8's kernels: one table of functions for each instruction set level. The portable ones are the reference, and
- * every level gives the same bits: the order of operations is fixed, sums and products are never fused, and the
- * logarithm and exponential are computed in double and rounded once. No pointer needs alignment. */
+/* qins8's kernels: the portable table is the reference, overwritten by what a level does faster, and every level gives
+ * the same bits: the order of operations is fixed, sums and products are never fused, and the logarithm and exponential
+ * are computed in double and rounded once. No pointer needs alignment. */
 #ifndef QINS8_KERNELS_H
 #define QINS8_KERNELS_H
 
@@ -39,7 +39,9 @@ struct qins8_kernels {
     int (*negate_bytes)(float *out, size_t n, const int8_t *bytes);
 };
 
-extern const struct qins8_kernels qins8_portable, qins8_avx2, qins8_avx512;
+extern const struct qins8_kernels qins8_portable;
+void qins8_avx2(struct qins8_kernels *kernels);
+void qins8_avx512(struct qins8_kernels *kernels);
 
 /* The logarithm that quantise takes: ln of a magnitude that is finite and above the floor, given as its bits. */
 float qins8_log(uint32_t bits);

@@ -248,6 +248,12 @@ enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error
     return status;
 }
 
+void qb_map_drop(const void *bytes, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)bytes / page * page;
+    madvise((void *)begin, (uintptr_t)bytes + size - begin, MADV_DONTNEED); /* only advice: a refusal costs memory */
+}
+
 void qb_file_unmap(struct qb_map *map)
 {
     if (map->data)

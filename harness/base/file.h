@@ -33,5 +33,7 @@ struct qb_map {
 /* Maps path read-only and private; an empty file is an error. */
 enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error *err);
 void qb_file_unmap(struct qb_map *map);
+/* Takes the pages that hold bytes of a map out of this process's resident set; they are read again at use. */
+void qb_map_drop(const void *bytes, size_t size);
 
 #endif

@@ -2,9 +2,9 @@
  * that names it and never a wrong number. */
 #include "codec/calls.h"
 
-#include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "codec/registry.h"
 
@@ -25,27 +25,6 @@ void qb_codec_error_clean(struct qb_codec_error *error)
     char message[sizeof error->message];
     memcpy(message, error->message, sizeof message);
     qb_clean_into(error->message, sizeof error->message, message, sizeof message);
-}
-
-/* Sixteen values a step: a constant inner loop is what compilers vectorise at -O2. Adding one to an exponent of all
- * ones carries into the sign bit, which was masked off. */
-size_t qb_first_nonfinite(const float *x, size_t n)
-{
-    enum { STEP = 256 };
-    size_t i = 0;
-    for (; i + STEP <= n; i += STEP) {
-        uint32_t seen = 0;
-        for (int j = 0; j < STEP; j++) {
-            uint32_t bits;
-            memcpy(&bits, &x[i + (size_t)j], sizeof bits);
-            seen |= (bits & 0x7f800000u) + 0x00800000u;
-        }
-        if (seen & 0x80000000u)
-            break;
-    }
-    while (i < n && isfinite(x[i]))
-        i++;
-    return i;
 }
 
 /* The plugin refused, or answered with no status at all. */
@@ -83,28 +62,87 @@ enum qb_status qb_encoded_size(const struct qb_format *format, size_t rows, size
     return QB_OK;
 }
 
-enum qb_status qb_encode(const struct qb_format *format, size_t rows, size_t cols, const float *x, void *out,
-                         size_t out_bytes, struct qb_error *err)
+/* ---- encoding ---- */
+
+static enum qb_status check_room(const struct qb_format *format, size_t rows, size_t cols, size_t out_bytes,
+                                 struct qb_error *err)
+{
+    size_t need;
+    if (qb_encoded_size(format, rows, cols, &need, err))
+        return err->status;
+    return out_bytes >= need
+               ? QB_OK
+               : qb_fail(err, QB_ERR_INTERNAL, "codec '%s': encode of %zu x %zu needs %zu bytes, the buffer has %zu",
+                         format->plugin->codec->id, rows, cols, need, out_bytes);
+}
+
+/* Rows [row, row + count) of the matrix, x their values: pass `pass` of the codec's encode_part, or, for all rows, its
+ * encode. */
+static enum qb_status encode_range(const struct qb_format *format, size_t rows, size_t cols, unsigned pass, size_t row,
+                                   size_t count, const float *x, void *out, size_t out_bytes, struct qb_error *err)
 {
     const struct qb_codec *codec = format->plugin->codec;
-    size_t need;
-    if (qb_encoded_size(format, rows, cols, &need, err) != QB_OK)
-        return err->status;
-    if (out_bytes < need)
-        return qb_fail(err, QB_ERR_INTERNAL, "codec '%s': encode of %zu x %zu needs %zu bytes, the buffer has %zu",
-                       codec->id, rows, cols, need, out_bytes);
-    size_t bad = qb_first_nonfinite(x, rows * cols);
-    if (bad < rows * cols)
+    size_t bad = qb_first_nonfinite(x, count * cols);
+    if (bad < count * cols)
         return qb_fail(err, QB_ERR_NUMERIC, "codec '%s': encode of %zu x %zu: element (%zu, %zu) is %f", codec->id,
-                       rows, cols, bad / cols, bad % cols, (double)x[bad]);
+                       rows, cols, row + bad / cols, bad % cols, (double)x[bad]);
     struct qb_codec_error error;
     qb_codec_error_clear(&error);
-    int status = codec->encode(&format->config, rows, cols, x, out, out_bytes, &error);
+    int status = count == rows
+                     ? codec->encode(&format->config, rows, cols, x, out, out_bytes, &error)
+                     : codec->encode_part(&format->config, rows, cols, pass, row, count, x, out, out_bytes, &error);
     return status == QB_CODEC_OK ? QB_OK : refused(format, "encode", rows, cols, status, &error, err);
 }
 
+enum qb_status qb_encode(const struct qb_format *format, size_t rows, size_t cols, const float *x, void *out,
+                         size_t out_bytes, struct qb_error *err)
+{
+    if (check_room(format, rows, cols, out_bytes, err))
+        return err->status;
+    return encode_range(format, rows, cols, 0, 0, rows, x, out, out_bytes, err);
+}
+
+enum qb_status qb_encode_rows(const struct qb_format *format, size_t rows, size_t cols, qb_row_reader *read,
+                              const void *source, void *out, size_t out_bytes, struct qb_error *err)
+{
+    const struct qb_codec *codec = format->plugin->codec;
+    if (check_room(format, rows, cols, out_bytes, err))
+        return err->status;
+    size_t part = codec->encode_passes ? qb_panel_rows(rows, cols) : rows;
+    unsigned passes = part < rows ? codec->encode_passes : 1;
+    float *x = qb_alloc(part * cols, sizeof *x, "rows to encode", err);
+    if (!x)
+        return err->status;
+    for (unsigned pass = 0; pass < passes; pass++)
+        for (size_t row = 0; row < rows && !err->status; row += part) {
+            size_t count = rows - row < part ? rows - row : part;
+            if (!read(source, row, count, x, err))
+                encode_range(format, rows, cols, pass, row, count, x, out, out_bytes, err);
+        }
+    qb_free(x);
+    return err->status;
+}
+
+size_t qb_panel_rows(size_t rows, size_t cols)
+{
+    size_t fit = cols < 65536 ? 65536 / cols : 1;
+    return fit < rows ? fit : rows;
+}
+
+/* ---- reading ---- */
+
 typedef int decode_fn(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                       size_t row, size_t count, float *out, struct qb_codec_error *error);
+
+static enum qb_status read_again(const struct qb_format *format, const char *what, decode_fn *function, size_t rows,
+                                 size_t cols, const void *in, size_t in_bytes, size_t row, size_t count, float *out,
+                                 struct qb_error *err)
+{
+    struct qb_codec_error error;
+    qb_codec_error_clear(&error);
+    int status = function(&format->config, rows, cols, in, in_bytes, row, count, out, &error);
+    return status == QB_CODEC_OK ? QB_OK : refused(format, what, rows, cols, status, &error, err);
+}
 
 static enum qb_status read_rows(const struct qb_format *format, const char *what, decode_fn *function, size_t rows,
                                 size_t cols, const void *in, size_t in_bytes, size_t row, size_t count, float *out,
@@ -112,18 +150,15 @@ static enum qb_status read_rows(const struct qb_format *format, const char *what
 {
     const char *id = format->plugin->codec->id;
     size_t need;
-    if (qb_encoded_size(format, rows, cols, &need, err) != QB_OK)
+    if (qb_encoded_size(format, rows, cols, &need, err))
         return err->status;
     if (in_bytes < need)
         return qb_fail(err, QB_ERR_INPUT, "codec '%s': %s of %zu x %zu needs %zu bytes, %zu are given", id, what, rows,
                        cols, need, in_bytes);
     if (row > rows || count > rows - row)
         return qb_fail(err, QB_ERR_INTERNAL, "codec '%s': %s of rows [%zu, +%zu) of %zu", id, what, row, count, rows);
-    struct qb_codec_error error;
-    qb_codec_error_clear(&error);
-    int status = function(&format->config, rows, cols, in, in_bytes, row, count, out, &error);
-    if (status != QB_CODEC_OK)
-        return refused(format, what, rows, cols, status, &error, err);
+    if (read_again(format, what, function, rows, cols, in, in_bytes, row, count, out, err))
+        return err->status;
     size_t bad = qb_first_nonfinite(out, count * cols);
     if (bad < count * cols)
         return qb_fail(err, QB_ERR_NUMERIC, "codec '%s': %s of %zu x %zu: element (%zu, %zu) came out as %f", id, what,
@@ -145,4 +180,37 @@ enum qb_status qb_coordinates(const struct qb_format *format, size_t rows, size_
                        format->plugin->codec->id);
     return read_rows(format, "coordinates", format->plugin->codec->coordinates, rows, cols, in, in_bytes, row, count,
                      out, err);
+}
+
+enum qb_status qb_decode_again(const struct qb_format *format, size_t rows, size_t cols, const void *in,
+                               size_t in_bytes, size_t row, size_t count, float *out, struct qb_error *err)
+{
+    return read_again(format, "decode", format->plugin->codec->decode, rows, cols, in, in_bytes, row, count, out, err);
+}
+
+enum qb_status qb_coordinates_again(const struct qb_format *format, size_t rows, size_t cols, const void *in,
+                                    size_t in_bytes, size_t row, size_t count, float *out, struct qb_error *err)
+{
+    return read_again(format, "coordinates", format->plugin->codec->coordinates, rows, cols, in, in_bytes, row, count,
+                      out, err);
+}
+
+bool qb_codec_multiplies(const struct qb_format *format, size_t n)
+{
+    const struct qb_codec *codec = format->plugin->codec;
+    return codec->gemm_tile || (n == 1 && codec->gemv);
+}
+
+enum qb_status qb_codec_multiply(const struct qb_format *format, size_t rows, size_t cols, const void *in,
+                                 size_t in_bytes, size_t row, size_t count, const float *x, size_t n, float *y,
+                                 size_t ld, struct qb_error *err)
+{
+    const struct qb_codec *codec = format->plugin->codec;
+    const struct qb_codec_config *config = &format->config;
+    struct qb_codec_error error;
+    qb_codec_error_clear(&error);
+    int status = n == 1 && codec->gemv
+                     ? codec->gemv(config, rows, cols, in, in_bytes, row, count, x, y, &error)
+                     : codec->gemm_tile(config, rows, cols, in, in_bytes, row, count, x, n, y, ld, &error);
+    return status == QB_CODEC_OK ? QB_OK : refused(format, "product", rows, cols, status, &error, err);
 }

@@ -3,7 +3,7 @@
 #define QB_CALLS_H
 
 #include <stddef.h>
-#include "codec/codec.h"
+#include "codec/codec_util.h" /* qb_first_nonfinite */
 
 /* "OK", "BAD_INPUT", ...; NULL for a status that the ABI does not know. */
 const char *qb_codec_status_name(int status);
@@ -12,8 +12,5 @@ const char *qb_codec_status_name(int status);
 void qb_codec_error_clear(struct qb_codec_error *error);
 /* Makes the message that a plugin left a clean line (base/utf8.h), whether or not it ended it. */
 void qb_codec_error_clean(struct qb_codec_error *error);
-
-/* Index of the first NaN or Inf of x[n]; n when there is none. */
-size_t qb_first_nonfinite(const float *x, size_t n);
 
 #endif

@@ -1,8 +1,9 @@
-/* codec.h - the public plugin ABI of qinsbench, version 1. Apache-2.0.
+/* codec.h - the public plugin ABI of qinsbench, version 2. Apache-2.0.
  *
  * A codec is a number format for storage: a float matrix (rows x cols, row-major, C order) <-> bytes. It is
  * stateless: everything a decode needs is in the encoded bytes, the shape and the parsed options. A plugin is one
- * shared object that includes this file and nothing else of the harness, and exports one function:
+ * shared object that includes this file and nothing else of the harness (codec_util.h beside it has the checks and
+ * loops that most codecs share, for those who want them), and exports one function:
  *
  *     const struct qb_codec *qb_codec_entry(void);
  *
@@ -20,7 +21,7 @@
 extern "C" {
 #endif
 
-#define QB_CODEC_ABI_VERSION 1u
+#define QB_CODEC_ABI_VERSION 2u
 
 /* Instruction set levels, each including those before it. The host passes the level to use in qb_codec_config.isa;
  * it never passes a level that the CPU lacks. A codec without SIMD ignores it. Results must be bitwise the same at
@@ -131,15 +132,27 @@ struct qb_codec {
     int (*coordinates)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                        size_t row, size_t count, float *out, struct qb_codec_error *error);
 
-    /* y[rows] = W x for an encoded W (rows x cols), without materialising W; rows [row, row + count) only, y[count].
-     * Default: decode a tile, then BLAS. */
+    /* y[count] = rows [row, row + count) of W x, for an encoded W (rows x cols) that decode would read and x[cols],
+     * without materialising W. Each y is within 1e-5 * sum |w x| of the product with the decoded weights, the sum over
+     * its terms. Default: decode a tile, then BLAS. */
     int (*gemv)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                 size_t row, size_t count, const float *x, float *y, struct qb_codec_error *error);
 
-    /* y[n, count] (leading dimension ldy) = x[n, cols] W[row..row+count, :]^T for an encoded W. Default as gemv's. */
+    /* y[n, count] (rows of y lie ldy >= count apart; what is between stays untouched) = x[n, cols] times the transpose
+     * of rows [row, row + count) of an encoded W. Tolerance and default as gemv's. */
     int (*gemm_tile)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                      size_t row, size_t count, const float *x, size_t n, float *y, size_t ldy,
                      struct qb_codec_error *error);
+
+    /* Encoding without the whole matrix at once (0 and NULL: not offered). The host calls encode_part for consecutive
+     * ranges of rows from 0 to the end, once for each pass in [0, encode_passes); x[count * cols] is the range's
+     * values, the same in every pass; out[out_bytes] is the whole encoded matrix, out_bytes >= encoded_size. What a
+     * pass learns it keeps in out; after the last pass out holds bitwise what encode gives, however the rows were cut.
+     * encode_passes is the most that any option needs: a pass with nothing to do does nothing. NaN and Inf are refused
+     * in the first pass, with their index in the matrix (row * cols + col). */
+    uint32_t encode_passes;
+    int (*encode_part)(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
+                       size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error);
 };
 
 typedef const struct qb_codec *(*qb_codec_entry_fn)(void);

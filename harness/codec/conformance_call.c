@@ -39,8 +39,7 @@ struct qb_guard qb_gaussian(const struct qb_check_case *c, size_t n, uint32_t sa
     return x;
 }
 
-/* The form of an answer. */
-static int answer(struct qb_check_case *c, const char *function, int status, struct qb_codec_error *error)
+int qb_call_answer(struct qb_check_case *c, const char *function, int status, struct qb_codec_error *error)
 {
     if (!qb_codec_status_name(status)) {
         qb_reject(c, "%s returned the unknown status %d", function, status);
@@ -63,7 +62,7 @@ int qb_call_size(struct qb_check_case *c, struct qb_shape shape, size_t *bytes, 
     qb_codec_error_clear(error);
     *bytes = 0;
     int status = c->codec->encoded_size(&c->config, shape.rows, shape.cols, bytes, error);
-    return answer(c, "encoded_size", status, error);
+    return qb_call_answer(c, "encoded_size", status, error);
 }
 
 int qb_call_encode(struct qb_check_case *c, struct qb_shape shape, const float *x, void *out, size_t out_bytes,
@@ -71,7 +70,7 @@ int qb_call_encode(struct qb_check_case *c, struct qb_shape shape, const float *
 {
     qb_codec_error_clear(error);
     int status = c->codec->encode(&c->config, shape.rows, shape.cols, x, out, out_bytes, error);
-    return answer(c, "encode", status, error);
+    return qb_call_answer(c, "encode", status, error);
 }
 
 static const char *const reader_names[] = {"decode", "coordinates"};
@@ -82,7 +81,7 @@ int qb_call_read(struct qb_check_case *c, enum qb_reader reader, struct qb_shape
     qb_codec_error_clear(error);
     int status = (reader == QB_READ_DECODE ? c->codec->decode : c->codec->coordinates)(
         &c->config, shape.rows, shape.cols, in, in_bytes, row, count, out, error);
-    return answer(c, reader_names[reader], status, error);
+    return qb_call_answer(c, reader_names[reader], status, error);
 }
 
 /* Guards around the buffers of one call, and an input that must be what it was. */

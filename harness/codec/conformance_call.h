@@ -20,6 +20,8 @@ float *qb_floats(const struct qb_guard *guard);
 
 /* Calls whose form is checked: a known status, an ended message, and a reason with a refusal. The status, or -1 with
  * c->message set when the plugin broke the form. */
+int qb_call_answer(struct qb_check_case *c, const char *function, int status,
+                   struct qb_codec_error *error); /* checks */
 int qb_call_size(struct qb_check_case *c, struct qb_shape shape, size_t *bytes, struct qb_codec_error *error);
 int qb_call_encode(struct qb_check_case *c, struct qb_shape shape, const float *x, void *out, size_t out_bytes,
                    struct qb_codec_error *error);

@@ -25,4 +25,18 @@ struct qb_check {
 
 extern const struct qb_check qb_checks[]; /* ended by a NULL name */
 
+/* conformance_buffers.c */
+enum qb_verdict qb_check_sizes(struct qb_check_case *c);
+enum qb_verdict qb_check_round_trip(struct qb_check_case *c);
+enum qb_verdict qb_check_exact_buffers(struct qb_check_case *c);
+enum qb_verdict qb_check_small_buffers(struct qb_check_case *c);
+enum qb_verdict qb_check_large_buffers(struct qb_check_case *c);
+enum qb_verdict qb_check_truncated(struct qb_check_case *c);
+enum qb_verdict qb_check_random_bytes(struct qb_check_case *c);
+
+/* conformance_offered.c: what a codec may offer */
+enum qb_verdict qb_check_parts(struct qb_check_case *c);
+enum qb_verdict qb_check_gemv(struct qb_check_case *c);
+enum qb_verdict qb_check_gemm_tile(struct qb_check_case *c);
+
 #endif

@@ -1,9 +1,8 @@
-/* Checks about numbers: how near decoded values are, and what a codec's flags and products promise. */
+/* Checks about numbers: how near decoded values are, and what a codec's flags promise. */
 #include "codec/conformance_values.h"
 
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "codec/calls.h"
@@ -162,90 +161,6 @@ enum qb_verdict qb_check_zero(struct qb_check_case *c)
                     return qb_reject(c, "a zero of %zu x %zu (element %zu) decodes to %g", s->rows, s->cols, i,
                                      (double)qb_floats(&values)[i]);
         }
-    }
-    return QB_VERDICT_PASS;
-}
-
-/* y of a product against the decoded weights, in double; row r of W, vector x. */
-static bool product_is(struct qb_check_case *c, const char *function, const float *w, const float *x, size_t cols,
-                       size_t row, float y)
-{
-    double sum = 0, size = 0;
-    for (size_t i = 0; i < cols; i++) {
-        double term = (double)w[row * cols + i] * (double)x[i];
-        sum += term;
-        size += fabs(term);
-    }
-    if (fabs((double)y - sum) <= 1e-5 * size + 1e-30)
-        return true;
-    qb_reject(c, "%s: row %zu gives %.9g, the decoded weights give %.9g", function, row, (double)y, sum);
-    return false;
-}
-
-static enum qb_verdict product_answer(struct qb_check_case *c, const char *function, int status,
-                                      const struct qb_codec_error *error, const struct qb_guard *y)
-{
-    char why[200];
-    if (status != QB_CODEC_OK)
-        return qb_reject(c, "%s was refused (status %d: %.*s)", function, status, QB_UPTO(200, error->message));
-    return qb_guard_intact(y, why, sizeof why) ? QB_VERDICT_PASS : qb_reject(c, "%s %s", function, why);
-}
-
-enum qb_verdict qb_check_gemv(struct qb_check_case *c)
-{
-    if (!c->codec->gemv)
-        return qb_skip(c, "not offered");
-    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
-        struct qb_guard w = qb_gaussian(c, s->rows * s->cols, 0, QB_GUARD_AFTER), bytes, values;
-        struct qb_guard x = qb_gaussian(c, s->cols, 1, QB_GUARD_AFTER);
-        if (!round_trip(c, *s, &w, &bytes, &values))
-            return QB_VERDICT_FAIL;
-        for (size_t row = 0; row < s->rows; row += s->rows / 2 + 1) {
-            size_t count = s->rows - row;
-            struct qb_guard y = qb_guard_new("y", count * sizeof(float), QB_GUARD_BEFORE, 0xff);
-            struct qb_codec_error error;
-            qb_codec_error_clear(&error);
-            int status = c->codec->gemv(&c->config, s->rows, s->cols, bytes.data, bytes.size, row, count, qb_floats(&x),
-                                        qb_floats(&y), &error);
-            qb_codec_error_clean(&error);
-            if (product_answer(c, "gemv", status, &error, &y) != QB_VERDICT_PASS)
-                return QB_VERDICT_FAIL;
-            for (size_t r = 0; r < count; r++)
-                if (!product_is(c, "gemv", qb_floats(&values), qb_floats(&x), s->cols, row + r, qb_floats(&y)[r]))
-                    return QB_VERDICT_FAIL;
-        }
-    }
-    return QB_VERDICT_PASS;
-}
-
-enum qb_verdict qb_check_gemm_tile(struct qb_check_case *c)
-{
-    if (!c->codec->gemm_tile)
-        return qb_skip(c, "not offered");
-    enum { N = 3 };
-    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
-        struct qb_guard w = qb_gaussian(c, s->rows * s->cols, 0, QB_GUARD_AFTER), bytes, values;
-        struct qb_guard x = qb_gaussian(c, N * s->cols, 1, QB_GUARD_AFTER);
-        if (!round_trip(c, *s, &w, &bytes, &values))
-            return QB_VERDICT_FAIL;
-        size_t row = s->rows / 2, count = s->rows - row, ldy = count + 2;
-        struct qb_guard y = qb_guard_new("y", ((N - 1) * ldy + count) * sizeof(float), QB_GUARD_BEFORE, 0xff);
-        struct qb_codec_error error;
-        qb_codec_error_clear(&error);
-        int status = c->codec->gemm_tile(&c->config, s->rows, s->cols, bytes.data, bytes.size, row, count,
-                                         qb_floats(&x), N, qb_floats(&y), ldy, &error);
-        qb_codec_error_clean(&error);
-        if (product_answer(c, "gemm_tile", status, &error, &y) != QB_VERDICT_PASS)
-            return QB_VERDICT_FAIL;
-        for (size_t k = 0; k < N; k++)
-            for (size_t r = 0; r < count; r++)
-                if (!product_is(c, "gemm_tile", qb_floats(&values), qb_floats(&x) + k * s->cols, s->cols, row + r,
-                                qb_floats(&y)[k * ldy + r]))
-                    return QB_VERDICT_FAIL;
-        uint32_t gap = 0;
-        memcpy(&gap, qb_floats(&y) + count, N > 1 ? sizeof gap : 0);
-        if (gap != UINT32_MAX)
-            return qb_reject(c, "gemm_tile wrote between the rows of y");
     }
     return QB_VERDICT_PASS;
 }

@@ -9,8 +9,6 @@ enum qb_verdict qb_check_idempotence(struct qb_check_case *c);
 enum qb_verdict qb_check_tolerance(struct qb_check_case *c);
 enum qb_verdict qb_check_lossless(struct qb_check_case *c);
 enum qb_verdict qb_check_zero(struct qb_check_case *c);
-enum qb_verdict qb_check_gemv(struct qb_check_case *c);
-enum qb_verdict qb_check_gemm_tile(struct qb_check_case *c);
 
 /* How far decoded values are from x, in the terms of struct qb_codec_tolerance (floor_fraction is read from `promise`
  * and copied). All values must be finite. */

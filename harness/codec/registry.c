@@ -57,6 +57,9 @@ static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error 
                                                : NULL;
     if (missing)
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' lacks the mandatory function %s", codec->id, missing);
+    if (!codec->encode_part != !codec->encode_passes)
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s' has encode_part without encode_passes, or the other way round",
+                       codec->id);
     const struct qb_codec_tolerance *t = &codec->tolerance;
     double least = fmin(fmin(t->relative_error, t->floor_fraction), fmin(t->absolute_error, t->bias));
     double sum = t->relative_error + t->floor_fraction + t->absolute_error + t->bias + t->sqnr_db;

@@ -63,4 +63,26 @@ enum qb_status qb_decode(const struct qb_format *format, size_t rows, size_t col
 enum qb_status qb_coordinates(const struct qb_format *format, size_t rows, size_t cols, const void *in, size_t in_bytes,
                               size_t row, size_t count, float *out, struct qb_error *err);
 
+/* Rows [row, row + count) of a source as FP32. */
+typedef enum qb_status qb_row_reader(const void *source, size_t row, size_t count, float *out, struct qb_error *err);
+/* qb_encode of rows that come from `read`, to the same bytes: in parts where the codec can, else from an FP32 copy of
+ * them all that is freed before it returns. */
+enum qb_status qb_encode_rows(const struct qb_format *format, size_t rows, size_t cols, qb_row_reader *read,
+                              const void *source, void *out, size_t out_bytes, struct qb_error *err);
+/* How many rows to take at a time where all are gone through once: 256 KB of FP32, at least one row, at most all. */
+size_t qb_panel_rows(size_t rows, size_t cols);
+
+/* The same reads of bytes that the checked calls have gone over once: of the answer only the status is looked at. */
+enum qb_status qb_decode_again(const struct qb_format *format, size_t rows, size_t cols, const void *in,
+                               size_t in_bytes, size_t row, size_t count, float *out, struct qb_error *err);
+enum qb_status qb_coordinates_again(const struct qb_format *format, size_t rows, size_t cols, const void *in,
+                                    size_t in_bytes, size_t row, size_t count, float *out, struct qb_error *err);
+
+/* Does the codec offer a product of its own for n inputs? */
+bool qb_codec_multiplies(const struct qb_format *format, size_t n);
+/* That product, y[n, count] (rows ld apart) = x[n, cols] W[row, row + count)^T, of bytes gone over once. */
+enum qb_status qb_codec_multiply(const struct qb_format *format, size_t rows, size_t cols, const void *in,
+                                 size_t in_bytes, size_t row, size_t count, const float *x, size_t n, float *y,
+                                 size_t ld, struct qb_error *err);
+
 #endif

@@ -1,19 +1,18 @@
 #include "compute/linear.h"
 
-#include <string.h>
 #include "base/mem.h"
 #include "compute/linear_parts.h"
 
 static enum treatment treatment_of(const struct qb_variant *variant, const char *name, uint32_t roles)
 {
     if (!variant)
-        return TREAT_FLOAT;
+        return TREAT_AS_IT_IS;
     if (variant->reversed)
         return TREAT_REVERSED;
     if (qb_variant_covers(variant, variant->calibration.fp16_roles, name, roles))
         return TREAT_FP16;
     if (!qb_variant_covers(variant, variant->placement, name, roles))
-        return TREAT_FLOAT;
+        return TREAT_AS_IT_IS;
     return qb_variant_stores(variant) ? TREAT_STORED : TREAT_CODED;
 }
 
@@ -65,30 +64,28 @@ size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *m
     return count;
 }
 
-static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const float *weights,
-                            size_t cols, struct qb_error *err)
+/* Makes what the segment's products multiply: the source's rows as they are, or encoded. */
+static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const struct qb_matrix *source,
+                            struct qb_error *err)
 {
-    if (segment->treatment == TREAT_FLOAT || segment->treatment == TREAT_REVERSED)
-        return QB_OK;
-    bool domain = variant->path == QB_PATH_DOMAIN;
-    if (segment->treatment == TREAT_CODED) {
-        segment->coded_input = true;
-        return QB_OK;
+    enum qb_reading reading = segment->treatment == TREAT_REVERSED ? QB_READ_REVERSED : QB_READ_VALUES;
+    bool stored = segment->treatment == TREAT_STORED, domain = stored && variant->path == QB_PATH_DOMAIN;
+    if (domain && variant->domain != QB_DOMAIN_ACTIVATIONS)
+        reading = QB_READ_COORDINATES;
+    segment->coded_input = segment->treatment == TREAT_CODED || (domain && variant->domain != QB_DOMAIN_WEIGHTS);
+    segment->matrix = *source;
+    segment->first = segment->row;
+    if (segment->format) {
+        segment->keep = variant->cache && reading == QB_READ_VALUES;
+        if (qb_matrix_encode(source, segment->row, segment->rows, segment->format, &segment->matrix, err))
+            return err->status;
+        segment->bytes = (void *)(uintptr_t)segment->matrix.bytes;
+        segment->first = 0;
+        if (qb_matrix_check(&segment->matrix, reading, err))
+            return err->status;
     }
-    if (segment->treatment == TREAT_STORED) {
-        segment->coordinates = domain && variant->domain != QB_DOMAIN_ACTIVATIONS;
-        segment->coded_input = domain && variant->domain != QB_DOMAIN_WEIGHTS;
-        segment->keep = variant->cache && !segment->coordinates;
-    } else {
-        segment->keep = variant->cache;
-    }
-    size_t size;
-    if (qb_encoded_size(segment->format, segment->rows, cols, &size, err) != QB_OK)
-        return err->status;
-    segment->bytes = qb_alloc(size, 1, "encoded weights", err);
-    if (!segment->bytes)
-        return err->status;
-    return qb_encode(segment->format, segment->rows, cols, weights + segment->row * cols, segment->bytes, size, err);
+    segment->ops = qb_matrix_ops(&segment->matrix, reading);
+    return QB_OK;
 }
 
 enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
@@ -102,7 +99,6 @@ enum qb_status qb_linear_create(const struct qb_variant *variant, const struct q
     struct qb_linear *new = qb_alloc(1, sizeof *new, "linear operator", err);
     if (!new)
         return err->status;
-    new->weights = matrix->bytes;
     new->bias = bias;
     new->rows = rows;
     new->cols = cols;
@@ -110,7 +106,7 @@ enum qb_status qb_linear_create(const struct qb_variant *variant, const struct q
     new->activations = variant ? &variant->activations : NULL;
     new->segment_count = cut_segments(variant, matrix, new->segments);
     for (size_t i = 0; i < new->segment_count; i++)
-        if (store(&new->segments[i], variant, matrix->bytes, cols, err) != QB_OK) {
+        if (store(&new->segments[i], variant, matrix, err)) {
             qb_linear_free(new);
             return err->status;
         }
@@ -159,16 +155,6 @@ const float *qb_linear_scale(const struct qb_linear *linear)
     return linear->scale;
 }
 
-size_t qb_linear_rows_out(const struct qb_linear *linear)
-{
-    return linear->rows;
-}
-
-size_t qb_linear_cols_in(const struct qb_linear *linear)
-{
-    return linear->cols;
-}
-
 size_t qb_linear_segments(const struct qb_linear *linear)
 {
     return linear->segment_count;
@@ -178,9 +164,11 @@ struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t 
 {
     const struct segment *segment = &linear->segments[index];
     struct qb_segment_info info = {.row = segment->row, .rows = segment->rows, .roles = segment->roles};
-    info.store = segment->bytes ? segment->format->plugin->codec->id : "fp32";
+    const struct qb_format *format = segment->bytes ? segment->format : segment->matrix.format;
+    info.store = format ? format->plugin->codec->id : "fp32";
+    info.product = segment->ops->name;
     info.bytes = qb_size_of(segment->bytes);
-    info.logical_bytes = segment->bytes ? info.bytes : segment->rows * linear->cols * sizeof(float);
+    info.logical_bytes = segment->bytes ? info.bytes : segment->matrix.size / linear->rows * segment->rows;
     info.cache_bytes = qb_size_of(segment->cache);
     return info;
 }
@@ -193,33 +181,16 @@ bool qb_linear_encoded(const struct qb_linear *linear)
     return false;
 }
 
-struct qb_linear_counters qb_linear_counters(const struct qb_linear *linear)
-{
-    struct qb_linear_counters counters = linear->counters;
-    size_t stored = 0;
-    for (size_t i = 0; i < linear->segment_count; i++)
-        stored += linear->segments[i].bytes ? linear->segments[i].rows : 0;
-    counters.decodes = stored ? linear->rows_decoded / stored : 0;
-    return counters;
-}
-
 enum qb_status qb_linear_rows(struct qb_linear *linear, size_t row, size_t count, float *out, struct qb_error *err)
 {
     if (row > linear->rows || count > linear->rows - row)
         return qb_fail(err, QB_ERR_INTERNAL, "rows [%zu, %zu) of a matrix of %zu rows", row, row + count, linear->rows);
     for (size_t i = 0; i < linear->segment_count && count > 0; i++) {
         const struct segment *segment = &linear->segments[i];
-        if (row >= segment->row + segment->rows)
+        size_t end = segment->row + segment->rows, part = end - row < count ? end - row : count;
+        if (row >= end)
             continue;
-        size_t part = segment->row + segment->rows - row;
-        part = part < count ? part : count;
-        const float *floats = segment->cache   ? segment->cache + (row - segment->row) * linear->cols
-                              : segment->bytes ? NULL
-                                               : linear->weights + row * linear->cols;
-        if (floats)
-            memcpy(out, floats, part * linear->cols * sizeof *out);
-        else if (qb_decode(segment->format, segment->rows, linear->cols, segment->bytes, qb_size_of(segment->bytes),
-                           row - segment->row, part, out, err) != QB_OK)
+        if (qb_matrix_rows(&segment->matrix, segment->first + row - segment->row, part, out, err))
             return err->status;
         row += part;
         count -= part;

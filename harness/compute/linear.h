@@ -1,5 +1,6 @@
 /* y = W x + b as a variant computes it: the one place where variants differ. FP32 products by OpenBLAS on one thread
- * each, over tiles whose shape depends on the problem alone, so that results are bitwise the same over thread counts.
+ * each (or a codec's own), over tiles whose shape depends on the problem alone, so that results are bitwise the same
+ * over thread counts.
  */
 #ifndef QB_LINEAR_H
 #define QB_LINEAR_H
@@ -19,8 +20,9 @@ struct qb_segment_info {
     size_t row, rows; /* output channels [row, row + rows) */
     uint32_t roles;
     const char *store;    /* codec id, or "fp32" */
+    const char *product;  /* how it is multiplied: name of a struct qb_matrix_ops */
     size_t bytes;         /* of the stored weights (qb_size_of the buffer that exists; 0: borrowed from the model) */
-    size_t logical_bytes; /* what the stored weights take: as bytes, or rows*cols*4 for borrowed FP32 */
+    size_t logical_bytes; /* what the stored weights take: as bytes, or the rows' share of a borrowed tensor */
     size_t cache_bytes;   /* decoded copy that is kept (cache) */
 };
 
@@ -38,8 +40,9 @@ size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *m
 
 /* Makes the operator of `variant` (NULL: fp32) for W and bias[rows] (or NULL), which must outlive it. A tensor whose
  * blocks are all treated alike is one segment (one range for the whole matrix, as the source has it); else one segment
- * a block. Weights that are not placed stay FP32 and borrowed; placed ones are encoded into accounted memory. Under
- * reversed arithmetic the weights stay FP32, too, and are turned round at each use. */
+ * a block. Weights that are not placed are borrowed in the model's own format; placed ones are encoded into accounted
+ * memory, then decoded once to see that every value is finite. Under reversed arithmetic the weights are borrowed, too,
+ * and are turned round at each use. */
 enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err);
 void qb_linear_free(struct qb_linear *linear);
@@ -55,8 +58,7 @@ enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale,
 /* S as it is applied, [rows], 1 where a segment takes none; NULL when no scale was set. Owned by the operator. */
 const float *qb_linear_scale(const struct qb_linear *linear);
 
-/* y[n, rows] = operator on x[n, cols]; with_bias false leaves the bias out (calibration). Rows of x are positions.
- * Timing of decode work is added to linear's counters. */
+/* y[n, rows] = operator on x[n, cols]; with_bias false leaves the bias out (calibration). Rows of x are positions. */
 enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,
                                bool with_bias, struct qb_error *err);
 
@@ -66,24 +68,13 @@ enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *po
                                     size_t row, size_t count, float *y, size_t ld, bool with_bias,
                                     struct qb_error *err);
 
-size_t qb_linear_rows_out(const struct qb_linear *linear); /* output channels */
-size_t qb_linear_cols_in(const struct qb_linear *linear);
-
 size_t qb_linear_segments(const struct qb_linear *linear);
 struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t index);
 /* Does any segment come under the variant (is it placed)? */
 bool qb_linear_encoded(const struct qb_linear *linear);
 
-struct qb_linear_counters {
-    uint64_t decodes;      /* whole-matrix decodes so far (rows decoded / rows stored) */
-    uint64_t cache_hits;   /* applies served from the decoded copy */
-    double decode_seconds; /* in decode or coordinates of weights, summed over threads */
-    double encode_seconds; /* encoding activations */
-};
-struct qb_linear_counters qb_linear_counters(const struct qb_linear *linear);
-
 /* Rows [row, row+count) of the effective weights as FP32 (decoded, also under a path that computes in the code domain;
- * without S; in the model's order), e.g. an embedding lookup. Not counted. */
+ * without S; in the model's order), e.g. an embedding lookup. Decodes no other row. */
 enum qb_status qb_linear_rows(struct qb_linear *linear, size_t row, size_t count, float *out, struct qb_error *err);
 
 /* C[m, n] = A[m, k] B[n, k]^T over the pool, deterministic over thread counts; the sgemm that everything uses.

@@ -215,16 +215,3 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
     }
     return rows.count;
 }
-
-struct qb_linear_counters qb_net_counters(const struct qb_net *net)
-{
-    struct qb_linear_counters sum = {0};
-    for (size_t i = 0; i < net->linear_count; i++) {
-        struct qb_linear_counters one = qb_linear_counters(net->linears[i].linear);
-        sum.decodes += one.decodes;
-        sum.cache_hits += one.cache_hits;
-        sum.decode_seconds += one.decode_seconds;
-        sum.encode_seconds += one.encode_seconds;
-    }
-    return sum;
-}

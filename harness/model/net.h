@@ -96,7 +96,4 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size
  * layers (qb_linear_rows, qb_linear_apply) while nothing else uses the net. */
 struct qb_linear *qb_net_linear(struct qb_net *net, size_t index, const struct qb_tensor **tensor);
 
-/* Sums over all linears. */
-struct qb_linear_counters qb_net_counters(const struct qb_net *net);
-
 #endif

@@ -3,6 +3,6 @@
 
 QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
 {
-    static const struct qb_codec codec = PLANTED_CODEC(sound_size, sound_encode, sound_decode);
+    static const struct qb_codec codec = PLANTED_OFFERS(sound_gemv, sound_tile, sound_part);
     return &codec;
 }

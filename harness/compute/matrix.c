@@ -1,0 +1,294 @@
+/* The products of a matrix in a format. All but a codec's own make, for every shape, the BLAS calls that FP32 rows
+ * would get (gemm.h), on panels of rows that are read into scratch right before: few inputs take a panel a worker, many
+ * a group of panels that all workers read, then multiply. */
+#include "compute/matrix.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "compute/gemm.h"
+
+#define READ_ROWS 64                   /* rows a task reads */
+#define GROUP_FLOATS ((size_t)2 << 20) /* of a group of panels, unless there is a panel a worker */
+
+static size_t at_most(size_t value, size_t bound)
+{
+    return value < bound ? value : bound;
+}
+
+/* ---- reading rows ---- */
+
+enum qb_status qb_matrix_rows(const struct qb_matrix *m, size_t row, size_t count, float *out, struct qb_error *err)
+{
+    if (m->format)
+        return qb_decode_again(m->format, m->rows, m->cols, m->bytes, m->size, row, count, out, err);
+    memcpy(out, (const float *)m->bytes + row * m->cols, count * m->cols * sizeof *out);
+    return QB_OK;
+}
+
+static enum qb_status coordinate_rows(const struct qb_matrix *m, size_t row, size_t count, float *out,
+                                      struct qb_error *err)
+{
+    return qb_coordinates_again(m->format, m->rows, m->cols, m->bytes, m->size, row, count, out, err);
+}
+
+void qb_reverse_rows(float *x, size_t rows, size_t cols)
+{
+    for (size_t i = 0; i < rows; i++, x += cols)
+        for (size_t j = 0; j < cols / 2; j++) {
+            float first = x[j];
+            x[j] = x[cols - 1 - j];
+            x[cols - 1 - j] = first;
+        }
+}
+
+static enum qb_status reversed_rows(const struct qb_matrix *m, size_t row, size_t count, float *out,
+                                    struct qb_error *err)
+{
+    if (!qb_matrix_rows(m, row, count, out, err))
+        qb_reverse_rows(out, count, m->cols);
+    return err->status;
+}
+
+enum qb_status qb_matrix_check(const struct qb_matrix *m, enum qb_reading reading, struct qb_error *err)
+{
+    size_t part = qb_panel_rows(m->rows, m->cols);
+    float *out = m->format ? qb_alloc(part * m->cols, sizeof *out, "rows to check", err) : NULL;
+    for (size_t row = 0; out && row < m->rows && !err->status; row += part) {
+        size_t count = at_most(part, m->rows - row);
+        if (!qb_decode(m->format, m->rows, m->cols, m->bytes, m->size, row, count, out, err) &&
+            reading == QB_READ_COORDINATES)
+            qb_coordinates(m->format, m->rows, m->cols, m->bytes, m->size, row, count, out, err);
+    }
+    qb_free(out);
+    return err->status;
+}
+
+/* ---- encoding ---- */
+
+struct block {
+    const struct qb_matrix *matrix;
+    size_t row;
+};
+
+static enum qb_status block_rows(const void *source, size_t row, size_t count, float *out, struct qb_error *err)
+{
+    const struct block *block = source;
+    return qb_matrix_rows(block->matrix, block->row + row, count, out, err);
+}
+
+enum qb_status qb_matrix_encode(const struct qb_matrix *source, size_t row, size_t rows, const struct qb_format *format,
+                                struct qb_matrix *encoded, struct qb_error *err)
+{
+    const struct block block = {source, row};
+    size_t cols = source->cols, size;
+    *encoded =
+        (struct qb_matrix){.name = source->name, .roles = source->roles, .rows = rows, .cols = cols, .format = format};
+    if (qb_encoded_size(format, rows, cols, &size, err))
+        return err->status;
+    void *bytes = qb_alloc(size, 1, "encoded weights", err);
+    if (!bytes)
+        return err->status;
+    if (source->format)
+        qb_encode_rows(format, rows, cols, block_rows, &block, bytes, size, err);
+    else
+        qb_encode(format, rows, cols, (const float *)source->bytes + row * cols, bytes, size, err);
+    if (source->mapped)
+        qb_map_drop(source->bytes, source->size);
+    if (err->status) {
+        qb_free(bytes);
+        return err->status;
+    }
+    encoded->bytes = bytes;
+    encoded->size = size;
+    return QB_OK;
+}
+
+/* ---- products ---- */
+
+/* What the tasks of one product share; who is the first to fail leaves its error. */
+struct work {
+    const struct qb_product *product;
+    struct qb_gemm_plan plan;
+    float *panels;
+    size_t row, rows; /* read rows [row, row + rows) of the matrix into panels */
+    size_t first;     /* number of the panel that this is */
+    atomic_flag failed;
+    struct qb_error error;
+};
+
+static void fail(struct work *work, const struct qb_error *err)
+{
+    if (!atomic_flag_test_and_set(&work->failed))
+        work->error = *err;
+}
+
+static enum qb_status run(struct work *work, struct qb_pool *pool, size_t tasks,
+                          void (*task)(void *work, size_t index, unsigned worker), struct qb_error *err)
+{
+    qb_pool_run(pool, tasks, task, work);
+    if (work->error.status)
+        *err = work->error;
+    return err->status;
+}
+
+static size_t panel_floats(const struct qb_gemm_plan *plan)
+{
+    return plan->tile_n * plan->k;
+}
+
+static void read_task(void *context, size_t index, unsigned worker)
+{
+    struct work *work = context;
+    struct qb_error err = {0};
+    const struct qb_product *p = work->product;
+    size_t row = index * READ_ROWS, count = at_most(READ_ROWS, work->rows - row);
+    (void)worker;
+    if (p->ops->rows(p->matrix, work->row + row, count, work->panels + row * p->matrix->cols, &err))
+        fail(work, &err);
+}
+
+static enum qb_status read_all(struct work *work, struct qb_pool *pool, size_t row, size_t rows, struct qb_error *err)
+{
+    work->row = row;
+    work->rows = rows;
+    return run(work, pool, (rows + READ_ROWS - 1) / READ_ROWS, read_task, err);
+}
+
+enum qb_status qb_matrix_unpack(const struct qb_matrix *m, const struct qb_matrix_ops *ops, struct qb_pool *pool,
+                                float *out, struct qb_error *err)
+{
+    const struct qb_product product = {.matrix = m, .ops = ops};
+    struct work work = {.product = &product, .panels = out, .failed = ATOMIC_FLAG_INIT};
+    return read_all(&work, pool, 0, m->rows, err);
+}
+
+/* A panel that its worker reads for itself, and the one tile that needs it. */
+static void panel_task(void *context, size_t index, unsigned worker)
+{
+    struct work *work = context;
+    struct qb_error err = {0};
+    const struct qb_gemm_plan *plan = &work->plan;
+    const struct qb_product *p = work->product;
+    float *panel = work->panels + worker * panel_floats(plan);
+    size_t row = index * plan->tile_n;
+    if (p->ops->rows(p->matrix, p->row + row, at_most(plan->tile_n, plan->n - row), panel, &err))
+        fail(work, &err);
+    else
+        qb_gemm_tile(plan, 0, index, p->x, plan->k, panel, p->y, p->ld);
+}
+
+static void tile_task(void *context, size_t index, unsigned worker)
+{
+    const struct work *work = context;
+    const struct qb_product *p = work->product;
+    size_t i = index % work->plan.tiles_m, panel = index / work->plan.tiles_m;
+    (void)worker;
+    qb_gemm_tile(&work->plan, i, work->first + panel, p->x, work->plan.k,
+                 work->panels + panel * panel_floats(&work->plan), p->y, p->ld);
+}
+
+/* How many panels are in scratch at a time; 0: one a worker. */
+static size_t group_of(const struct qb_gemm_plan *plan, unsigned threads)
+{
+    if (plan->tiles_m == 1 && plan->tile_n <= 128)
+        return 0;
+    size_t group = GROUP_FLOATS / panel_floats(plan);
+    return at_most(group > threads ? group : threads, plan->tiles_n);
+}
+
+static enum qb_status apply_panels(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
+{
+    struct work work = {.product = p, .panels = p->scratch, .failed = ATOMIC_FLAG_INIT};
+    const struct qb_gemm_plan *plan = &work.plan;
+    work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
+    size_t group = group_of(plan, qb_pool_threads(pool));
+    if (group == 0)
+        return run(&work, pool, plan->tiles_n, panel_task, err);
+    for (; work.first < plan->tiles_n; work.first += group) {
+        size_t row = work.first * plan->tile_n, panels = at_most(group, plan->tiles_n - work.first);
+        if (read_all(&work, pool, p->row + row, at_most(panels * plan->tile_n, plan->n - row), err) ||
+            run(&work, pool, panels * plan->tiles_m, tile_task, err))
+            return err->status;
+    }
+    return QB_OK;
+}
+
+static enum qb_status apply_view(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
+{
+    size_t cols = p->matrix->cols;
+    qb_gemm_nt(pool, p->n, p->count, cols, p->x, cols, (const float *)p->matrix->bytes + p->row * cols, p->y, p->ld);
+    return err->status;
+}
+
+static void codec_task(void *context, size_t index, unsigned worker)
+{
+    struct work *work = context;
+    struct qb_error err = {0};
+    const struct qb_product *p = work->product;
+    const struct qb_matrix *m = p->matrix;
+    const struct qb_gemm_plan *plan = &work->plan;
+    size_t i = index % plan->tiles_m * plan->tile_m, j = index / plan->tiles_m * plan->tile_n;
+    (void)worker;
+    if (qb_codec_multiply(m->format, m->rows, m->cols, m->bytes, m->size, p->row + j,
+                          at_most(plan->tile_n, plan->n - j), p->x + i * m->cols, at_most(plan->tile_m, plan->m - i),
+                          p->y + i * p->ld + j, p->ld, &err))
+        fail(work, &err);
+}
+
+static enum qb_status apply_codec(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
+{
+    if (!qb_codec_multiplies(p->matrix->format, p->n))
+        return apply_panels(p, pool, err);
+    struct work work = {.product = p, .failed = ATOMIC_FLAG_INIT};
+    work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
+    return run(&work, pool, work.plan.tiles_m * work.plan.tiles_n, codec_task, err);
+}
+
+enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err)
+{
+    return product->n && product->count ? product->ops->apply(product, pool, err) : QB_OK;
+}
+
+/* ---- the table ---- */
+
+static bool is_float(const struct qb_matrix *m)
+{
+    return !m->format;
+}
+
+static bool multiplies(const struct qb_matrix *m)
+{
+    return m->format && qb_codec_multiplies(m->format, 1);
+}
+
+static bool any(const struct qb_matrix *m)
+{
+    (void)m;
+    return true;
+}
+
+const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_reading reading)
+{
+    static const struct qb_matrix_ops table[] = {
+        {"view", QB_READ_VALUES, is_float, apply_view, qb_matrix_rows},
+        {"codec", QB_READ_VALUES, multiplies, apply_codec, qb_matrix_rows},
+        {"decode+blas", QB_READ_VALUES, any, apply_panels, qb_matrix_rows},
+        {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, coordinate_rows},
+        {"reversed+blas", QB_READ_REVERSED, any, apply_panels, reversed_rows},
+    };
+    size_t i = 0;
+    while (table[i].reading != reading || !table[i].fits(m))
+        i++;
+    return &table[i];
+}
+
+size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
+{
+    if (p->ops->apply == apply_view || p->n == 0 || p->count == 0)
+        return 0;
+    struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
+    size_t group = group_of(&plan, threads);
+    return (group ? group : threads) * panel_floats(&plan);
+}

@@ -1,0 +1,17 @@
+/* Planted fault: gemv reads one value behind x. */
+#include "planted.h"
+
+static int gemv(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                size_t row, size_t count, const float *x, float *y, struct qb_codec_error *error)
+{
+    int status = sound_gemv(config, rows, cols, in, in_bytes, row, count, x, y, error);
+    volatile float next = status == QB_CODEC_OK ? x[cols] : 0;
+    (void)next;
+    return status;
+}
+
+QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
+{
+    static const struct qb_codec codec = PLANTED_OFFERS(gemv, sound_tile, sound_part);
+    return &codec;
+}

@@ -1,0 +1,234 @@
+/* Linear operators on models that are not FP32, and on codecs that multiply for themselves. */
+#include "net_support.h"
+
+#include <sys/mman.h>
+#include "base/rng.h"
+#include "unit/counting_codec.h"
+
+static struct qb_registry *registry;
+static struct qb_error err;
+
+static void begin(void)
+{
+    registry = support_registry();
+    err = (struct qb_error){0};
+}
+
+static void end(void)
+{
+    qb_registry_free(registry);
+}
+
+TestSuite(linear_formats, .init = begin, .fini = end);
+
+#define QKV (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V)
+enum { ROWS = 300, COLS = 129, N = 130 };
+
+/* Random weights that F16 and BF16 hold exactly (7 bits), as FP32 and in `codec`'s format. */
+struct twins {
+    struct qb_format format;
+    struct qb_matrix matrix[2];
+    float w[ROWS * COLS], x[N * COLS], y[2][N * ROWS];
+};
+
+static struct twins *twins_of(const char *codec)
+{
+    struct twins *t = calloc(1, sizeof *t);
+    struct qb_rng rng;
+    qb_rng_seed(&rng, 51);
+    qb_rng_normal(&rng, 0.0f, 1.0f, t->x, N * COLS);
+    for (size_t i = 0; i < ROWS * COLS; i++)
+        t->w[i] = ((float)qb_rng_randint(&rng, 255) - 127.0f) / 1024.0f;
+    MUST(qb_format_make(qb_registry_find(registry, codec), NULL, qb_cpu()->isa, &t->format, &err));
+    t->matrix[0] = (struct qb_matrix){.name = "layers.0.attn.qkv.weight",
+                                      .roles = QKV,
+                                      .rows = ROWS,
+                                      .cols = COLS,
+                                      .bytes = t->w,
+                                      .size = sizeof t->w};
+    MUST(qb_matrix_encode(&t->matrix[0], 0, ROWS, &t->format, &t->matrix[1], &err));
+    return t;
+}
+
+static void free_twins(struct twins *t)
+{
+    qb_free((void *)(uintptr_t)t->matrix[1].bytes);
+    qb_format_free(&t->format);
+    free(t);
+}
+
+/* Every way to use a weight gives the same bits, whichever format the model has it in. */
+static void expect_alike(const char *codec, const char *name)
+{
+    static const size_t ns[] = {1, 7, 40, 41, N};
+    struct twins *t = twins_of(codec);
+    struct qb_variant *variant = name ? support_variant(registry, name) : NULL;
+    struct qb_linear *l[2];
+    float rows[2][150 * COLS];
+    for (size_t k = 0; k < 2; k++) {
+        MUST(qb_linear_create(variant, &t->matrix[k], t->w, &l[k], &err));
+        MUST(qb_linear_rows(l[k], 90, 150, rows[k], &err));
+    }
+    cr_expect_eq(memcmp(rows[0], rows[1], sizeof rows[0]), 0, "%s, %s: rows", codec, name);
+    for (size_t i = 0; i < 5; i++)
+        for (unsigned threads = 1; threads <= 3; threads += 2)
+            for (size_t part = 0; part < 2; part++) {
+                struct qb_pool *pool = support_pool(threads);
+                size_t row = part ? 90 : 0, count = part ? 150 : ROWS;
+                for (size_t k = 0; k < 2; k++)
+                    MUST(qb_linear_apply_rows(l[k], pool, t->x, ns[i], row, count, t->y[k], count, true, &err));
+                cr_expect_eq(memcmp(t->y[0], t->y[1], ns[i] * count * sizeof(float)), 0, "%s, %s: rows %zu, n %zu",
+                             codec, name, row, ns[i]);
+                qb_pool_free(pool);
+            }
+    for (size_t k = 0; k < 2; k++)
+        qb_linear_free(l[k]);
+    qb_variant_free(variant);
+    free_twins(t);
+}
+
+Test(linear_formats, a_weight_is_used_in_the_models_format)
+{
+    static const char *const variants[] = {NULL, "fp32-reordered", "pattern-a", "legacy", "legacy-both", "calibrated"};
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        expect_alike("fp16", variants[i]);
+        expect_alike("bf16", variants[i]);
+    }
+    struct twins *t = twins_of("bf16");
+    struct qb_variant *calibrated = support_variant(registry, "calibrated");
+    struct qb_linear *l;
+    MUST(qb_linear_create(calibrated, &t->matrix[1], NULL, &l, &err));
+    static const char *const stores[] = {"fp16", "fp16", "bf16"}; /* q and k kept in FP16, v as the model has it */
+    for (size_t i = 0; i < 3; i++) {
+        struct qb_segment_info info = qb_linear_segment(l, i);
+        cr_expect_str_eq(info.store, stores[i]);
+        cr_expect_str_eq(info.product, "decode+blas");
+        cr_expect(info.logical_bytes == ROWS / 3 * COLS * 2 && info.bytes == (i == 2 ? 0 : info.logical_bytes));
+    }
+    qb_linear_free(l);
+    qb_variant_free(calibrated);
+    free_twins(t);
+}
+
+/* A head of 64 MB as FP32: in neither arm does anything come near a copy. */
+Test(linear_formats, a_wide_head_needs_no_fp32_copy)
+{
+    enum { HEAD = 16384, WIDTH = 1024, POSITIONS = 300 };
+    const size_t size = (size_t)HEAD * WIDTH * 2, quarter = size / 2;
+    uint16_t *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    float *x = calloc((size_t)POSITIONS * WIDTH, sizeof *x), *y = malloc((size_t)POSITIONS * HEAD * sizeof *y);
+    struct qb_pool *pool = support_pool(2);
+    struct qb_format fp16;
+    MUST(qb_format_make(qb_registry_find(registry, "fp16"), NULL, qb_cpu()->isa, &fp16, &err));
+    for (size_t i = 0; i < HEAD; i++)
+        bytes[i * WIDTH + i % WIDTH] = 0x3c00; /* 1 */
+    for (size_t i = 0; i < (size_t)POSITIONS * WIDTH; i++)
+        x[i] = (float)(i % WIDTH);
+    const struct qb_matrix matrix = {.name = "head.weight",
+                                     .roles = QB_ROLE_HEAD,
+                                     .rows = HEAD,
+                                     .cols = WIDTH,
+                                     .format = &fp16,
+                                     .bytes = bytes,
+                                     .size = size,
+                                     .mapped = true};
+    struct qb_variant *encoded = support_variant(registry, "int8-channel");
+    struct qb_variant *const arms[] = {NULL, encoded};
+    size_t before = qb_mem_stats().live_bytes, peak = qb_mem_stats().peak_bytes;
+    for (size_t arm = 0; arm < 2; arm++) {
+        struct qb_linear *l;
+        MUST(qb_linear_create(arms[arm], &matrix, NULL, &l, &err));
+        size_t own = qb_linear_segment(l, 0).bytes;
+        cr_expect_eq(own > 0, arm == 1);
+        for (size_t n = 1; n <= POSITIONS; n += POSITIONS - 1)
+            MUST(qb_linear_apply(l, pool, x, n, y, true, &err));
+        MUST(qb_linear_rows(l, HEAD - 1, 1, x, &err));
+        for (size_t i = 0; i < HEAD; i++)
+            cr_assert_float_eq(y[i], (float)(i % WIDTH), 0.01 * WIDTH);
+        size_t most = qb_mem_stats().peak_bytes;
+        cr_expect(most > peak && most < before + own + quarter, "arm %zu: %zu bytes at most, %zu before", arm, most,
+                  before);
+        qb_linear_free(l);
+        for (size_t i = 0; i < WIDTH; i++)
+            x[i] = (float)i;
+    }
+    munmap(bytes, size);
+    free(x);
+    free(y);
+    qb_variant_free(encoded);
+    qb_format_free(&fp16);
+    qb_pool_free(pool);
+}
+
+/* pattern-a of the counting codec. */
+static struct qb_variant counting_variant(const struct qb_variant *base)
+{
+    struct qb_variant variant = *base;
+    variant.weights = counting_format;
+    variant.placement = QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN;
+    return variant;
+}
+
+Test(linear_formats, a_net_multiplies_by_the_codecs_own_product)
+{
+    enum { LENGTH = 9, HIDDEN = 32 };
+    struct qb_model *model = support_model("transformer", 100, HIDDEN, 2, 7);
+    struct qb_variant *base = support_variant(registry, "pattern-a"), variant = counting_variant(base);
+    struct qb_pool *pool = support_pool(2);
+    int32_t tokens[LENGTH] = {3, 1, 4, 1, 5, 9, 2, 6, 5};
+    float hidden[2][LENGTH * HIDDEN];
+    for (size_t own = 0; own < 2; own++) {
+        counting_codec.gemv = own ? counting_gemv : NULL;
+        counting_codec.gemm_tile = own ? counting_gemm : NULL;
+        struct qb_net *net = support_net(model, &variant, NULL, pool);
+        counted.decodes = counted.sizes = 0;
+        MUST(qb_net_forward(net, tokens, 1, LENGTH, hidden[own], &err));
+        cr_expect_eq(counted.gemms, own ? 4 : 0, "%d products in 2 layers", counted.gemms);
+        MUST(qb_net_forward(net, tokens, 1, 1, hidden[own] + (LENGTH - 1) * HIDDEN, &err));
+        cr_expect_eq(counted.gemvs, own ? 4 : 0, "%d products in 2 layers", counted.gemvs);
+        cr_expect_eq(counted.decodes == 0, own);
+        cr_expect_eq(counted.sizes, 0, "%d sizes asked for", counted.sizes);
+        qb_net_free(net);
+    }
+    for (size_t i = 0; i < LENGTH * HIDDEN; i++)
+        cr_expect_float_eq(hidden[0][i], hidden[1][i], 1e-4);
+    qb_model_free(model);
+    qb_variant_free(base);
+    qb_pool_free(pool);
+}
+
+Test(linear_formats, what_is_encoded_is_checked_when_it_is_made)
+{
+    struct twins *t = twins_of("fp32");
+    struct qb_variant *base = support_variant(registry, "pattern-a"), variant = counting_variant(base);
+    struct qb_pool *pool = support_pool(2);
+    struct qb_linear *l = NULL;
+    float row[COLS];
+    t->matrix[0].roles = QB_ROLE_MLP_UP;
+    size_t live = qb_mem_stats().live_bytes;
+    counted.nan_row = ROWS - 1;
+    cr_expect_eq(qb_linear_create(&variant, &t->matrix[0], NULL, &l, &err), QB_ERR_NUMERIC);
+    cr_expect(strstr(err.message, "codec 'counting': decode of 300 x 129: element (299, 0)"), "%s", err.message);
+    cr_expect_eq(qb_mem_stats().live_bytes, live);
+    counted.nan_row = SIZE_MAX;
+    err = (struct qb_error){0};
+    MUST(qb_linear_create(&variant, &t->matrix[0], NULL, &l, &err));
+    counted.rows_decoded = counted.sizes = 0;
+    MUST(qb_linear_rows(l, 17, 1, row, &err));
+    cr_expect_eq(counted.rows_decoded, 1, "a lookup decodes its row alone");
+    counted.rows_decoded = 0;
+    MUST(qb_linear_apply(l, pool, t->x, N, t->y[0], true, &err));
+    cr_expect_eq(counted.rows_decoded, ROWS, "%ld rows", counted.rows_decoded);
+    cr_expect_eq(counted.sizes, 0, "%d sizes asked for", counted.sizes);
+    variant.cache = true;
+    qb_linear_free(l);
+    MUST(qb_linear_create(&variant, &t->matrix[0], NULL, &l, &err));
+    counted.rows_decoded = 0;
+    for (size_t n = 1; n < 5; n++)
+        MUST(qb_linear_apply(l, pool, t->x, n, t->y[0], true, &err));
+    cr_expect_eq(counted.rows_decoded, ROWS, "once for all: %ld rows", counted.rows_decoded);
+    qb_linear_free(l);
+    qb_variant_free(base);
+    qb_pool_free(pool);
+    free_twins(t);
+}
