@@ -247,7 +247,7 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
     enum qb_status s = fill_tokens(b, err);
     b->arm[VARIANT].net = env->prepared->net;
     if (s || (s = qb_cell_fp32(env, &b->arm[REFERENCE].net, err)) || (s = qb_cell_fp32(env, &b->arm[SELF].net, err)) ||
-        (s = count_bench(b, err)) || (s = qb_stored_create(env, &b->stored, err)) ||
+        (s = count_bench(b, err)) || (s = qb_stored_create(env->prepared->net, &b->stored, err)) ||
         (s = qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->decode_bytes, b->prefill, &b->ceilings, err)))
         return s;
     size_t width = qb_net_width(b->arm[REFERENCE].net);
