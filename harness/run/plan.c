@@ -164,7 +164,8 @@ enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_ce
     if (cell->exclusive)
         hash_machine(hash, &context->machine);
     qb_hash_hex(hash, key);
-    enum qb_status s = seed.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for a content key") : QB_OK;
+    if (seed.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a content key");
     qb_text_free(&seed);
-    return s;
+    return err->status;
 }

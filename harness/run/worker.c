@@ -150,7 +150,7 @@ static void describe_end(struct qb_worker *worker, int status, double seconds, s
                       WEXITSTATUS(status), before, line);
         return;
     }
-    end->done = report.status == QB_OK;
+    end->done = !report.status;
     end->nonfinite = report.status == QB_ERR_NUMERIC;
     qb_clean_into(end->message, sizeof end->message, report.message, sizeof report.message);
 }
