@@ -45,22 +45,19 @@ static enum qb_status nothing(const struct qb_suite *suite, const struct qb_only
 /* ---- cells ---- */
 
 /* The cell of (model, experiment) under variant v, QB_PLAN_NONE: its reference; where the suite has it. The room was
- * counted before. */
-static void add_cell(const struct qb_suite *suite, size_t m, size_t e, size_t v, struct qb_plan *plan)
+ * counted before. references: where the model's begin, if it has any. */
+static void add_cell(const struct qb_suite *suite, size_t m, size_t e, size_t v, size_t references,
+                     struct qb_plan *plan)
 {
     const bool reference = v == QB_PLAN_NONE;
-    const struct qb_suite_model *model = &suite->models[m];
-    const struct qb_suite_experiment *experiment = &suite->experiments[e];
-    struct qb_plan_cell cell = {.model = m,
-                                .experiment = e,
-                                .variant = v,
-                                .reference = QB_PLAN_NONE,
-                                .exclusive = experiment->experiment->exclusive};
-    if (!qb_suite_allows(model, reference ? NULL : suite->variants[v], experiment) ||
-        (reference && !experiment->experiment->reference))
+    const struct qb_experiment *experiment = suite->experiments[e].experiment;
+    struct qb_plan_cell cell = {
+        .model = m, .experiment = e, .variant = v, .reference = QB_PLAN_NONE, .exclusive = experiment->exclusive};
+    if (!qb_suite_allows(&suite->models[m], reference ? NULL : suite->variants[v], &suite->experiments[e]) ||
+        (reference && !experiment->reference))
         return;
-    for (size_t i = 0; i < plan->count && !reference; i++)
-        if (plan->cells[i].model == m && plan->cells[i].experiment == e && plan->cells[i].variant == QB_PLAN_NONE)
+    for (size_t i = references; i < plan->count && !reference && plan->cells[i].variant == QB_PLAN_NONE; i++)
+        if (plan->cells[i].experiment == e)
             cell.reference = i;
     plan->cells[plan->count++] = cell;
 }
@@ -68,11 +65,13 @@ static void add_cell(const struct qb_suite *suite, size_t m, size_t e, size_t v,
 /* The first round holds what may share the machine, the second what measures time. */
 static void add_round(const struct qb_suite *suite, bool exclusive, struct qb_plan *plan)
 {
-    for (size_t m = 0; m < suite->model_count; m++)
-        for (size_t v = 0; v <= suite->variant_count; v++) /* from 1 on; 0: references */
+    for (size_t m = 0; m < suite->model_count; m++) {
+        const size_t references = plan->count;
+        for (size_t v = 0; v <= suite->variant_count; v++) /* 0: references; variants from 1 on */
             for (size_t e = 0; e < suite->experiment_count; e++)
                 if (suite->experiments[e].experiment->exclusive == exclusive)
-                    add_cell(suite, m, e, v ? v - 1 : QB_PLAN_NONE, plan);
+                    add_cell(suite, m, e, v ? v - 1 : QB_PLAN_NONE, references, plan);
+    }
 }
 
 enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, struct qb_plan *plan, struct qb_error *err)
