@@ -75,7 +75,7 @@ static int encode_part(const struct qb_codec_config *config, size_t rows, size_t
 static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
                   size_t out_bytes, struct qb_codec_error *error)
 {
-    return qb_encode_whole(encode_part, 1, config, rows, cols, x, out, out_bytes, error);
+    return encode_part(config, rows, cols, 0, 0, rows, x, out, out_bytes, error);
 }
 
 static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,

@@ -22,5 +22,6 @@ static void widen(const unsigned char *bytes, size_t n, float *out)
 
 void fp16_avx2(struct fp16_kernels *kernels)
 {
-    *kernels = (struct fp16_kernels){.narrow = narrow, .widen = widen};
+    kernels->narrow = narrow;
+    kernels->widen = widen;
 }

@@ -140,7 +140,8 @@ static int expand(const struct qb_codec_config *config, size_t rows, size_t cols
     const unsigned char *bytes = in;
     struct qb_span span = qb_spans_from(&layout.spans, row);
     while (qb_next_span(&layout.spans, row + count, &span)) {
-        const unsigned char *codes = bytes + layout.codes + span.first, *bad = memchr(codes, 0x80, span.size);
+        const unsigned char *codes = bytes + layout.codes + span.first;
+        const unsigned char *bad = span.col == 0 ? memchr(codes, 0x80, cols) : NULL; /* a row at a time */
         if (bad)
             return qb_refuse(error, QB_CODEC_BAD_BYTES, (size_t)(bad - bytes),
                              "the code of element %zu is -128, codes are in [-127, 127]",

@@ -170,15 +170,13 @@ static int negate_bytes(float *out, size_t n, const int8_t *bytes)
 
 void qins8_avx2(struct qins8_kernels *kernels)
 {
-    *kernels = (struct qins8_kernels){
-        .extent = extent,
-        .quantise = quantise,
-        .sign_bits = sign_bits,
-        .sign_bytes = sign_bytes,
-        .magnitudes = magnitudes,
-        .lookup = lookup,
-        .ratios = ratios,
-        .negate_bits = negate_bits,
-        .negate_bytes = negate_bytes,
-    };
+    kernels->extent = extent;
+    kernels->quantise = quantise;
+    kernels->sign_bits = sign_bits;
+    kernels->sign_bytes = sign_bytes;
+    kernels->magnitudes = magnitudes;
+    kernels->lookup = lookup;
+    kernels->ratios = ratios;
+    kernels->negate_bits = negate_bits;
+    kernels->negate_bytes = negate_bytes;
 }

@@ -1,12 +1,7 @@
 /* @NAME@: 4-bit integers times a scale, one scale for each group of neighbouring values in a row. README.md draws the
  * bytes. To make a format of your own, change the four parts marked FORMAT; what stands around them (sizes, bounds,
- * NaN, errors) is what every codec owes its host. codec.h is the contract. */
-#include "codec.h"
-
-#include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+ * NaN, errors) is what every codec owes its host. codec.h is the contract, codec_util.h has the checks. */
+#include "codec_util.h"
 
 /* FORMAT 1: the numbers that four bits stand for. A value is code * scale, code in [LOWEST, HIGHEST]; stored is
  * code + ZERO, in [0, 15]. LOWEST is the code of a group's largest magnitude, so |LOWEST| >= HIGHEST. */
@@ -25,18 +20,6 @@ static const struct qb_codec_option options[] = {
     {.name = NULL},
 };
 
-/* Puts the message for the user into error and returns status. */
-__attribute__((format(printf, 4, 5))) static int refuse(struct qb_codec_error *error, int status, size_t index,
-                                                        const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(error->message, sizeof error->message, format, args);
-    va_end(args);
-    error->index = index;
-    return status;
-}
-
 /* ---- FORMAT 2: where things are. A row is its scales (float32), then its codes, two a byte ---- */
 
 struct layout {
@@ -46,17 +29,18 @@ struct layout {
     size_t bytes;     /* of the matrix */
 };
 
-static int lay_out(const struct qb_codec_config *config, size_t rows, size_t cols, struct layout *layout,
-                   struct qb_codec_error *error)
+/* For rows [row, row + count) in a buffer of `have` bytes. */
+static int lay_out(const struct qb_codec_config *config, size_t rows, size_t cols, size_t have, size_t row,
+                   size_t count, struct layout *layout, struct qb_codec_error *error)
 {
-    /* A row takes at most 5 bytes a value, so nothing below can overflow. */
-    if (rows == 0 || cols == 0 || rows > SIZE_MAX / 8 / cols)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "a matrix of %zu x %zu is out of range", rows, cols);
+    int status = qb_check_shape(rows, cols, 8, error); /* 8 bytes a value are more than any layout takes */
+    if (status)
+        return status;
     layout->group = (size_t)config->options[OPTION_GROUP].i;
     layout->scales = (cols - 1) / layout->group + 1;
     layout->row_bytes = layout->scales * sizeof(float) + (cols - 1) / 2 + 1;
     layout->bytes = rows * layout->row_bytes;
-    return QB_CODEC_OK;
+    return qb_check_part(have, layout->bytes, rows, row, count, error);
 }
 
 /* ---- FORMAT 3: from values to codes ---- */
@@ -104,12 +88,12 @@ static int decode_row(const struct layout *layout, size_t cols, const unsigned c
         float scale;
         memcpy(&scale, in + at + k * sizeof scale, sizeof scale);
         if (!isfinite(scale * (float)LOWEST))
-            return refuse(error, QB_CODEC_BAD_BYTES, at + k * sizeof scale, "a scale of %g, no encode gives that",
+            return qb_refuse(error, QB_CODEC_BAD_BYTES, at + k * sizeof scale, "a scale of %g, no encode gives that",
                           (double)scale);
         for (size_t i = start; i < start + n; i++) {
             int code = (codes[i / 2] >> (i % 2 ? 4 : 0) & 15) - ZERO;
             if (code < LOWEST || code > HIGHEST)
-                return refuse(error, QB_CODEC_BAD_BYTES, (size_t)(codes - in) + i / 2,
+                return qb_refuse(error, QB_CODEC_BAD_BYTES, (size_t)(codes - in) + i / 2,
                               "a code of %d, codes are in [%d, %d]", code, LOWEST, HIGHEST);
             out[i] = (float)code * scale;
         }
@@ -117,49 +101,44 @@ static int decode_row(const struct layout *layout, size_t cols, const unsigned c
     return QB_CODEC_OK;
 }
 
-/* ---- the three functions that every codec has; a new format leaves them as they are ---- */
+/* ---- the functions that the host calls; a new format leaves them as they are ---- */
 
 static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
                         struct qb_codec_error *error)
 {
     struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status == QB_CODEC_OK)
-        *bytes = layout.bytes;
+    int status = lay_out(config, rows, cols, SIZE_MAX, 0, rows, &layout, error);
+    *bytes = layout.bytes;
+    return status;
+}
+
+/* Rows [row, row + count) of the matrix: the host need not hold all of it as FP32. One pass is enough, for a row needs
+ * to know of no other. */
+static int encode_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
+                       size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
+{
+    (void)pass;
+    struct layout layout = {0};
+    int status = lay_out(config, rows, cols, out_bytes, row, count, &layout, error);
+    if (!status)
+        status = qb_check_finite(x, count * cols, row * cols, error);
+    for (size_t r = 0; !status && r < count; r++)
+        encode_row(&layout, cols, x + r * cols, (unsigned char *)out + (row + r) * layout.row_bytes);
     return status;
 }
 
 static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
                   size_t out_bytes, struct qb_codec_error *error)
 {
-    struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status != QB_CODEC_OK)
-        return status;
-    if (out_bytes < layout.bytes)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "the buffer has %zu bytes, %zu are needed", out_bytes,
-                      layout.bytes);
-    for (size_t i = 0; i < rows * cols; i++)
-        if (!isfinite(x[i]))
-            return refuse(error, QB_CODEC_BAD_INPUT, i, "%f cannot be stored", (double)x[i]);
-    for (size_t row = 0; row < rows; row++)
-        encode_row(&layout, cols, x + row * cols, (unsigned char *)out + row * layout.row_bytes);
-    return QB_CODEC_OK;
+    return encode_part(config, rows, cols, 0, 0, rows, x, out, out_bytes, error);
 }
 
 static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                   size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
     struct layout layout = {0};
-    int status = lay_out(config, rows, cols, &layout, error);
-    if (status != QB_CODEC_OK)
-        return status;
-    if (in_bytes < layout.bytes)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "%zu bytes given, the shape needs %zu", in_bytes,
-                      layout.bytes);
-    if (row > rows || count > rows - row)
-        return refuse(error, QB_CODEC_BAD_SIZE, SIZE_MAX, "rows [%zu, +%zu) of %zu asked for", row, count, rows);
-    for (size_t r = 0; r < count && status == QB_CODEC_OK; r++)
+    int status = lay_out(config, rows, cols, in_bytes, row, count, &layout, error);
+    for (size_t r = 0; !status && r < count; r++)
         status = decode_row(&layout, cols, in, (row + r) * layout.row_bytes, out + r * cols, error);
     return status;
 }
@@ -182,7 +161,9 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
         .encoded_size = encoded_size,
         .encode = encode,
         .decode = decode,
-        /* Optional, see codec.h: coordinates, gemv, gemm_tile. */
+        .encode_passes = 1,
+        .encode_part = encode_part,
+        /* Optional too, see codec.h: coordinates, gemv, gemm_tile. */
     };
     return &codec;
 }

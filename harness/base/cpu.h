@@ -3,7 +3,7 @@
 #define QB_CPU_H
 
 #include <stdbool.h>
-#include "codec/codec.h" /* enum qb_isa: part of the public plugin ABI */
+#include "base/isa.h"
 
 struct qb_cpu {
     char model[64];     /* "model name" of /proc/cpuinfo */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 
 size_t qb_dtype_size(enum qb_dtype dtype)
 {

@@ -59,6 +59,37 @@ void qb_text_free(struct qb_text *text)
     *text = (struct qb_text){0};
 }
 
+void qb_clean_bytes(struct qb_text *out, const char *bytes, size_t size, enum qb_clean kind)
+{
+    char unit[QB_CLEAN_ONE];
+    size_t made, from = 0, at = 0;
+    while (at < size) { /* whole stretches that stay, for there are few others */
+        size_t n = qb_clean_one(bytes + at, size - at, kind, unit, &made);
+        if (made != n || memcmp(unit, bytes + at, n) != 0) {
+            qb_text_bytes(out, bytes + from, at - from);
+            qb_text_bytes(out, unit, made);
+            from = at + n;
+        }
+        at += n;
+    }
+    qb_text_bytes(out, bytes + from, size - from);
+}
+
+char *qb_clean_copy(const char *text, enum qb_clean kind, struct qb_error *err)
+{
+    struct qb_text out = {0};
+    qb_text_bytes(&out, "", 0);
+    if (text)
+        qb_clean_bytes(&out, text, strlen(text), kind);
+    char *copy = NULL;
+    if (out.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory to copy a text");
+    else
+        copy = qb_strdup(out.data, err);
+    qb_text_free(&out);
+    return copy;
+}
+
 bool qb_glob(const char *pattern, const char *text)
 {
     return fnmatch(pattern, text, 0) == 0;

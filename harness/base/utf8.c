@@ -2,9 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "base/mem.h"
 
-enum { SEQUENCE_MAX = 4, UNIT_MAX = 4 * SEQUENCE_MAX };
+enum { SEQUENCE_MAX = 4 };
 
 size_t qb_utf8_sequence(const char *bytes, size_t size, uint32_t *point)
 {
@@ -45,9 +44,7 @@ bool qb_utf8_shows(uint32_t point)
     return (point & 0xFFFE) != 0xFFFE; /* the last two of every plane are noncharacters */
 }
 
-/* The clean form of the first character, or byte, of bytes[size]: written to unit, its size to *made. Returns how many
- * bytes it stands for. */
-static size_t clean_one(const char *bytes, size_t size, enum qb_clean kind, char unit[UNIT_MAX + 1], size_t *made)
+size_t qb_clean_one(const char *bytes, size_t size, enum qb_clean kind, char unit[QB_CLEAN_ONE], size_t *made)
 {
     uint32_t point;
     size_t n = qb_utf8_sequence(bytes, size, &point);
@@ -67,44 +64,13 @@ static size_t clean_one(const char *bytes, size_t size, enum qb_clean kind, char
     return n;
 }
 
-void qb_clean_bytes(struct qb_text *out, const char *bytes, size_t size, enum qb_clean kind)
-{
-    char unit[UNIT_MAX + 1];
-    size_t made, from = 0, at = 0;
-    while (at < size) { /* whole stretches that stay, for there are few others */
-        size_t n = clean_one(bytes + at, size - at, kind, unit, &made);
-        if (made != n || memcmp(unit, bytes + at, n) != 0) {
-            qb_text_bytes(out, bytes + from, at - from);
-            qb_text_bytes(out, unit, made);
-            from = at + n;
-        }
-        at += n;
-    }
-    qb_text_bytes(out, bytes + from, size - from);
-}
-
-char *qb_clean_copy(const char *text, enum qb_clean kind, struct qb_error *err)
-{
-    struct qb_text out = {0};
-    qb_text_bytes(&out, "", 0);
-    if (text)
-        qb_clean_bytes(&out, text, strlen(text), kind);
-    char *copy = NULL;
-    if (out.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory to copy a text");
-    else
-        copy = qb_strdup(out.data, err);
-    qb_text_free(&out);
-    return copy;
-}
-
 void qb_clean_into(char *out, size_t room, const char *bytes, size_t size)
 {
-    char unit[UNIT_MAX + 1];
+    char unit[QB_CLEAN_ONE];
     size_t used = 0, made;
     size = strnlen(bytes, size);
     for (size_t at = 0; at < size;) {
-        at += clean_one(bytes + at, size - at, QB_CLEAN_LINE, unit, &made);
+        at += qb_clean_one(bytes + at, size - at, QB_CLEAN_LINE, unit, &made);
         if (made >= room - used)
             break;
         memcpy(out + used, unit, made);

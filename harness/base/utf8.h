@@ -14,13 +14,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "base/error.h"
-#include "base/text.h"
 
 enum qb_clean {
     QB_CLEAN_LINE, /* one line: tab, CR and LF become blanks */
     QB_CLEAN_LINES /* a text of lines: tab, LF and CR LF stay */
 };
+#define QB_CLEAN_ONE 17 /* a character of four bytes as \xNN, and snprintf's NUL */
 
 /* Bytes of the valid UTF-8 sequence at the start of bytes[size], and its code point; 0 when none starts there. */
 size_t qb_utf8_sequence(const char *bytes, size_t size, uint32_t *point);
@@ -28,10 +27,9 @@ size_t qb_utf8_sequence(const char *bytes, size_t size, uint32_t *point);
 /* Does the character stand for itself in clean text? */
 bool qb_utf8_shows(uint32_t point);
 
-/* Appends bytes[size], cleaned; a NUL among them is \x00. */
-void qb_clean_bytes(struct qb_text *out, const char *bytes, size_t size, enum qb_clean kind);
-/* The text, cleaned, as a new string for qb_free; NULL with err set when memory runs out. NULL counts as "". */
-char *qb_clean_copy(const char *text, enum qb_clean kind, struct qb_error *err);
+/* The clean form of the first character, or byte, of bytes[size], size > 0: written to unit, not NUL-terminated, its
+ * size to *made. Returns how many bytes it stands for. */
+size_t qb_clean_one(const char *bytes, size_t size, enum qb_clean kind, char unit[QB_CLEAN_ONE], size_t *made);
 /* Into out[room]: bytes[size] up to its first NUL as one clean line, cut before the first character or \xNN that does
  * not fit, and NUL-terminated. room >= 1; out and bytes may not overlap. */
 void qb_clean_into(char *out, size_t room, const char *bytes, size_t size);

@@ -26,11 +26,14 @@ extern "C" {
 /* Instruction set levels, each including those before it. The host passes the level to use in qb_codec_config.isa;
  * it never passes a level that the CPU lacks. A codec without SIMD ignores it. Results must be bitwise the same at
  * every level. */
+#ifndef QB_ISA_H
+#define QB_ISA_H
 enum qb_isa {
     QB_ISA_PORTABLE = 0, /* C that any machine runs: the reference */
     QB_ISA_AVX2 = 1,     /* AVX2, FMA, F16C */
     QB_ISA_AVX512 = 2    /* AVX-512 F, CD, BW, DQ, VL */
 };
+#endif
 
 /* What a codec function returns; the message for the user goes into qb_codec_error. */
 enum qb_codec_status {

@@ -38,4 +38,39 @@ static inline void qb_exp_lanes(float *x)
     memcpy(x, &e, sizeof e);
 }
 
+/* x[16] = erf(x[16]) within 2 ulp. Two polynomials that interpolate at Chebyshev nodes: |x| < 0.93: x + x P(x^2) for
+ * (erf(x)/x - 1) over x^2 in [0, 0.87]; above: 1 - exp(-t Q(t)) with Q for -ln(erfc t)/t over [0.92, 4]; from 4 on erf
+ * is 1 in FP32. */
+static inline void qb_erf_lanes(float *x)
+{
+    qb_lanes_f v, t, s;
+    memcpy(&v, x, sizeof v);
+    qb_lanes_i sign = (qb_lanes_i)v & (int32_t)0x80000000u;
+    t = (qb_lanes_f)((qb_lanes_i)v & 0x7fffffff);
+    qb_lanes_i large = t > 0.93f, beyond = t > 4.0f;
+    s = v * v;
+    qb_lanes_f p = s * 8.31687939e-5f - 8.13044491e-4f;
+    p = p * s + 5.1999893e-3f;
+    p = p * s - 2.68589966e-2f;
+    p = p * s + 1.1283689e-1f;
+    p = p * s - 3.76126319e-1f;
+    p = p * s + 1.28379166e-1f;
+    p = p * v + v;
+    qb_lanes_f q = t * -1.04606568e-6f + 3.43885076e-5f;
+    q = q * t - 4.98824986e-4f;
+    q = q * t + 4.30378923e-3f;
+    q = q * t - 2.51395497e-2f;
+    q = q * t + 1.07855655e-1f;
+    q = q * t + 6.3414818e-1f;
+    q = q * t + 1.12890279f;
+    q = (qb_lanes_f)((qb_lanes_i)(q * -t) & large & ~beyond); /* exp's domain: elsewhere 0 */
+    memcpy(x, &q, sizeof q);
+    qb_exp_lanes(x);
+    memcpy(&q, x, sizeof q);
+    q = (qb_lanes_f)((qb_lanes_i)q & ~beyond);
+    q = (qb_lanes_f)((qb_lanes_i)(1.0f - q) | sign);
+    qb_lanes_i result = ((qb_lanes_i)q & large) | ((qb_lanes_i)p & ~large); /* NaN is not large: p keeps it */
+    memcpy(x, &result, sizeof result);
+}
+
 #endif

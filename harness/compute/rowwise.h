@@ -31,7 +31,4 @@ void qb_affine(struct qb_pool *pool, float *y, size_t n, size_t cols, size_t ld,
 void qb_softmax(float *x, size_t n);
 void qb_softmax_ref(float *x, size_t n); /* by libm in double */
 
-/* erf of x[16] in place, for tests. */
-void qb_erf_lanes(float *x);
-
 #endif

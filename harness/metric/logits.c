@@ -1,31 +1,12 @@
-/* Functions on logits; the loops are in logits_lanes.h. */
+/* Functions on logits; the loops are kernels. */
 #include <float.h>
 #include <math.h>
-#include "base/cpu.h"
-#include "metric/logits_kernels.h"
+#include "compute/kernels.h"
 #include "metric/metric.h"
-
-const struct qb_logits_kernels *qb_logits_kernels_at(enum qb_isa isa)
-{
-    switch (isa) {
-    case QB_ISA_AVX512:
-        return &qb_logits_avx512;
-    case QB_ISA_AVX2:
-        return &qb_logits_avx2;
-    case QB_ISA_PORTABLE:
-        break;
-    }
-    return &qb_logits_portable;
-}
-
-static const struct qb_logits_kernels *kernels(void)
-{
-    return qb_logits_kernels_at(qb_cpu()->isa);
-}
 
 double qb_logsumexp(const float *x, size_t n)
 {
-    const struct qb_logits_kernels *kernel = kernels();
+    const struct qb_kernels *kernel = qb_kernels();
     bool nan = false;
     double top = (double)kernel->max(x, n, &nan);
     if (nan)
@@ -76,7 +57,7 @@ static double kl_of_sums(struct qb_kl_sums s)
 
 double qb_kl(const float *p_logits, const float *q_logits, size_t n)
 {
-    const struct qb_logits_kernels *kernel = kernels();
+    const struct qb_kernels *kernel = qb_kernels();
     bool nan_p = false, nan_q = false;
     float top = kernel->max(p_logits, n, &nan_p), top_q = kernel->max(q_logits, n, &nan_q);
     if (n == 0 || nan_p || nan_q || isinf(top) || isinf(top_q))
@@ -116,8 +97,8 @@ double qb_kl_plain(const float *p_logits, const float *q_logits, size_t n)
 int32_t qb_argmax(const float *x, size_t n)
 {
     bool nan = false;
-    float top = kernels()->max(x, n, &nan);
-    return n == 0 || nan ? -1 : (int32_t)kernels()->find(x, n, 0, top);
+    float top = qb_kernels()->max(x, n, &nan);
+    return n == 0 || nan ? -1 : (int32_t)qb_kernels()->find(x, n, 0, top);
 }
 
 /* Puts i into the descending list out[0..count); what falls off its end at `room` is dropped. */
@@ -132,7 +113,7 @@ static size_t insert_sorted(const float *x, int32_t i, int32_t *out, size_t coun
 
 void qb_topk(const float *x, size_t n, size_t k, int32_t *out)
 {
-    const struct qb_logits_kernels *kernel = kernels();
+    const struct qb_kernels *kernel = qb_kernels();
     size_t count = 0, i = 0;
     if (k == 0)
         return;
@@ -161,7 +142,7 @@ unsigned qb_overlap(const int32_t *a, const int32_t *b, size_t k)
 double qb_top2_margin(const float *x, size_t n)
 {
     bool nan = false;
-    kernels()->max(x, n, &nan);
+    qb_kernels()->max(x, n, &nan);
     if (n < 2 || nan)
         return NAN;
     int32_t top[2];
@@ -209,6 +190,6 @@ double qb_std_f32(const float *x, size_t n)
 {
     if (n < 2)
         return NAN;
-    double mean = kernels()->sum_power(x, n, 0, 1) / (double)n;
-    return sqrt(kernels()->sum_power(x, n, mean, 2) / (double)(n - 1));
+    double mean = qb_kernels()->sum_power(x, n, 0, 1) / (double)n;
+    return sqrt(qb_kernels()->sum_power(x, n, mean, 2) / (double)(n - 1));
 }

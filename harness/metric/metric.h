@@ -1,5 +1,5 @@
 /* The metric registry: pure functions from a record's raw arrays to a value with unit, direction and interval. One
- * table drives show, claims, reports and the gate. Metrics include base only. */
+ * table drives show, claims, reports and the gate. Metrics include base and compute/kernels.h only. */
 #ifndef QB_METRIC_H
 #define QB_METRIC_H
 
@@ -116,6 +116,9 @@ double qb_logsumexp(const float *x, size_t n);
 /* KL(p || q) in nat between softmax(p) and softmax(q): exactly 0 when the logits are bitwise equal. Summed so that tiny
  * divergences (1e-14) are resolved: sum p (log p - log q) with compensated terms, never clamped. */
 double qb_kl(const float *p_logits, const float *q_logits, size_t n);
+/* Plain versions of both, which the kernels are tested against: libm, one term after another. */
+double qb_logsumexp_plain(const float *x, size_t n);
+double qb_kl_plain(const float *p_logits, const float *q_logits, size_t n);
 /* Index of the largest value, lowest index on ties; -1 when n is 0 or a NaN is met. */
 int32_t qb_argmax(const float *x, size_t n);
 /* Indices of the k largest, largest first, lowest index on ties (as torch.topk on distinct values). */

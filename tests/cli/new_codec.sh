@@ -16,8 +16,8 @@ has "it says what to do next" "$log" "make -C my-format test"
 same "the files" "$(cd my-format && find . -type f | sort | xargs)" \
     "./.gitignore ./Makefile ./README.md ./my-format.c ./my-format.yaml ./suite.yaml ./tests/round_trip.c ./tests/run.sh"
 same "no word of the templates is left" "$(grep -rnE '@[A-Z_]+@' my-format)" ""
-same "the source includes codec.h and nothing else of the harness" \
-    "$(grep -h '#include "' my-format/my-format.c my-format/tests/round_trip.c | sort -u)" '#include "codec.h"'
+same "the sources include codec.h, codec_util.h and nothing else of the harness" \
+    "$(grep -h '#include "' my-format/my-format.c my-format/tests/round_trip.c | sort -u | xargs)" '#include codec.h #include codec_util.h'
 create my-format -o elsewhere/ >/dev/null
 check "-o, a slash at its end: the same files" diff -r my-format elsewhere
 for cc in gcc clang; do
@@ -54,8 +54,9 @@ fault "no entry" 's/\bqb_codec_entry\b/another_entry/' "does not export qb_codec
 fault "the halves of a byte swapped" 's/i % 2 ? 4 : 0/i % 2 ? 0 : 4/' "FAIL  stored byte [8]: 27, expected 177"
 fault "codes off by one" 's/(float)code \* scale/(float)(code + 1) * scale/' "FAIL  tolerance" "FAIL  decoded value"
 fault "scales 1% short" 's|extreme / (float)LOWEST;|0.99f * extreme / (float)LOWEST;|' "FAIL  stored byte"
-fault "decode of too few bytes" 's/in_bytes < layout.bytes/0/' "FAIL  small buffers"
-fault "NaN let through" 's/!isfinite(x\[i\])/0/' "FAIL  NaN and Inf"
+fault "decode of too few bytes" 's/cols, in_bytes, row/cols, in_bytes + 1, row/' "FAIL  small buffers"
+fault "NaN let through" 's/qb_check_finite(x, count/qb_check_finite(x, 0/' "FAIL  NaN and Inf"
+fault "parts that land at row 0" 's/(row + r) \* layout.row_bytes);/r * layout.row_bytes);/' "FAIL  encode in parts"
 fault "a warning" 's/enum { OPTION_GROUP };/enum { OPTION_GROUP }; static int unused;/' "unused"
 
 # ---- names ----
@@ -112,7 +113,7 @@ same "no room: nothing is left" "$(left full)" ""
 
 # ---- where codec.h comes from: the command line, pkg-config, the program that wrote the Makefile ----
 mkdir -p prefix/bin prefix/include/qinsbench prefix/share/qinsbench prefix/lib/qinsbench
-cp "$QINSBENCH" prefix/bin/ && cp "$ROOT/harness/codec/codec.h" prefix/include/qinsbench/
+cp "$QINSBENCH" prefix/bin/ && cp "$ROOT"/harness/codec/codec{,_util}.h prefix/include/qinsbench/
 ln -s "$ROOT"/data/variants "$ROOT"/data/new-codec prefix/share/qinsbench/ && ln -s "$(dirname "$QINSBENCH")/codecs" prefix/lib/qinsbench/codecs
 (unset QINSBENCH_DATA QINSBENCH_CODECS && prefix/bin/qinsbench new-codec my-format -o installed 2>/dev/null)
 has "written by an installed program: its codec.h" "$(grep '^CODEC_H ?=' installed/Makefile)" "/prefix/include/qinsbench)"

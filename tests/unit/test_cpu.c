@@ -3,6 +3,25 @@
 #include <criterion/criterion.h>
 #include "base/cpu.h"
 
+/* codec.h has the levels a second time, for plugins: read here under other names. */
+#undef QB_ISA_H
+#define qb_isa codec_isa
+#define QB_ISA_PORTABLE CODEC_ISA_PORTABLE
+#define QB_ISA_AVX2 CODEC_ISA_AVX2
+#define QB_ISA_AVX512 CODEC_ISA_AVX512
+#include "codec/codec.h"
+#undef qb_isa
+#undef QB_ISA_PORTABLE
+#undef QB_ISA_AVX2
+#undef QB_ISA_AVX512
+
+Test(cpu, codec_h_has_the_same_levels)
+{
+    cr_expect_eq((int)CODEC_ISA_PORTABLE, (int)QB_ISA_PORTABLE);
+    cr_expect_eq((int)CODEC_ISA_AVX2, (int)QB_ISA_AVX2);
+    cr_expect_eq((int)CODEC_ISA_AVX512, (int)QB_ISA_AVX512);
+}
+
 Test(cpu, names_go_both_ways)
 {
     static const char *const names[] = {"portable", "avx2", "avx512"};

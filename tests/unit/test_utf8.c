@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "printable.h"
 
 static struct qb_text clean(const char *bytes, size_t size, enum qb_clean kind)

@@ -1,12 +1,12 @@
-/* The body of the kernels of logits_kernels.h, included once by each of logits_portable.c, logits_avx2.c and
- * logits_avx512.c, which set QB_VECTOR_BYTES to their register width. Sums run in eight lanes at every level: PARTS
+/* The body of the kernels of logits (kernels.h), included once by each level's file, which sets QB_VECTOR_BYTES to its
+ * register width. Sums run in eight lanes at every level: PARTS
  * registers of PER_PART lanes each, so that lane l is always the same values in the same order.
  *
  * exp(x) = 2^k e^r with k = round(x / ln 2), r = x - k ln 2 in two parts (fdlibm's split, exact for |k| < 2^20), and
  * e^r = 1 + r + r^2 P(r), P the Taylor series to r^13: |r| <= 0.347 leaves under 1e-16 of r^2 P(r). */
 #include <math.h>
 #include <string.h>
-#include "metric/logits_kernels.h"
+#include "compute/kernels.h"
 
 typedef double vd __attribute__((vector_size(QB_VECTOR_BYTES)));
 typedef int64_t vl __attribute__((vector_size(QB_VECTOR_BYTES)));
@@ -207,7 +207,11 @@ static struct qb_kl_sums kl_sums_kernel(const float *p, const float *q, size_t n
     return (struct qb_kl_sums){add_lanes(s.w), add_lanes(s.wt), add_lanes(s.wg)};
 }
 
-#define QB_LOGITS_TABLE                                                                                                \
-    {                                                                                                                  \
-        max_kernel, find_kernel, sum_exp_kernel, sum_power_kernel, kl_sums_kernel                                      \
-    }
+static void set_logits(struct qb_kernels *kernels)
+{
+    kernels->max = max_kernel;
+    kernels->find = find_kernel;
+    kernels->sum_exp = sum_exp_kernel;
+    kernels->sum_power = sum_power_kernel;
+    kernels->kl_sums = kl_sums_kernel;
+}

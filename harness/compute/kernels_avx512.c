@@ -1,0 +1,9 @@
+#define QB_VECTOR_BYTES 64
+#include "compute/kernels_logits.h"
+#include "compute/kernels_rows.h"
+
+void qb_kernels_avx512(struct qb_kernels *kernels)
+{
+    set_rows(kernels);
+    set_logits(kernels);
+}
