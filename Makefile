@@ -21,8 +21,8 @@ LDLIBS_ALL = $(PKG_LIBS) -ldl -lm -pthread
 
 simd_flags = $(if $(filter %_avx512.c,$(1)),-mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl,$(if $(filter %_avx2.c,$(1)),-mavx2 -mfma -mf16c))
 
-LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/model/*.c \
-	harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
+LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/weights/*.c \
+	harness/arch/*.c harness/tokenizer/*.c harness/model/*.c harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
 CLI_SRC := $(sort $(wildcard harness/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)

@@ -94,7 +94,7 @@ void bench_put_floats(struct bench *b, const struct swap *s, const float *values
 
 static enum qb_status net_of(struct bench *b, struct qb_net **net, struct qb_error *err)
 {
-    return qb_net_create(&b->model, NULL, NULL, b->judge->env->pool, net, err);
+    return qb_net_create(&b->model, NULL, b->judge->env->pool, net, err);
 }
 
 /* Final hidden states of the compared positions of a chunk from its states before layer `stage`. */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "metric/attribution.h"
+#include "model/calibrate.h"
 
 #define CODED (FACTOR_STORAGE | FACTOR_DOMAIN) /* what S and alpha correct */
 
@@ -113,7 +114,7 @@ static enum qb_status run_pair(struct table *t, unsigned factors, struct qb_erro
     size_t n = t->judge->positions, plain = index_of(t->present, factors), scaled = index_of(t->present, with);
     const struct qb_variant variant = factors_keep(env->variant, with);
     struct qb_net *net = NULL;
-    if (!qb_net_create(env->model, &variant, data.tokens ? &data : NULL, env->pool, &net, err) &&
+    if (!qb_net_prepare(env->model, &variant, &data, env->pool, &net, err) &&
         !qb_forced_hidden(&t->judge->text, net, t->judge->text.chunks, t->hidden, err) &&
         !judge_kl(t->judge, net, t->hidden, n, t->kl + plain * n, scaled != plain ? t->kl + scaled * n : NULL, err) &&
         scaled != plain)

@@ -30,11 +30,13 @@ static enum qb_status describe(const struct bench *b, struct qb_record *out, str
     size_t n = b->count;
     char **name = add_texts(out, "swap_tensor", n, "placed tensors, in order of use", err);
     char **role = name ? add_texts(out, "swap_role", n, "their roles that are placed", err) : NULL;
-    int32_t *layer = role ? qb_record_add(out, "swap_layer", QB_I32, 1, &n, "1", "their layers; -1: none", err) : NULL;
+    int32_t *bits = role ? qb_record_add(out, "swap_role_bits", QB_I32, 1, &n, "1", "the same as bits", err) : NULL;
+    int32_t *layer = bits ? qb_record_add(out, "swap_layer", QB_I32, 1, &n, "1", "their layers; -1: none", err) : NULL;
     int64_t *values = layer ? qb_record_add(out, "swap_values", QB_I64, 1, &n, "values", "their values", err) : NULL;
     for (size_t t = 0; values && t < n; t++) {
         const struct qb_tensor *tensor = b->swaps[t].tensor;
         layer[t] = (int32_t)tensor->layer;
+        bits[t] = (int32_t)b->swaps[t].covered;
         values[t] = (int64_t)(tensor->rows * tensor->cols);
         if (!(name[t] = qb_strdup(tensor->name, err)) || !(role[t] = role_text(b->swaps[t].covered, err)))
             break;
@@ -45,7 +47,7 @@ static enum qb_status describe(const struct bench *b, struct qb_record *out, str
 /* The row blocks of all swaps as roles without repeats: q, k and v of a fused tensor apart, a tied embedding whole. */
 static size_t list_roles(const struct bench *b, uint32_t roles[32])
 {
-    const uint32_t fused = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_MLP_GATE | QB_ROLE_MLP_UP;
+    const uint32_t fused = QB_ROLE_BLOCKS;
     size_t count = 0;
     for (size_t t = 0; t < b->count; t++) {
         uint32_t left = b->swaps[t].covered;
@@ -74,9 +76,10 @@ static float *mix(const struct swap *s, uint32_t role, struct qb_error *err)
         }
     size_t part = t->rows / blocks * t->cols;
     float *mixed = qb_alloc(t->rows * t->cols, sizeof *mixed, "weights of one role", err);
-    if (!mixed)
+    if (!mixed || qb_tensor_rows(t, 0, t->rows, mixed, err)) {
+        qb_free(mixed);
         return NULL;
-    memcpy(mixed, t->data, t->rows * t->cols * sizeof *mixed);
+    }
     memcpy(mixed + before * part, s->rounded + before * part, part * sizeof *mixed);
     return mixed;
 }

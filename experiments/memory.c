@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "common.h"
+#include "model/decoder.h"
 
 #define BUFFERS_MAX 8192
 
@@ -14,23 +15,26 @@ static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, st
     const char **store = tensor ? qb_alloc(n, sizeof *store, "buffer names", err) : NULL;
     struct qb_text *role = store ? qb_alloc(n, sizeof *role, "buffer roles", err) : NULL;
     const char **role_text = role ? qb_alloc(n, sizeof *role_text, "buffer roles", err) : NULL;
-    enum qb_status s = role_text ? QB_OK : err->status;
-    for (size_t i = 0; i < n && !s; i++) {
+    for (size_t i = 0; i < n && !err->status; i++) {
         tensor[i] = rows[i].tensor;
         store[i] = rows[i].store;
         qb_role_print(rows[i].roles, &role[i]);
         role_text[i] = role[i].data ? role[i].data : "";
     }
-    if (!s && !(s = qb_record_text(out, "tensor", tensor, n, "stored buffers", err)) &&
-        !(s = qb_record_text(out, "store", store, n, "codec that stores each, or fp32", err)))
-        s = qb_record_text(out, "role", role_text, n, "roles of each", err);
+    int32_t *bits = NULL;
+    if (!err->status && !qb_record_text(out, "tensor", tensor, n, "stored buffers", err) &&
+        !qb_record_text(out, "store", store, n, "codec that stores each, or fp32", err) &&
+        !qb_record_text(out, "role", role_text, n, "roles of each", err))
+        bits = qb_record_add(out, "role_bits", QB_I32, 1, &n, "1", "the same as bits", err);
+    for (size_t i = 0; bits && i < n; i++)
+        bits[i] = (int32_t)rows[i].roles;
     for (size_t i = 0; role && i < n; i++)
         qb_text_free(&role[i]);
     qb_free(role_text);
     qb_free(role);
     qb_free(store);
     qb_free(tensor);
-    return s;
+    return err->status;
 }
 
 /* Arrays of counts and the sums that metrics start from. */
@@ -54,18 +58,15 @@ static enum qb_status add_counts(const struct qb_net_buffer *rows, size_t n, str
             encoded += values[i];
     }
     int64_t counted = total - norms, plain = counted - encoded; /* the source counts matrices and biases */
-    enum qb_status s = qb_record_i64(out, "weight_values", total, "values", "all weights, each counted once", err);
-    if (!s)
-        s = qb_record_i64(out, "encoded_values", encoded, "values", "of these, stored by a codec", err);
-    if (!s)
-        s = qb_record_i64(out, "fp32_bytes", total * 4, "bytes", "all weights at 4 bytes", err);
-    if (!s) /* source-protocols 4 */
-        s = qb_record_i64(out, "published_fp32_bytes", counted * 4, "bytes", "as the source counts: without norms",
-                          err);
-    if (!s) /* its second term is negative whenever more is encoded than not; the metric says so */
-        s = qb_record_i64(out, "published_bytes", encoded * 2 + (plain - encoded) * 4, "bytes",
-                          "the source's formula enc*2 + (fp - enc)*4", err);
-    return s;
+    /* published_...: source-protocols 4; the formula's second term is negative whenever more is encoded than not, and
+     * the metric says so */
+    if (qb_record_i64(out, "weight_values", total, "values", "all weights, each counted once", err) ||
+        qb_record_i64(out, "encoded_values", encoded, "values", "of these, stored by a codec", err) ||
+        qb_record_i64(out, "fp32_bytes", total * 4, "bytes", "all weights at 4 bytes", err) ||
+        qb_record_i64(out, "published_fp32_bytes", counted * 4, "bytes", "as the source counts: without norms", err))
+        return err->status;
+    return qb_record_i64(out, "published_bytes", encoded * 2 + (plain - encoded) * 4, "bytes",
+                         "the source's formula enc*2 + (fp - enc)*4", err);
 }
 
 static enum qb_status add_process(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)

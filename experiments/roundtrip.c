@@ -193,23 +193,19 @@ static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *co
             names[n++] = m->tensors[i].name;
         }
     struct stats_arrays stats;
-    enum qb_status s = qb_record_text(out, "tensor", names, n, "the tensors stored encoded or in FP16", err);
-    if (!s)
-        s = add_stats("", n, &stats, out, err);
-    struct stored_values values = {0};
-    if (!s)
-        s = add_values(env->variant, n, &values, out, err);
-    char(*hex)[QB_HASH_HEX] = s ? NULL : qb_alloc(n, sizeof *hex, "hashes of tensors", err);
-    if (!s && !hex)
-        s = err->status;
-    for (size_t i = 0; i < n && !s; i++) {
+    struct stored_values values;
+    if (qb_record_text(out, "tensor", names, n, "the tensors stored encoded or in FP16", err) ||
+        add_stats("", n, &stats, out, err) || add_values(env->variant, n, &values, out, err))
+        return err->status;
+    char(*hex)[QB_HASH_HEX] = qb_alloc(n, sizeof *hex, "hashes of tensors", err);
+    for (size_t i = 0; i < n && !err->status; i++) {
         hashes[i] = hex[i];
-        s = one_tensor(env, stored[i], &stats, i, &values, codes, hex[i], err);
+        one_tensor(env, stored[i], &stats, i, &values, codes, hex[i], err);
     }
-    if (!s)
-        s = qb_record_text(out, "encoded_sha256", hashes, n, "SHA-256 of each tensor's encoded bytes", err);
+    if (!err->status)
+        qb_record_text(out, "encoded_sha256", hashes, n, "SHA-256 of each tensor's encoded bytes", err);
     qb_free(hex);
-    return s;
+    return err->status;
 }
 
 /* Generated inputs, all scaled to about the size of trained weights (sigma 0.02). */
@@ -269,30 +265,28 @@ static enum qb_status on_generated(const struct qb_cell_env *env, struct qb_reco
     struct qb_rng rng;
     for (size_t i = 0; i < INPUTS; i++)
         names[i] = inputs[i].name;
-    enum qb_status s = qb_record_text(out, "input", names, INPUTS, "generated inputs, sigma 0.02", err);
-    if (!s)
-        s = add_stats("input_", INPUTS, &stats, out, err);
-    if (s)
-        return s;
+    if (qb_record_text(out, "input", names, INPUTS, "generated inputs, sigma 0.02", err) ||
+        add_stats("input_", INPUTS, &stats, out, err))
+        return err->status;
     float *x = qb_alloc(rows * cols, sizeof *x, "generated input", err);
     if (!x)
         return err->status;
     const struct qb_matrix source = {
         .name = "generated input", .rows = rows, .cols = cols, .bytes = x, .size = rows * cols * sizeof *x};
-    for (size_t i = 0; i < INPUTS && !s; i++) {
+    for (size_t i = 0; i < INPUTS && !err->status; i++) {
         qb_rng_seed(&rng, env->seed + (uint32_t)i);
         for (size_t j = 0; j < rows * cols; j++)
             x[j] = (float)(0.02 * inputs[i].draw(&rng));
         struct qb_matrix encoded;
-        if (!(s = qb_matrix_encode(&source, 0, rows, &env->variant->weights, &encoded, err))) {
-            s = measure_block(&source, 0, &encoded, &stats, i, NULL, err);
+        if (!qb_matrix_encode(&source, 0, rows, &env->variant->weights, &encoded, err)) {
+            measure_block(&source, 0, &encoded, &stats, i, NULL, err);
             qb_free((void *)(uintptr_t)encoded.bytes);
         }
-        if (s)
+        if (err->status)
             qb_wrap(err, "input '%s'", inputs[i].name);
     }
     qb_free(x);
-    return s;
+    return err->status;
 }
 
 struct code_row {
@@ -334,13 +328,10 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     struct codes *codes = qb_alloc(1, sizeof *codes, "code histogram", err);
     if (!codes)
         return err->status;
-    enum qb_status s = on_tensors(env, codes, out, err);
-    if (!s)
-        s = on_generated(env, out, err);
-    if (!s)
-        s = add_histogram(codes, out, err);
+    if (!on_tensors(env, codes, out, err) && !on_generated(env, out, err))
+        add_histogram(codes, out, err);
     qb_free(codes);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_roundtrip = {

@@ -116,7 +116,7 @@ struct qb_claim {
 struct qb_claims_document {
     const char *file, *document, *title;
     bool recovered; /* values of recovered protocols that nobody published: counted apart */
-    /* map model -> facts that its origin in the provenance must state ("seed=42"), and optionally `prompt`, a map that
+    /* map model -> facts that the provenance must state of it (seed: 42), and optionally `prompt`, a map that
      * the run's suite must give this model's greedy run; NULL: none */
     const struct qb_yaml *protocol;
     struct qb_claim *claims;

@@ -74,19 +74,6 @@ static void measure(const struct qb_result *result, const struct qb_claim_number
     qb_text_free(&text);
 }
 
-/* Is "key=value" a whole word of origin? */
-static bool states(const char *origin, const char *key, const char *value)
-{
-    char word[128];
-    int n = snprintf(word, sizeof word, "%s=%s", key, value);
-    for (const char *at = origin; n > 0 && (at = strstr(at, word)); at++) {
-        char before = at == origin ? ' ' : at[-1], after = at[n];
-        if (strchr(" ,;", before) && (after == '\0' || strchr(" ,;", after)))
-            return true;
-    }
-    return false;
-}
-
 /* What the run's suite gives a model as prompt: its own entry before the greedy experiment's. NULL: not stated. */
 static const struct qb_yaml *prompt_of(const struct qb_yaml *suite, const char *model)
 {
@@ -106,15 +93,21 @@ static bool other_prompt(const struct qb_yaml *protocol, const struct qb_yaml *s
     return false;
 }
 
+/* A fact of the run's model; NULL: not recorded. */
+static const char *fact_of(const struct qb_result *result, const char *model, const char *part)
+{
+    char name[160];
+    snprintf(name, sizeof name, "model.%s.%s", model, part);
+    return qb_provenance_get(qb_result_provenance(result), name);
+}
+
 /* Is the run's model another than the protocol's, the first difference put into note? A run whose provenance does not
- * state the model's origin gives no reason to set a number aside. */
+ * state the model's generator gives no reason to set a number aside. */
 static bool other_model(const struct qb_claims_document *d, const struct qb_claim *c, const char *model,
                         const struct run_facts *run, char *note, size_t room)
 {
-    char name[160];
     const struct qb_yaml *facts = qb_yaml_get(d->protocol, model);
-    snprintf(name, sizeof name, "model.%s.origin", model);
-    const char *origin = qb_provenance_get(qb_result_provenance(run->result), name);
+    const bool stated = fact_of(run->result, model, "generator");
     for (size_t i = 0; facts && i < facts->count; i++) {
         const struct qb_yaml *fact = facts->children[i];
         bool seed = strcmp(fact->key, "seed") == 0, prompt = fact->kind == QB_YAML_MAP;
@@ -124,10 +117,11 @@ static bool other_model(const struct qb_claims_document *d, const struct qb_clai
             snprintf(note, room, "another prompt than the protocol's for %s", model);
             return true;
         }
-        if (prompt || !origin || states(origin, fact->key, fact->scalar))
+        const char *is = fact_of(run->result, model, fact->key), *origin = fact_of(run->result, model, "origin");
+        if (prompt || !stated || (is && strcmp(is, fact->scalar) == 0))
             continue;
         qb_utf8_print(note, room, "%s (%s has not %s=%s: %.*s)", seed ? "another seed" : "another model", model,
-                      fact->key, fact->scalar, QB_UPTO(100, origin));
+                      fact->key, fact->scalar, QB_UPTO(100, origin ? origin : ""));
         return true;
     }
     return false;
@@ -287,58 +281,18 @@ static enum qb_status conclude(const struct qb_ledger *ledger, struct qb_conclus
 
 enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *result, struct qb_error *err)
 {
-    enum qb_status s = QB_OK;
     struct run_facts run = {result, NULL};
     struct qb_error ignored = {0};
     const char *suite = qb_provenance_get(qb_result_provenance(result), "suite");
     if (suite && qb_yaml_parse(suite, strlen(suite), "the result's suite", &run.suite, &ignored))
         run.suite = NULL; /* then prompts cannot be compared */
-    for (size_t i = 0; i < ledger->conclusion_count && !s; i++)
-        s = conclude(ledger, &ledger->conclusions[i], result, err);
+    for (size_t i = 0; i < ledger->conclusion_count && !err->status; i++)
+        conclude(ledger, &ledger->conclusions[i], result, err);
     for (size_t d = 0; d < ledger->document_count; d++)
         for (size_t i = 0; i < ledger->documents[d].count; i++)
             judge(&ledger->documents[d], &ledger->documents[d].claims[i], &run);
     qb_yaml_free(run.suite);
-    return s;
-}
-
-bool qb_claim_falls_short(const struct qb_claim *claim, bool allow_missing)
-{
-    if (claim->reproduces != QB_SHOULD_REPRODUCE)
-        return false;
-    return claim->verdict == QB_DIFFERS || (claim->verdict == QB_NOT_RUN && !allow_missing);
-}
-
-struct qb_ledger_count qb_ledger_count(const struct qb_ledger *ledger, bool allow_missing)
-{
-    struct qb_ledger_count n = {.conclusions = ledger->conclusion_count};
-    for (size_t d = 0; d < ledger->document_count; d++)
-        for (size_t i = 0; i < ledger->documents[d].count; i++) {
-            const struct qb_claim *c = &ledger->documents[d].claims[i];
-            struct qb_claim_count reading = {0};
-            struct qb_claim_count *of = *c->reading_of                   ? &reading
-                                        : ledger->documents[d].recovered ? &n.recovered
-                                                                         : &n.published;
-            of->claims++;
-            of->reproduced += c->verdict == QB_REPRODUCED;
-            of->differ += c->verdict == QB_DIFFERS;
-            of->not_measurable += c->verdict == QB_VERDICT_NOT_MEASURABLE;
-            of->not_run += c->verdict == QB_NOT_RUN;
-            n.short_of += qb_claim_falls_short(c, allow_missing);
-        }
-    for (size_t i = 0; i < ledger->conclusion_count; i++) {
-        n.carried += ledger->conclusions[i].carries == QB_CARRIES_YES;
-        n.in_part += ledger->conclusions[i].carries == QB_CARRIES_PART;
-        n.not_carried += ledger->conclusions[i].carries == QB_CARRIES_NO;
-        n.open += ledger->conclusions[i].carries == QB_CARRIES_OPEN;
-    }
-    return n;
-}
-
-size_t qb_ledger_compared(const struct qb_ledger_count *count)
-{
-    return count->published.reproduced + count->published.differ + count->recovered.reproduced +
-           count->recovered.differ;
+    return err->status;
 }
 
 enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *folder, struct qb_ledger **ledger,
@@ -349,25 +303,12 @@ enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *fold
     *ledger = NULL;
     if (!folder && qb_data_path("claims", shipped, &missing))
         return QB_OK;
-    enum qb_status s = qb_ledger_load(folder ? folder : shipped, ledger, err);
-    if (!s)
-        s = qb_ledger_evaluate(*ledger, result, err);
-    struct qb_ledger_count n = s ? (struct qb_ledger_count){0} : qb_ledger_count(*ledger, true);
+    struct qb_ledger_count n = {0};
+    if (!qb_ledger_load(folder ? folder : shipped, ledger, err) && !qb_ledger_evaluate(*ledger, result, err))
+        n = qb_ledger_count(*ledger, true);
     if (qb_ledger_compared(&n) == 0) {
         qb_ledger_free(*ledger);
         *ledger = NULL;
     }
-    return s;
-}
-
-const char *qb_verdict_name(enum qb_claim_verdict verdict)
-{
-    static const char *const names[] = {"reproduced", "differs", "not measurable here", "not run"};
-    return names[verdict];
-}
-
-const char *qb_carries_name(enum qb_carries carries)
-{
-    static const char *const names[] = {"not tested", "yes", "no", "in part", "open", "-"};
-    return names[carries];
+    return err->status;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/utf8.h"
 #include "escape.h"
-#include "layout.h"
+#include "base/layout.h"
 
 enum { WIDTH = 100 };
 static const size_t columns[] = {4, 25, 17, 17, 14, 13}; /* line, what, published, ours, verdict, carries */

@@ -75,9 +75,9 @@ static enum qb_status write_table(const struct qb_report *report, const struct q
                 value_line(qb_report_cell(report, table, r), value, at, &out);
         }
     snprintf(name, sizeof name, "%s.csv", table->file);
-    enum qb_status s = qb_report_save(folder, name, &out, err);
+    qb_report_save(folder, name, &out, err);
     qb_text_free(&out);
-    return s;
+    return err->status;
 }
 
 static enum qb_status write_comparisons(const struct qb_report *report, const char *folder, struct qb_error *err)
@@ -99,18 +99,18 @@ static enum qb_status write_comparisons(const struct qb_report *report, const ch
         qb_csv_field(&out, c->why ? c->why : "");
         qb_text_add(&out, "\r\n");
     }
-    enum qb_status s = qb_report_save(folder, "against-the-floor.csv", &out, err);
+    qb_report_save(folder, "against-the-floor.csv", &out, err);
     qb_text_free(&out);
-    return s;
+    return err->status;
 }
 
 static enum qb_status write_ledger(const struct qb_ledger *ledger, const char *folder, struct qb_error *err)
 {
     struct qb_text out = {0};
     qb_ledger_print(ledger, QB_LEDGER_CSV, &out);
-    enum qb_status s = qb_report_save(folder, "claims-ledger.csv", &out, err);
+    qb_report_save(folder, "claims-ledger.csv", &out, err);
     qb_text_free(&out);
-    return s;
+    return err->status;
 }
 
 enum qb_status qb_write_csv(const struct qb_report *report, const char *folder, struct qb_text *said,
@@ -118,14 +118,14 @@ enum qb_status qb_write_csv(const struct qb_report *report, const char *folder, 
 {
     char tables[4200];
     snprintf(tables, sizeof tables, "%s/tables", folder);
-    enum qb_status s = qb_file_mkdirs(tables, err);
-    for (size_t t = 0; t < report->table_count && !s; t++)
-        s = write_table(report, &report->tables[t], tables, err);
-    if (!s && report->comparison_count)
-        s = write_comparisons(report, tables, err);
-    if (!s && report->ledger)
-        s = write_ledger(report->ledger, tables, err);
-    if (!s)
+    qb_file_mkdirs(tables, err);
+    for (size_t t = 0; t < report->table_count && !err->status; t++)
+        write_table(report, &report->tables[t], tables, err);
+    if (!err->status && report->comparison_count)
+        write_comparisons(report, tables, err);
+    if (!err->status && report->ledger)
+        write_ledger(report->ledger, tables, err);
+    if (!err->status)
         qb_text_add(said, "CSV          %s/*.csv (%zu tables)\n", tables, report->table_count);
-    return s;
+    return err->status;
 }

@@ -30,13 +30,6 @@ static void quoted(struct qb_text *out, const char *text)
     qb_text_free(&clean);
 }
 
-void qb_figure_text(struct qb_figure *figure, const char *name, const char *text)
-{
-    qb_text_add(&figure->variables, "%s = ", name);
-    quoted(&figure->variables, text);
-    qb_text_add(&figure->variables, "\n");
-}
-
 void qb_figure_number(struct qb_figure *figure, const char *name, double value)
 {
     qb_text_add(&figure->variables, "%s = %.9g\n", name, value);

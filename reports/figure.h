@@ -36,8 +36,7 @@ extern const struct qb_figure_kind qb_figure_controlled, qb_figure_bits, qb_figu
 /* Starts a data block (index figure->blocks): a comment line and the separation that gnuplot wants. */
 void qb_figure_block(struct qb_figure *figure, const char *comment);
 
-/* name = "text" or name = value for the template, the text quoted for gnuplot. */
-void qb_figure_text(struct qb_figure *figure, const char *name, const char *text);
+/* name = value for the template. */
 void qb_figure_number(struct qb_figure *figure, const char *name, double value);
 /* An element of an array "name": array names are declared by qb_figure_array(count) first. */
 void qb_figure_array(struct qb_figure *figure, const char *name, size_t count);
@@ -110,6 +109,9 @@ bool qb_figure_record(const struct qb_result *result, const char *model, const c
 void qb_figure_say_flagged(const struct qb_result *result, struct qb_figure *figure,
                            const struct qb_selection *selection, const char *experiment, const char *metric,
                            uint32_t flag, const char *sentence);
+/* Says of the drawn cells which are contaminated, then ends the selection. */
+void qb_figure_end(const struct qb_result *result, struct qb_figure *figure, struct qb_selection *s,
+                   const char *experiment, const char *metric);
 
 /* Has the value of this cell the flag? */
 bool qb_figure_flagged(const struct qb_result *result, const char *model, const char *variant, const char *experiment,

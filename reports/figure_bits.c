@@ -189,9 +189,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
                           "Not resolved, within the arithmetic floor");
     qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_DEGENERATE,
                           "Void, flagged degenerate, drawn grey and hollow");
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_CONTAMINATED,
-                          "Calibrated on the text that it is evaluated on");
-    qb_selection_end(&s, figure);
+    qb_figure_end(result, figure, &s, "teacher-forced", "kl_mean");
     return err->status;
 }
 

@@ -172,9 +172,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         (unsigned long long)n);
     qb_figure_say_flagged(result, figure, &s, "teacher-forced", "flips", QB_FLAG_UNRESOLVED,
                           "Not resolved, flips within the arithmetic floor");
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "flips", QB_FLAG_CONTAMINATED,
-                          "Calibrated on the text that it is evaluated on");
-    qb_selection_end(&s, figure);
+    qb_figure_end(result, figure, &s, "teacher-forced", "flips");
     return err->status;
 }
 

@@ -104,9 +104,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
                           "Void, flagged degenerate (nearly uniform distributions, where a small KL says little)");
     qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_UNRESOLVED,
                           "Not resolved, mean KL within the arithmetic floor");
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_CONTAMINATED,
-                          "Calibrated on the text that it is evaluated on");
-    qb_selection_end(&s, figure);
+    qb_figure_end(result, figure, &s, "teacher-forced", "kl_mean");
     qb_text_free(&counts);
     return err->status;
 }

@@ -67,9 +67,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     qb_figure_say_flagged(result, figure, &s, "greedy", "match_rate", QB_FLAG_DEGENERATE,
                           "Void, flagged degenerate (a run loops, repeats few tokens, is nearly uniform, or its top "
                           "tokens lie closer than FP32 arithmetic can tell)");
-    qb_figure_say_flagged(result, figure, &s, "greedy", "match_rate", QB_FLAG_CONTAMINATED,
-                          "Calibrated on the text that it is evaluated on");
-    qb_selection_end(&s, figure);
+    qb_figure_end(result, figure, &s, "greedy", "match_rate");
     qb_text_free(&counts);
     return err->status;
 }

@@ -3,36 +3,38 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "codec/variant.h"
 
 enum { MODELS = 4 };
 enum group { ATTENTION, MLP, EMBEDDING, HEAD, REST, CACHE, GROUPS };
 #define MIB 1048576.0
 
-static enum group group_of(const char *role)
+static enum group group_of(int32_t roles)
 {
-    if (strstr(role, "bias") || strstr(role, "norm") || strstr(role, "position"))
+    const int32_t attention = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O;
+    const int32_t mlp = QB_ROLE_MLP_GATE | QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN;
+    if (roles & (QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION))
         return REST;
-    if (strstr(role, "attn."))
+    if (roles & attention)
         return ATTENTION;
-    if (strstr(role, "mlp."))
+    if (roles & mlp)
         return MLP;
-    if (strstr(role, "embed"))
+    if (roles & QB_ROLE_EMBED)
         return EMBEDDING;
-    return strstr(role, "head") ? HEAD : REST;
+    return roles & QB_ROLE_HEAD ? HEAD : REST;
 }
 
 /* A row of the model's block: a bar at place `at`. */
 static bool add_bar(const struct qb_record *record, size_t at, struct qb_figure *figure)
 {
-    const struct qb_array *role = qb_record_get(record, "role", QB_TEXT, 1);
+    const struct qb_array *role = qb_record_get(record, "role_bits", QB_I32, 1);
     const struct qb_array *bytes = qb_record_get(record, "bytes", QB_I64, 1);
     const struct qb_array *cache = qb_record_get(record, "cache_bytes", QB_I64, 1);
     double sums[GROUPS] = {0};
     if (!role || !bytes || !cache || bytes->count != role->count || cache->count != role->count)
         return false;
     for (size_t i = 0; i < role->count; i++) {
-        const char *name = ((char *const *)role->data)[i];
-        sums[group_of(name ? name : "")] += (double)((const int64_t *)bytes->data)[i] / MIB;
+        sums[group_of(((const int32_t *)role->data)[i])] += (double)((const int64_t *)bytes->data)[i] / MIB;
         sums[CACHE] += (double)((const int64_t *)cache->data)[i] / MIB;
     }
     qb_text_add(&figure->data, "%zu", at);
@@ -60,18 +62,22 @@ static void add_contrast(const struct qb_result *result, const struct qb_selecti
 static void add_panel(const struct qb_result *result, const struct qb_selection *s, size_t m, struct qb_figure *figure,
                       struct qb_error *err)
 {
-    size_t rows = 0;
+    size_t cells = 0, rows = 0;
     qb_figure_block(figure, s->models[m]);
     qb_text_add(&figure->data, "# row, MiB of: attention, mlp, embedding, head, biases norms and positions, decoded "
                                "copies; the source's formula\n");
     for (size_t v = 0; v < s->variant_count; v++) {
         struct qb_record record;
-        if (qb_figure_record(result, s->models[m], s->variants[v], "memory", &record, err))
+        if (qb_figure_record(result, s->models[m], s->variants[v], "memory", &record, err)) {
             rows += add_bar(&record, v + 1, figure);
+            cells++;
+        }
         qb_record_free(&record);
     }
     if (rows == 0)
         qb_text_add(&figure->data, "1 nan nan nan nan nan nan nan\n");
+    if (rows < cells)
+        snprintf(figure->missing, sizeof figure->missing, "memory cells of an older program do not tell roles apart");
 }
 
 static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)

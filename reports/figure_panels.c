@@ -151,3 +151,11 @@ void qb_figure_say_flagged(const struct qb_result *result, struct qb_figure *fig
         qb_text_add(&figure->caption, " %s: %s.", sentence, names.data);
     qb_text_free(&names);
 }
+
+void qb_figure_end(const struct qb_result *result, struct qb_figure *figure, struct qb_selection *s,
+                   const char *experiment, const char *metric)
+{
+    qb_figure_say_flagged(result, figure, s, experiment, metric, QB_FLAG_CONTAMINATED,
+                          "Calibrated on the text that it is evaluated on");
+    qb_selection_end(s, figure);
+}

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "codec/variant.h"
 #include "figure.h"
 
 enum { MODELS = 4, COLUMNS = 6, TENSORS = 1024, ROWS = 24, NAME_CHARS = 20 };
@@ -15,6 +16,7 @@ enum { MODELS = 4, COLUMNS = 6, TENSORS = 1024, ROWS = 24, NAME_CHARS = 20 };
 struct row {
     char name[QB_FIGURE_NAME];
     int layer;
+    bool head;    /* alone: a tied embedding comes first */
     size_t order; /* as first met */
     double kl[COLUMNS], largest;
 };
@@ -25,7 +27,7 @@ struct map {
     uint64_t positions;
 };
 
-static struct row *row_of(struct map *map, const char *name, int layer)
+static struct row *row_of(struct map *map, const char *name, int layer, bool head)
 {
     for (size_t i = 0; i < map->count; i++)
         if (strcmp(map->rows[i].name, name) == 0)
@@ -33,7 +35,7 @@ static struct row *row_of(struct map *map, const char *name, int layer)
     if (map->count == TENSORS)
         return NULL;
     struct row *row = &map->rows[map->count];
-    *row = (struct row){.layer = layer, .order = map->count++};
+    *row = (struct row){.layer = layer, .head = head, .order = map->count++};
     qb_utf8_print(row->name, sizeof row->name, "%s", name);
     for (size_t c = 0; c < COLUMNS; c++)
         row->kl[c] = NAN;
@@ -45,6 +47,7 @@ static bool add_column(const struct qb_record *record, size_t column, struct map
 {
     const struct qb_array *name = qb_record_get(record, "swap_tensor", QB_TEXT, 1);
     const struct qb_array *layer = qb_record_get(record, "swap_layer", QB_I32, 1);
+    const struct qb_array *roles = qb_record_get(record, "swap_role_bits", QB_I32, 1); /* older programs lack it */
     const struct qb_array *kl = qb_record_get(record, "swap_kl", QB_F64, 2);
     if (!name || !layer || !kl || name->count == 0 || layer->count != name->count || kl->dims[0] != name->count ||
         kl->dims[1] == 0)
@@ -52,7 +55,8 @@ static bool add_column(const struct qb_record *record, size_t column, struct map
     map->positions = kl->dims[1];
     for (size_t t = 0; t < name->count; t++) {
         const char *text = ((char *const *)name->data)[t];
-        struct row *row = row_of(map, text ? text : "", ((const int32_t *)layer->data)[t]);
+        const bool head = roles && t < roles->count && ((const int32_t *)roles->data)[t] == QB_ROLE_HEAD;
+        struct row *row = row_of(map, text ? text : "", ((const int32_t *)layer->data)[t], head);
         double sum = 0;
         for (size_t i = 0; i < kl->dims[1]; i++)
             sum += ((const double *)kl->data)[t * kl->dims[1] + i];
@@ -74,7 +78,7 @@ static int by_cost(const void *a, const void *b)
 /* Embedding, layers, head: what belongs to no layer has a negative one. */
 static int place_of(const struct row *row)
 {
-    return row->layer >= 0 ? row->layer : strstr(row->name, "head") ? INT_MAX : -1;
+    return row->layer >= 0 ? row->layer : row->head ? INT_MAX : -1;
 }
 
 static int by_layer(const void *a, const void *b)

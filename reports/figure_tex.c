@@ -16,9 +16,8 @@ enum qb_status qb_figure_tex(const char *folder, const char *name, struct qb_err
     snprintf(from, sizeof from, "%s/%s-tex.tex", folder, name);
     snprintf(to, sizeof to, "%s/%s.tex", folder, name);
     snprintf(picture, sizeof picture, "]{%s-tex}", name);
-    enum qb_status s = qb_file_read(from, 1u << 24, &text, &size, err);
-    if (s)
-        return s;
+    if (qb_file_read(from, 1u << 24, &text, &size, err))
+        return err->status;
     char *at = strstr(text, picture);
     if (at) {
         qb_text_add(&out,
@@ -29,14 +28,16 @@ enum qb_status qb_figure_tex(const char *folder, const char *name, struct qb_err
         qb_text_add(&out, "]{\\qbfigures %s-tex}", name);
         at += strlen(picture);
         qb_text_bytes(&out, at, size - (size_t)(at - text));
-        s = out.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for %s", to)
-                       : qb_file_replace(to, out.data, out.size, err);
+        if (out.failed)
+            qb_fail(err, QB_ERR_MEMORY, "no memory for %s", to);
+        else
+            qb_file_replace(to, out.data, out.size, err);
     } else {
-        s = qb_fail(err, QB_ERR_IO, "%s: expected \\includegraphics of %s-tex", from, name);
+        qb_fail(err, QB_ERR_IO, "%s: expected \\includegraphics of %s-tex", from, name);
     }
-    if (!s)
+    if (!err->status)
         unlink(from);
     qb_text_free(&out);
     qb_free(text);
-    return s;
+    return err->status;
 }

@@ -5,12 +5,12 @@
 #include <string.h>
 #include "base/choice.h"
 #include "base/file.h"
+#include "base/layout.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "codec/variant.h"
 #include "escape.h"
 #include "figure.h"
-#include "layout.h"
+#include "report_files.h"
 
 static const struct qb_figure_kind *const kinds[] = {
     &qb_figure_controlled, &qb_figure_bits,     &qb_figure_kl,          &qb_figure_depth,   &qb_figure_survival,
@@ -50,50 +50,28 @@ struct writer {
     struct qb_text *report;
 };
 
-/* Where the templates lie: beside an installed program's data, or in the source tree. */
-static enum qb_status template_path(const char *name, char path[4096], struct qb_error *err)
-{
-    char relative[128];
-    struct qb_error first = {0};
-    snprintf(relative, sizeof relative, "figures/%s.gp", name);
-    if (!qb_data_path(relative, path, &first))
-        return QB_OK;
-    snprintf(relative, sizeof relative, "../reports/figures/%s.gp", name);
-    if (!qb_data_path(relative, path, err))
-        return QB_OK;
-    return qb_fail(err, QB_ERR_INPUT, "the figures' template %s.gp is missing: %s", name, first.message);
-}
-
 static enum qb_status save(const struct writer *w, const char *name, const char *suffix, const struct qb_text *text,
                            struct qb_error *err)
 {
-    char path[4400];
-    if (text->failed)
-        return qb_fail(err, QB_ERR_MEMORY, "no memory for figure '%s'", name);
-    snprintf(path, sizeof path, "%s/%s.%s", w->folder, name, suffix);
-    return qb_file_replace(path, text->data ? text->data : "", text->size, err);
+    char file[128];
+    snprintf(file, sizeof file, "%s.%s", name, suffix);
+    return qb_report_save(w->folder, file, text, err);
 }
 
-static enum qb_status read_template(const char *name, char **text, size_t *size, struct qb_error *err)
+static enum qb_status add_template(const char *name, struct qb_text *out, struct qb_error *err)
 {
-    char path[4096];
-    enum qb_status s = template_path(name, path, err);
-    return s ? s : qb_file_read(path, 1u << 20, text, size, err);
+    char file[128];
+    snprintf(file, sizeof file, "figures/%s.gp", name);
+    return qb_report_template(file, out, err);
 }
 
 static enum qb_status write_style(const struct writer *w, struct qb_error *err)
 {
     struct qb_text style = {0};
-    size_t size;
-    char *text = NULL;
-    enum qb_status s = read_template("style", &text, &size, err);
-    if (!s) {
-        qb_text_bytes(&style, text, size);
-        s = save(w, "style", "gp", &style, err);
-    }
+    if (!add_template("style", &style, err))
+        save(w, "style", "gp", &style, err);
     qb_text_free(&style);
-    qb_free(text);
-    return s;
+    return err->status;
 }
 
 /* The script: the run's variables, then the template as it is. */
@@ -101,22 +79,16 @@ static enum qb_status write_script(const struct writer *w, const struct qb_figur
                                    const struct qb_figure *figure, struct qb_error *err)
 {
     struct qb_text script = {0};
-    size_t size;
-    char *text = NULL;
-    enum qb_status s = read_template(kind->name, &text, &size, err);
-    if (s)
-        return s;
     qb_text_add(&script, "# Draw again with: gnuplot %s.gp (in this folder). Looks: style.gp. Numbers: %s.dat.\n",
                 kind->name, kind->name);
     qb_text_add(&script, "formats = '%s'\nname = '%s'\ndata = '%s.dat'\nwidth = %g\n", w->format_list.data, kind->name,
                 kind->name, figure->width > 0 ? figure->width : QB_FIGURE_WIDE);
     qb_text_bytes(&script, figure->variables.data ? figure->variables.data : "", figure->variables.size);
     qb_text_add(&script, "# ---- what follows is reports/figures/%s.gp ----\n", kind->name);
-    qb_text_bytes(&script, text, size);
-    s = save(w, kind->name, "gp", &script, err);
+    if (!add_template(kind->name, &script, err))
+        save(w, kind->name, "gp", &script, err);
     qb_text_free(&script);
-    qb_free(text);
-    return s;
+    return err->status;
 }
 
 static void figure_free(struct qb_figure *figure)
@@ -191,11 +163,11 @@ static void finish_oldest(struct writer *w, struct qb_error *err)
     w->drawing_count--;
     memmove(w->drawing, w->drawing + 1, w->drawing_count * sizeof d);
     snprintf(script, sizeof script, "%s.gp", d.kind->name);
-    enum qb_status s = qb_gnuplot_finish(&d.run, w->folder, script, e);
-    for (size_t i = 0; !s && w->formats[i]; i++)
+    qb_gnuplot_finish(&d.run, w->folder, script, e);
+    for (size_t i = 0; !e->status && w->formats[i]; i++)
         if (strcmp(w->formats[i], "tex") == 0)
-            s = qb_figure_tex(w->folder, d.kind->name, e);
-    if (!s && !err->status)
+            qb_figure_tex(w->folder, d.kind->name, e);
+    if (!err->status)
         list_drawn(w, &d, e);
     qb_free(d.caption);
 }
@@ -208,15 +180,12 @@ static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, 
     char script[64];
     end_caption(figure);
     qb_paragraph(&wrapped, "", figure->caption.data ? figure->caption.data : "", 100);
-    enum qb_status s = save(w, kind->name, "dat", &figure->data, err);
-    if (!s)
-        s = save(w, kind->name, "txt", &wrapped, err);
-    if (!s)
-        s = write_script(w, kind, figure, err);
+    if (!save(w, kind->name, "dat", &figure->data, err) && !save(w, kind->name, "txt", &wrapped, err))
+        write_script(w, kind, figure, err);
     qb_text_free(&wrapped);
-    if (!s && w->drawing_count == AT_ONCE)
+    if (!err->status && w->drawing_count == AT_ONCE)
         finish_oldest(w, err);
-    if (s || err->status)
+    if (err->status)
         return err->status;
     struct drawing *d = &w->drawing[w->drawing_count];
     *d = (struct drawing){.kind = kind, .width = figure->width > 0 ? figure->width : QB_FIGURE_WIDE};
@@ -234,17 +203,16 @@ static enum qb_status write_figure(struct writer *w, const struct qb_result *res
                                    struct qb_error *err)
 {
     struct qb_figure figure = {.ledger = w->options->ledger};
-    enum qb_status s = kind->fill(result, &figure, err);
-    if (s)
+    if (kind->fill(result, &figure, err))
         qb_wrap(err, "figure '%s'", kind->name);
     else if (figure.missing[0] && w->options->only)
-        s = qb_fail(err, QB_ERR_INPUT, "figure '%s': %s", kind->name, figure.missing);
+        qb_fail(err, QB_ERR_INPUT, "figure '%s': %s", kind->name, figure.missing);
     else if (figure.missing[0])
-        s = list_left_out(w, kind->name, figure.missing, err);
+        list_left_out(w, kind->name, figure.missing, err);
     else
-        s = draw(w, kind, &figure, err);
+        draw(w, kind, &figure, err);
     figure_free(&figure);
-    return s;
+    return err->status;
 }
 
 static enum qb_status parse_formats(struct writer *w, struct qb_error *err)
@@ -309,7 +277,6 @@ static void add_to_page(const struct writer *w, const struct qb_drawn_figure *f,
 
 static enum qb_status write_index(struct writer *w, const struct qb_result *result, struct qb_error *err)
 {
-    char path[4400];
     const char *suite = qb_provenance_get(qb_result_provenance(result), "suite_name");
     struct qb_text page = {0};
     qb_text_add(&page, "# Figures of %s", suite ? "suite " : "");
@@ -321,11 +288,9 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
                 "there to restyle.\n\n");
     for (size_t i = 0; i < w->list->count; i++)
         add_to_page(w, &w->list->items[i], &page);
-    snprintf(path, sizeof path, "%s/README.md", w->options->folder);
-    enum qb_status s = page.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for the figures' page")
-                                   : qb_file_replace(path, page.data, page.size, err);
+    qb_report_save(w->options->folder, "README.md", &page, err);
     qb_text_free(&page);
-    return s;
+    return err->status;
 }
 
 enum qb_status qb_figures_write(const struct qb_result *result, const struct qb_figure_options *options,
@@ -333,24 +298,19 @@ enum qb_status qb_figures_write(const struct qb_result *result, const struct qb_
 {
     struct qb_figure_list own = {0};
     struct writer w = {.options = options, .report = report, .list = list ? list : &own};
-    enum qb_status s = check_only(options->only, err);
-    if (!s)
-        s = parse_formats(&w, err);
-    if (!s && snprintf(w.folder, sizeof w.folder, "%s/figures", options->folder) >= (int)sizeof w.folder)
-        s = qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder));
-    if (!s)
-        s = qb_file_mkdirs(w.folder, err);
-    if (!s)
-        s = write_style(&w, err);
-    for (size_t i = 0; i < KINDS && !s; i++)
+    if (!check_only(options->only, err) && !parse_formats(&w, err) &&
+        snprintf(w.folder, sizeof w.folder, "%s/figures", options->folder) >= (int)sizeof w.folder)
+        qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder));
+    if (!err->status && !qb_file_mkdirs(w.folder, err))
+        write_style(&w, err);
+    for (size_t i = 0; i < KINDS && !err->status; i++)
         if (!options->only || strcmp(options->only, kinds[i]->name) == 0)
-            s = write_figure(&w, result, kinds[i], err);
+            write_figure(&w, result, kinds[i], err);
     while (w.drawing_count)
         finish_oldest(&w, err);
-    s = err->status;
-    if (!s && !options->only)
-        s = write_index(&w, result, err);
+    if (!err->status && !options->only)
+        write_index(&w, result, err);
     qb_text_free(&w.format_list);
     qb_figure_list_free(&own);
-    return s;
+    return err->status;
 }

@@ -12,14 +12,14 @@ enum qb_status qb_gnuplot_finish(struct qb_gnuplot *run, const char *folder, con
 {
     char said[600];
     int status;
-    enum qb_status s = qb_tool_finish(&run->tool, said, sizeof said, &status, err);
-    if (s == QB_ERR_INPUT)
+    qb_tool_finish(&run->tool, said, sizeof said, &status, err);
+    if (err->status == QB_ERR_INPUT)
         return qb_fail(err, QB_ERR_IO,
                        "gnuplot is not installed (Debian: apt-get install gnuplot-nox); the data and "
                        "scripts are in %s",
                        folder);
-    if (s)
-        return s;
+    if (err->status)
+        return err->status;
     if (WIFSIGNALED(status))
         return qb_fail(err, QB_ERR_IO, "gnuplot %s/%s ended by signal %d: %s", folder, file, WTERMSIG(status), said);
     if (WEXITSTATUS(status) != 0)

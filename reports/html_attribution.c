@@ -39,15 +39,7 @@ static void part_row(const struct qb_attribution *a, const struct qb_attribution
     qb_text_add(out, "</th>");
     value_cell(a, row, out);
     qb_text_add(out, "<td>");
-    if (isfinite(row->lo) && isfinite(row->hi)) {
-        qb_text_add(out, "[");
-        number(a, row->lo, out);
-        qb_text_add(out, ", ");
-        number(a, row->hi, out);
-        qb_text_add(out, "]");
-    } else {
-        qb_text_add(out, "&ndash;");
-    }
+    qb_attribution_interval(a, row, number, "&ndash;", out);
     qb_text_add(out, "</td><td>");
     if (a->total > 0) {
         double percent = 100 * row->value / a->total;

@@ -176,13 +176,12 @@ static enum qb_status one_figure(const struct qb_drawn_figure *figure, const cha
     qb_escape_html(out, figure->title);
     qb_text_add(out, "</h3>\n<div class=\"scroll\">");
     struct qb_text drawn = {0};
-    enum qb_status s = qb_svg_inline(svg, prefix, figure->title, &drawn, err);
-    if (!s)
+    if (!qb_svg_inline(svg, prefix, figure->title, &drawn, err))
         add_compact(out, drawn.data ? drawn.data : "");
     out->failed = out->failed || drawn.failed;
     qb_text_free(&drawn);
     qb_free(svg);
-    if (s)
+    if (err->status)
         return qb_wrap(err, "%s", path);
     qb_text_add(out, "</div>\n<figcaption>");
     qb_escape_html(out, figure->caption);

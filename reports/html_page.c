@@ -16,19 +16,16 @@ static const char *fact(const struct qb_report *report, const char *name)
 
 static enum qb_status head(const struct qb_report *report, struct qb_text *out, struct qb_error *err)
 {
-    char *css = NULL;
-    if (qb_report_template("report.css", &css, err))
-        return err->status;
     qb_text_add(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
                      "'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
                      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
     qb_escape_html(out, fact(report, "suite_name"));
-    qb_text_add(out, " &ndash; qinsbench report</title>\n<style>\n%s</style>\n</head>\n<body>\n<div class=\"page\">\n",
-                css);
-    qb_free(css);
-    return QB_OK;
+    qb_text_add(out, " &ndash; qinsbench report</title>\n<style>\n");
+    qb_report_template("templates/report.css", out, err);
+    qb_text_add(out, "</style>\n</head>\n<body>\n<div class=\"page\">\n");
+    return err->status;
 }
 
 static void count_cells(const struct qb_report *report, size_t count[3])
@@ -134,7 +131,7 @@ static bool is_codec(const char *name)
 }
 static bool is_variant(const char *name)
 {
-    return begins(name, "variant.");
+    return begins(name, "variant.") || begins(name, "codecs.");
 }
 static bool is_other(const char *name)
 {
@@ -199,28 +196,24 @@ enum qb_status qb_write_html(const struct qb_report *report, const char *folder,
                              struct qb_error *err)
 {
     struct qb_text out = {0};
-    char *js = NULL;
-    enum qb_status s = head(report, &out, err);
-    if (!s)
-        s = qb_report_template("report.js", &js, err);
-    if (!s) {
-        title(report, &out);
-        remarks(report, &out);
-        qb_html_tables(report, &out);
-        qb_html_attributions(report, &out);
-        qb_html_comparisons(report, &out);
-        s = qb_html_figures(report, folder, &out, err);
-    }
-    if (!s) {
-        qb_html_ledger(report, &out);
-        what_was_run(report, &out);
-        how_to_read(&out);
-        qb_text_add(&out, "</div>\n<script>\n%s</script>\n</body>\n</html>\n", js);
-        s = qb_report_save(folder, "index.html", &out, err);
-    }
-    if (!s)
+    if (head(report, &out, err))
+        goto out;
+    title(report, &out);
+    remarks(report, &out);
+    qb_html_tables(report, &out);
+    qb_html_attributions(report, &out);
+    qb_html_comparisons(report, &out);
+    if (qb_html_figures(report, folder, &out, err))
+        goto out;
+    qb_html_ledger(report, &out);
+    what_was_run(report, &out);
+    how_to_read(&out);
+    qb_text_add(&out, "</div>\n<script>\n");
+    qb_report_template("templates/report.js", &out, err);
+    qb_text_add(&out, "</script>\n</body>\n</html>\n");
+    if (!err->status && !qb_report_save(folder, "index.html", &out, err))
         qb_text_add(said, "page         %s/index.html\n", folder);
-    qb_free(js);
+out:
     qb_text_free(&out);
-    return s;
+    return err->status;
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/text_format.h"
-#include "coverage_note.h"
 #include "escape.h"
 
 void qb_html_badge(struct qb_text *out, const char *kind, const char *title)
@@ -36,13 +35,11 @@ static void badges(struct qb_text *out, const struct qb_value *value)
 /* Next to an interval that falls short of its 95%. */
 static void coverage_badge(struct qb_text *out, const struct qb_value *value)
 {
-    char text[QB_COVERAGE_NOTE_MAX];
-    double percent;
-    if (!qb_coverage_note(value->note, text, &percent))
-        return;
-    qb_text_add(out, " <span class=\"badge coverage\" title=\"");
-    qb_escape_html(out, text);
-    qb_text_add(out, "\">covers %.1f%%</span>", percent);
+    if (value->covers > 0)
+        qb_text_add(out,
+                    " <span class=\"badge coverage\" title=\"such intervals cover %.1f%% in simulation\">covers "
+                    "%.1f%%</span>",
+                    value->covers, value->covers);
 }
 
 /* ---- header ---- */

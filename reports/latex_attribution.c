@@ -23,15 +23,7 @@ static void part_row(const struct qb_attribution *a, const struct qb_attribution
     qb_text_add(out, "%s & %s", row->kind == QB_ATTRIBUTION_SUM ? "}" : "", a->empty ? "(" : "");
     number(a, row->value, out);
     qb_text_add(out, "%s & ", a->empty ? ")" : "");
-    if (isfinite(row->lo) && isfinite(row->hi)) {
-        qb_text_add(out, "[");
-        number(a, row->lo, out);
-        qb_text_add(out, ", ");
-        number(a, row->hi, out);
-        qb_text_add(out, "]");
-    } else {
-        qb_text_add(out, "--");
-    }
+    qb_attribution_interval(a, row, number, "--", out);
     qb_text_add(out, " & ");
     if (a->total > 0) {
         double percent = 100 * row->value / a->total;

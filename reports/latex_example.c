@@ -37,9 +37,9 @@ static enum qb_status write_values(const struct qb_report *report, const char *f
                 qb_text_add(&out, "%s%s}%%\n", infinite ? "" : "}", qb_value_void(value) ? ")" : "");
             }
     }
-    enum qb_status s = qb_report_save(folder, "values.tex", &out, err);
+    qb_report_save(folder, "values.tex", &out, err);
     qb_text_free(&out);
-    return s;
+    return err->status;
 }
 
 static void introduction(const struct qb_report *report, struct qb_text *out)
@@ -95,19 +95,16 @@ static enum qb_status write_example(const struct qb_report *report, const char *
                                     const struct qb_text *inputs, struct qb_error *err)
 {
     struct qb_text out = {0};
-    char *preamble = NULL;
     size_t floats = 0;
-    if (qb_report_template("example.tex", &preamble, err))
-        return err->status;
-    qb_text_add(&out, "%s", preamble);
+    qb_report_template("templates/example.tex", &out, err);
     introduction(report, &out);
     figures(report, folder, &out, &floats);
     out.failed = out.failed || inputs->failed;
     qb_text_add(&out, "\\clearpage\n%s\\end{document}\n", inputs->data ? inputs->data : "");
-    enum qb_status s = qb_report_save(tables, "example.tex", &out, err);
-    qb_free(preamble);
+    if (!err->status)
+        qb_report_save(tables, "example.tex", &out, err);
     qb_text_free(&out);
-    return s;
+    return err->status;
 }
 
 enum qb_status qb_write_latex(const struct qb_report *report, const char *folder, struct qb_text *said,
@@ -117,32 +114,28 @@ enum qb_status qb_write_latex(const struct qb_report *report, const char *folder
     struct qb_text inputs = {0};
     size_t floats = 0;
     snprintf(tables, sizeof tables, "%s/tex", folder);
-    enum qb_status s = qb_file_mkdirs(tables, err);
-    for (size_t t = 0; t < report->table_count && !s; t++) {
+    qb_file_mkdirs(tables, err);
+    for (size_t t = 0; t < report->table_count && !err->status; t++) {
         struct qb_text out = {0};
         if (qb_latex_table(report, &report->tables[t], &out)) {
             snprintf(name, sizeof name, "%s.tex", report->tables[t].file);
-            s = qb_report_save(tables, name, &out, err);
+            qb_report_save(tables, name, &out, err);
             qb_text_add(&inputs, "\\input{%s}\n", name);
             flush(&inputs, &floats);
         }
         qb_text_free(&out);
     }
-    for (size_t i = 0; i < report->attribution_count && !s; i++) {
+    for (size_t i = 0; i < report->attribution_count && !err->status; i++) {
         struct qb_text out = {0};
         qb_latex_attribution(&report->attributions[i], &out);
         snprintf(name, sizeof name, "%.200s.attribution.tex", report->attributions[i].model);
-        s = qb_report_save(tables, name, &out, err);
+        qb_report_save(tables, name, &out, err);
         qb_text_add(&inputs, "\\input{%s}\n", name);
         flush(&inputs, &floats);
         qb_text_free(&out);
     }
-    if (!s)
-        s = write_values(report, tables, err);
-    if (!s)
-        s = write_example(report, folder, tables, &inputs, err);
-    if (!s)
+    if (!err->status && !write_values(report, tables, err) && !write_example(report, folder, tables, &inputs, err))
         qb_text_add(said, "LaTeX        %s/*.tex (example.tex shows all)\n", tables);
     qb_text_free(&inputs);
-    return s;
+    return err->status;
 }

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "coverage_note.h"
 #include "escape.h"
 
 /* Characters of \scriptsize that a page's width holds. */
@@ -24,13 +23,11 @@ enum { MARKS = sizeof marks / sizeof *marks };
 /* Flags, and s for an interval that covers less than it promises. */
 static size_t mark_text(const struct qb_value *value, char text[MARKS + 2])
 {
-    char coverage[QB_COVERAGE_NOTE_MAX];
-    double percent;
     size_t n = 0;
     for (size_t i = 0; i < MARKS; i++)
         if (value->flags & marks[i].flag)
             text[n++] = marks[i].letter;
-    if (qb_coverage_note(value->note, coverage, &percent))
+    if (value->covers > 0)
         text[n++] = 's';
     text[n] = '\0';
     return n;
@@ -257,8 +254,7 @@ static void notes(const struct qb_report *report, const struct qb_report_table *
 {
     uint32_t seen = 0;
     bool intervals = false, floors = false;
-    char coverage[QB_COVERAGE_NOTE_MAX];
-    double percent, least = INFINITY;
+    double least = INFINITY;
     size_t at;
     for (size_t r = 0; r < table->row_count; r++) {
         floors = floors || qb_floor_says(qb_report_cell(report, table, r)->floor);
@@ -266,8 +262,8 @@ static void notes(const struct qb_report *report, const struct qb_report_table *
             const struct qb_value *value = qb_report_value(report, table, r, shown[i].column, &at);
             seen |= value ? value->flags : 0;
             intervals = intervals || (value && has_interval(value));
-            if (value && qb_coverage_note(value->note, coverage, &percent))
-                least = percent < least ? percent : least;
+            if (value && value->covers > 0)
+                least = fmin(least, value->covers);
         }
     }
     qb_text_add(out, "%s%s", intervals ? "Brackets: 95\\% intervals. " : "", floors ? "Italics: floors. " : "");

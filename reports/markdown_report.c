@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "coverage_note.h"
 #include "escape.h"
 
 static const char *fact(const struct qb_report *report, const char *name)
@@ -39,8 +38,6 @@ static void title(const struct qb_report *report, struct qb_text *out)
 static void value_cell(const struct qb_cell *cell, const struct qb_report_column *column, const struct qb_value *value,
                        struct qb_text *out)
 {
-    char coverage[QB_COVERAGE_NOTE_MAX];
-    double percent;
     bool empty = qb_value_void(value) && qb_value_there(value->flags);
     qb_text_add(out, " <a id=\"");
     qb_anchor(out, cell->model, cell->variant, cell->experiment, column->name);
@@ -55,8 +52,8 @@ static void value_cell(const struct qb_cell *cell, const struct qb_report_column
         qb_text_add(out, ", ");
         qb_value_plain(out, column->format, value->hi);
         qb_text_add(out, "\\]");
-        if (qb_coverage_note(value->note, coverage, &percent))
-            qb_text_add(out, " *covers %.1f%%*", percent);
+        if (value->covers > 0)
+            qb_text_add(out, " *covers %.1f%%*", value->covers);
     }
     qb_text_add(out, "%s", empty ? "~~" : "");
     for (const struct qb_flag_meaning *m = qb_flag_meanings(); m->name; m++)
@@ -268,10 +265,11 @@ static void what_was_run(const struct qb_report *report, struct qb_text *out)
     const struct qb_provenance *p = qb_result_provenance(report->result);
     qb_text_add(out, "## What was run\n\n| fact | value |\n|---|---|\n");
     for (size_t i = 0; i < p->count; i++) {
-        if (strcmp(p->pairs[i].name, "suite") == 0 || strncmp(p->pairs[i].name, "variant.", 8) == 0)
+        const char *name = p->pairs[i].name;
+        if (strcmp(name, "suite") == 0 || strncmp(name, "variant.", 8) == 0 || strncmp(name, "codecs.", 7) == 0)
             continue;
         qb_text_add(out, "| ");
-        qb_escape_markdown(out, p->pairs[i].name);
+        qb_escape_markdown(out, name);
         qb_text_add(out, " | ");
         qb_escape_markdown(out, p->pairs[i].value);
         qb_text_add(out, " |\n");
@@ -296,10 +294,9 @@ enum qb_status qb_write_markdown(const struct qb_report *report, const char *fol
         qb_text_bytes(&out, ledger.data, ledger.size);
     }
     out.failed = out.failed || ledger.failed;
-    enum qb_status s = qb_report_save(folder, "report.md", &out, err);
-    if (!s)
+    if (!qb_report_save(folder, "report.md", &out, err))
         qb_text_add(said, "Markdown     %s/report.md\n", folder);
     qb_text_free(&out);
     qb_text_free(&ledger);
-    return s;
+    return err->status;
 }

@@ -25,9 +25,8 @@ static const char *copy_text(const char *p, char *out, size_t room)
 enum qb_status qb_number_format_read(const struct qb_yaml *node, struct qb_number_format *format, struct qb_error *err)
 {
     const char *text;
-    enum qb_status s = qb_yaml_text(node, &text, err);
-    if (s)
-        return s;
+    if (qb_yaml_text(node, &text, err))
+        return err->status;
     const char *p = copy_text(text, format->prefix, sizeof format->prefix);
     if (p && p[0] == '%' && p[1] == '.' && isdigit((unsigned char)p[2])) {
         char *end;

@@ -33,29 +33,6 @@ enum qb_status qb_report_parse_formats(const char *flag, const char *text, unsig
     }
 }
 
-enum qb_status qb_report_template(const char *name, char **text, struct qb_error *err)
-{
-    char relative[128], path[4096];
-    size_t size;
-    struct qb_error first = {0};
-    snprintf(relative, sizeof relative, "templates/%s", name);
-    if (qb_data_path(relative, path, &first)) {
-        snprintf(relative, sizeof relative, "../reports/templates/%s", name);
-        if (qb_data_path(relative, path, err))
-            return qb_fail(err, QB_ERR_INPUT, "the report's template %s is missing: %s", name, first.message);
-    }
-    return qb_file_read(path, 1u << 20, text, &size, err);
-}
-
-enum qb_status qb_report_save(const char *folder, const char *name, const struct qb_text *text, struct qb_error *err)
-{
-    char path[4600];
-    if (text->failed)
-        return qb_fail(err, QB_ERR_MEMORY, "no memory for %s", name);
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return qb_file_replace(path, text->data ? text->data : "", text->size, err);
-}
-
 /* ---- figures ---- */
 
 static bool lists(const char *list, const char *word)
@@ -141,28 +118,22 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
 {
     struct qb_report report = {.result = result};
     struct qb_error trouble = {0};
-    enum qb_status s =
-        strlen(options->folder) > 4000
-            ? qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder))
-            : qb_file_mkdirs(options->folder, err);
-    if (!s)
-        s = qb_ledger_of_run(result, options->ledger, &report.ledger, err);
-    if (!s && draw(&report, options, said, &trouble) == QB_ERR_INPUT)
-        s = qb_fail(err, QB_ERR_INPUT, "%s", trouble.message); /* a wrong request, no failed drawing */
-    if (!s)
-        s = qb_report_tables(&report, err);
-    if (!s)
-        s = qb_report_remarks(&report, err);
-    if (!s)
-        s = qb_report_comparisons(&report, err);
-    if (!s)
-        s = qb_report_attributions(&report, err);
-    if (!s)
-        s = write_formats(&report, options, said, err);
-    if (!s && trouble.status)
-        s = qb_fail(err, trouble.status, "%s", trouble.message);
-    if (!s && options->pdf)
-        s = compile(options->folder, said, err);
+    if (strlen(options->folder) > 4000)
+        return qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder));
+    if (qb_file_mkdirs(options->folder, err) || qb_ledger_of_run(result, options->ledger, &report.ledger, err))
+        goto out;
+    if (draw(&report, options, said, &trouble) == QB_ERR_INPUT)
+        qb_fail(err, QB_ERR_INPUT, "%s", trouble.message); /* a wrong request, no failed drawing */
+    if (err->status || qb_report_tables(&report, err) || qb_report_remarks(&report, err) ||
+        qb_report_comparisons(&report, err) || qb_report_attributions(&report, err) ||
+        write_formats(&report, options, said, err))
+        goto out;
+    if (trouble.status)
+        qb_fail(err, trouble.status, "%s", trouble.message);
+    qb_fail(err, trouble.status, "%s", trouble.message);
+    if (!err->status && options->pdf)
+        compile(options->folder, said, err);
+out:
     qb_report_free(&report);
-    return s;
+    return err->status;
 }

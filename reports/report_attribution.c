@@ -156,6 +156,20 @@ struct qb_value_format qb_attribution_format(const struct qb_attribution *a, dou
     return (struct qb_value_format){QB_STYLE_FIXED, decimals};
 }
 
+void qb_attribution_interval(const struct qb_attribution *a, const struct qb_attribution_row *row,
+                             void (*number)(const struct qb_attribution *, double, struct qb_text *), const char *none,
+                             struct qb_text *out)
+{
+    const bool there = isfinite(row->lo) && isfinite(row->hi);
+    qb_text_add(out, "%s", there ? "[" : none);
+    if (!there)
+        return;
+    number(a, row->lo, out);
+    qb_text_add(out, ", ");
+    number(a, row->hi, out);
+    qb_text_add(out, "]");
+}
+
 /* ---- in words ---- */
 
 static bool has_interval(const struct qb_attribution_row *row)

@@ -34,7 +34,7 @@ static enum qb_status take_samples(const struct qb_report *report, size_t index,
     const struct qb_cell *cell = qb_result_cell(report->result, index);
     struct qb_record record = {0};
     *s = (struct cell_samples){0};
-    if (qb_result_record(report->result, index, &record, err) == QB_OK)
+    if (!qb_result_record(report->result, index, &record, err))
         for (size_t k = 0; k < COMPARED; k++) {
             const struct qb_metric *metric = qb_metric_find(compared[k].experiment, compared[k].metric);
             if (metric && metric->sample && strcmp(compared[k].experiment, cell->experiment) == 0)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "claims.h"
 #include "figures.h"
+#include "report_files.h"
 #include "store/store.h"
 #include "value_format.h"
 
@@ -141,6 +142,10 @@ const struct qb_flag_meaning *qb_flag_meanings(void);
 /* How the numbers of an attribution are printed: the same decimals for all, so that they can be added up on the page;
  * those that would keep fewer than two digits scientific. */
 struct qb_value_format qb_attribution_format(const struct qb_attribution *attribution, double x);
+/* "[lo, hi]" in a writer's numbers, or `none`. */
+void qb_attribution_interval(const struct qb_attribution *a, const struct qb_attribution_row *row,
+                             void (*number)(const struct qb_attribution *, double, struct qb_text *), const char *none,
+                             struct qb_text *out);
 /* What the columns of every attribution mean; plain text. */
 const char *qb_attribution_meaning(void);
 
@@ -162,10 +167,5 @@ enum qb_status qb_write_latex(const struct qb_report *report, const char *folder
                               struct qb_error *err);
 enum qb_status qb_write_csv(const struct qb_report *report, const char *folder, struct qb_text *said,
                             struct qb_error *err);
-
-/* The text of reports/templates/<name>, from the shipped data or the source tree; for qb_free. */
-enum qb_status qb_report_template(const char *name, char **text, struct qb_error *err);
-/* Writes folder/name and says so; text->failed is QB_ERR_MEMORY. */
-enum qb_status qb_report_save(const char *folder, const char *name, const struct qb_text *text, struct qb_error *err);
 
 #endif

@@ -1,10 +1,9 @@
 /* Flags in words: what a reader has to know before the numbers. One remark a kind, model and experiment. */
 #include "report_content.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 #include "base/mem.h"
-#include "coverage_note.h"
 
 static struct qb_text *add_remark(struct qb_report *report, const char *kind, struct qb_error *err)
 {
@@ -142,21 +141,19 @@ static enum qb_status remark_cells(struct qb_report *report, const char *kind, e
     return QB_OK;
 }
 
-/* Does some value of the column say this of its interval? */
-static bool column_says(const struct qb_report *report, const struct qb_report_table *table, size_t c, const char *says)
+/* Do intervals of the column cover so many tenths of a percent? */
+static bool column_covers(const struct qb_report *report, const struct qb_report_table *table, size_t c, long tenths)
 {
-    char text[QB_COVERAGE_NOTE_MAX];
     size_t ignored;
-    double percent;
     for (size_t r = 0; r < table->row_count; r++) {
         const struct qb_value *value = qb_report_value(report, table, r, c, &ignored);
-        if (value && qb_coverage_note(value->note, text, &percent) && strcmp(text, says) == 0)
+        if (value && lround(10 * value->covers) == tenths)
             return true;
     }
     return false;
 }
 
-static enum qb_status add_coverage(struct qb_report *report, const struct qb_report_table *table, const char *says,
+static enum qb_status add_coverage(struct qb_report *report, const struct qb_report_table *table, double covers,
                                    struct qb_error *err)
 {
     struct qb_text *text = add_remark(report, "coverage", err);
@@ -164,29 +161,32 @@ static enum qb_status add_coverage(struct qb_report *report, const struct qb_rep
         return err->status;
     qb_text_add(text, "%s, %s, 95%% intervals of ", table->model, table->experiment);
     for (size_t c = 0, listed = 0; c < table->column_count; c++)
-        if (column_says(report, table, c, says))
+        if (column_covers(report, table, c, lround(10 * covers)))
             qb_text_add(text, "%s%s", listed++ ? ", " : "", table->columns[c].name);
-    qb_text_add(text, ": %s", says);
+    qb_text_add(text, ": such intervals cover %.1f%% in simulation", covers);
     return QB_OK;
 }
 
-/* Where intervals fall short of 95%: a remark for each table and each coverage that its notes state. */
+/* Where intervals fall short of 95%: a remark for each table and each coverage in it, as it is told. */
 static enum qb_status remark_coverage(struct qb_report *report, struct qb_error *err)
 {
     for (size_t t = 0; t < report->table_count; t++) {
         const struct qb_report_table *table = &report->tables[t];
-        char said[16][QB_COVERAGE_NOTE_MAX];
+        long said[16]; /* tenths of a percent */
         size_t said_count = 0, ignored;
         for (size_t i = 0; i < table->column_count * table->row_count && said_count < 16; i++) {
             const struct qb_value *value =
                 qb_report_value(report, table, i % table->row_count, i / table->row_count, &ignored);
-            double percent;
             size_t k = 0;
-            if (!value || !qb_coverage_note(value->note, said[said_count], &percent))
+            if (!value || !(value->covers > 0))
                 continue;
-            while (strcmp(said[k], said[said_count]) != 0)
+            said[said_count] = lround(10 * value->covers);
+            while (said[k] != said[said_count])
                 k++;
-            if (k == said_count && add_coverage(report, table, said[said_count++], err))
+            if (k < said_count)
+                continue;
+            said_count++;
+            if (add_coverage(report, table, value->covers, err))
                 return err->status;
         }
     }

@@ -12,8 +12,11 @@
 #include <criterion/criterion.h>
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "codec/variant.h"
-#include "model/net.h"
+#include "model/calibrate.h"
+#include "model/decoder.h"
+#include "tensor_floats.h"
 
 #define MUST(call) cr_assert((call) == QB_OK, "%s: %s", #call, err.message)
 
@@ -62,12 +65,32 @@ static inline struct qb_model *support_model(const char *generator, size_t vocab
     return model;
 }
 
+/* A small model with every feature: attention, causal or not, positions, norms. Weights from the generator. */
+static inline struct qb_model *support_small(const char *generator, bool causal)
+{
+    struct qb_model *model = support_model(generator, 50, 24, 2, 3);
+    model->arch.causal = causal;
+    model->arch.heads = causal ? 3 : 1;
+    for (size_t t = 0; t < model->tensor_count; t++)
+        for (size_t i = 0; i < model->tensors[t].rows * model->tensors[t].cols; i++)
+            tensor_floats(&model->tensors[t])[i] *= model->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 8.0f;
+    return model;
+}
+
+static inline void support_tokens(int32_t *tokens, size_t n, uint32_t seed)
+{
+    struct qb_rng rng;
+    qb_rng_seed(&rng, seed);
+    for (size_t i = 0; i < n; i++)
+        tokens[i] = (int32_t)qb_rng_randint(&rng, 50);
+}
+
 static inline struct qb_net *support_net(const struct qb_model *model, const struct qb_variant *variant,
                                          const struct qb_calibration_data *calibration, struct qb_pool *pool)
 {
     struct qb_error err = {0};
     struct qb_net *net = NULL;
-    MUST(qb_net_create(model, variant, calibration, pool, &net, &err));
+    MUST(qb_net_prepare(model, variant, calibration, pool, &net, &err));
     return net;
 }
 

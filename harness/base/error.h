@@ -1,5 +1,13 @@
 /* One error style for the whole harness: a function returns a status and, when it fails, leaves a message that
- * names the place (file, line, key, tensor) and what was expected. Only cli/ prints and exits. */
+ * names the place (file, line, key, tensor) and what was expected. Only cli/ prints and exits.
+ *
+ * err->status is the running status; there is no second variable for it. Every function that takes an err expects a
+ * clean one (QB_OK); one that goes on after a failure uses an err of its own. A status is tested by its truth:
+ *
+ *     if (read_head(file, &head, err) || read_body(file, &head, &body, err))
+ *         return err->status;
+ *
+ * and what has something to release jumps to one `out:`, which releases it and returns err->status. */
 #ifndef QB_ERROR_H
 #define QB_ERROR_H
 

@@ -62,23 +62,21 @@ enum qb_status qb_file_read(const char *path, size_t max_bytes, char **data, siz
     int fd = open_input(path, err);
     if (fd < 0)
         return err->status;
-    enum qb_status status = QB_OK;
     if (fstat(fd, &info) != 0)
-        status = system_error(err, path, "examine");
+        system_error(err, path, "examine");
     else if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > max_bytes)
-        status = qb_fail(err, QB_ERR_INPUT, "%s: %jd bytes, larger than the limit of %zu bytes", path,
-                         (intmax_t)info.st_size, max_bytes);
+        qb_fail(err, QB_ERR_INPUT, "%s: %jd bytes, larger than the limit of %zu bytes", path, (intmax_t)info.st_size,
+                max_bytes);
     else
-        status =
-            read_all(fd, path, max_bytes, (info.st_size > 0 ? (size_t)info.st_size : 4096) + 2, &content, size, err);
+        read_all(fd, path, max_bytes, (info.st_size > 0 ? (size_t)info.st_size : 4096) + 2, &content, size, err);
     close(fd);
-    if (status != QB_OK) {
+    if (err->status) {
         qb_free(content);
         *size = 0;
-        return status;
+    } else {
+        *data = content;
     }
-    *data = content;
-    return QB_OK;
+    return err->status;
 }
 
 static enum qb_status write_all(int fd, const char *path, const char *data, size_t size, struct qb_error *err)
@@ -109,11 +107,10 @@ static enum qb_status sync_folder(const char *path, struct qb_error *err)
     int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return system_error(err, name, "open the folder");
-    enum qb_status status = QB_OK;
     if (fsync(fd) != 0 && errno != EINVAL)
-        status = system_error(err, name, "sync the folder");
+        system_error(err, name, "sync the folder");
     close(fd);
-    return status;
+    return err->status;
 }
 
 /* A rename would put a file in the place of a device or pipe: refuse, /dev/null must survive `-o /dev/null`. */
@@ -127,7 +124,7 @@ static enum qb_status check_replaceable(const char *path, struct qb_error *err)
 
 static enum qb_status put_in_place(const char *temp, const char *path, struct qb_error *err)
 {
-    if (check_replaceable(path, err) != QB_OK)
+    if (check_replaceable(path, err))
         return err->status;
     if (rename(temp, path) != 0)
         return system_error(err, path, "replace");
@@ -157,21 +154,20 @@ static int create_beside(const char *path, char temp[PATH_MAX], struct qb_error 
 enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err)
 {
     char temp[PATH_MAX];
-    if (check_replaceable(path, err) != QB_OK)
+    if (check_replaceable(path, err))
         return err->status;
     int fd = create_beside(path, temp, err);
     if (fd < 0)
         return err->status;
-    enum qb_status status = write_all(fd, path, data, size, err);
-    if (status == QB_OK && fsync(fd) != 0)
-        status = system_error(err, path, "sync");
-    if (close(fd) != 0 && status == QB_OK)
-        status = system_error(err, path, "close");
-    if (status == QB_OK)
-        status = put_in_place(temp, path, err);
-    if (status != QB_OK)
+    if (!write_all(fd, path, data, size, err) && fsync(fd) != 0)
+        system_error(err, path, "sync");
+    if (close(fd) != 0 && !err->status)
+        system_error(err, path, "close");
+    if (!err->status)
+        put_in_place(temp, path, err);
+    if (err->status)
         unlink(temp); /* gone already when only the folder's sync failed */
-    return status;
+    return err->status;
 }
 
 enum qb_status qb_file_commit(const char *temp, const char *path, struct qb_error *err)
@@ -179,11 +175,10 @@ enum qb_status qb_file_commit(const char *temp, const char *path, struct qb_erro
     int fd = open(temp, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return system_error(err, temp, "open");
-    enum qb_status status = QB_OK;
     if (fsync(fd) != 0)
-        status = system_error(err, temp, "sync");
+        system_error(err, temp, "sync");
     close(fd);
-    return status == QB_OK ? put_in_place(temp, path, err) : status;
+    return err->status ? err->status : put_in_place(temp, path, err);
 }
 
 static enum qb_status make_folder(const char *path, struct qb_error *err)
@@ -212,7 +207,7 @@ enum qb_status qb_file_mkdirs(const char *path, struct qb_error *err)
         if (prefix[i] != '/' && prefix[i] != '\0')
             continue;
         prefix[i] = '\0';
-        if (make_folder(prefix, err) != QB_OK)
+        if (make_folder(prefix, err))
             return err->status;
         if (i < length)
             prefix[i] = '/';
@@ -232,20 +227,28 @@ enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error
     int fd = open_input(path, err);
     if (fd < 0)
         return err->status;
-    enum qb_status status = QB_OK;
     void *data = MAP_FAILED;
     if (fstat(fd, &info) != 0)
-        status = system_error(err, path, "examine");
+        system_error(err, path, "examine");
     else if (!S_ISREG(info.st_mode))
-        status = qb_fail(err, QB_ERR_INPUT, "%s: not a regular file", path);
+        qb_fail(err, QB_ERR_INPUT, "%s: not a regular file", path);
     else if (info.st_size == 0)
-        status = qb_fail(err, QB_ERR_INPUT, "%s: empty file", path);
+        qb_fail(err, QB_ERR_INPUT, "%s: empty file", path);
     else if ((data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
-        status = system_error(err, path, "map");
+        system_error(err, path, "map");
     close(fd);
-    if (status == QB_OK)
+    if (!err->status)
         *map = (struct qb_map){.data = data, .size = (size_t)info.st_size};
-    return status;
+    return err->status;
+}
+
+enum qb_status qb_memory_map(size_t size, const char *what, struct qb_map *map, struct qb_error *err)
+{
+    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED)
+        return qb_fail(err, QB_ERR_MEMORY, "%s: no memory for %zu bytes", what, size);
+    *map = (struct qb_map){.data = data, .size = size};
+    return QB_OK;
 }
 
 void qb_map_drop(const void *bytes, size_t size)

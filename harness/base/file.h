@@ -32,6 +32,9 @@ struct qb_map {
 };
 /* Maps path read-only and private; an empty file is an error. */
 enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error *err);
+/* Maps size > 0 zeroed bytes, writable and shared with the processes forked from here: unlike private memory their
+ * pages may be dropped. */
+enum qb_status qb_memory_map(size_t size, const char *what, struct qb_map *map, struct qb_error *err);
 void qb_file_unmap(struct qb_map *map);
 /* Takes the pages that hold bytes of a map out of this process's resident set; they are read again at use. */
 void qb_map_drop(const void *bytes, size_t size);

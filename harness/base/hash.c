@@ -99,28 +99,25 @@ enum qb_status qb_hash_file(const char *path, char hex[QB_HASH_HEX], struct qb_e
     const size_t room = (size_t)1 << 18;
     struct qb_hash *hash = NULL;
     char *buffer = NULL;
-    enum qb_status status = QB_OK;
     hex[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return qb_fail(err, errno == ENOENT ? QB_ERR_INPUT : QB_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (!(buffer = qb_alloc(room, 1, path, err)))
+        goto out;
     if (!(hash = qb_hash_new())) {
-        status = qb_fail(err, QB_ERR_MEMORY, "%s: no memory for its hash", path);
+        qb_fail(err, QB_ERR_MEMORY, "%s: no memory for its hash", path);
         goto out;
     }
-    if (!(buffer = qb_alloc(room, 1, path, err))) {
-        status = err->status;
-        goto out;
-    }
-    if ((status = hash_descriptor(fd, path, hash, buffer, room, err)) != QB_OK)
+    if (hash_descriptor(fd, path, hash, buffer, room, err))
         goto out;
     qb_hash_hex(hash, hex);
     hash = NULL;
     if (hex[0] == '\0')
-        status = qb_fail(err, QB_ERR_INTERNAL, "%s: libcrypto cannot compute its SHA-256", path);
+        qb_fail(err, QB_ERR_INTERNAL, "%s: libcrypto cannot compute its SHA-256", path);
 out:
     qb_free(buffer);
     qb_hash_drop(hash);
     close(fd);
-    return status;
+    return err->status;
 }

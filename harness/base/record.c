@@ -53,7 +53,7 @@ void *qb_record_add(struct qb_record *record, const char *name, enum qb_dtype dt
                     const char *unit, const char *description, struct qb_error *err)
 {
     struct qb_array array = {.dtype = dtype, .rank = rank};
-    if (check_shape(name, dtype, rank, dims, &array.count, err) != QB_OK)
+    if (check_shape(name, dtype, rank, dims, &array.count, err))
         return NULL;
     if (qb_record_find(record, name)) {
         qb_fail(err, QB_ERR_INTERNAL, "array '%s': there already", name);

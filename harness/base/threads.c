@@ -96,7 +96,7 @@ enum qb_status qb_pool_create(unsigned threads, struct qb_pool **pool, struct qb
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->begin, NULL);
     pthread_cond_init(&made->done, NULL);
-    if (start_workers(made, err) != QB_OK) {
+    if (start_workers(made, err)) {
         qb_pool_free(made);
         return err->status;
     }

@@ -146,13 +146,12 @@ static enum qb_status check_duplicates(const struct reader *reader, const struct
         return err->status;
     memcpy(sorted, map->children, map->count * sizeof *sorted);
     qsort(sorted, map->count, sizeof *sorted, by_key);
-    enum qb_status status = QB_OK;
-    for (size_t i = 1; i < map->count && status == QB_OK; i++)
+    for (size_t i = 1; i < map->count && !err->status; i++)
         if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
-            status = qb_fail(err, QB_ERR_INPUT, "%s:%u: key '%s': duplicate, first given in line %u",
-                             reader->source->name, sorted[i]->line, sorted[i]->key, sorted[i - 1]->line);
+            qb_fail(err, QB_ERR_INPUT, "%s:%u: key '%s': duplicate, first given in line %u", reader->source->name,
+                    sorted[i]->line, sorted[i]->key, sorted[i - 1]->line);
     qb_free(sorted);
-    return status;
+    return err->status;
 }
 
 static enum qb_status build(struct reader *reader, const yaml_event_t *event, const char *key, unsigned line,
@@ -163,9 +162,9 @@ static enum qb_status build_child(struct reader *reader, const yaml_event_t *eve
                                   unsigned depth, struct qb_yaml *parent, struct qb_error *err)
 {
     struct qb_yaml *child = NULL;
-    if (build(reader, event, key, line, depth, &child, err) != QB_OK)
+    if (build(reader, event, key, line, depth, &child, err))
         return err->status;
-    if (qb_yaml_append(parent, child, err) != QB_OK)
+    if (qb_yaml_append(parent, child, err))
         qb_yaml_free_node(child);
     return err->status;
 }
@@ -174,11 +173,11 @@ static enum qb_status build_entry(struct reader *reader, const yaml_event_t *key
                                   struct qb_error *err)
 {
     yaml_event_t value;
-    if (check_event(reader, key, err) != QB_OK)
+    if (check_event(reader, key, err))
         return err->status;
     if (key->type != YAML_SCALAR_EVENT || key->data.scalar.length == 0)
         return refuse(reader, key, err, "a key must be a name");
-    if (next(reader, &value, err) == QB_OK)
+    if (!next(reader, &value, err))
         build_child(reader, &value, (const char *)key->data.scalar.value, line_of(reader, key), depth, map, err);
     yaml_event_delete(&value);
     return err->status;
@@ -189,9 +188,9 @@ static enum qb_status build_children(struct reader *reader, unsigned depth, stru
                                      struct qb_error *err)
 {
     bool is_map = parent->kind == QB_YAML_MAP, ended = false;
-    while (!ended && err->status == QB_OK) {
+    while (!ended && !err->status) {
         yaml_event_t event;
-        if (next(reader, &event, err) != QB_OK)
+        if (next(reader, &event, err))
             return err->status;
         if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT)
             ended = true;
@@ -201,14 +200,14 @@ static enum qb_status build_children(struct reader *reader, unsigned depth, stru
             build_child(reader, &event, NULL, line_of(reader, &event), depth, parent, err);
         yaml_event_delete(&event);
     }
-    return err->status == QB_OK && is_map ? check_duplicates(reader, parent, err) : err->status;
+    return !err->status && is_map ? check_duplicates(reader, parent, err) : err->status;
 }
 
-/* line: of the key where there is one, for that is what a message names. err must be clean. */
+/* line: of the key where there is one, for that is what a message names. */
 static enum qb_status build(struct reader *reader, const yaml_event_t *event, const char *key, unsigned line,
                             unsigned depth, struct qb_yaml **node, struct qb_error *err)
 {
-    if (check_event(reader, event, err) != QB_OK)
+    if (check_event(reader, event, err))
         return err->status;
     if (depth >= QB_YAML_DEPTH_MAX)
         return refuse(reader, event, err, "nested deeper than 32 levels");
@@ -224,7 +223,7 @@ static enum qb_status build(struct reader *reader, const yaml_event_t *event, co
     } else {
         build_children(reader, depth + 1, made, err);
     }
-    if (err->status != QB_OK)
+    if (err->status)
         qb_yaml_free_node(made);
     else
         *node = made;
@@ -235,7 +234,7 @@ static enum qb_status build(struct reader *reader, const yaml_event_t *event, co
 static enum qb_status skip(struct reader *reader, yaml_event_type_t type, const char *otherwise, struct qb_error *err)
 {
     yaml_event_t event;
-    if (next(reader, &event, err) == QB_OK && event.type != type)
+    if (!next(reader, &event, err) && event.type != type)
         refuse(reader, &event, err, otherwise);
     yaml_event_delete(&event);
     return err->status;
@@ -244,13 +243,13 @@ static enum qb_status skip(struct reader *reader, yaml_event_type_t type, const 
 static enum qb_status read_document(struct reader *reader, const char *key, struct qb_yaml **node, struct qb_error *err)
 {
     yaml_event_t event = {0};
-    if (skip(reader, YAML_STREAM_START_EVENT, "no YAML stream", err) != QB_OK ||
-        skip(reader, YAML_DOCUMENT_START_EVENT, "empty: a YAML value was expected", err) != QB_OK)
+    if (skip(reader, YAML_STREAM_START_EVENT, "no YAML stream", err) ||
+        skip(reader, YAML_DOCUMENT_START_EVENT, "empty: a YAML value was expected", err))
         return err->status;
-    if (next(reader, &event, err) == QB_OK)
+    if (!next(reader, &event, err))
         build(reader, &event, key, line_of(reader, &event), reader->source->depth, node, err);
     yaml_event_delete(&event);
-    if (err->status != QB_OK || skip(reader, YAML_DOCUMENT_END_EVENT, "end of the document expected", err) != QB_OK)
+    if (err->status || skip(reader, YAML_DOCUMENT_END_EVENT, "end of the document expected", err))
         return err->status;
     return skip(reader, YAML_STREAM_END_EVENT, "a second document in one file is not allowed", err);
 }
@@ -260,7 +259,6 @@ enum qb_status qb_yaml_read(const struct qb_yaml_source *source, const char *key
 {
     struct reader reader = {.source = source};
     *node = NULL;
-    *err = (struct qb_error){0}; /* the builders go on while it is clean */
     if (source->size > QB_YAML_BYTES_MAX)
         return qb_fail(err, QB_ERR_INPUT, "%s: %zu bytes, larger than the limit of %zu bytes", source->name,
                        source->size, QB_YAML_BYTES_MAX);
@@ -268,7 +266,7 @@ enum qb_status qb_yaml_read(const struct qb_yaml_source *source, const char *key
         return qb_fail(err, QB_ERR_MEMORY, "%s: out of memory in the YAML parser", source->name);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)source->text, source->size);
-    if (read_document(&reader, key, node, err) != QB_OK) {
+    if (read_document(&reader, key, node, err)) {
         qb_yaml_free_node(*node);
         *node = NULL;
     }
@@ -284,7 +282,7 @@ enum qb_status qb_yaml_parse(const char *text, size_t size, const char *name, st
     if (!file)
         return err->status;
     struct qb_yaml_source source = {.text = text, .size = size, .name = name, .file = file, .lines = true};
-    if (qb_yaml_read(&source, NULL, root, err) != QB_OK)
+    if (qb_yaml_read(&source, NULL, root, err))
         qb_free(file);
     return err->status;
 }
@@ -294,9 +292,9 @@ enum qb_status qb_yaml_load(const char *path, struct qb_yaml **root, struct qb_e
     char *text = NULL;
     size_t size = 0;
     *root = NULL;
-    if (qb_file_read(path, QB_YAML_BYTES_MAX, &text, &size, err) != QB_OK)
+    if (qb_file_read(path, QB_YAML_BYTES_MAX, &text, &size, err))
         return err->status;
-    enum qb_status status = qb_yaml_parse(text, size, path, root, err);
+    qb_yaml_parse(text, size, path, root, err);
     qb_free(text);
-    return status;
+    return err->status;
 }

@@ -20,12 +20,12 @@ static enum qb_status put(const struct setting *set, struct qb_yaml *map, size_t
                                     .lines = false,
                                     .depth = depth};
     struct qb_yaml *node = NULL;
-    if (qb_yaml_read(&source, key, &node, err) != QB_OK)
+    if (qb_yaml_read(&source, key, &node, err))
         return qb_wrap(err, "--set %s", set->path);
     if (index < map->count) {
         qb_yaml_free_node(map->children[index]);
         map->children[index] = node;
-    } else if (qb_yaml_append(map, node, err) != QB_OK) {
+    } else if (qb_yaml_append(map, node, err)) {
         qb_yaml_free_node(node);
     }
     return err->status;
@@ -92,7 +92,7 @@ static enum qb_status set_in(const struct setting *set, struct qb_yaml *map, con
     if (map->count == 0)
         return qb_fail(err, QB_ERR_INPUT, "--set %s: '*' finds nothing in an empty map", set->path);
     for (size_t i = 0; i < map->count; i++)
-        if (set_child(set, map, i, map->children[i]->key, rest, depth, check, err) != QB_OK)
+        if (set_child(set, map, i, map->children[i]->key, rest, depth, check, err))
             return err->status;
     return QB_OK;
 }
@@ -100,8 +100,7 @@ static enum qb_status set_in(const struct setting *set, struct qb_yaml *map, con
 enum qb_status qb_yaml_set(struct qb_yaml *root, const char *path, const char *text, struct qb_error *err)
 {
     struct setting set = {.path = path, .text = text, .file = root->file};
-    *err = (struct qb_error){0};
-    if (set_in(&set, root, path, 1, true, err) != QB_OK)
-        return err->status;
-    return set_in(&set, root, path, 1, false, err);
+    if (!set_in(&set, root, path, 1, true, err))
+        set_in(&set, root, path, 1, false, err);
+    return err->status;
 }

@@ -164,7 +164,7 @@ static enum qb_status unknown_key(const struct qb_yaml *node, const char *const 
 
 enum qb_status qb_yaml_known(const struct qb_yaml *map, const char *const *known, struct qb_error *err)
 {
-    if (qb_yaml_expect(map, QB_YAML_MAP, err) != QB_OK)
+    if (qb_yaml_expect(map, QB_YAML_MAP, err))
         return err->status;
     for (size_t i = 0; i < map->count; i++)
         if (!is_known(map->children[i]->key, known))

@@ -134,7 +134,7 @@ enum qb_status qb_bench_net(unsigned threads, struct qb_probes *probes, struct q
     b->c = qb_alloc((size_t)TOKENS * 5000, sizeof *b->c, "matrix", err);
     b->hidden = qb_alloc((size_t)TOKENS * 256, sizeof *b->hidden, "hidden states", err);
     if (!b->a || !b->b || !b->c || !b->hidden || qb_model_generate("transformer", &options, &b->model, err) ||
-        qb_pool_create(threads, &b->pool, err) || qb_net_create(b->model, NULL, NULL, b->pool, &b->net, err))
+        qb_pool_create(threads, &b->pool, err) || qb_net_create(b->model, NULL, b->pool, &b->net, err))
         return err->status;
     struct qb_rng rng = b->model->rng;
     qb_rng_normal(&rng, 0, 1, b->a, (size_t)TOKENS * 1024);

@@ -30,8 +30,7 @@ static enum qb_status turn(const struct qb_probe *probe, double *seconds, struct
     double start = qb_clock(), spent = 0;
     size_t calls = 0;
     do {
-        enum qb_status s = probe->call(probe->context, err);
-        if (s)
+        if (probe->call(probe->context, err))
             return qb_wrap(err, "%s %s", probe->name, probe->detail);
         calls++;
         spent = qb_clock() - start;
@@ -89,11 +88,12 @@ enum qb_status qb_probes_list(const struct qb_probes *probes, struct qb_listing 
         for (int k = 0; k < 3; k++)
             snprintf(text[k], sizeof text[k], "%.4g", rate[k]);
         snprintf(n, sizeof n, "%zu", probes->repeats);
-        if (probe->ceiling != i)
+        const struct qb_probe *of = &probes->items[probe->ceiling];
+        const char *of_name = of == probe ? "" : strcmp(of->name, probe->name) != 0 ? of->name : of->detail;
+        if (of != probe)
             snprintf(share, sizeof share, "%.3f", rate[1] / qb_probes_rate(probes, probe->ceiling));
         qb_listing_add(listing, (const char *[]){probe->group, probe->name, probe->detail, text[1], text[0], text[2],
-                                                 probe->unit, n, share,
-                                                 probe->ceiling != i ? probes->items[probe->ceiling].name : ""});
+                                                 probe->unit, n, share, of_name});
     }
     return QB_OK;
 }

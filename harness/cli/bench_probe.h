@@ -14,7 +14,8 @@ struct qb_probe {
     double work;      /* bytes or FLOP of one call */
     enum qb_status (*call)(void *context, struct qb_error *err);
     void *context;
-    size_t ceiling;  /* index of the probe that it is a share of, or itself */
+    size_t
+        ceiling; /* index of the probe that it is a share of, or itself; told by its name, or detail if names agree */
     double *seconds; /* [repeats], filled by qb_probes_run */
 };
 
@@ -42,6 +43,11 @@ struct qb_bench_codecs; /* buffers of the codec probes; freed after the run */
 enum qb_status qb_bench_codecs(const struct qb_registry *registry, const char *glob, enum qb_isa top,
                                struct qb_probes *probes, struct qb_bench_codecs **buffers, struct qb_error *err);
 void qb_bench_codecs_free(struct qb_bench_codecs *buffers);
+
+struct qb_bench_kernels;
+enum qb_status qb_bench_kernels(enum qb_isa top, struct qb_probes *probes, struct qb_bench_kernels **kernels,
+                                struct qb_error *err);
+void qb_bench_kernels_free(struct qb_bench_kernels *kernels);
 
 struct qb_bench_net;
 enum qb_status qb_bench_net(unsigned threads, struct qb_probes *probes, struct qb_bench_net **net,

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "codec/registry.h"
+#include "store/store.h"
 
 enum {
     QB_EXIT_DONE = 0,
@@ -72,6 +73,8 @@ void qb_usage_print(const struct qb_usage *usage);
 
 /* "<message>" and a line end on stderr. */
 void qb_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says of a result whose run was interrupted that it was. */
+void qb_tell_interrupted(const struct qb_result *result);
 /* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
 int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int qb_complain_error(const struct qb_error *err);
@@ -102,8 +105,6 @@ size_t qb_columns(int fd);
 /* A table with aligned columns: cells[rows][cols], row 0 the header; the first column left, others right. Columns that
  * do not fit `width` go into further tables under the first, each with the first column again. */
 void qb_table(struct qb_text *out, const char *const *cells, size_t rows, size_t cols, size_t width);
-/* Characters of a UTF-8 text. */
-size_t qb_text_width(const char *text);
 
 /* A list of records as console table, CSV or JSON: the same columns each. A value that looks like a number in a column
  * with `numeric` is one in JSON. */

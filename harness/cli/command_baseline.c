@@ -140,10 +140,12 @@ static int write_baseline(const struct request *r, const struct qb_baseline *bas
     struct qb_error err = {0};
     struct qb_text text = {0};
     qb_baseline_print(baseline, &text);
-    enum qb_status s = text.failed ? qb_fail(&err, QB_ERR_MEMORY, "%s: no memory for the baseline", r->out)
-                                   : qb_file_replace(r->out, text.data, text.size, &err);
+    if (text.failed)
+        qb_fail(&err, QB_ERR_MEMORY, "%s: no memory for the baseline", r->out);
+    else
+        qb_file_replace(r->out, text.data, text.size, &err);
     qb_text_free(&text);
-    return s ? qb_complain_error(&err) : QB_EXIT_DONE;
+    return err.status ? qb_complain_error(&err) : QB_EXIT_DONE;
 }
 
 static int accept_runs(const struct request *r, char **paths, size_t count)

@@ -30,8 +30,9 @@ static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default
 static const struct qb_usage usage = {
     "bench", "[options]",
     "Measures encode and decode of every codec at every instruction set level, beside reading and writing as much\n"
-    "memory, the products of the source's transformer against plain OpenBLAS, its forward pass, metrics, and\n"
-    "OpenBLAS's core types. Median, least and largest rate of n rounds over everything; share: of the row named last.",
+    "memory, the kernels beside the portable ones, the products of the source's transformer against plain OpenBLAS,\n"
+    "its forward pass, metrics, and OpenBLAS's core types. Median, least and largest rate of n rounds over everything; "
+    "share: of the row named last.",
     flags,
     "  qinsbench bench\n"
     "  qinsbench bench --only qins8 --isa avx2 --output json\n"
@@ -150,30 +151,28 @@ static enum qb_status check_only(const struct qb_registry *registry, const char 
 static enum qb_status measure(const struct arguments *a, struct qb_listing *listing, struct qb_error *err)
 {
     struct qb_registry *registry = NULL;
-    struct qb_probes codecs = {.repeats = (size_t)a->repeats}, net = {.repeats = (size_t)a->repeats};
+    struct qb_probes codecs = {.repeats = (size_t)a->repeats}, rest = {.repeats = (size_t)a->repeats};
     struct qb_bench_codecs *buffers = NULL;
-    struct qb_bench_net *forward = NULL;
+    struct qb_bench_kernels *kernels = NULL;
+    struct qb_bench_net *net = NULL;
     struct qb_bench_metrics *metrics = NULL;
-    enum qb_status s = qb_open_registry(a->codecs, &registry, err);
-    if (!s && a->only)
-        s = check_only(registry, a->only, err);
-    if (!s)
-        s = qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err);
-    if (!s)
-        s = qb_probes_run(&codecs, err);
-    if (!s)
-        s = qb_probes_list(&codecs, listing, err);
-    if (!s && !a->only && !(s = qb_bench_net((unsigned)a->threads, &net, &forward, err)) &&
-        !(s = qb_bench_metrics(&net, &metrics, err)) && !(s = qb_probes_run(&net, err)) &&
-        !(s = qb_probes_list(&net, listing, err)))
-        list_cores(listing);
+    if (qb_open_registry(a->codecs, &registry, err) || (a->only && check_only(registry, a->only, err)) ||
+        qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err) ||
+        qb_probes_run(&codecs, err) || qb_probes_list(&codecs, listing, err) || a->only)
+        goto out;
+    if (qb_bench_kernels(a->isa, &rest, &kernels, err) || qb_bench_net((unsigned)a->threads, &rest, &net, err) ||
+        qb_bench_metrics(&rest, &metrics, err) || qb_probes_run(&rest, err) || qb_probes_list(&rest, listing, err))
+        goto out;
+    list_cores(listing);
+out:
     qb_bench_codecs_free(buffers);
-    qb_bench_net_free(forward);
+    qb_bench_kernels_free(kernels);
+    qb_bench_net_free(net);
     qb_bench_metrics_free(metrics);
     qb_probes_free(&codecs);
-    qb_probes_free(&net);
+    qb_probes_free(&rest);
     qb_registry_free(registry);
-    return s;
+    return err->status;
 }
 
 static int print_square(void)
@@ -206,10 +205,9 @@ int qb_command_bench(int argc, char **argv)
         return qb_complain("bench: takes no file (qinsbench bench --help)");
     if (a.square)
         return print_square();
-    enum qb_status s = measure(&a, &listing, &err);
-    if (!s)
+    if (!measure(&a, &listing, &err))
         qb_listing_print(&listing, a.output, &out);
-    int code = s ? qb_complain_error(&err) : qb_print(&out);
+    int code = err.status ? qb_complain_error(&err) : qb_print(&out);
     qb_text_free(&out);
     qb_listing_free(&listing);
     return code;

@@ -107,8 +107,7 @@ int qb_command_claims(int argc, char **argv)
     } else {
         qb_ledger_print(ledger, r.style, &out);
         code = qb_print(&out);
-        if (qb_result_interrupted(result))
-            qb_tell("note: the run was interrupted before all of its cells had run (run --resume goes on)");
+        qb_tell_interrupted(result);
         if (code == QB_EXIT_DONE)
             code = judge(ledger, r.allow_missing);
     }

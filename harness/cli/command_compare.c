@@ -63,16 +63,13 @@ static int parse(int argc, char **argv, struct request *r)
     *r = (struct request){.metric = "*"};
     qb_only_parse(NULL, &r->only, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
-        enum qb_status s = QB_OK;
         if (flag == METRIC)
             r->metric = optarg;
         else if (flag == FORCE)
             r->force = true;
-        else
-            s = flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
-                : flag == VARIANTS ? parse_variants(optarg, r, &err)
-                                   : qb_parse_output(optarg, &r->output, &err);
-        if (s)
+        else if (flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
+                 : flag == VARIANTS ? parse_variants(optarg, r, &err)
+                                    : qb_parse_output(optarg, &r->output, &err))
             return qb_complain_error(&err);
     }
     if (flag == QB_FLAG_STOP)
@@ -129,9 +126,9 @@ static void remarks(const struct qb_compare *compare, struct qb_text *out)
         qb_text_add(out, "note: ");
         qb_compare_say(&compare->facts[i], out);
         qb_text_add(out, "%s\n",
-                    compare->facts[i].refused                       ? "; compared by --force"
-                    : strcmp(compare->facts[i].kind, "inputs") == 0 ? "; compared as independent samples"
-                                                                    : "");
+                    compare->facts[i].refused                     ? "; compared by --force"
+                    : compare->facts[i].kind == QB_COMPARE_INPUTS ? "; compared as independent samples"
+                                                                  : "");
     }
     if (compare->only_a + compare->only_b + compare->unfinished)
         qb_text_add(out, "note: left out: %zu cells that only A has, %zu that only B has, %zu failed or skipped\n",
@@ -170,20 +167,26 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
         double numbers[] = {row->a, row->b,    row->difference, row->lo,     row->hi,
                             row->p, row->holm, row->bh,         row->mcnemar};
         const bool there[2] = {row->a_there, row->b_there}; /* the other numbers are NaN where there is none */
-        struct qb_text texts[12] = {0};
+        struct qb_text texts[13] = {0};
         for (size_t k = 0; k < 9; k++)
             qb_csv_number(&texts[k], numbers[k], k < 2 ? there[k] : !isnan(numbers[k]));
         qb_text_add(&texts[9], "%llu", (unsigned long long)row->a_alone);
         qb_text_add(&texts[10], "%llu", (unsigned long long)row->b_alone);
         qb_text_add(&texts[11], "%zu", row->clusters);
-        const char *values[] = {row->model,    row->variant,   row->other,     row->experiment,
-                                row->metric,   row->unit,      texts[0].data,  texts[1].data,
-                                texts[2].data, texts[3].data,  texts[4].data,  row->difference_unit,
-                                texts[5].data, texts[6].data,  texts[7].data,  texts[8].data,
-                                texts[9].data, texts[10].data, texts[11].data, row->paired ? "yes" : "no",
-                                row->note,     row->differs};
+        qb_compare_kinds(row->differs, &texts[12]);
+        const char *values[] = {row->model,     row->variant,
+                                row->other,     row->experiment,
+                                row->metric,    row->unit,
+                                texts[0].data,  texts[1].data,
+                                texts[2].data,  texts[3].data,
+                                texts[4].data,  row->difference_unit,
+                                texts[5].data,  texts[6].data,
+                                texts[7].data,  texts[8].data,
+                                texts[9].data,  texts[10].data,
+                                texts[11].data, row->paired ? "yes" : "no",
+                                row->note,      texts[12].data ? texts[12].data : ""};
         qb_listing_add(&table, values);
-        for (size_t k = 0; k < 12; k++)
+        for (size_t k = 0; k < 13; k++)
             qb_text_free(&texts[k]);
     }
     qb_listing_print(&table, output, out);
@@ -282,19 +285,16 @@ int qb_command_compare(int argc, char **argv)
         return code;
     const struct qb_compare_options options = {
         .only = {r.only.part[0], r.only.part[1], r.only.part[2]}, .metric = r.metric, .force = r.force};
-    enum qb_status s = open_arm(r.a, &results[0], &cells[0], &a, &err);
-    if (!s && r.b) {
-        s = open_arm(r.b, &results[1], &cells[1], &b, &err);
-    } else if (!s) {
+    if (!open_arm(r.a, &results[0], &cells[0], &a, &err) && r.b)
+        open_arm(r.b, &results[1], &cells[1], &b, &err);
+    if (!r.b) {
         b = a;
         a.variant = r.variants[0];
         b.variant = r.variants[1];
     }
-    if (!s)
-        s = check_filters(&r, &a, &b, &err);
-    if (!s)
-        s = qb_compare_run(&a, &b, &options, &compare, &err);
-    code = s ? qb_complain_error(&err) : print(&r, compare);
+    code = err.status || check_filters(&r, &a, &b, &err) || qb_compare_run(&a, &b, &options, &compare, &err)
+               ? qb_complain_error(&err)
+               : print(&r, compare);
     qb_compare_free(compare);
     for (size_t i = 0; i < 2; i++) {
         qb_baseline_free(cells[i]);

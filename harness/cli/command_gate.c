@@ -94,14 +94,15 @@ static enum qb_status write_report(const char *path, void (*print)(const struct 
                                    const struct qb_gate *gate, struct qb_error *err)
 {
     struct qb_text text = {0};
-    enum qb_status s = QB_OK;
     if (!path)
         return QB_OK;
     print(gate, &text);
-    s = text.failed ? qb_fail(err, QB_ERR_MEMORY, "%s: no memory for the report", path)
-                    : qb_file_replace(path, text.data, text.size, err);
+    if (text.failed)
+        qb_fail(err, QB_ERR_MEMORY, "%s: no memory for the report", path);
+    else
+        qb_file_replace(path, text.data, text.size, err);
     qb_text_free(&text);
-    return s;
+    return err->status;
 }
 
 static int exit_code(const struct qb_gate *gate, bool allow)

@@ -14,8 +14,10 @@ static const struct qb_flag flags[] = {{"output", 'o', "FILE", "safetensors file
                                        {"f16", 0, NULL, "store F16 instead of F32"},
                                        {0}};
 static const struct qb_usage usage = {
-    "generate", "transformer|chain -o FILE [options]",
-    "Writes the model that a suite's {generator: ...} makes, bit-compatible with the source's PyTorch draws.", flags,
+    "generate", "GENERATOR -o FILE [options]",
+    "Writes the model that a suite's {generator: ...} makes, bit-compatible with the source's PyTorch draws.\n"
+    "Generators: qinsbench list models.",
+    flags,
     "  qinsbench generate transformer -o source-transformer.safetensors\n"
     "  qinsbench generate chain --layers 40 --seed 7 -o chain-40.safetensors"};
 
@@ -57,7 +59,7 @@ int qb_command_generate(int argc, char **argv)
     if (flag == QB_FLAG_STOP)
         return parse.code;
     if (optind + 1 != argc || !output)
-        return qb_complain("generate: expected transformer or chain, and -o FILE (qinsbench generate --help)");
+        return qb_complain("generate: expected a generator and -o FILE (qinsbench generate --help)");
     if (qb_model_generate(argv[optind], &options, &model, &err) || qb_model_save(model, f16, output, &err)) {
         qb_model_free(model);
         return qb_complain_error(&err);

@@ -4,16 +4,17 @@
 #include <time.h>
 
 #include "base/cpu.h"
+#include "base/layout.h"
 #include "base/only.h"
 #include "base/utf8.h"
 #include "cli.h"
 #include "codec/conformance.h"
 #include "codec/options.h"
-#include "model/safetensors.h"
 #include "reach_table.h"
 #include "run/idle.h"
 #include "run/plan.h"
 #include "store/store.h"
+#include "weights/weights.h"
 
 enum { CONFORMANCE, SET, CODEC, ONLY, ISA };
 static const struct qb_flag flags[] = {
@@ -48,7 +49,7 @@ static void add_line(struct qb_text *out, const char *text, size_t width)
 {
     size_t from = out->size;
     qb_clean_bytes(out, text, strlen(text), QB_CLEAN_LINE);
-    for (size_t n = out->data ? qb_text_width(out->data + from) : width; n < width; n++)
+    for (size_t n = out->data ? qb_width(out->data + from) : width; n < width; n++)
         qb_text_add(out, " ");
 }
 
@@ -64,29 +65,31 @@ static enum qb_status inspect_model(const struct arguments *a, struct qb_text *o
 {
     static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
                                        "tied_head",    "context", "tokenizer", "format",    NULL};
-    struct qb_safetensors *file = NULL;
+    struct qb_weights *file = NULL;
     size_t values = 0;
     (void)code;
     note_unused(a, "model", 0);
-    if (qb_safetensors_open(a->path, &file, err))
+    if (qb_weights_open(a->path, &file, err))
         return err->status;
     for (size_t i = 0; keys[i]; i++)
-        if (qb_safetensors_meta(file, keys[i])) {
+        if (qb_weights_meta(file, keys[i])) {
             qb_text_add(out, "%-14s ", keys[i]);
-            add_line(out, qb_safetensors_meta(file, keys[i]), 0);
+            add_line(out, qb_weights_meta(file, keys[i]), 0);
             qb_text_add(out, "\n");
         }
-    for (size_t i = 0; i < qb_safetensors_count(file); i++) {
-        struct qb_st_info info = qb_safetensors_info(file, i);
-        add_line(out, info.name, 36);
-        qb_text_add(out, " %-5s ", info.dtype);
-        for (size_t d = 0; d < info.rank; d++)
-            qb_text_add(out, "%s%zu", d ? " x " : "", info.dims[d]);
+    for (size_t i = 0; i < qb_weights_count(file); i++) {
+        const struct qb_source_tensor *t = qb_weights_at(file, i);
+        add_line(out, t->name, 36);
+        qb_text_add(out, " %-5s ", t->type);
+        for (size_t d = 0; d < t->rank; d++)
+            qb_text_add(out, "%s%zu", d ? " x " : "", t->dims[d]);
         qb_text_add(out, "\n");
-        values += info.elements;
+        values += t->rows * t->cols;
     }
-    qb_text_add(out, "%zu tensors, %zu weights\n", qb_safetensors_count(file), values);
-    qb_safetensors_close(file);
+    qb_text_add(out, "%zu tensors, %zu weights: ", qb_weights_count(file), values);
+    qb_weights_print_types(file, out);
+    qb_text_add(out, " (the reference computes in FP32 on exactly these values)\n");
+    qb_weights_free(file);
     return QB_OK;
 }
 
@@ -197,17 +200,16 @@ static enum qb_status inspect_codec(const struct arguments *a, struct qb_text *o
     struct qb_conformance_summary summary = {0};
     note_unused(a, "codec", 1u << CONFORMANCE | 1u << ISA);
     snprintf(path, sizeof path, "%s%s", strchr(a->path, '/') ? "" : "./", a->path); /* dlopen searches bare names */
-    enum qb_status s = qb_registry_open(nowhere, extra, &registry, err);
-    if (!s)
+    if (!qb_registry_open(nowhere, extra, &registry, err))
         describe_codec(qb_registry_at(registry, 0), out);
-    if (!s && a->conformance) {
-        s = qb_conformance(qb_registry_at(registry, 0), a->isa, NULL, report_check, out, &summary, err);
+    if (!err->status && a->conformance) {
+        qb_conformance(qb_registry_at(registry, 0), a->isa, NULL, report_check, out, &summary, err);
         qb_text_add(out, "conformance  %zu passed, %zu failed, %zu skipped\n", summary.passed, summary.failed,
                     summary.skipped);
         *code = summary.failed ? QB_EXIT_SHORT : QB_EXIT_DONE;
     }
     qb_registry_free(registry);
-    return s;
+    return err->status;
 }
 
 /* ---- YAML ---- */
@@ -226,10 +228,7 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
     struct qb_suite *suite = NULL;
     struct qb_plan plan = {0};
     note_unused(a, "suite", 1u << SET | 1u << CODEC | 1u << ONLY | 1u << ISA);
-    enum qb_status s = qb_suite_load(a->path, &options, &suite, err);
-    if (!s)
-        s = qb_plan_make(suite, a->only, &plan, err);
-    if (!s) {
+    if (!qb_suite_load(a->path, &options, &suite, err) && !qb_plan_make(suite, a->only, &plan, err)) {
         qb_text_add(out, "suite %s: %zu models, %zu variants, %zu experiments, %zu cells%s\n", suite->name,
                     suite->model_count, suite->variant_count, suite->experiment_count, plan.selected,
                     a->only ? " selected" : "");
@@ -242,12 +241,12 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
                 qb_suite_experiment_of(suite, plan.cells[i].model, plan.cells[i].experiment)->canonical;
             qb_text_add(out, "%s%s\n", *chosen ? "  " : "", chosen);
         }
-        s = qb_reach_of_suite(suite, &plan, out, err);
+        qb_reach_of_suite(suite, &plan, out, err);
         qb_idle_requests(suite, &plan, add_idle, out);
     }
     qb_plan_free(&plan);
     qb_suite_free(suite);
-    return s;
+    return err->status;
 }
 
 static enum qb_status inspect_variant(const struct arguments *a, const struct qb_yaml *root,
@@ -274,15 +273,16 @@ static enum qb_status inspect_yaml(const struct arguments *a, struct qb_text *ou
     struct qb_registry *registry = NULL;
     struct qb_yaml *root = NULL;
     (void)code;
-    enum qb_status s = qb_yaml_load(a->path, &root, err);
-    if (!s)
-        s = qb_open_registry(a->codecs, &registry, err);
-    if (!s)
-        s = qb_yaml_get(root, "models") || !qb_yaml_get(root, "codec") ? inspect_suite(a, registry, out, err)
-                                                                       : inspect_variant(a, root, registry, out, err);
+    if (qb_yaml_load(a->path, &root, err) || qb_open_registry(a->codecs, &registry, err))
+        goto out;
+    if (qb_yaml_get(root, "models") || !qb_yaml_get(root, "codec"))
+        inspect_suite(a, registry, out, err);
+    else
+        inspect_variant(a, root, registry, out, err);
+out:
     qb_yaml_free(root);
     qb_registry_free(registry);
-    return s;
+    return err->status;
 }
 
 static const struct {
@@ -304,8 +304,7 @@ static int inspect(const struct arguments *a)
         if (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0)
             continue;
         int code = QB_EXIT_DONE;
-        enum qb_status s = kinds[i].inspect(a, &out, &code, &err);
-        int printed = s ? qb_complain_error(&err) : qb_print(&out);
+        int printed = kinds[i].inspect(a, &out, &code, &err) ? qb_complain_error(&err) : qb_print(&out);
         qb_text_free(&out);
         return printed ? printed : code;
     }

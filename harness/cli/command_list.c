@@ -10,14 +10,15 @@
 #include "codec/options.h"
 #include "codec/variant.h"
 #include "metric/metric.h"
-#include "model/safetensors.h"
+#include "arch/arch.h"
 #include "run/experiment.h"
+#include "weights/weights.h"
 
 enum { OUTPUT, CODEC };
 static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
                                        {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
                                        {0}};
-static const struct qb_usage usage = {"list", "codecs|variants|models|experiments|metrics|suites [options]",
+static const struct qb_usage usage = {"list", "codecs|variants|models|families|experiments|metrics|suites [options]",
                                       "Lists what suites can name.", flags,
                                       "  qinsbench list variants\n"
                                       "  qinsbench list codecs --codec ./my-codec.so\n"
@@ -65,19 +66,18 @@ static enum qb_status list_variants(const struct qb_registry *registry, struct q
 {
     static const char *const columns[] = {"variant", "codec", "path", "calibration", "placement", "summary", NULL};
     char **names = NULL;
-    enum qb_status s = qb_variant_names(&names, err);
+    qb_variant_names(&names, err);
     listing->columns = columns;
-    for (size_t i = 0; !s && names[i]; i++) {
+    for (size_t i = 0; !err->status && names[i]; i++) {
         struct qb_variant *variant = NULL;
-        s = qb_variant_builtin(names[i], registry, qb_cpu()->isa, &variant, err);
-        if (!s)
+        if (!qb_variant_builtin(names[i], registry, qb_cpu()->isa, &variant, err))
             add_variant(variant, listing);
         qb_variant_free(variant);
     }
     for (size_t i = 0; names && names[i]; i++)
         qb_free(names[i]);
     qb_free(names);
-    return s;
+    return err->status;
 }
 
 /* Names of a folder's files that end in `suffix`, sorted; freed by the caller. */
@@ -97,23 +97,24 @@ static int files_of(const char *folder, const char *suffix, struct dirent ***ent
 static void add_model_file(const char *folder, const char *file, struct qb_listing *listing)
 {
     char path[4400], name[256];
-    struct qb_safetensors *open = NULL;
+    struct qb_weights *open = NULL;
     struct qb_error err = {0};
     struct qb_text detail = {0};
     snprintf(path, sizeof path, "%s/%s", folder, file);
     snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".safetensors")), file);
-    if (qb_safetensors_open(path, &open, &err)) {
+    if (qb_weights_open(path, &open, &err)) {
         qb_text_add(&detail, "unreadable: %s", err.message);
     } else {
-        const char *architecture = qb_safetensors_meta(open, "architecture");
+        const char *architecture = qb_weights_meta(open, "architecture");
         size_t values = 0;
-        for (size_t i = 0; i < qb_safetensors_count(open); i++)
-            values += qb_safetensors_info(open, i).elements;
-        qb_text_add(&detail, "%s, %zu weights", architecture ? architecture : "?", values);
+        for (size_t i = 0; i < qb_weights_count(open); i++)
+            values += qb_weights_at(open, i)->rows * qb_weights_at(open, i)->cols;
+        qb_text_add(&detail, "%s, %zu weights, ", architecture ? architecture : "?", values);
+        qb_weights_print_types(open, &detail);
     }
     qb_listing_add(listing, (const char *[]){name, "file", path, detail.data});
     qb_text_free(&detail);
-    qb_safetensors_close(open);
+    qb_weights_free(open);
 }
 
 static enum qb_status list_models(const struct qb_registry *registry, struct qb_listing *listing, struct qb_error *err)
@@ -124,10 +125,14 @@ static enum qb_status list_models(const struct qb_registry *registry, struct qb_
     struct qb_error ignored = {0};
     (void)registry, (void)err;
     listing->columns = columns;
-    qb_listing_add(listing, (const char *[]){"transformer", "generator", "{generator: transformer}",
-                                             "the source's transformer; vocab=5000 hidden=256 layers=3 seed=42"});
-    qb_listing_add(listing, (const char *[]){"chain", "generator", "{generator: chain}",
-                                             "the source's chain of linears; vocab=5000 hidden=256 layers=3 seed=42"});
+    const struct qb_family *family;
+    for (size_t i = 0; (family = qb_family_at(i)); i++)
+        if (family->generated_inner) {
+            char entry[64], detail[128];
+            snprintf(entry, sizeof entry, "{generator: %s}", family->name);
+            snprintf(detail, sizeof detail, "%s; vocab=5000 hidden=256 layers=3 seed=42", family->summary);
+            qb_listing_add(listing, (const char *[]){family->name, "generator", entry, detail});
+        }
     if (qb_data_path("models", folder, &ignored))
         return QB_OK;
     int n = files_of(folder, ".safetensors", &entries);
@@ -136,6 +141,26 @@ static enum qb_status list_models(const struct qb_registry *registry, struct qb_
         free(entries[i]);
     }
     free(entries);
+    return QB_OK;
+}
+
+static enum qb_status list_families(const struct qb_registry *registry, struct qb_listing *listing,
+                                    struct qb_error *err)
+{
+    static const char *const columns[] = {"family", "summary", "tensors", NULL};
+    const struct qb_family *family;
+    (void)registry, (void)err;
+    listing->columns = columns;
+    for (size_t i = 0; (family = qb_family_at(i)); i++) {
+        struct qb_text tensors = {0};
+        for (const struct qb_tensor_rule *rule = family->rules; rule->roles; rule++) {
+            char name[64];
+            qb_rule_name(rule, 0, "weight", name);
+            qb_text_add(&tensors, "%s%s", tensors.size ? " " : "", name);
+        }
+        qb_listing_add(listing, (const char *[]){family->name, family->summary, tensors.data});
+        qb_text_free(&tensors);
+    }
     return QB_OK;
 }
 
@@ -194,9 +219,10 @@ static const struct {
     const char *name;
     enum qb_status (*list)(const struct qb_registry *, struct qb_listing *, struct qb_error *);
     bool codecs; /* needs the plugins */
-} kinds[] = {{"codecs", list_codecs, true},    {"variants", list_variants, true},
-             {"models", list_models, false},   {"experiments", list_experiments, false},
-             {"metrics", list_metrics, false}, {"suites", list_suites, false}};
+} kinds[] = {
+    {"codecs", list_codecs, true},      {"variants", list_variants, true},        {"models", list_models, false},
+    {"families", list_families, false}, {"experiments", list_experiments, false}, {"metrics", list_metrics, false},
+    {"suites", list_suites, false}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int print_list(size_t kind, const char *const *codecs, enum qb_output output)
@@ -207,12 +233,11 @@ static int print_list(size_t kind, const char *const *codecs, enum qb_output out
     struct qb_text out = {0};
     if (codecs[0] && !kinds[kind].codecs)
         qb_tell("note: --codec says nothing about %s", kinds[kind].name);
-    enum qb_status s = kinds[kind].codecs ? qb_open_registry(codecs, &registry, &err) : QB_OK;
-    if (!s)
-        s = kinds[kind].list(registry, &listing, &err);
-    if (!s)
+    if (kinds[kind].codecs)
+        qb_open_registry(codecs, &registry, &err);
+    if (!err.status && !kinds[kind].list(registry, &listing, &err))
         qb_listing_print(&listing, output, &out);
-    int code = s ? qb_complain_error(&err) : qb_print(&out);
+    int code = err.status ? qb_complain_error(&err) : qb_print(&out);
     qb_text_free(&out);
     if (listing.columns)
         qb_listing_free(&listing);
@@ -237,13 +262,14 @@ int qb_command_list(int argc, char **argv)
     if (flag == QB_FLAG_STOP)
         return parse.code;
     if (optind + 1 != argc)
-        return qb_complain("list: expected one of codecs, variants, models, experiments, metrics, suites");
+        return qb_complain("list: expected one of codecs, variants, models, families, experiments, metrics, suites");
     for (size_t i = 0; i < KINDS; i++) {
         names[i] = kinds[i].name;
         if (strcmp(argv[optind], kinds[i].name) == 0)
             return print_list(i, codecs, output);
     }
     const char *nearest = qb_nearest(argv[optind], names);
-    return qb_complain("list: expected one of codecs, variants, models, experiments, metrics, suites, found '%s'%s%s%s",
-                       argv[optind], nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return qb_complain(
+        "list: expected one of codecs, variants, models, families, experiments, metrics, suites, found '%s'%s%s%s",
+        argv[optind], nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }

@@ -62,7 +62,7 @@ static enum qb_status check_name(const char *name, struct qb_error *err)
                        "most %d characters, found '%.*s'",
                        NAME_MAX_LENGTH, QB_UPTO(60, name));
     snprintf(relative, sizeof relative, "variants/%s.yaml", name);
-    if (qb_data_path(relative, path, &ignored) == QB_OK)
+    if (!qb_data_path(relative, path, &ignored))
         return qb_fail(err, QB_ERR_INPUT, "new-codec: '%s' is the name of a shipped variant (qinsbench list variants)",
                        name);
     if (strcmp(name, "suite") == 0 || strcmp(name, "reference") == 0)
@@ -92,7 +92,7 @@ static void find_places(struct words *words)
     char path[PATH_MAX + 64], data[4096];
     struct qb_error ignored = {0};
     settle("/proc/self/exe", words->program);
-    if (qb_data_path("../harness/codec/codec.h", data, &ignored) == QB_OK) {
+    if (!qb_data_path("../harness/codec/codec.h", data, &ignored)) {
         *strrchr(data, '/') = '\0';
         settle(data, words->codec_h);
     }
@@ -150,18 +150,14 @@ static enum qb_status write_file(const struct words *words, const char *from, co
     size_t size = 0;
     struct qb_text out = {0};
     snprintf(relative, sizeof relative, "new-codec/%s", from);
-    enum qb_status s = qb_data_path(relative, place, err);
-    if (!s)
-        s = qb_file_read(place, (size_t)1 << 20, &text, &size, err);
-    if (!s && (size == 0 || strlen(text) != size))
-        s = qb_fail(err, QB_ERR_INPUT, "%s: expected a template, found %s", place, size ? "a NUL" : "an empty file");
-    if (!s)
-        s = fill(words, place, text, &out, err);
-    if (!s)
-        s = qb_file_replace(to, out.data, out.size, err);
+    if (!qb_data_path(relative, place, err) && !qb_file_read(place, (size_t)1 << 20, &text, &size, err) &&
+        (size == 0 || strlen(text) != size))
+        qb_fail(err, QB_ERR_INPUT, "%s: expected a template, found %s", place, size ? "a NUL" : "an empty file");
+    if (!err->status && !fill(words, place, text, &out, err))
+        qb_file_replace(to, out.data, out.size, err);
     qb_text_free(&out);
     qb_free(text);
-    return s;
+    return err->status;
 }
 
 /* ---- the folder ---- */
@@ -214,16 +210,17 @@ static enum qb_status write_folder(const struct words *words, const char *folder
         return qb_fail(err, errno == ENOENT || errno == ENOTDIR ? QB_ERR_INPUT : QB_ERR_IO,
                        "%s: cannot make a folder here: %s", folder, strerror(errno));
     snprintf(tests, sizeof tests, "%s/tests", temp);
-    enum qb_status s = mkdir(tests, 0777) == 0
-                           ? write_all(words, temp, err)
-                           : qb_fail(err, QB_ERR_IO, "%s: cannot make the folder: %s", tests, strerror(errno));
+    if (mkdir(tests, 0777) == 0)
+        write_all(words, temp, err);
+    else
+        qb_fail(err, QB_ERR_IO, "%s: cannot make the folder: %s", tests, strerror(errno));
     /* File systems without RENAME_NOREPLACE say EINVAL; a plain rename replaces nothing but an empty folder. */
-    if (!s && renameat2(AT_FDCWD, temp, AT_FDCWD, folder, RENAME_NOREPLACE) != 0 &&
+    if (!err->status && renameat2(AT_FDCWD, temp, AT_FDCWD, folder, RENAME_NOREPLACE) != 0 &&
         (errno != EINVAL || rename(temp, folder) != 0))
-        s = qb_fail(err, QB_ERR_IO, "%s: cannot put the new folder here: %s", folder, strerror(errno));
-    if (s)
+        qb_fail(err, QB_ERR_IO, "%s: cannot put the new folder here: %s", folder, strerror(errno));
+    if (err->status)
         remove_all(words, temp);
-    return s;
+    return err->status;
 }
 
 static int write_codec(const char *name, const char *out)

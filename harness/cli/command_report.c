@@ -85,20 +85,19 @@ int qb_command_report(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
-    enum qb_status s = qb_result_open(r.result, &result, &err);
-    if (!s && r.only) {
+    if (!qb_result_open(r.result, &result, &err) && r.only) {
         struct qb_ledger *ledger = NULL;
-        s = qb_ledger_of_run(result, NULL, &ledger, &err);
+        qb_ledger_of_run(result, NULL, &ledger, &err);
         struct qb_figure_options figure = {
             .ledger = ledger, .folder = r.options.folder, .formats = r.options.figures, .only = r.only};
-        if (!s)
-            s = qb_figures_write(result, &figure, NULL, &said, &err);
+        if (!err.status)
+            qb_figures_write(result, &figure, NULL, &said, &err);
         qb_ledger_free(ledger);
-    } else if (!s) {
-        s = qb_report_write(result, &r.options, &said, &err);
+    } else if (!err.status) {
+        qb_report_write(result, &r.options, &said, &err);
     }
     code = qb_print(&said); /* what was written before a failure is worth saying */
-    if (s)
+    if (err.status)
         code = qb_complain_error(&err);
     qb_text_free(&said);
     qb_result_close(result);

@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/text_format.h"
 #include "cli.h"
+#include "compute/kernels.h"
 #include "compute/linear.h"
 #include "progress.h"
 #include "run/engine.h"
@@ -176,12 +177,11 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
     struct qb_suite *suite = NULL;
     struct qb_progress progress;
     struct qb_text cache = {0};
-    enum qb_status s = qb_open_registry(a->codec, &registry, err);
-    if (!s) {
+    if (!qb_open_registry(a->codec, &registry, err)) {
         struct qb_suite_options options = {registry, a->isa, a->set};
-        s = qb_suite_load(path, &options, &suite, err);
+        qb_suite_load(path, &options, &suite, err);
     }
-    if (!s) {
+    if (!err->status) {
         note_unused_codecs(a, registry, suite);
         if (a->output)
             qb_text_add(output, "%s", a->output);
@@ -207,14 +207,16 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
                                          .event = qb_progress_event,
                                          .context = &progress};
         qb_progress_begin(&progress, a->quiet);
-        s = output->failed || cache.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory")
-                                           : qb_run(suite, &options, summary, err);
+        if (output->failed || cache.failed)
+            qb_fail(err, QB_ERR_MEMORY, "no memory");
+        else
+            qb_run(suite, &options, summary, err);
         qb_progress_end(&progress);
     }
     qb_text_free(&cache);
     qb_suite_free(suite);
     qb_registry_free(registry);
-    return s;
+    return err->status;
 }
 
 int qb_command_run(int argc, char **argv)
@@ -235,6 +237,7 @@ int qb_command_run(int argc, char **argv)
         goto out;
     if (!err.status && optind + 1 != argc)
         qb_fail(&err, QB_ERR_INPUT, "run: expected one suite, found %d (qinsbench run --help)", argc - optind);
+    qb_kernels_use(a.isa);
     struct sigaction action = {.sa_handler = on_stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

@@ -26,11 +26,6 @@ static const struct qb_usage usage = {
     "  qinsbench show results/source.h5 --only 'kjv-*/*/teacher-forced' --metric 'kl_*'\n"
     "  qinsbench show results/source.h5 --output json | jq '.[] | select(.metric==\"match_rate\")'"};
 
-bool qb_show_wants(const struct qb_show_filter *filter, const struct qb_cell *cell)
-{
-    return qb_only_matches(&filter->only, cell->model, cell->variant, cell->experiment);
-}
-
 /* ["degenerate","no-interval"] from the flags' text. */
 static void json_flags(uint32_t flag_bits, struct qb_text *out)
 {
@@ -168,11 +163,9 @@ static int show(const char *path, const struct qb_show_filter *filter, enum qb_o
         qb_show_tables(result, filter, qb_columns(STDOUT_FILENO), &out);
     else
         show_rows(result, filter, output == QB_OUTPUT_JSON, &out);
-    const bool interrupted = qb_result_interrupted(result);
-    qb_result_close(result);
     int code = qb_print(&out);
-    if (interrupted)
-        qb_tell("note: the run was interrupted before all of its cells had run (run --resume goes on)");
+    qb_tell_interrupted(result);
+    qb_result_close(result);
     qb_text_free(&out);
     return code;
 }

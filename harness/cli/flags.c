@@ -33,6 +33,12 @@ void qb_tell(const char *format, ...)
     va_end(args);
 }
 
+void qb_tell_interrupted(const struct qb_result *result)
+{
+    if (qb_result_interrupted(result))
+        qb_tell("note: the run was interrupted before all of its cells had run (run --resume goes on)");
+}
+
 int qb_complain(const char *format, ...)
 {
     va_list args;

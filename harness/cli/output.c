@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/layout.h"
 #include "base/mem.h"
 #include "base/text_format.h"
 #include "base/utf8.h"
@@ -20,14 +21,6 @@ size_t qb_columns(int fd)
     return n >= 20 && n <= 10000 ? (size_t)n : 100;
 }
 
-size_t qb_text_width(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
 /* One block of a table: the first column and columns [from, to). */
 static void table_block(struct qb_text *out, const char *const *cells, size_t rows, size_t cols, size_t from, size_t to,
                         const size_t *widths)
@@ -36,11 +29,11 @@ static void table_block(struct qb_text *out, const char *const *cells, size_t ro
         const char *label = cells[r * cols];
         size_t line = out->size;
         qb_text_add(out, "  %s", label);
-        for (size_t pad = qb_text_width(label); pad < widths[0]; pad++)
+        for (size_t pad = qb_width(label); pad < widths[0]; pad++)
             qb_text_add(out, " ");
         for (size_t c = from; c < to; c++) {
             const char *cell = cells[r * cols + c];
-            for (size_t pad = qb_text_width(cell); pad < widths[c] + 2; pad++)
+            for (size_t pad = qb_width(cell); pad < widths[c] + 2; pad++)
                 qb_text_add(out, " ");
             qb_text_add(out, "%s", cell);
         }
@@ -60,7 +53,7 @@ void qb_table(struct qb_text *out, const char *const *cells, size_t rows, size_t
     }
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < cols; c++) {
-            size_t w = qb_text_width(cells[r * cols + c]);
+            size_t w = qb_width(cells[r * cols + c]);
             widths[c] = w > widths[c] ? w : widths[c];
         }
     for (size_t from = 1, to; from < cols; from = to) {
@@ -145,13 +138,13 @@ static void listing_console(const struct qb_listing *listing, struct qb_text *ou
     for (size_t r = 0; r <= listing->rows; r++) {
         for (size_t c = 0; c < n; c++) {
             const char *value = r ? value_at(listing, r - 1, c) : listing->columns[c];
-            size_t width = qb_text_width(listing->columns[c]);
+            size_t width = qb_width(listing->columns[c]);
             for (size_t i = 0; i < listing->rows; i++) {
-                size_t w = qb_text_width(value_at(listing, i, c));
+                size_t w = qb_width(value_at(listing, i, c));
                 width = w > width ? w : width;
             }
             qb_text_add(out, "%s", value);
-            for (size_t pad = qb_text_width(value); c + 1 < n && pad < width + 2; pad++)
+            for (size_t pad = qb_width(value); c + 1 < n && pad < width + 2; pad++)
                 qb_text_add(out, " ");
         }
         qb_text_add(out, "\n");

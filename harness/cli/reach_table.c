@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/layout.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "model/effect.h"
-#include "reports/layout.h"
 
 /* ---- a row a model and variant ---- */
 
@@ -47,7 +47,7 @@ static enum qb_status add_effect(struct qb_listing *listing, const struct qb_mod
 {
     struct qb_effect effect = {0};
     struct qb_text note = {0};
-    if (qb_effect_of(model, variant, true, &effect, err) == QB_OK) {
+    if (!qb_effect_of(model, variant, true, &effect, err)) {
         struct qb_reach reach = {true, effect.tensors, effect.weights, effect.bytes, NULL};
         if (effect.refusal) /* a misspelt name: what a run would not encode */
             reach = (struct qb_reach){0};
@@ -68,11 +68,11 @@ enum qb_status qb_reach_of_suite(const struct qb_suite *suite, const struct qb_p
                                  struct qb_error *err)
 {
     struct qb_listing listing = {.columns = columns};
-    for (size_t m = 0; m < suite->model_count && err->status == QB_OK; m++) {
+    for (size_t m = 0; m < suite->model_count && !err->status; m++) {
         struct qb_model *model = NULL;
-        if (!selected(plan, m, QB_PLAN_NONE) || qb_suite_open_model(&suite->models[m], &model, err) != QB_OK)
+        if (!selected(plan, m, QB_PLAN_NONE) || qb_suite_open_model(suite, &suite->models[m], &model, err))
             continue;
-        for (size_t v = 0; v < suite->variant_count && err->status == QB_OK; v++)
+        for (size_t v = 0; v < suite->variant_count && !err->status; v++)
             if (selected(plan, m, v))
                 add_effect(&listing, model, suite->variants[v], err);
         qb_model_free(model);

@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/layout.h"
 #include "cli.h"
 #include "reach_table.h"
-#include "reports/coverage_note.h"
-#include "reports/layout.h"
 
 #define COLUMNS_MAX 64
+#define SHORT_MAX 64
 
 /* Flags that a table marks, the mark behind the value, and the legend's words. */
 static const struct {
@@ -40,8 +39,11 @@ struct sheet {
     uint32_t marked; /* what the legend has to explain */
     bool interval;
     struct qb_text *coverage; /* "kl_mean 93.1%": intervals that fall short, and of which column */
-    const char *said;         /* the metric that `coverage` named last */
-    double said_percent;
+    struct {
+        size_t column;
+        long tenths;
+    } falls_short[SHORT_MAX]; /* what `coverage` says of this sheet */
+    size_t short_count;
 };
 
 static const struct qb_cell *sheet_cell(const struct sheet *sheet, size_t i)
@@ -89,24 +91,24 @@ static void print_number(struct qb_text *out, double value, const char *unit)
 }
 
 /* Marks an interval that covers less than it promises, and remembers by how much for the legend. */
-static void note_coverage(struct sheet *sheet, const struct qb_value *value, struct qb_text *out)
+static void note_coverage(struct sheet *sheet, size_t column, const struct qb_value *value, struct qb_text *out)
 {
-    char text[QB_COVERAGE_NOTE_MAX];
-    double percent;
-    if (!qb_coverage_note(value->note, text, &percent))
+    const long tenths = lround(10 * value->covers); /* as they are told */
+    size_t i = 0;
+    if (!tenths)
         return;
     qb_text_add(out, "'");
-    if (sheet->said && strcmp(sheet->said, value->metric) == 0 && sheet->said_percent == percent)
+    while (i < sheet->short_count && (sheet->falls_short[i].column != column || sheet->falls_short[i].tenths != tenths))
+        i++;
+    if (i < sheet->short_count || i == SHORT_MAX)
         return;
-    sheet->said = value->metric;
-    sheet->said_percent = percent;
-    char entry[160];
-    snprintf(entry, sizeof entry, "%s %s %.1f%%", sheet->experiment, value->metric, percent);
-    if (!sheet->coverage->data || !strstr(sheet->coverage->data, entry))
-        qb_text_add(sheet->coverage, "%s%s", sheet->coverage->size ? ", " : "", entry);
+    sheet->falls_short[sheet->short_count].column = column;
+    sheet->falls_short[sheet->short_count++].tenths = tenths;
+    qb_text_add(sheet->coverage, "%s%s %s %.1f%%", sheet->coverage->size ? ", " : "", sheet->experiment, value->metric,
+                value->covers);
 }
 
-static void print_value(struct sheet *sheet, const struct qb_value *value, struct qb_text *out)
+static void print_value(struct sheet *sheet, size_t column, const struct qb_value *value, struct qb_text *out)
 {
     if (!value) {
         qb_text_add(out, "-");
@@ -136,7 +138,7 @@ static void print_value(struct sheet *sheet, const struct qb_value *value, struc
     qb_text_add(out, ", ");
     print_number(out, value->hi, value->unit);
     qb_text_add(out, "]");
-    note_coverage(sheet, value, out);
+    note_coverage(sheet, column, value, out);
 }
 
 /* ---- the grid ---- */
@@ -157,7 +159,7 @@ static void add_row(struct qb_listing *grid, struct sheet *sheet, const char *la
         else if (cell && cell->state == QB_CELL_FAILED)
             qb_text_add(&texts[c], "failed");
         else if (cell)
-            print_value(sheet, find_value(cell, sheet->metrics[c]), &texts[c]);
+            print_value(sheet, c, find_value(cell, sheet->metrics[c]), &texts[c]);
         values[c + 1] = texts[c].data ? texts[c].data : "";
     }
     qb_listing_add(grid, values);

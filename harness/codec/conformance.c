@@ -138,15 +138,15 @@ static enum qb_status run_combination(struct suite *suite, const struct qb_forma
     qb_format_print(format, &options);
     struct qb_check_case c = {
         .codec = suite->plugin->codec, .config = format->config, .defaults = defaults, .seed = suite->limits.seed};
-    enum qb_status status = options.failed ? qb_fail(suite->err, QB_ERR_MEMORY, "conformance: no memory") : QB_OK;
-    for (const struct qb_check *check = qb_checks; status == QB_OK && check->name; check++) {
+    if (options.failed)
+        qb_fail(suite->err, QB_ERR_MEMORY, "conformance: no memory");
+    for (const struct qb_check *check = qb_checks; !suite->err->status && check->name; check++) {
         enum qb_verdict verdict = QB_VERDICT_FAIL;
-        status = run_check(suite, check, &c, &verdict);
-        if (status == QB_OK)
+        if (!run_check(suite, check, &c, &verdict))
             tell(suite, check->name, options.data, verdict, c.message);
     }
     qb_text_free(&options);
-    return status;
+    return suite->err->status;
 }
 
 /* The values of an option that are worth a run: the default is value 0. */
@@ -200,26 +200,29 @@ static enum qb_status run_all(struct suite *suite, struct qb_format *format)
         counts[i] = values_of(&options[i], values[i], 16);
         total = total > COMBINATIONS_MAX ? total : total * counts[i];
     }
-    enum qb_status status = run_combination(suite, format, true);
+    if (run_combination(suite, format, true))
+        return suite->err->status;
     if (total > COMBINATIONS_MAX) { /* one at a time */
         for (size_t i = 0; i < n; i++) {
-            for (size_t v = 1; status == QB_OK && v < counts[i]; v++) {
+            for (size_t v = 1; v < counts[i]; v++) {
                 format->values[i] = values[i][v];
-                status = run_combination(suite, format, false);
+                if (run_combination(suite, format, false))
+                    return suite->err->status;
             }
             format->values[i] = values[i][0];
         }
-        return status;
+        return QB_OK;
     }
-    for (size_t index = 1; status == QB_OK && index < total; index++) { /* index in a mixed radix */
+    for (size_t index = 1; index < total; index++) { /* index in a mixed radix */
         size_t rest = index;
         for (size_t i = 0; i < n; i++) {
             format->values[i] = values[i][rest % counts[i]];
             rest /= counts[i];
         }
-        status = run_combination(suite, format, false);
+        if (run_combination(suite, format, false))
+            return suite->err->status;
     }
-    return status;
+    return QB_OK;
 }
 
 enum qb_status qb_conformance(const struct qb_plugin *plugin, enum qb_isa isa,
@@ -237,9 +240,9 @@ enum qb_status qb_conformance(const struct qb_plugin *plugin, enum qb_isa isa,
     if (!(suite.limits.seconds > 0))
         suite.limits.seconds = 10;
     struct qb_format format;
-    if (qb_format_make(plugin, NULL, isa, &format, err) != QB_OK)
+    if (qb_format_make(plugin, NULL, isa, &format, err))
         return err->status;
-    enum qb_status status = run_all(&suite, &format);
+    run_all(&suite, &format);
     qb_format_free(&format);
-    return status;
+    return err->status;
 }

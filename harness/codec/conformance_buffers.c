@@ -15,11 +15,11 @@ enum qb_verdict qb_check_sizes(struct qb_check_case *c)
     static const struct qb_shape wrong[] = {{0, 5}, {5, 0}, {SIZE_MAX / 2, 16}, {SIZE_MAX, SIZE_MAX}};
     for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
         int status = qb_call_size(c, *s, &bytes, &error);
-        if (status != QB_CODEC_OK)
+        if (status)
             return status < 0 ? QB_VERDICT_FAIL
                               : qb_reject(c, "encoded_size of %zu x %zu was refused (%s: %.*s)", s->rows, s->cols,
                                           qb_codec_status_name(status), QB_UPTO(200, error.message));
-        if (bytes == 0 || qb_call_size(c, *s, &again, &error) != QB_CODEC_OK || again != bytes)
+        if (bytes == 0 || qb_call_size(c, *s, &again, &error) || again != bytes)
             return qb_reject(c, "encoded_size of %zu x %zu is 0 or changes", s->rows, s->cols);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -66,9 +66,9 @@ enum qb_verdict qb_check_small_buffers(struct qb_check_case *c)
         int encoded = decoded < 0 ? -1 : qb_call_encode(c, *s, qb_floats(&x), less.data, less.size, &error);
         if (decoded < 0 || encoded < 0)
             return QB_VERDICT_FAIL;
-        if (decoded == QB_CODEC_OK || encoded == QB_CODEC_OK)
-            return qb_reject(c, "%s of %zu x %zu accepted %zu bytes, %zu are needed",
-                             encoded == QB_CODEC_OK ? "encode" : "decode", s->rows, s->cols, less.size, bytes.size);
+        if (!decoded || !encoded)
+            return qb_reject(c, "%s of %zu x %zu accepted %zu bytes, %zu are needed", !encoded ? "encode" : "decode",
+                             s->rows, s->cols, less.size, bytes.size);
         char why[200];
         if (!qb_guard_intact(&less, why, sizeof why) || !qb_guard_intact(&values, why, sizeof why))
             return qb_reject(c, "a refused call %s", why);
@@ -87,7 +87,7 @@ enum qb_verdict qb_check_large_buffers(struct qb_check_case *c)
         struct qb_guard more = qb_guard_new("a larger buffer", bytes.size + MORE, QB_GUARD_BEFORE, 0x5a);
         struct qb_codec_error error;
         int status = qb_call_encode(c, *s, qb_floats(&x), more.data, more.size, &error);
-        if (status != QB_CODEC_OK)
+        if (status)
             return status < 0 ? QB_VERDICT_FAIL
                               : qb_reject(c, "encode refused a larger buffer (%.*s)", QB_UPTO(200, error.message));
         for (size_t i = bytes.size; i < more.size; i++)
@@ -117,7 +117,7 @@ static bool survives(struct qb_check_case *c, enum qb_reader reader, struct qb_s
         qb_reject(c, "given %s, decode %s (seed %u)", what, why, c->seed);
         return false;
     }
-    size_t bad = status == QB_CODEC_OK ? qb_first_nonfinite(qb_floats(values), n) : n;
+    size_t bad = !status ? qb_first_nonfinite(qb_floats(values), n) : n;
     if (bad < n)
         qb_reject(c, "given %s, decode of %zu x %zu left element %zu not finite or not written (seed %u)", what,
                   shape.rows, shape.cols, bad, c->seed);

@@ -49,7 +49,7 @@ int qb_call_answer(struct qb_check_case *c, const char *function, int status, st
         qb_reject(c, "%s left a message without an end", function);
         return -1;
     }
-    if (status != QB_CODEC_OK && !*error->message) {
+    if (status && !*error->message) {
         qb_reject(c, "%s returned %s without a message", function, qb_codec_status_name(status));
         return -1;
     }
@@ -104,14 +104,14 @@ bool qb_encode_case(struct qb_check_case *c, struct qb_shape shape, const struct
     struct qb_codec_error error;
     size_t size;
     int status = qb_call_size(c, shape, &size, &error);
-    if (status == QB_CODEC_OK && size > 0 && size <= 64 * (shape.rows * shape.cols + 64)) {
+    if (!status && size > 0 && size <= 64 * (shape.rows * shape.cols + 64)) {
         *bytes = qb_guard_new("the encoded bytes", size, side, 0xa5);
         struct qb_guard copy = qb_guard_new("a copy", x->size, QB_GUARD_BEFORE, 0);
         memcpy(copy.data, x->data, x->size);
         status = qb_call_encode(c, shape, qb_floats(x), bytes->data, size, &error);
-        if (status == QB_CODEC_OK)
+        if (!status)
             return untouched(c, "encode", shape, x, copy.data, bytes);
-    } else if (status == QB_CODEC_OK) {
+    } else if (!status) {
         qb_reject(c, "encoded_size of %zu x %zu is %zu bytes", shape.rows, shape.cols, size);
         return false;
     }
@@ -133,7 +133,7 @@ bool qb_read_case(struct qb_check_case *c, enum qb_reader reader, struct qb_shap
     if (status > 0)
         qb_reject(c, "%s of %zu x %zu was refused (%s: %.*s)", reader_names[reader], shape.rows, shape.cols,
                   qb_codec_status_name(status), QB_UPTO(200, error.message));
-    if (status != QB_CODEC_OK || !untouched(c, reader_names[reader], shape, bytes, copy.data, values))
+    if (status || !untouched(c, reader_names[reader], shape, bytes, copy.data, values))
         return false;
     size_t bad = qb_first_nonfinite(qb_floats(values), n);
     if (bad == n)

@@ -23,9 +23,9 @@ static bool range_equals(struct qb_check_case *c, enum qb_reader reader, struct 
     int status = qb_call_read(c, reader, shape, bytes->data, bytes->size, row, count, qb_floats(&part), &error);
     if (status < 0)
         return false;
-    if (status == QB_CODEC_OK && memcmp(part.data, whole->data + row * line, part.size) == 0)
+    if (!status && memcmp(part.data, whole->data + row * line, part.size) == 0)
         return true;
-    if (status != QB_CODEC_OK)
+    if (status)
         qb_reject(c, "rows [%zu, %zu) of %zu x %zu were refused (%.*s)", row, row + count, shape.rows, shape.cols,
                   QB_UPTO(200, error.message));
     else
@@ -83,11 +83,10 @@ static void *work(void *context)
     for (int round = 0; w->same && round < 20; round++) {
         memset(bytes, 0x5a, w->bytes.size);
         memset(values, 0xff, w->values.size);
-        w->same = qb_call_encode(&w->c, standard, qb_floats(&w->x), bytes, w->bytes.size, &error) == QB_CODEC_OK &&
-                  qb_call_read(&w->c, QB_READ_DECODE, standard, bytes, w->bytes.size, 0, standard.rows, values,
-                               &error) == QB_CODEC_OK &&
-                  memcmp(bytes, w->bytes.data, w->bytes.size) == 0 &&
-                  memcmp(values, w->values.data, w->values.size) == 0;
+        w->same =
+            !qb_call_encode(&w->c, standard, qb_floats(&w->x), bytes, w->bytes.size, &error) &&
+            !qb_call_read(&w->c, QB_READ_DECODE, standard, bytes, w->bytes.size, 0, standard.rows, values, &error) &&
+            memcmp(bytes, w->bytes.data, w->bytes.size) == 0 && memcmp(values, w->values.data, w->values.size) == 0;
     }
     free(bytes);
     free(values);
@@ -133,11 +132,11 @@ static enum qb_verdict check_determinism(struct qb_check_case *c)
             memset(other.data, fill ? 0xff : 0, other.size);
             memset(y.data, fill ? 0x7f : 0, y.size);
             int status = qb_call_encode(c, *s, qb_floats(&x), other.data, other.size, &error);
-            if (status != QB_CODEC_OK || memcmp(other.data, bytes.data, bytes.size) != 0)
+            if (status || memcmp(other.data, bytes.data, bytes.size) != 0)
                 return status < 0 ? QB_VERDICT_FAIL
                                   : qb_reject(c, "two encodes of the same %zu x %zu values differ", s->rows, s->cols);
             status = qb_call_read(c, QB_READ_DECODE, *s, other.data, other.size, 0, s->rows, qb_floats(&y), &error);
-            if (status != QB_CODEC_OK || memcmp(y.data, values.data, values.size) != 0)
+            if (status || memcmp(y.data, values.data, values.size) != 0)
                 return status < 0 ? QB_VERDICT_FAIL
                                   : qb_reject(c, "two decodes of the same %zu x %zu bytes differ", s->rows, s->cols);
         }

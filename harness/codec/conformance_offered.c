@@ -98,8 +98,8 @@ static enum qb_verdict parts_refuse(struct qb_check_case *c)
         const struct qb_guard *out;
     } wrong[] = {{0, 1, &less}, {shape.rows, 1, &bytes}, {1, shape.rows, &bytes}, {SIZE_MAX, 2, &bytes}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        if (c->codec->encode_part(&c->config, shape.rows, shape.cols, 0, wrong[i].row, wrong[i].count, values,
-                                  wrong[i].out->data, wrong[i].out->size, &error) == QB_CODEC_OK)
+        if (!c->codec->encode_part(&c->config, shape.rows, shape.cols, 0, wrong[i].row, wrong[i].count, values,
+                                   wrong[i].out->data, wrong[i].out->size, &error))
             return qb_reject(c, "encode_part accepted rows outside or a buffer one byte too small");
     return QB_VERDICT_PASS;
 }
@@ -206,8 +206,8 @@ static enum qb_verdict check_product(struct product *p)
             return QB_VERDICT_FAIL;
         struct qb_guard y = qb_guard_new("y", p->n * (s->rows + 1) * sizeof(float), QB_GUARD_AFTER, 0);
         struct qb_codec_error error;
-        if (call_product(p, s->rows, 1, &y, s->rows + 1, &error) == QB_CODEC_OK ||
-            call_product(p, 0, s->rows + 1, &y, s->rows + 1, &error) == QB_CODEC_OK)
+        if (!call_product(p, s->rows, 1, &y, s->rows + 1, &error) ||
+            !call_product(p, 0, s->rows + 1, &y, s->rows + 1, &error))
             return qb_reject(p->c, "%s: rows outside %zu x %zu were not refused", name_of(p), s->rows, s->cols);
     }
     return QB_VERDICT_PASS;

@@ -35,13 +35,13 @@ enum qb_verdict qb_check_edge_values(struct qb_check_case *c)
         size_t size;
         for (size_t i = 0; i < n; i++)
             qb_floats(&x)[i] = pairs[k][i % 3 == 1];
-        if (qb_call_size(c, shape, &size, &error) != QB_CODEC_OK)
+        if (qb_call_size(c, shape, &size, &error))
             return qb_reject(c, "encoded_size of 3 x 37 was refused");
         struct qb_guard bytes = qb_guard_new("the encoded bytes", size, QB_GUARD_BEFORE, 0), values;
         int status = qb_call_encode(c, shape, qb_floats(&x), bytes.data, size, &error);
         if (status == QB_CODEC_BAD_INPUT && error.index < n)
             continue;
-        if (status != QB_CODEC_OK)
+        if (status)
             return status < 0 ? QB_VERDICT_FAIL
                               : qb_reject(c, "a matrix of %g and %g was refused with %s, index %zu (%.*s)",
                                           (double)pairs[k][0], (double)pairs[k][1], qb_codec_status_name(status),

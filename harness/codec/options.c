@@ -216,7 +216,7 @@ static enum qb_status check_option(const struct qb_codec_option *option, struct 
     if (!option->default_value)
         return qb_fail(err, QB_ERR_CODEC, "it has no default");
     union qb_option_value value;
-    if (qb_option_parse(option, option->default_value, &value, err) != QB_OK) {
+    if (qb_option_parse(option, option->default_value, &value, err)) {
         err->status = QB_ERR_CODEC;
         return qb_wrap(err, "its default");
     }
@@ -229,7 +229,7 @@ enum qb_status qb_options_check(const struct qb_codec_option *options, struct qb
     if (count > QB_OPTIONS_MAX)
         return qb_fail(err, QB_ERR_CODEC, "the option list has more than %d entries or no end", QB_OPTIONS_MAX);
     for (size_t i = 0; i < count; i++) {
-        if (check_option(&options[i], err) != QB_OK)
+        if (check_option(&options[i], err))
             return qb_wrap(err, "option '%.*s'", QB_UPTO(40, options[i].name));
         for (size_t j = 0; j < i; j++)
             if (strcmp(options[i].name, options[j].name) == 0)
@@ -241,13 +241,13 @@ enum qb_status qb_options_check(const struct qb_codec_option *options, struct qb
 static enum qb_status read_node(const struct qb_codec_option *option, const struct qb_yaml *node,
                                 union qb_option_value *value, struct qb_error *err)
 {
-    if (qb_yaml_expect(node, QB_YAML_SCALAR, err) != QB_OK)
+    if (qb_yaml_expect(node, QB_YAML_SCALAR, err))
         return err->status;
     struct qb_error why = {0};
     bool word = option->type == QB_OPTION_CHOICE || option->type == QB_OPTION_SCOPE;
     if (node->quoted && !word)
         return qb_yaml_fail(node, err, "expected a plain value, found the quoted text \"%s\"", node->scalar);
-    if (qb_option_parse(option, node->scalar, value, &why) != QB_OK)
+    if (qb_option_parse(option, node->scalar, value, &why))
         return qb_yaml_fail(node, err, "%s", why.message);
     return QB_OK;
 }
@@ -262,7 +262,7 @@ enum qb_status qb_format_make(const struct qb_plugin *plugin, const struct qb_ya
         const char *names[QB_OPTIONS_MAX + 1] = {NULL};
         for (size_t i = 0; i < count && i < QB_OPTIONS_MAX; i++)
             names[i] = list[i].name;
-        if (qb_yaml_expect(options, QB_YAML_MAP, err) != QB_OK || qb_yaml_known(options, names, err) != QB_OK)
+        if (qb_yaml_expect(options, QB_YAML_MAP, err) || qb_yaml_known(options, names, err))
             return qb_wrap(err, "options of codec '%s'", plugin->codec->id);
     }
     format->values = qb_alloc(count, sizeof *format->values, "codec options", err);
@@ -270,9 +270,8 @@ enum qb_status qb_format_make(const struct qb_plugin *plugin, const struct qb_ya
         return err->status;
     for (size_t i = 0; i < count; i++) {
         const struct qb_yaml *node = options ? qb_yaml_get(options, list[i].name) : NULL;
-        enum qb_status status = node ? read_node(&list[i], node, &format->values[i], err)
-                                     : qb_option_parse(&list[i], list[i].default_value, &format->values[i], err);
-        if (status != QB_OK) {
+        if (node ? read_node(&list[i], node, &format->values[i], err)
+                 : qb_option_parse(&list[i], list[i].default_value, &format->values[i], err)) {
             qb_format_free(format);
             return qb_wrap(err, "options of codec '%s'", plugin->codec->id);
         }

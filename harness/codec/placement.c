@@ -6,19 +6,20 @@
 
 enum qb_status variant_read_roles(const struct qb_yaml *list, uint32_t *mask, struct qb_error *err)
 {
-    const char *const names[] = {"attn.q", "attn.k",   "attn.v", "attn.o", "mlp.gate",
-                                 "mlp.up", "mlp.down", "embed",  "head",   NULL};
-    if (qb_yaml_expect(list, QB_YAML_LIST, err) != QB_OK)
+    const char *names[33] = {NULL};
+    size_t count = 0;
+    for (uint32_t bit = 1; bit <= QB_ROLE_WEIGHTS; bit <<= 1)
+        if (bit & QB_ROLE_WEIGHTS)
+            names[count++] = qb_role_name(bit);
+    if (qb_yaml_expect(list, QB_YAML_LIST, err))
         return err->status;
     for (size_t i = 0; i < list->count; i++) {
         const char *pattern;
         uint32_t found = 0;
-        if (qb_yaml_text(list->children[i], &pattern, err) != QB_OK)
+        if (qb_yaml_text(list->children[i], &pattern, err))
             return err->status;
         bool any = qb_role_parse(pattern, &found);
-        for (uint32_t bit = 1; bit <= QB_ROLE_POSITION; bit <<= 1)
-            if (!qb_role_covered(bit, bit))
-                found &= ~bit;
+        found &= QB_ROLE_WEIGHTS;
         if (found) {
             *mask |= found;
             continue;
@@ -42,13 +43,13 @@ enum qb_status variant_read_names(const struct qb_yaml *list, char ***names, str
     const char *text;
     if (!list)
         return QB_OK;
-    if (qb_yaml_expect(list, QB_YAML_LIST, err) != QB_OK)
+    if (qb_yaml_expect(list, QB_YAML_LIST, err))
         return err->status;
     if (list->count == 0)
         return qb_yaml_fail(list, err, "an empty list names nothing, expected names of tensors or globs");
     *names = qb_alloc(list->count + 1, sizeof **names, "tensor names", err);
-    for (size_t i = 0; *names && i < list->count && err->status == QB_OK; i++)
-        if (qb_yaml_text(list->children[i], &text, err) == QB_OK)
+    for (size_t i = 0; *names && i < list->count && !err->status; i++)
+        if (!qb_yaml_text(list->children[i], &text, err))
             (*names)[i] = qb_strdup(text, err);
     return err->status;
 }
@@ -70,18 +71,12 @@ static bool matches(char *const *globs, const char *name)
 
 uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, const char *name, uint32_t roles)
 {
-    static const uint32_t blocks[] = {QB_ROLE_ATTN_Q, QB_ROLE_ATTN_K, QB_ROLE_ATTN_V, QB_ROLE_MLP_GATE, QB_ROLE_MLP_UP};
-    uint32_t covered = 0, fused = 0;
+    const uint32_t blocks = roles & QB_ROLE_BLOCKS;
     if ((variant->tensors && !matches(variant->tensors, name)) || (variant->except && matches(variant->except, name)))
         return 0;
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        fused |= roles & blocks[i];
-    if (!fused || roles & ~fused)
-        return qb_role_covered(mask, roles) ? roles : 0;
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        if (qb_role_covered(mask, roles & blocks[i]))
-            covered |= blocks[i];
-    return covered;
+    if (blocks && blocks == roles)
+        return blocks & mask;
+    return qb_role_covered(mask, roles) ? roles : 0;
 }
 
 bool qb_variant_stores(const struct qb_variant *variant)

@@ -65,16 +65,15 @@ static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error 
     double sum = t->relative_error + t->floor_fraction + t->absolute_error + t->bias + t->sqnr_db;
     if (!(least >= 0) || !isfinite(sum))
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' declares a tolerance that is negative or not finite", codec->id);
-    if (qb_options_check(codec->options, err) != QB_OK)
+    if (qb_options_check(codec->options, err))
         return qb_wrap(err, "codec '%s'", codec->id);
     return QB_OK;
 }
 
 static const char *clean(struct loaded *loaded, const char *text, struct qb_error *err)
 {
-    return text && err->status == QB_OK
-               ? (loaded->texts[loaded->text_count++] = qb_clean_copy(text, QB_CLEAN_LINE, err))
-               : NULL;
+    return text && !err->status ? (loaded->texts[loaded->text_count++] = qb_clean_copy(text, QB_CLEAN_LINE, err))
+                                : NULL;
 }
 
 /* Hands out the codec with its texts cleaned, in a copy of our own: what a plugin says of itself is foreign text. Its
@@ -94,7 +93,7 @@ static enum qb_status adopt(struct loaded *loaded, const struct qb_codec *codec,
     }
     loaded->codec.options = codec->options ? loaded->options : NULL;
     loaded->plugin.codec = &loaded->codec;
-    if (err->status == QB_OK && qb_options_check(loaded->codec.options, err) != QB_OK)
+    if (!err->status && qb_options_check(loaded->codec.options, err))
         qb_wrap(err, "codec '%s'", codec->id);
     return err->status;
 }
@@ -107,7 +106,7 @@ static enum qb_status load(const char *path, struct loaded **loaded, struct qb_e
         return err->status;
     *loaded = new;
     new->plugin.path = qb_strdup(path, err);
-    if (!new->plugin.path || qb_hash_file(path, new->plugin.sha256, err) != QB_OK)
+    if (!new->plugin.path || qb_hash_file(path, new->plugin.sha256, err))
         return err->status;
     new->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!new->handle) {
@@ -124,7 +123,7 @@ static enum qb_status load(const char *path, struct loaded **loaded, struct qb_e
     const struct qb_codec *codec = entry();
     if (!codec)
         return qb_fail(err, QB_ERR_CODEC, "%s: %s() returned NULL", path, QB_CODEC_ENTRY_NAME);
-    if (check_codec(codec, err) != QB_OK || adopt(new, codec, err) != QB_OK)
+    if (check_codec(codec, err) || adopt(new, codec, err))
         return qb_wrap(err, "%s", path);
     return QB_OK;
 }
@@ -174,11 +173,10 @@ static enum qb_status add(struct qb_registry *registry, const char *path, struct
         if (strcmp(registry->plugins[i]->plugin.path, real) == 0)
             return QB_OK; /* the same file named twice is one plugin */
     struct loaded *loaded = NULL;
-    enum qb_status status = load(real, &loaded, err);
-    if (status == QB_OK)
-        status = insert(registry, &loaded, err);
+    if (!load(real, &loaded, err))
+        insert(registry, &loaded, err);
     unload(loaded);
-    return status;
+    return err->status;
 }
 
 static int is_plugin(const struct dirent *entry)
@@ -193,17 +191,16 @@ static enum qb_status add_folder(struct qb_registry *registry, const char *folde
     int count = scandir(folder, &entries, is_plugin, alphasort);
     if (count < 0)
         return errno == ENOENT ? QB_OK : qb_fail(err, QB_ERR_IO, "%s: plugin folder: %s", folder, strerror(errno));
-    enum qb_status status = QB_OK;
     for (int i = 0; i < count; i++) {
         char path[PATH_MAX];
-        if (status == QB_OK && (size_t)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) >= sizeof path)
-            status = qb_fail(err, QB_ERR_INPUT, "%s: the path of a plugin is too long", folder);
-        if (status == QB_OK)
-            status = add(registry, path, err);
+        if (!err->status && (size_t)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) >= sizeof path)
+            qb_fail(err, QB_ERR_INPUT, "%s: the path of a plugin is too long", folder);
+        if (!err->status)
+            add(registry, path, err);
         free(entries[i]);
     }
     free(entries);
-    return status;
+    return err->status;
 }
 
 enum qb_status qb_registry_open(const char *const *folders, const char *const *extra, struct qb_registry **registry,
@@ -213,16 +210,15 @@ enum qb_status qb_registry_open(const char *const *folders, const char *const *e
     struct qb_registry *new = qb_alloc(1, sizeof *new, "plugin registry", err);
     if (!new)
         return err->status;
-    enum qb_status status = QB_OK;
-    for (; status == QB_OK && folders && *folders; folders++)
-        status = add_folder(new, *folders, err);
-    for (; status == QB_OK && extra && *extra; extra++)
-        status = add(new, *extra, err);
-    if (status == QB_OK)
-        *registry = new;
-    else
+    for (; !err->status && folders && *folders; folders++)
+        add_folder(new, *folders, err);
+    for (; !err->status && extra && *extra; extra++)
+        add(new, *extra, err);
+    if (err->status)
         qb_registry_free(new);
-    return status;
+    else
+        *registry = new;
+    return err->status;
 }
 
 void qb_registry_free(struct qb_registry *registry)

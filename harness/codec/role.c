@@ -1,11 +1,4 @@
-#include <string.h>
-#include "base/text.h"
-#include "codec/variant.h"
-
-/* The roles a placement may name: matrices that a linear operator or an embedding lookup reads. */
-#define WEIGHT_ROLES                                                                                                   \
-    ((uint32_t)(QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O | QB_ROLE_MLP_GATE |                 \
-                QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN | QB_ROLE_EMBED | QB_ROLE_HEAD))
+#include "codec/role.h"
 
 static const struct {
     uint32_t bit;
@@ -50,5 +43,5 @@ void qb_role_print(uint32_t mask, struct qb_text *out)
 
 bool qb_role_covered(uint32_t mask, uint32_t tensor)
 {
-    return tensor != 0 && (tensor & ~WEIGHT_ROLES) == 0 && (tensor & ~mask) == 0;
+    return tensor != 0 && (tensor & ~QB_ROLE_WEIGHTS) == 0 && (tensor & ~mask) == 0;
 }

@@ -6,9 +6,6 @@
 #include "codec/overlay.h"
 #include "codec/variant_parts.h"
 
-static const char *const known_keys[] = {"name",        "summary", "order",       "base",       "codec", "options",
-                                         "activations", "path",    "domain",      "stored",     "cache", "placement",
-                                         "tensors",     "except",  "calibration", "arithmetic", NULL};
 static const char *const calibration_keys[] = {"scale", "alpha",          "fp16",     "scale_range", "alpha_range",
                                                "rows",  "alpha_contexts", "alpha_on", "options",     NULL};
 
@@ -25,7 +22,7 @@ static const char domain_warning[] = "deprecated: this variant computes on the c
 static enum qb_status read_word(const struct qb_yaml *node, const char *const *words, int *value, struct qb_error *err)
 {
     const char *text;
-    if (qb_yaml_text(node, &text, err) != QB_OK)
+    if (qb_yaml_text(node, &text, err))
         return err->status;
     for (int i = 0; words[i]; i++)
         if (strcmp(words[i], text) == 0) {
@@ -77,15 +74,14 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
     const struct qb_yaml *cache = qb_yaml_get(map, "cache"), *activations = qb_yaml_get(map, "activations");
     const struct qb_yaml *stored = qb_yaml_get(map, "stored");
     int word = 0;
-    if (path && read_word(path, (const char *const[]){"decode", "domain", NULL}, &word, err) != QB_OK)
+    if (path && read_word(path, (const char *const[]){"decode", "domain", NULL}, &word, err))
         return err->status;
     v->path = (enum qb_path)word;
     word = 0;
-    if (domain && read_word(domain, (const char *const[]){"activations", "weights", "both", NULL}, &word, err) != QB_OK)
+    if (domain && read_word(domain, (const char *const[]){"activations", "weights", "both", NULL}, &word, err))
         return err->status;
     v->domain = (enum qb_domain)word;
-    if ((cache && qb_yaml_bool(cache, &v->cache, err) != QB_OK) ||
-        (stored && qb_yaml_bool(stored, &v->stored, err) != QB_OK))
+    if ((cache && qb_yaml_bool(cache, &v->cache, err)) || (stored && qb_yaml_bool(stored, &v->stored, err)))
         return err->status;
     if (v->stored && (v->path != QB_PATH_DOMAIN || v->domain != QB_DOMAIN_ACTIVATIONS))
         return qb_yaml_fail(stored, err,
@@ -112,11 +108,11 @@ static enum qb_status read_range(const struct qb_yaml *node, double *min, double
 {
     if (!node)
         return QB_OK;
-    if (qb_yaml_expect(node, QB_YAML_LIST, err) != QB_OK)
+    if (qb_yaml_expect(node, QB_YAML_LIST, err))
         return err->status;
     if (node->count != 2)
         return qb_yaml_fail(node, err, "expected [least, most]");
-    if (qb_yaml_double(node->children[0], 0, 1e6, min, err) != QB_OK)
+    if (qb_yaml_double(node->children[0], 0, 1e6, min, err))
         return err->status;
     return qb_yaml_double(node->children[1], *min, 1e6, max, err);
 }
@@ -126,7 +122,7 @@ static enum qb_status read_count(const struct qb_yaml *node, int64_t least, size
     int64_t number = 0;
     if (!node)
         return QB_OK;
-    if (qb_yaml_int(node, least, 1 << 20, &number, err) == QB_OK)
+    if (!qb_yaml_int(node, least, 1 << 20, &number, err))
         *value = (size_t)number;
     return err->status;
 }
@@ -137,7 +133,7 @@ static enum qb_status read_scale_format(const struct qb_yaml *own, const struct 
 {
     struct qb_overlay overlay = {{0}, 0};
     const struct qb_yaml *merged = qb_overlay_merge(&overlay, own, options, err);
-    if (merged && qb_format_make(v->weights.plugin, merged, isa, &v->calibration.scale_format, err) == QB_OK)
+    if (merged && !qb_format_make(v->weights.plugin, merged, isa, &v->calibration.scale_format, err))
         v->calibration.own_format = true;
     qb_overlay_free(&overlay);
     return err->status;
@@ -149,31 +145,30 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
 {
     struct qb_calibration *c = &v->calibration;
     int on = 0;
-    if (qb_yaml_expect(map, QB_YAML_MAP, err) != QB_OK || qb_yaml_known(map, calibration_keys, err) != QB_OK)
+    if (qb_yaml_expect(map, QB_YAML_MAP, err) || qb_yaml_known(map, calibration_keys, err))
         return err->status;
     const struct qb_yaml *scale = qb_yaml_get(map, "scale"), *alpha = qb_yaml_get(map, "alpha");
     const struct qb_yaml *fp16 = qb_yaml_get(map, "fp16"), *alpha_on = qb_yaml_get(map, "alpha_on");
     const struct qb_yaml *own = qb_yaml_get(map, "options");
-    if ((scale && qb_yaml_bool(scale, &c->scale, err) != QB_OK) ||
-        (alpha && qb_yaml_bool(alpha, &c->alpha, err) != QB_OK) ||
-        (fp16 && (variant_read_roles(fp16, &c->fp16_roles, err) != QB_OK ||
-                  (fp16->count && variant_read_names(fp16, &v->asked_fp16, err) != QB_OK))) ||
-        (alpha_on && read_word(alpha_on, (const char *const[]){"head", "model", NULL}, &on, err) != QB_OK) ||
-        read_range(qb_yaml_get(map, "scale_range"), &c->scale_min, &c->scale_max, err) != QB_OK ||
-        read_range(qb_yaml_get(map, "alpha_range"), &c->alpha_min, &c->alpha_max, err) != QB_OK ||
-        read_count(qb_yaml_get(map, "rows"), 2, &c->rows, err) != QB_OK ||
-        read_count(qb_yaml_get(map, "alpha_contexts"), 1, &c->alpha_contexts, err) != QB_OK)
+    if ((scale && qb_yaml_bool(scale, &c->scale, err)) || (alpha && qb_yaml_bool(alpha, &c->alpha, err)) ||
+        (fp16 && (variant_read_roles(fp16, &c->fp16_roles, err) ||
+                  (fp16->count && variant_read_names(fp16, &v->asked_fp16, err)))) ||
+        (alpha_on && read_word(alpha_on, (const char *const[]){"head", "model", NULL}, &on, err)) ||
+        read_range(qb_yaml_get(map, "scale_range"), &c->scale_min, &c->scale_max, err) ||
+        read_range(qb_yaml_get(map, "alpha_range"), &c->alpha_min, &c->alpha_max, err) ||
+        read_count(qb_yaml_get(map, "rows"), 2, &c->rows, err) ||
+        read_count(qb_yaml_get(map, "alpha_contexts"), 1, &c->alpha_contexts, err))
         return err->status;
     c->alpha_on_model = on == 1;
     if (own && !c->scale)
         return qb_yaml_fail(own, err, "they say under which format S is estimated, and scale is off");
-    if (own && read_scale_format(own, options, v, isa, err) != QB_OK)
+    if (own && read_scale_format(own, options, v, isa, err))
         return err->status;
     v->calibrated = c->scale || c->alpha || c->fp16_roles;
     if (!c->fp16_roles)
         return QB_OK;
     const struct qb_plugin *plugin;
-    if (find_codec(fp16, "fp16", registry, &plugin, err) != QB_OK)
+    if (find_codec(fp16, "fp16", registry, &plugin, err))
         return err->status;
     return qb_format_make(plugin, NULL, isa, &v->fp16, err);
 }
@@ -188,7 +183,7 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
     for (size_t i = 0; need_codec[i]; i++)
         if (qb_yaml_get(map, need_codec[i]))
             return qb_yaml_fail(qb_yaml_get(map, need_codec[i]), err, "has no effect without a codec");
-    if (arithmetic && read_word(arithmetic, (const char *const[]){"forward", "reversed", NULL}, &word, err) != QB_OK)
+    if (arithmetic && read_word(arithmetic, (const char *const[]){"forward", "reversed", NULL}, &word, err))
         return err->status;
     v->reversed = word == 1;
     return QB_OK;
@@ -209,88 +204,21 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
         return qb_yaml_fail(arithmetic, err, "only a variant without a codec has one");
     const char *id;
     const struct qb_plugin *plugin;
-    if (qb_yaml_text(codec, &id, err) != QB_OK || find_codec(codec, id, registry, &plugin, err) != QB_OK ||
-        qb_format_make(plugin, options, isa, &v->weights, err) != QB_OK)
+    if (qb_yaml_text(codec, &id, err) || find_codec(codec, id, registry, &plugin, err) ||
+        qb_format_make(plugin, options, isa, &v->weights, err))
         return err->status;
     v->encoded = true;
     if (!placement)
         return qb_yaml_fail(codec, err, "a variant with a codec needs a placement: a list of roles");
-    if (variant_read_roles(placement, &v->placement, err) != QB_OK)
+    if (variant_read_roles(placement, &v->placement, err))
         return err->status;
     if (!v->placement)
         return qb_yaml_fail(placement, err, "an empty list encodes nothing, expected roles");
-    if (variant_read_names(placement, &v->asked, err) != QB_OK ||
-        variant_read_names(qb_yaml_get(map, "tensors"), &v->tensors, err) != QB_OK ||
-        variant_read_names(qb_yaml_get(map, "except"), &v->except, err) != QB_OK)
+    if (variant_read_names(placement, &v->asked, err) ||
+        variant_read_names(qb_yaml_get(map, "tensors"), &v->tensors, err) ||
+        variant_read_names(qb_yaml_get(map, "except"), &v->except, err))
         return err->status;
-    if (read_path(map, v, isa, err) != QB_OK)
+    if (read_path(map, v, isa, err))
         return err->status;
     return calibration ? read_calibration(calibration, options, registry, v, isa, err) : QB_OK;
-}
-
-/* ---- bases ---- */
-
-/* own over base, with options (of the same codec) and calibration merged key by key. */
-static const struct qb_yaml *merge(struct qb_overlay *overlay, const struct qb_yaml *own, const struct qb_yaml *base,
-                                   struct qb_error *err)
-{
-    const struct qb_yaml *map = qb_overlay_merge(overlay, own, base, err);
-    if (!map || map == own)
-        return map;
-    const struct qb_yaml *codec = qb_yaml_get(own, "codec"), *base_codec = qb_yaml_get(base, "codec");
-    bool same =
-        !codec || (base_codec && codec->scalar && base_codec->scalar && strcmp(codec->scalar, base_codec->scalar) == 0);
-    static const char *const nested[] = {"options", "calibration"};
-    for (size_t i = same ? 0 : 1; i < 2; i++) {
-        const struct qb_yaml *mine = qb_yaml_get(own, nested[i]), *theirs = qb_yaml_get(base, nested[i]);
-        if (!mine || !theirs || mine->kind != QB_YAML_MAP || theirs->kind != QB_YAML_MAP)
-            continue;
-        const struct qb_yaml *both = qb_overlay_merge(overlay, mine, theirs, err);
-        if (!both)
-            return NULL;
-        qb_overlay_replace(map, both);
-    }
-    if (!same && !qb_yaml_get(own, "options"))
-        variant_drop_key((struct qb_yaml *)(uintptr_t)map, "options");
-    return map;
-}
-
-enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *bases, const struct qb_yaml **map,
-                               struct qb_error *err)
-{
-    if (qb_yaml_expect(own, QB_YAML_MAP, err) != QB_OK || qb_yaml_known(own, known_keys, err) != QB_OK)
-        return err->status;
-    *map = own;
-    const struct qb_yaml *name = qb_yaml_get(own, "base"), *base;
-    const char *text;
-    if (!name)
-        return QB_OK;
-    if (qb_yaml_text(name, &text, err) != QB_OK)
-        return err->status;
-    if (bases->count == VARIANT_BASES)
-        return qb_yaml_fail(name, err, "more than %d variants built on one another", VARIANT_BASES);
-    struct qb_yaml **root = &bases->roots[bases->count];
-    if (variant_load(text, root, err) != QB_OK)
-        return qb_wrap(err, "%s:%u: key 'base'", name->file, name->line);
-    bases->count++;
-    if (variant_resolve(*root, bases, &base, err) != QB_OK)
-        return err->status;
-    *map = merge(&bases->overlay, own, base, err);
-    return err->status;
-}
-
-void variant_bases_free(struct variant_bases *bases)
-{
-    for (size_t i = 0; i < bases->count; i++)
-        qb_yaml_free(bases->roots[i]);
-    qb_overlay_free(&bases->overlay);
-}
-
-void variant_drop_key(struct qb_yaml *map, const char *key)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < map->count; i++)
-        if (strcmp(map->children[i]->key, key) != 0)
-            map->children[kept++] = map->children[i];
-    map->count = kept;
 }

@@ -8,11 +8,8 @@
 /* Stores every weight matrix, decodes it before use, and does nothing else. */
 static bool stores_all(const struct qb_variant *v)
 {
-    uint32_t weights = 0;
-    for (uint32_t role = 1; role <= QB_ROLE_POSITION; role <<= 1)
-        weights |= qb_role_covered(role, role) ? role : 0;
     return v->encoded && v->path == QB_PATH_DECODE && !v->calibrated && !v->tensors && !v->except &&
-           v->placement == weights;
+           v->placement == QB_ROLE_WEIGHTS;
 }
 
 enum qb_floor qb_variant_floor(const struct qb_variant *variant)
@@ -35,9 +32,9 @@ enum qb_status qb_variant_check_name(const struct qb_variant *variant, const str
     struct qb_error missing = {0};
     struct qb_variant *shipped = NULL;
     snprintf(relative, sizeof relative, "variants/%s.yaml", variant->name);
-    if (qb_data_path(relative, path, &missing) != QB_OK)
+    if (qb_data_path(relative, path, &missing))
         return QB_OK;
-    if (qb_variant_builtin(variant->name, registry, isa, &shipped, err) != QB_OK)
+    if (qb_variant_builtin(variant->name, registry, isa, &shipped, err))
         return err->status;
     if (strcmp(shipped->canonical, variant->canonical) != 0)
         qb_yaml_fail(node, err,

@@ -1,4 +1,5 @@
-/* Inside of variant.h: reading the keys (variant.c) and finding and making variants (variant_make.c). */
+/* Inside of variant.h: the files of variants (variant_files.c), their keys (variant.c), placement and names of tensors
+ * (placement.c). variant_make.c makes variants of all that. */
 #ifndef QB_VARIANT_PARTS_H
 #define QB_VARIANT_PARTS_H
 
@@ -18,7 +19,6 @@ struct variant_bases {
 enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *bases, const struct qb_yaml **map,
                                struct qb_error *err);
 void variant_bases_free(struct variant_bases *bases);
-void variant_drop_key(struct qb_yaml *map, const char *key);
 
 /* Everything but name, summary, canonical and place. */
 enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry *registry, enum qb_isa isa,
@@ -31,6 +31,8 @@ enum qb_status variant_read_roles(const struct qb_yaml *list, uint32_t *mask, st
 enum qb_status variant_read_names(const struct qb_yaml *list, char ***names, struct qb_error *err);
 void variant_free_names(char **names);
 
+/* Is it [a-z0-9-_.], at most 64 characters? */
+bool variant_name_fits(const char *name);
 /* The file of a built-in. */
 enum qb_status variant_load(const char *name, struct qb_yaml **root, struct qb_error *err);
 

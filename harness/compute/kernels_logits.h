@@ -1,23 +1,12 @@
 /* The body of the kernels of logits (kernels.h), included once by each level's file, which sets QB_VECTOR_BYTES to its
- * register width. Sums run in eight lanes at every level: PARTS
- * registers of PER_PART lanes each, so that lane l is always the same values in the same order.
+ * register width.
  *
  * exp(x) = 2^k e^r with k = round(x / ln 2), r = x - k ln 2 in two parts (fdlibm's split, exact for |k| < 2^20), and
  * e^r = 1 + r + r^2 P(r), P the Taylor series to r^13: |r| <= 0.347 leaves under 1e-16 of r^2 P(r). */
 #include <math.h>
 #include <string.h>
 #include "compute/kernels.h"
-
-typedef double vd __attribute__((vector_size(QB_VECTOR_BYTES)));
-typedef int64_t vl __attribute__((vector_size(QB_VECTOR_BYTES)));
-typedef float vhalf __attribute__((vector_size(QB_VECTOR_BYTES / 2)));
-typedef float vf __attribute__((vector_size(QB_VECTOR_BYTES)));
-typedef int32_t vi __attribute__((vector_size(QB_VECTOR_BYTES)));
-
-enum { LANES = 8, PER_PART = QB_VECTOR_BYTES / 8, PARTS = LANES / PER_PART, WIDE = QB_VECTOR_BYTES / 4 };
-
-/* Vectors travel by pointer: passed by value their ABI would depend on the level. */
-#define INLINE static inline __attribute__((always_inline))
+#include "compute/lanes.h"
 
 /* *q = e^r - 1 - r for |r| <= 0.35, to full relative precision. */
 INLINE void expm1_less_r(const vd *r_in, vd *q)
@@ -33,7 +22,7 @@ INLINE void expm1_less_r(const vd *r_in, vd *q)
 }
 
 /* exp of each lane for x <= 700; 0 under -708 and for NaN. */
-INLINE void exp_lanes(const vd *x_in, vd *y)
+INLINE void exp_doubles(const vd *x_in, vd *y)
 {
     const vd x = *x_in;
     const double magic = 0x1.8p52; /* adding it leaves the nearest integer in the low mantissa bits */
@@ -47,33 +36,26 @@ INLINE void exp_lanes(const vd *x_in, vd *y)
     *y = (vd)((vl)((vd)scale * (r + q + 1.0)) & keep);
 }
 
-INLINE void load_part(const float *x, vd *y)
+/* The last count < SUMS values, the lanes behind them set to `fill`. */
+INLINE void fill_lanes(const float *x, size_t count, float fill, float lanes[SUMS])
 {
-    vhalf f;
-    memcpy(&f, x, sizeof f);
-    *y = __builtin_convertvector(f, vd);
-}
-
-/* The last count < LANES values, the lanes behind them set to `fill`. */
-INLINE void fill_lanes(const float *x, size_t count, float fill, float lanes[LANES])
-{
-    for (size_t i = 0; i < LANES; i++)
+    for (size_t i = 0; i < SUMS; i++)
         lanes[i] = i < count ? x[i] : fill;
 }
 
 /* One fixed order of adding lanes, whatever the register width. */
 INLINE double add_lanes(const vd *parts)
 {
-    double s[LANES];
+    double s[SUMS];
     memcpy(s, parts, sizeof s);
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
 INLINE bool any_lane(const vi *mask)
 {
-    int64_t parts[PER_PART], any = 0;
+    int64_t parts[DOUBLES], any = 0;
     memcpy(parts, mask, sizeof parts);
-    for (int i = 0; i < PER_PART; i++)
+    for (int i = 0; i < DOUBLES; i++)
         any |= parts[i];
     return any != 0;
 }
@@ -83,7 +65,7 @@ static float max_kernel(const float *x, size_t n, bool *nan)
     vf top = (vf){0} - INFINITY;
     vi bad = {0};
     size_t i = 0;
-    for (; i + WIDE <= n; i += WIDE) {
+    for (; i + FLOATS <= n; i += FLOATS) {
         vf v;
         memcpy(&v, x + i, sizeof v);
         vi above = (vi)(v > top);
@@ -92,7 +74,7 @@ static float max_kernel(const float *x, size_t n, bool *nan)
     }
     float best = -INFINITY;
     *nan = any_lane(&bad);
-    for (int l = 0; l < WIDE; l++)
+    for (int l = 0; l < FLOATS; l++)
         best = top[l] > best ? top[l] : best;
     for (; i < n; i++) {
         *nan = *nan || isnan(x[i]);
@@ -104,7 +86,7 @@ static float max_kernel(const float *x, size_t n, bool *nan)
 static size_t find_kernel(const float *x, size_t n, size_t from, float limit)
 {
     size_t i = from;
-    for (; i + WIDE <= n; i += WIDE) {
+    for (; i + FLOATS <= n; i += FLOATS) {
         vf v;
         memcpy(&v, x + i, sizeof v);
         vi hit = (vi)(v >= limit);
@@ -120,9 +102,9 @@ INLINE void sum_exp_lanes(const float *x, double shift, vd *sum)
 {
     for (int part = 0; part < PARTS; part++) {
         vd v, e;
-        load_part(x + part * PER_PART, &v);
+        load_part(x + part * DOUBLES, &v);
         v -= shift;
-        exp_lanes(&v, &e);
+        exp_doubles(&v, &e);
         sum[part] += e;
     }
 }
@@ -130,9 +112,9 @@ INLINE void sum_exp_lanes(const float *x, double shift, vd *sum)
 static double sum_exp_kernel(const float *x, size_t n, double shift)
 {
     vd sum[PARTS] = {{0}};
-    float rest[LANES];
+    float rest[SUMS];
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    for (; i + SUMS <= n; i += SUMS)
         sum_exp_lanes(x + i, shift, sum);
     fill_lanes(x + i, n - i, -INFINITY, rest);
     sum_exp_lanes(rest, shift, sum);
@@ -143,10 +125,10 @@ static double sum_power_kernel(const float *x, size_t n, double shift, int power
 {
     vd sum[PARTS] = {{0}};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    for (; i + SUMS <= n; i += SUMS)
         for (int part = 0; part < PARTS; part++) {
             vd v;
-            load_part(x + i + part * PER_PART, &v);
+            load_part(x + i + part * DOUBLES, &v);
             v -= shift;
             sum[part] += power == 2 ? v * v : v;
         }
@@ -168,8 +150,8 @@ INLINE void kl_step(const vd *p, const vd *q, struct kl_lanes *s, int part)
 {
     const vd t = *p - *q;
     vd w, e, minus_t = -t, series;
-    exp_lanes(p, &w);
-    exp_lanes(q, &e);
+    exp_doubles(p, &w);
+    exp_doubles(q, &e);
     expm1_less_r(&minus_t, &series);
     vl small = (vl)(t < 0.35) & (vl)(t > -0.35);
     vd near = w * series, far = e - w + w * t;
@@ -183,25 +165,25 @@ static struct qb_kl_sums kl_sums_kernel(const float *p, const float *q, size_t n
     const double pk = (double)p[k], qk = (double)q[k];
     struct kl_lanes s = {{{0}}, {{0}}, {{0}}};
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
+    for (; i + SUMS <= n; i += SUMS)
         for (int part = 0; part < PARTS; part++) {
             vd pv, qv;
-            load_part(p + i + part * PER_PART, &pv);
-            load_part(q + i + part * PER_PART, &qv);
+            load_part(p + i + part * DOUBLES, &pv);
+            load_part(q + i + part * DOUBLES, &qv);
             pv -= pk;
             qv -= qk;
             kl_step(&pv, &qv, &s, part);
         }
     /* The rest, as differences; -4000 in the empty lanes is weight 0 and difference 0: they add nothing. */
-    double p_rest[LANES], q_rest[LANES];
-    for (size_t l = 0; l < LANES; l++) {
+    double p_rest[SUMS], q_rest[SUMS];
+    for (size_t l = 0; l < SUMS; l++) {
         p_rest[l] = i + l < n ? (double)p[i + l] - pk : -4000;
         q_rest[l] = i + l < n ? (double)q[i + l] - qk : -4000;
     }
     for (int part = 0; part < PARTS; part++) {
         vd pv, qv;
-        memcpy(&pv, p_rest + part * PER_PART, sizeof pv);
-        memcpy(&qv, q_rest + part * PER_PART, sizeof qv);
+        memcpy(&pv, p_rest + part * DOUBLES, sizeof pv);
+        memcpy(&qv, q_rest + part * DOUBLES, sizeof qv);
         kl_step(&pv, &qv, &s, part);
     }
     return (struct qb_kl_sums){add_lanes(s.w), add_lanes(s.wt), add_lanes(s.wg)};

@@ -164,13 +164,12 @@ struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t 
 {
     const struct segment *segment = &linear->segments[index];
     struct qb_segment_info info = {.row = segment->row, .rows = segment->rows, .roles = segment->roles};
-    const struct qb_format *format = segment->bytes ? segment->format : segment->matrix.format;
-    info.store = format ? format->plugin->codec->id : "fp32";
+    info.store = segment->bytes ? segment->format->plugin->codec->id : "fp32";
     info.product = segment->ops->name;
     info.format = segment->bytes ? segment->format : NULL;
     info.encoded = segment->bytes;
     info.bytes = qb_size_of(segment->bytes);
-    info.logical_bytes = segment->bytes ? info.bytes : segment->matrix.size / linear->rows * segment->rows;
+    info.logical_bytes = segment->bytes ? info.bytes : segment->rows * linear->cols * sizeof(float);
     info.cache_bytes = qb_size_of(segment->cache);
     return info;
 }

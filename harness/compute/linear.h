@@ -24,7 +24,7 @@ struct qb_segment_info {
     const struct qb_format *format; /* of what the operator encoded itself; NULL: it borrows the model's */
     const void *encoded;  /* in that format, rows x cols of the operator; NULL likewise. Owned by the operator */
     size_t bytes;         /* of the stored weights (qb_size_of the buffer that exists; 0: borrowed from the model) */
-    size_t logical_bytes; /* what the stored weights take: as bytes, or the rows' share of a borrowed tensor */
+    size_t logical_bytes; /* as bytes, or rows*cols*4: a borrowed weight counts as FP32, whatever its format */
     size_t cache_bytes;   /* decoded copy that is kept (cache) */
 };
 

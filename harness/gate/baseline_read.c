@@ -14,8 +14,9 @@ static enum qb_status read_flags(const json_t *object, const struct qb_json_plac
 {
     struct qb_json_place here = qb_json_inside(at, "flags");
     char text[160], *rest = text, *word;
-    enum qb_status s = qb_json_short(object, "flags", at, text, sizeof text);
-    while (!s && *text && (word = strsep(&rest, ","))) {
+    if (qb_json_short(object, "flags", at, text, sizeof text))
+        return at->err->status;
+    while (*text && (word = strsep(&rest, ","))) {
         uint32_t found = 0;
         for (uint32_t bit = 1; bit <= QB_FLAG_ABSENT && !found; bit <<= 1) {
             struct qb_text name = {0};
@@ -29,7 +30,7 @@ static enum qb_status read_flags(const json_t *object, const struct qb_json_plac
             return qb_json_wrong(&here, "no flag '%s'", word);
         *flags |= found;
     }
-    return s;
+    return at->err->status;
 }
 
 /* ---- metrics ---- */

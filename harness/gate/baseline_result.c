@@ -19,58 +19,45 @@ static enum qb_status copy(char **to, const char *text, struct qb_error *err)
 
 /* ---- facts ---- */
 
-/* "version 1 sha256 bc16..." of the provenance. */
-static enum qb_status read_codec(const char *name, const char *fact, struct qb_baseline_codec *codec,
-                                 struct qb_error *err)
-{
-    char version[64] = "", sha256[QB_HASH_HEX] = "";
-    if (sscanf(fact, "version %63s sha256 %64[0-9a-f]", version, sha256) < 1)
-        snprintf(version, sizeof version, "?");
-    memcpy(codec->sha256, sha256, sizeof sha256);
-    return copy(&codec->id, name, err) || copy(&codec->version, version, err) ? err->status : QB_OK;
-}
-
 static int by_id(const void *a, const void *b)
 {
     return strcmp(((const struct qb_baseline_codec *)a)->id, ((const struct qb_baseline_codec *)b)->id);
-}
-
-/* A definition names its codecs as "=<id>/<version>(". */
-static enum qb_status read_codecs(const struct qb_provenance *facts, struct qb_baseline_cell *cell,
-                                  struct qb_error *err)
-{
-    cell->codecs = qb_alloc(facts->count, sizeof *cell->codecs, "codecs of a cell", err);
-    if (!cell->codecs)
-        return err->status;
-    for (size_t i = 0; i < facts->count; i++) {
-        char mark[160];
-        const struct qb_pair *fact = &facts->pairs[i];
-        if (strncmp(fact->name, "codec.", 6) != 0)
-            continue;
-        snprintf(mark, sizeof mark, "=%s/", fact->name + 6);
-        if (strstr(cell->definition, mark) &&
-            read_codec(fact->name + 6, fact->value, &cell->codecs[cell->codec_count++], err))
-            return err->status;
-    }
-    if (cell->codec_count)
-        qsort(cell->codecs, cell->codec_count, sizeof *cell->codecs, by_id);
-    return QB_OK;
 }
 
 static const char *fact_of(const struct qb_provenance *facts, const char *kind, const char *name, const char *part)
 {
     char key[256];
     snprintf(key, sizeof key, "%s.%s%s", kind, name, part);
-    return qb_provenance_get(facts, key);
+    const char *value = qb_provenance_get(facts, key);
+    return value ? value : "";
+}
+
+/* The variant's codecs; none are known of a file of an older program. */
+static enum qb_status read_codecs(const struct qb_provenance *facts, struct qb_baseline_cell *cell,
+                                  struct qb_error *err)
+{
+    const char *ids = fact_of(facts, "codecs", cell->variant, "");
+    cell->codecs = qb_alloc(strlen(ids) / 2 + 1, sizeof *cell->codecs, "codecs of a cell", err);
+    for (const char *at = ids; !err->status && *at; at += strspn(at, " ")) {
+        struct qb_baseline_codec *codec = &cell->codecs[cell->codec_count++];
+        char id[64];
+        snprintf(id, sizeof id, "%.*s", (int)strcspn(at, " "), at);
+        at += strcspn(at, " ");
+        snprintf(codec->sha256, sizeof codec->sha256, "%s", fact_of(facts, "codec", id, ".sha256"));
+        if (!copy(&codec->id, id, err))
+            copy(&codec->version, fact_of(facts, "codec", id, ".version"), err);
+    }
+    if (cell->codec_count > 1)
+        qsort(cell->codecs, cell->codec_count, sizeof *cell->codecs, by_id);
+    return err->status;
 }
 
 static enum qb_status read_facts(const struct qb_provenance *facts, const struct qb_cell *from,
                                  struct qb_baseline_cell *cell, struct qb_error *err)
 {
-    const char *model = fact_of(facts, "model", from->model, ".sha256");
-    snprintf(cell->model_sha256, sizeof cell->model_sha256, "%s", model ? model : "");
-    const char *tokenizer = fact_of(facts, "model", from->model, ".tokenizer_sha256");
-    snprintf(cell->tokenizer_sha256, sizeof cell->tokenizer_sha256, "%s", tokenizer ? tokenizer : "");
+    snprintf(cell->model_sha256, sizeof cell->model_sha256, "%s", fact_of(facts, "model", from->model, ".sha256"));
+    snprintf(cell->tokenizer_sha256, sizeof cell->tokenizer_sha256, "%s",
+             fact_of(facts, "model", from->model, ".tokenizer_sha256"));
     snprintf(cell->inputs, sizeof cell->inputs, "%s", from->inputs);
     cell->state = from->state;
     cell->floor = from->floor;
@@ -157,11 +144,10 @@ static enum qb_status read_cell(const struct qb_result *result, size_t index, st
     struct qb_record record = {0};
     if (read_facts(qb_result_provenance(result), from, cell, err) || from->state != QB_CELL_DONE)
         return err->status;
-    enum qb_status s = qb_result_record(result, index, &record, err);
-    if (!s && !(s = read_tensors(&record, cell, err)))
-        s = read_metrics(from, &record, cell, err);
+    if (!qb_result_record(result, index, &record, err) && !read_tensors(&record, cell, err))
+        read_metrics(from, &record, cell, err);
     qb_record_free(&record);
-    return s;
+    return err->status;
 }
 
 /* ---- machine ---- */
@@ -257,13 +243,13 @@ enum qb_status qb_baseline_load(const char *path, struct qb_baseline **baseline,
         struct qb_result *result = NULL;
         if (qb_result_open(path, &result, err))
             return err->status;
-        enum qb_status s = qb_baseline_from_result(result, baseline, err);
+        qb_baseline_from_result(result, baseline, err);
         qb_result_close(result);
-        return s;
+        return err->status;
     }
     if (qb_file_read(path, QB_BASELINE_MAX, &text, &size, err))
         return err->status;
-    enum qb_status s = qb_baseline_parse(text, size, path, baseline, err);
+    qb_baseline_parse(text, size, path, baseline, err);
     qb_free(text);
-    return s;
+    return err->status;
 }

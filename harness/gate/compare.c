@@ -152,7 +152,7 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
 
 static enum qb_status compare_cells(struct qb_compare *compare, const struct qb_compare_arm *a,
                                     const struct qb_compare_arm *b, const struct qb_baseline_cell *ca,
-                                    const struct qb_baseline_cell *cb, const char *metric, const char *differs,
+                                    const struct qb_baseline_cell *cb, const char *metric, uint32_t differs,
                                     struct qb_error *err)
 {
     bool same_file = a->cells == b->cells; /* then one model's experiment has one input */
@@ -168,7 +168,7 @@ static enum qb_status compare_cells(struct qb_compare *compare, const struct qb_
         row->variant = ca->variant;
         row->other = cb->variant;
         row->experiment = ca->experiment;
-        snprintf(row->differs, sizeof row->differs, "%s", differs);
+        row->differs = differs;
         metric_row(ma, mb, same, row);
         if (!same && ma->sample.sum)
             note(row, ca->inputs[0] && cb->inputs[0] ? "unpaired: the inputs differ"
@@ -221,13 +221,13 @@ static enum qb_status compare_pairs(struct qb_compare *compare, const struct qb_
     for (size_t i = 0; i < a->cells->count; i++) {
         const struct qb_baseline_cell *ca = &a->cells->cells[i];
         const struct qb_baseline_cell *cb = partner(ca, b);
-        char differs[sizeof compare->rows->differs] = "";
+        uint32_t differs = 0;
         if (!wanted(ca, a->variant, options->only))
             continue;
         bool done = cb && ca->state == QB_CELL_DONE && cb->state == QB_CELL_DONE;
         compare->only_a += !cb;
         compare->unfinished += cb && !done;
-        if (done && (qb_compare_cell_facts(compare, a->cells == b->cells, ca, cb, differs, sizeof differs, err) ||
+        if (done && (qb_compare_cell_facts(compare, a->cells == b->cells, ca, cb, &differs, err) ||
                      compare_cells(compare, a, b, ca, cb, options->metric, differs, err)))
             return err->status;
     }

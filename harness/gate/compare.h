@@ -15,6 +15,22 @@ struct qb_compare_arm {
     const char *variant;            /* NULL: each variant against itself */
 };
 
+/* Something beside the variant in which arms differ. MODEL, TOKENIZER, OPTIONS: another subject, no comparison; the
+ * others are said: DEFINITION of a variant under one name, PLACEMENT how many weights each encodes. */
+enum qb_compare_kind {
+    QB_COMPARE_MODEL,
+    QB_COMPARE_TOKENIZER,
+    QB_COMPARE_OPTIONS,
+    QB_COMPARE_INPUTS,
+    QB_COMPARE_PLACEMENT,
+    QB_COMPARE_DEFINITION,
+    QB_COMPARE_CODEC,
+    QB_COMPARE_PROGRAM, /* of the files as wholes, and MACHINE */
+    QB_COMPARE_MACHINE
+};
+/* "inputs,codec": the words of the bits 1 << kind, in the order above, appended to out. */
+void qb_compare_kinds(uint32_t kinds, struct qb_text *out);
+
 struct qb_compare_row {
     const char *model, *variant, *experiment; /* of arm a; borrowed */
     const char *other;                        /* arm b's variant */
@@ -30,15 +46,13 @@ struct qb_compare_row {
     bool paired, testable; /* testable: a mean over clusters */
     bool flagged;          /* degenerate, contaminated or biased in an arm: the note says which */
     char note[160];
-    char differs[80];         /* kinds of facts (below) in which the two cells differ, with commas: "inputs,codec" */
+    uint32_t differs;         /* bits 1 << kind: in what the two cells differ */
     struct qb_difference raw; /* inside: on the scale of the test */
 };
 
-/* Something beside the variant in which the arms differ, or of which a file does not say. */
+/* A difference beside the variant, or that a file does not say. */
 struct qb_compare_fact {
-    /* "model", "tokenizer", "options": another subject, no comparison; "inputs", "definition" (of a variant under one
-     * name), "placement" (how many weights each encodes), "codec", "program", "machine": said. */
-    const char *kind;
+    enum qb_compare_kind kind;
     char subject[216];   /* model, model/experiment, variant or codec */
     char a[240], b[240]; /* what each arm has, around the first difference; "not recorded" */
     bool refused;        /* the arms measured different things */

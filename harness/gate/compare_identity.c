@@ -37,8 +37,8 @@ static enum qb_status add(struct qb_compare *compare, const struct qb_compare_fa
     cut(made.b, b, skip);
     for (size_t i = 0; i < compare->fact_count; i++) {
         struct qb_compare_fact *fact = &compare->facts[i];
-        if (strcmp(fact->kind, made.kind) == 0 && strcmp(fact->subject, made.subject) == 0 &&
-            strcmp(fact->a, made.a) == 0 && strcmp(fact->b, made.b) == 0) {
+        if (fact->kind == made.kind && strcmp(fact->subject, made.subject) == 0 && strcmp(fact->a, made.a) == 0 &&
+            strcmp(fact->b, made.b) == 0) {
             fact->cells += made.cells;
             return QB_OK;
         }
@@ -49,27 +49,20 @@ static enum qb_status add(struct qb_compare *compare, const struct qb_compare_fa
     return err->status;
 }
 
-static void name_kind(char *differs, size_t room, const char *kind)
-{
-    size_t used = strlen(differs);
-    if (!strstr(differs, kind))
-        snprintf(differs + used, room - used, "%s%s", used ? "," : "", kind);
-}
-
 static enum qb_status codec_facts(struct qb_compare *compare, const struct qb_baseline_cell *a,
-                                  const struct qb_baseline_cell *b, char *differs, size_t room, struct qb_error *err)
+                                  const struct qb_baseline_cell *b, uint32_t *differs, struct qb_error *err)
 {
     for (size_t i = 0; i < a->codec_count; i++)
         for (size_t k = 0; k < b->codec_count; k++) {
             const struct qb_baseline_codec *x = &a->codecs[i], *y = &b->codecs[k];
-            struct qb_compare_fact fact = {.kind = "codec", .cells = 1};
+            struct qb_compare_fact fact = {.kind = QB_COMPARE_CODEC, .cells = 1};
             char now[160], then[160];
             if (strcmp(x->id, y->id) != 0 || (strcmp(x->version, y->version) == 0 && strcmp(x->sha256, y->sha256) == 0))
                 continue;
             snprintf(fact.subject, sizeof fact.subject, "%.200s", x->id);
             snprintf(now, sizeof now, "version %.*s sha256 %.12s", QB_UPTO(60, x->version), x->sha256);
             snprintf(then, sizeof then, "version %.*s sha256 %.12s", QB_UPTO(60, y->version), y->sha256);
-            name_kind(differs, room, fact.kind);
+            *differs |= 1u << fact.kind;
             if (add(compare, &fact, now, then, err))
                 return err->status;
         }
@@ -83,7 +76,7 @@ static const char *options_of(const struct qb_baseline_cell *cell)
 }
 
 enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file, const struct qb_baseline_cell *a,
-                                     const struct qb_baseline_cell *b, char *differs, size_t room, struct qb_error *err)
+                                     const struct qb_baseline_cell *b, uint32_t *differs, struct qb_error *err)
 {
     bool same_name = strcmp(a->variant, b->variant) == 0;
     char place[216], tokens[2][QB_HASH_HEX], weights[2][40] = {"", ""};
@@ -96,15 +89,16 @@ enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file,
             snprintf(weights[i], sizeof weights[i], "%" PRIu64 " weights encoded", encoded[i]);
     /* Variants of one run have one model and one input; a file that does not record them hides no difference. */
     const struct {
-        const char *kind, *subject, *a, *b;
+        enum qb_compare_kind kind;
+        const char *subject, *a, *b;
         bool refused, asked, known; /* known: only where both say it */
     } facts[] = {
-        {"model", a->model, a->model_sha256, b->model_sha256, true, !same_file, false},
-        {"tokenizer", a->model, tokens[0], tokens[1], true, !same_file, true},
-        {"options", place, options_of(a), options_of(b), true, true, false},
-        {"inputs", place, a->inputs, b->inputs, false, true, false},
-        {"placement", place, weights[0], weights[1], false, true, true},
-        {"definition", a->variant, a->definition, b->definition, false, !same_file && same_name, false},
+        {QB_COMPARE_MODEL, a->model, a->model_sha256, b->model_sha256, true, !same_file, false},
+        {QB_COMPARE_TOKENIZER, a->model, tokens[0], tokens[1], true, !same_file, true},
+        {QB_COMPARE_OPTIONS, place, options_of(a), options_of(b), true, true, false},
+        {QB_COMPARE_INPUTS, place, a->inputs, b->inputs, false, true, false},
+        {QB_COMPARE_PLACEMENT, place, weights[0], weights[1], false, true, true},
+        {QB_COMPARE_DEFINITION, a->variant, a->definition, b->definition, false, !same_file && same_name, false},
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         struct qb_compare_fact fact = {.kind = facts[i].kind, .cells = 1};
@@ -114,22 +108,23 @@ enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file,
             continue;
         fact.refused = facts[i].refused && !unknown;
         snprintf(fact.subject, sizeof fact.subject, "%.200s", facts[i].subject);
-        name_kind(differs, room, fact.kind);
+        *differs |= 1u << fact.kind;
         if (add(compare, &fact, facts[i].a, facts[i].b, err))
             return err->status;
     }
-    return codec_facts(compare, a, b, differs, room, err);
+    return codec_facts(compare, a, b, differs, err);
 }
 
 enum qb_status qb_compare_file_facts(struct qb_compare *compare, const struct qb_baseline *a,
                                      const struct qb_baseline *b, struct qb_error *err)
 {
     const struct {
-        const char *kind, *subject, *a, *b;
-    } facts[] = {{"program", "version", a->program, b->program},
-                 {"machine", "processor", a->cpu, b->cpu},
-                 {"machine", "instruction set", a->isa, b->isa},
-                 {"machine", "threads", a->threads, b->threads}};
+        enum qb_compare_kind kind;
+        const char *subject, *a, *b;
+    } facts[] = {{QB_COMPARE_PROGRAM, "version", a->program, b->program},
+                 {QB_COMPARE_MACHINE, "processor", a->cpu, b->cpu},
+                 {QB_COMPARE_MACHINE, "instruction set", a->isa, b->isa},
+                 {QB_COMPARE_MACHINE, "threads", a->threads, b->threads}};
     for (size_t i = 0; i < sizeof facts / sizeof *facts && !err->status; i++) {
         struct qb_compare_fact fact = {.kind = facts[i].kind};
         snprintf(fact.subject, sizeof fact.subject, "%s", facts[i].subject);
@@ -139,11 +134,21 @@ enum qb_status qb_compare_file_facts(struct qb_compare *compare, const struct qb
     return err->status;
 }
 
+void qb_compare_kinds(uint32_t kinds, struct qb_text *out)
+{
+    static const char *const words[] = {"model",      "tokenizer", "options", "inputs", "placement",
+                                        "definition", "codec",     "program", "machine"};
+    for (size_t i = 0, said = 0; i < sizeof words / sizeof *words; i++)
+        if (kinds >> i & 1)
+            qb_text_add(out, "%s%s", said++ ? "," : "", words[i]);
+}
+
 void qb_compare_say(const struct qb_compare_fact *fact, struct qb_text *out)
 {
     bool known = strcmp(fact->a, "not recorded") != 0 && strcmp(fact->b, "not recorded") != 0;
-    qb_text_add(out, "%s%s %s%s: %s in A, %s in B", fact->kind, fact->cells ? " of" : ",", fact->subject,
-                known ? " differ" : "", fact->a, fact->b);
+    qb_compare_kinds(1u << fact->kind, out);
+    qb_text_add(out, "%s %s%s: %s in A, %s in B", fact->cells ? " of" : ",", fact->subject, known ? " differ" : "",
+                fact->a, fact->b);
     if (fact->cells > 1)
         qb_text_add(out, " (%zu cells)", fact->cells);
 }

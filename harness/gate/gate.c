@@ -14,45 +14,6 @@ const char *qb_gate_verdict_name(enum qb_gate_verdict verdict)
     return names[verdict];
 }
 
-/* ---- rows ---- */
-
-struct qb_gate_row *qb_gate_add_row(struct qb_gate *gate, const struct qb_baseline_cell *cell, const char *metric,
-                                    struct qb_error *err)
-{
-    struct qb_gate_row *grown = qb_grow(gate->rows, gate->count + 1, sizeof *grown, "rows of a gate", err);
-    if (!grown)
-        return NULL;
-    gate->rows = grown;
-    struct qb_gate_row *row = &gate->rows[gate->count++];
-    *row = (struct qb_gate_row){.model = cell ? cell->model : "-",
-                                .variant = cell ? cell->variant : "-",
-                                .experiment = cell ? cell->experiment : "-",
-                                .baseline = NAN,
-                                .value = NAN,
-                                .worse = NAN,
-                                .lo = NAN,
-                                .hi = NAN,
-                                .lo_level = NAN,
-                                .hi_level = NAN,
-                                .margin = NAN,
-                                .detectable = NAN,
-                                .p_worse = NAN,
-                                .p_holm = NAN,
-                                .p_not_worse = NAN,
-                                .raw_margin = NAN};
-    snprintf(row->metric, sizeof row->metric, "%s", metric);
-    return row;
-}
-
-bool qb_gate_wants(const struct qb_gate_options *options, const struct qb_baseline_cell *cell)
-{
-    const char *names[] = {cell->model, cell->variant, cell->experiment};
-    for (size_t i = 0; i < 3; i++)
-        if (options->only[i] && !qb_glob(options->only[i], names[i]))
-            return false;
-    return true;
-}
-
 static enum qb_status tensor_row(struct qb_gate *gate, const struct qb_gate_pair *pair, struct qb_error *err)
 {
     const struct qb_gate_rule *rule =

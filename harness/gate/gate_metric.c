@@ -1,26 +1,10 @@
 /* One metric: exact comparison, or a test of the difference against the margin. A difference is turned so that positive
  * is worse, on the scale where it is a mean: a share for percent, the log for exp of a mean. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
 #include "gate/gate_parts.h"
-#include "base/utf8.h"
-
-void qb_gate_decide(struct qb_gate_row *row, enum qb_gate_verdict verdict, const char *format, ...)
-{
-    va_list args;
-    row->verdict = verdict;
-    va_start(args, format);
-    qb_utf8_vprint(row->reason, sizeof row->reason, format, args);
-    va_end(args);
-}
-
-enum qb_direction qb_gate_direction(const struct qb_gate_rule *rule, const struct qb_baseline_metric *metric)
-{
-    return rule->has_direction ? rule->direction : metric->direction;
-}
 
 static void set_scale(struct qb_gate_row *row, const struct qb_sample *sample)
 {

@@ -91,19 +91,18 @@ enum qb_status qb_json_hash(const json_t *object, const char *key, const struct 
                             char out[QB_HASH_HEX])
 {
     struct qb_json_place here = qb_json_inside(at, key);
-    enum qb_status s = qb_json_short(object, key, at, out, QB_HASH_HEX);
-    if (!s && out[0] && (strlen(out) != QB_HASH_HEX - 1 || strspn(out, "0123456789abcdef") != QB_HASH_HEX - 1))
+    if (!qb_json_short(object, key, at, out, QB_HASH_HEX) && out[0] &&
+        (strlen(out) != QB_HASH_HEX - 1 || strspn(out, "0123456789abcdef") != QB_HASH_HEX - 1))
         return qb_json_wrong(&here, "expected 64 hexadecimal digits, found '%s'", out);
-    return s;
+    return at->err->status;
 }
 
 enum qb_status qb_json_name(const json_t *object, const char *key, const struct qb_json_place *at, char **out)
 {
     struct qb_json_place here = qb_json_inside(at, key);
-    enum qb_status s = qb_json_text(object, key, at, out);
-    if (!s && !qb_name_ok(*out))
+    if (!qb_json_text(object, key, at, out) && !qb_name_ok(*out))
         return qb_json_wrong(&here, "expected 1 to 100 of [A-Za-z0-9._-], found '%.*s'", QB_UPTO(60, *out));
-    return s;
+    return at->err->status;
 }
 
 enum qb_status qb_json_word(const json_t *object, const char *key, const struct qb_json_place *at,
@@ -111,11 +110,12 @@ enum qb_status qb_json_word(const json_t *object, const char *key, const struct 
 {
     struct qb_json_place here = qb_json_inside(at, key);
     char text[16];
-    enum qb_status s = qb_json_short(object, key, at, text, sizeof text);
-    for (*out = 0; !s && *out < QB_BASELINE_WORDS; ++*out)
+    if (qb_json_short(object, key, at, text, sizeof text))
+        return at->err->status;
+    for (*out = 0; *out < QB_BASELINE_WORDS; ++*out)
         if (strcmp(words[*out], text) == 0)
             return QB_OK;
-    return s ? s : qb_json_wrong(&here, "expected %s, %s or %s, found '%s'", words[0], words[1], words[2], text);
+    return qb_json_wrong(&here, "expected %s, %s or %s, found '%s'", words[0], words[1], words[2], text);
 }
 
 enum qb_status qb_json_finite(const json_t *value, const struct qb_json_place *here, double *out)

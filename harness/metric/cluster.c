@@ -135,3 +135,10 @@ bool qb_mean_interval(const struct qb_clusters *x, enum qb_data_kind kind, enum 
     interval_by(method, x, &ratio, level, interval);
     return true;
 }
+
+void qb_wilson(uint64_t k, uint64_t n, double *lo, double *hi)
+{
+    *lo = *hi = NAN;
+    if (n > 0 && k <= n)
+        qb_wilson_at((double)k / (double)n, (double)n, qb_normal_quantile(0.975), lo, hi);
+}

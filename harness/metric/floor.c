@@ -6,11 +6,6 @@
 #include "base/utf8.h"
 #include "metric/parts.h"
 
-static const char unresolved_words[] = "not resolved: within what FP32 arithmetic in another order costs";
-static const char margin_words[] = "reference's median margin under what FP32 arithmetic in another order moves";
-
-static const char void_words[] = "void as the variant's own teacher-forced kl_mean is";
-
 static struct qb_value *value_of(const struct qb_floor_cell *cell, const char *metric)
 {
     for (size_t i = 0; cell && i < cell->count; i++)
@@ -30,42 +25,41 @@ static const struct qb_floor_cell *floor_in(const struct qb_floor_cell *cells, s
     return NULL;
 }
 
-/* Cuts the part of the note that begins with `words`, and what stands behind it: floors note last. */
-static bool cut_note(struct qb_value *value, const char *words)
+/* Appends the mark's words and number to the note. A long note of the metric's own gives way, so that marks stay whole.
+ */
+static void add_mark(struct qb_value *value, enum qb_floor_mark mark, double number)
 {
-    char *at = strstr(value->note, words);
-    if (!at)
-        return false;
-    *(at - value->note >= 2 ? at - 2 : at) = '\0'; /* with its "; " */
-    return true;
-}
-
-/* Appends words (number) behind a mark that is there. A long note gives way, so that marks stay whole and can be found
- * again. */
-static void mark(struct qb_value *value, const char *words, double number)
-{
-    char earlier[128] = "", now[128];
-    const char *at = strstr(value->note, margin_words);
+    const char *words = mark == QB_MARK_MARGIN
+                            ? "reference's median margin under what FP32 arithmetic in another order moves"
+                        : mark == QB_MARK_VOID ? "void as the variant's own teacher-forced kl_mean is"
+                                               : "not resolved: within what FP32 arithmetic in another order costs";
+    char earlier[QB_NOTE_MAX], now[128];
+    if (value->floor_marks & QB_MARK_OLDER)
+        return;
+    if (!value->floor_marks)
+        value->own_note = (uint32_t)strlen(value->note);
+    snprintf(earlier, sizeof earlier, "%s", value->note + value->own_note);
     snprintf(now, sizeof now, "%s (%.3g)", words, number);
-    if (at) {
-        snprintf(earlier, sizeof earlier, "%s", at);
-        cut_note(value, margin_words);
-    }
     size_t room = sizeof value->note - strlen(earlier) - strlen(now) - sizeof "; ; ";
-    if (strlen(value->note) > room)
-        value->note[qb_utf8_upto(value->note, room)] = '\0';
-    if (at)
-        qb_note(value, "%s", earlier);
+    if (value->own_note > room)
+        value->own_note = (uint32_t)qb_utf8_upto(value->note, room);
+    strcpy(value->note + value->own_note, earlier);
     qb_note(value, "%s", now);
+    value->floor_marks |= mark;
+    value->flags |= mark == QB_MARK_UNRESOLVED ? QB_FLAG_UNRESOLVED : QB_FLAG_DEGENERATE;
 }
 
+/* Only runs that were not degenerate before are marked so. */
 static void take_back(struct qb_value *value)
 {
-    value->flags &= ~(uint32_t)QB_FLAG_UNRESOLVED;
-    cut_note(value, unresolved_words);
-    const bool margin = cut_note(value, margin_words), whole = cut_note(value, void_words);
-    if (margin || whole) /* only written where the run was not degenerate before */
+    if (!value->floor_marks || value->floor_marks & QB_MARK_OLDER)
+        return;
+    if (value->floor_marks & QB_MARK_UNRESOLVED)
+        value->flags &= ~(uint32_t)QB_FLAG_UNRESOLVED;
+    if (value->floor_marks & (QB_MARK_MARGIN | QB_MARK_VOID))
         value->flags &= ~(uint32_t)QB_FLAG_DEGENERATE;
+    value->note[value->own_note] = '\0';
+    value->floor_marks = value->own_note = 0;
 }
 
 /* Time and bytes do not follow from rounding. */
@@ -85,8 +79,7 @@ static void flag_unresolved(const struct qb_floor_cell *cell, const struct qb_fl
             continue;
         if (!(fabs(value->value - metric->identity) <= fabs(least->value - metric->identity)))
             continue;
-        value->flags |= QB_FLAG_UNRESOLVED;
-        mark(value, unresolved_words, least->value);
+        add_mark(value, QB_MARK_UNRESOLVED, least->value);
     }
 }
 
@@ -102,8 +95,7 @@ static void flag_margin(const struct qb_floor_cell *cell, double moves)
         const struct qb_metric *metric = qb_metric_find(cell->experiment, value->metric);
         if (!metric || !metric->remark || value->flags & QB_FLAG_DEGENERATE)
             continue;
-        value->flags |= QB_FLAG_DEGENERATE;
-        mark(value, margin_words, moves);
+        add_mark(value, QB_MARK_MARGIN, moves);
     }
 }
 
@@ -118,10 +110,8 @@ static void flag_void_parts(const struct qb_floor_cell *cell, const struct qb_fl
                                         ? value_of(&cells[i], "kl_mean")
                                         : NULL;
         for (size_t j = 0; kl && kl->flags & QB_FLAG_DEGENERATE && j < cell->count; j++)
-            if (qb_value_there(cell->values[j].flags)) {
-                cell->values[j].flags |= QB_FLAG_DEGENERATE;
-                mark(&cell->values[j], void_words, kl->value);
-            }
+            if (qb_value_there(cell->values[j].flags))
+                add_mark(&cell->values[j], QB_MARK_VOID, kl->value);
     }
 }
 

@@ -27,6 +27,14 @@ enum {                               /* flags of a value or cell */
 /* "degenerate,no-interval" appended to out; nothing for 0. Bits in the order above. */
 void qb_flags_print(uint32_t flags, struct qb_text *out);
 
+/* What floors flagged a value for (qb_floors_apply), and said so in its note. */
+enum qb_floor_mark {
+    QB_MARK_MARGIN = 1u << 0,     /* degenerate: the reference's median margin is under what reordering moves */
+    QB_MARK_VOID = 1u << 1,       /* degenerate: a part of a kl_mean that is */
+    QB_MARK_UNRESOLVED = 1u << 2, /* unresolved */
+    QB_MARK_OLDER = 1u << 3       /* of an older program's file, which does not tell: flags and note stay as they are */
+};
+
 enum { QB_NOTE_MAX = 256 };
 struct qb_value {
     char metric[40];
@@ -37,7 +45,10 @@ struct qb_value {
     double lo, hi; /* 95% interval, finite; NaN with QB_FLAG_NO_INTERVAL */
     uint64_t n;    /* observations behind it: positions, steps, repeats */
     uint32_t flags;
-    char note[QB_NOTE_MAX]; /* how the interval was made, or why there is none */
+    char note[QB_NOTE_MAX]; /* how the interval was made, or why there is none; then what floors say of the value */
+    double covers;          /* of 95% such intervals hold so many percent in simulation; 0: 94 or more, or not known */
+    uint32_t floor_marks;   /* bits of enum qb_floor_mark */
+    uint32_t own_note;      /* bytes of the note before the first mark; with marks alone */
 };
 
 /* Is there a value, were it NaN? False: absent, failed or skipped. The one place that tells missing from not a number;
@@ -90,7 +101,7 @@ struct qb_metric {
  * unresolved, unless it is at the identity itself, or speed or memory, or the cell is a floor. A greedy run whose
  * reference's median top-2 margin is under what reordering moves a logit by (the max_logit_diff of that floor,
  * teacher-forced) is flagged degenerate, and so is `attribute` where the variant's teacher-forced kl_mean is. Each flag
- * comes with a note. Values are changed in place; applying it again,
+ * comes with a mark and a note. Values are changed in place, but for those marked QB_MARK_OLDER; applying it again,
  * with the same or other floors, first takes back what it did. Cells in any order; names are borrowed. */
 struct qb_floor_cell {
     const char *model, *variant, *experiment;
@@ -127,8 +138,6 @@ void qb_topk(const float *x, size_t n, size_t k, int32_t *out);
 unsigned qb_overlap(const int32_t *a, const int32_t *b, size_t k);
 /* Largest minus second largest. */
 double qb_top2_margin(const float *x, size_t n);
-double qb_mean(const double *x, size_t n);
-double qb_std(const double *x, size_t n);    /* unbiased (n - 1); NaN for n < 2 */
 double qb_std_f32(const float *x, size_t n); /* unbiased, two-pass in double */
 /* qb_std_f32 of the entries whose mask is 0; mask NULL: of all. One entry that the mask leaves spreads by 0 - a token
  * that is certain, which qb_logit_spread does not take for a uniform choice; NaN where it leaves none. */

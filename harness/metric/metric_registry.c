@@ -39,11 +39,6 @@ const struct qb_metric *qb_metric_find(const char *experiment, const char *name)
     return NULL;
 }
 
-bool qb_value_there(uint32_t flags)
-{
-    return !(flags & (QB_FLAG_ABSENT | QB_FLAG_FAILED | QB_FLAG_SKIPPED));
-}
-
 /* What may not be is said before anything compares it; an interval that is not finite is none. */
 static void check_finite(const struct qb_metric *metric, struct qb_value *value)
 {

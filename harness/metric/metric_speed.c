@@ -37,90 +37,41 @@ static bool rate(const struct qb_record *record, const char *amount, double scal
     return paired(record, units / scale, NULL, time, ceiling, value);
 }
 
-static bool decode_tok_s(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "decode_tokens", 1, "decode_s", NULL, value);
-}
+/* A metric that is paired(...) or rate(...) of these. */
+#define PAIRED(name, ...)                                                                                              \
+    static bool name(const struct qb_record *record, struct qb_value *value)                                           \
+    {                                                                                                                  \
+        return paired(record, __VA_ARGS__, value);                                                                     \
+    }
+#define RATE(name, ...)                                                                                                \
+    static bool name(const struct qb_record *record, struct qb_value *value)                                           \
+    {                                                                                                                  \
+        return rate(record, __VA_ARGS__, value);                                                                       \
+    }
 
-static bool prefill_tok_s(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "prefill_tokens", 1, "prefill_s", NULL, value);
-}
-
-static bool reference_decode_tok_s(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "decode_tokens", 1, "reference_decode_s", NULL, value);
-}
-
-static bool reference_prefill_tok_s(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "prefill_tokens", 1, "reference_prefill_s", NULL, value);
-}
-
-static bool decode_overhead(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "decode_s", "reference_decode_s", NULL, value);
-}
-
-static bool prefill_overhead(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "prefill_s", "reference_prefill_s", NULL, value);
-}
-
-static bool self_decode_overhead(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "self_decode_s", "reference_decode_s", NULL, value);
-}
-
-static bool self_prefill_overhead(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "self_prefill_s", "reference_prefill_s", NULL, value);
-}
-
-static bool weight_decode_gbs(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "weight_decode_bytes", 1e9, "weight_decode_s", NULL, value);
-}
+RATE(decode_tok_s, "decode_tokens", 1, "decode_s", NULL)
+RATE(prefill_tok_s, "prefill_tokens", 1, "prefill_s", NULL)
+RATE(reference_decode_tok_s, "decode_tokens", 1, "reference_decode_s", NULL)
+RATE(reference_prefill_tok_s, "prefill_tokens", 1, "reference_prefill_s", NULL)
+PAIRED(decode_overhead, 1, "decode_s", "reference_decode_s", NULL)
+PAIRED(prefill_overhead, 1, "prefill_s", "reference_prefill_s", NULL)
+PAIRED(self_decode_overhead, 1, "self_decode_s", "reference_decode_s", NULL)
+PAIRED(self_prefill_overhead, 1, "self_prefill_s", "reference_prefill_s", NULL)
+RATE(weight_decode_gbs, "weight_decode_bytes", 1e9, "weight_decode_s", NULL)
 
 /* Both sides are measured next to each other in a repeat, so the machine's drift cancels. memcpy bounds no decoding: it
  * reads four bytes where a codec of 8-bit codes reads one. */
-static bool weight_decode_fraction(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "weight_decode_bytes", 1e9, "weight_decode_s", "store_gbs", value);
-}
+RATE(weight_decode_fraction, "weight_decode_bytes", 1e9, "weight_decode_s", "store_gbs")
 
 /* The lookup is what an 8-bit codec does at best, and it slows down as a codec does: over eight runs of one program on
  * a shared machine, some of them throttled, this ratio varied by 2.2%, that to sgemm by 7.3%, that to memcpy by more.
  */
-static bool weight_decode_lookup_fraction(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "weight_decode_bytes", 1e9, "weight_decode_s", "lookup_gbs", value);
-}
-
-static bool lookup_gbs(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "lookup_gbs", NULL, NULL, value);
-}
-
-static bool read_gbs(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "read_gbs", NULL, NULL, value);
-}
-
-static bool store_gbs(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "store_gbs", NULL, NULL, value);
-}
-
-static bool memcpy_gbs(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "memcpy_gbs", NULL, NULL, value);
-}
-
-static bool sgemm_gflops(const struct qb_record *record, struct qb_value *value)
-{
-    return paired(record, 1, "sgemm_gflops", NULL, NULL, value);
-}
+RATE(weight_decode_lookup_fraction, "weight_decode_bytes", 1e9, "weight_decode_s", "lookup_gbs")
+PAIRED(lookup_gbs, 1, "lookup_gbs", NULL, NULL)
+PAIRED(read_gbs, 1, "read_gbs", NULL, NULL)
+PAIRED(store_gbs, 1, "store_gbs", NULL, NULL)
+PAIRED(memcpy_gbs, 1, "memcpy_gbs", NULL, NULL)
+PAIRED(sgemm_gflops, 1, "sgemm_gflops", NULL, NULL)
 
 /* Positions that a decode step computes; 1 in files of older programs. */
 static double step_rows(const struct qb_record *record)
@@ -141,10 +92,7 @@ static bool roofline_fraction(const struct qb_record *record, struct qb_value *v
     return paired(record, bytes * tokens / 1e9, NULL, "decode_s", "read_gbs", value);
 }
 
-static bool prefill_flop_fraction(const struct qb_record *record, struct qb_value *value)
-{
-    return rate(record, "prefill_flop", 1e9, "prefill_s", "sgemm_gflops", value);
-}
+RATE(prefill_flop_fraction, "prefill_flop", 1e9, "prefill_s", "sgemm_gflops")
 
 /* ---- how far a value can be read ---- */
 

@@ -7,6 +7,11 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+bool qb_value_there(uint32_t flags)
+{
+    return !(flags & (QB_FLAG_ABSENT | QB_FLAG_FAILED | QB_FLAG_SKIPPED));
+}
+
 static void append_note(struct qb_value *value, const char *format, va_list arguments)
 {
     size_t used = strlen(value->note), room = sizeof value->note - used;

@@ -89,7 +89,7 @@ static void note_coverage(const struct qb_sample *sample, enum qb_interval_metho
     if (isnan(known))
         qb_note(value, "what intervals over so few %s cover is not known", sample->unit);
     else if (!(known >= 94))
-        qb_note(value, "such intervals cover %.1f%% in simulation", known);
+        qb_note(value, "such intervals cover %.1f%% in simulation", value->covers = known);
 }
 
 static bool interval_value(const struct qb_sample *sample, double mean, struct qb_value *value)

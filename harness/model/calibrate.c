@@ -1,16 +1,19 @@
 /* S and alpha as the source estimated them (source-protocols 3): S for each linear by itself, on the inputs that the
  * FP32 reference gives it; alpha at the end. */
+#include "model/calibrate.h"
+
 #include <math.h>
 #include <string.h>
 #include "base/mem.h"
 #include "base/probability.h"
-#include "model/net_parts.h"
 
 struct work {
+    const struct qb_variant *variant;
+    struct qb_variant trial;  /* the variant with the format that S is estimated under */
     struct qb_net *net;       /* to be calibrated */
     struct qb_net *reference; /* FP32 */
-    struct qb_variant trial;  /* the variant with the format that S is estimated under */
-    size_t rows;              /* of each input that S looks at */
+    struct qb_pool *pool;
+    struct qb_net_calibration found;
 };
 
 /* Unbiased standard deviation of column `column` of x[n, cols], in double. */
@@ -32,17 +35,16 @@ static double clamp(double value, double least, double most)
     return value < least ? least : value > most ? most : value;
 }
 
-/* The operator whose output S corrects: the variant's own, or one made with the trial's format. */
+/* The operator whose output S corrects: the variant's own, or one made with the trial's format (*made). */
 static enum qb_status trial_linear(const struct work *work, size_t index, struct qb_linear **made,
                                    struct qb_linear **linear, struct qb_error *err)
 {
-    const struct op *op = &work->net->linears[index];
-    *made = NULL;
-    *linear = op->linear;
-    if (!work->net->variant->calibration.own_format)
+    const struct qb_tensor *tensor;
+    *linear = qb_net_linear(work->net, index, &tensor);
+    if (!work->variant->calibration.own_format)
         return QB_OK;
-    const struct qb_matrix matrix = qb_tensor_matrix(op->tensor);
-    if (qb_linear_create(&work->trial, &matrix, NULL, made, err) != QB_OK)
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
+    if (qb_linear_create(&work->trial, &matrix, NULL, made, err))
         return err->status;
     *linear = *made;
     return QB_OK;
@@ -63,26 +65,26 @@ static void note_scale(struct qb_net_calibration *calibration, const float *scal
 /* S of one linear from the reference's input to it. */
 static enum qb_status estimate_scale(struct work *work, size_t index, const float *x, size_t n, struct qb_error *err)
 {
-    const struct qb_calibration *options = &work->net->variant->calibration;
-    const struct op *op = &work->net->linears[index];
-    size_t rows = op->tensor->rows;
-    n = n < work->rows ? n : work->rows;
-    struct qb_linear *made = NULL, *trial = NULL;
+    const struct qb_calibration *options = &work->variant->calibration;
+    const struct qb_tensor *tensor;
+    struct qb_linear *plain = qb_net_linear(work->reference, index, &tensor), *made = NULL, *trial;
+    struct qb_linear *linear = qb_net_linear(work->net, index, NULL);
+    size_t rows = tensor->rows;
+    n = n < options->rows ? n : options->rows;
     float *y = qb_alloc(2 * n * rows, sizeof *y, "calibration outputs", err);
     float *scale = y ? qb_alloc(rows, sizeof *scale, "channel scales", err) : NULL;
-    if (!scale || trial_linear(work, index, &made, &trial, err) != QB_OK)
-        goto out;
-    if (qb_linear_apply(work->reference->linears[index].linear, work->net->pool, x, n, y, false, err) != QB_OK ||
-        qb_linear_apply(trial, work->net->pool, x, n, y + n * rows, false, err) != QB_OK)
+    if (!scale || trial_linear(work, index, &made, &trial, err) ||
+        qb_linear_apply(plain, work->pool, x, n, y, false, err) ||
+        qb_linear_apply(trial, work->pool, x, n, y + n * rows, false, err))
         goto out;
     for (size_t i = 0; i < rows; i++)
         scale[i] = (float)clamp(column_std(y, n, rows, i) / (column_std(y + n * rows, n, rows, i) + 1e-8),
                                 options->scale_min, options->scale_max);
-    if (qb_linear_set_scale(op->linear, scale, err) == QB_OK)
-        note_scale(&work->net->calibration, qb_linear_scale(op->linear), rows);
+    if (!qb_linear_set_scale(linear, scale, err))
+        note_scale(&work->found, qb_linear_scale(linear), rows);
 out:
-    if (err->status != QB_OK)
-        qb_wrap(err, "calibrating tensor %s", op->tensor->name);
+    if (err->status)
+        qb_wrap(err, "calibrating tensor %s", tensor->name);
     qb_linear_free(made);
     qb_free(scale);
     qb_free(y);
@@ -92,26 +94,25 @@ out:
 static enum qb_status observe(void *context, size_t index, const float *x, size_t n, struct qb_error *err)
 {
     struct work *work = context;
-    return qb_linear_encoded(work->net->linears[index].linear) ? estimate_scale(work, index, x, n, err) : QB_OK;
+    return qb_linear_encoded(qb_net_linear(work->net, index, NULL)) ? estimate_scale(work, index, x, n, err) : QB_OK;
 }
 
-/* Runs the reference over enough contexts for `rows` positions and lets every operator's input be seen; the head's too.
- */
+/* Runs the reference over enough contexts for S's positions and sees every operator's input; the head's too. */
 static enum qb_status find_scales(struct work *work, const struct qb_calibration_data *data, struct qb_error *err)
 {
-    size_t contexts = (work->rows + data->length - 1) / data->length;
+    const struct qb_model *model = qb_net_model(work->net);
+    size_t contexts = (work->variant->calibration.rows + data->length - 1) / data->length;
     contexts = contexts < data->contexts ? contexts : data->contexts;
     size_t n = contexts * data->length;
     if (n < 2)
-        return qb_fail(err, QB_ERR_INPUT, "model %s: S needs at least 2 calibration positions", work->net->model->name);
-    float *hidden = qb_alloc(n * work->net->model->arch.hidden, sizeof *hidden, "hidden states", err);
+        return qb_fail(err, QB_ERR_INPUT, "model %s: S needs at least 2 calibration positions", model->name);
+    float *hidden = qb_alloc(n * model->arch.hidden, sizeof *hidden, "hidden states", err);
     if (!hidden)
         return err->status;
-    work->reference->observe = observe;
-    work->reference->observer = work;
-    if (qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err) == QB_OK)
-        observe(work, (size_t)work->net->head, hidden, n, err);
-    work->reference->observe = NULL;
+    qb_net_observe(work->reference, observe, work);
+    if (!qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err))
+        observe(work, qb_net_head(work->net), hidden, n, err);
+    qb_net_observe(work->reference, NULL, NULL);
     qb_free(hidden);
     return err->status;
 }
@@ -121,15 +122,16 @@ static enum qb_status find_scales(struct work *work, const struct qb_calibration
 static enum qb_status find_masked(struct qb_net *reference, const float *hidden, size_t n, uint8_t **masked,
                                   struct qb_error *err)
 {
-    size_t vocab = reference->model->arch.vocab, width = reference->model->arch.hidden, block = 32;
+    const struct qb_arch *arch = &qb_net_model(reference)->arch;
+    size_t vocab = arch->vocab, width = arch->hidden, block = 32;
     float *logits = qb_alloc(block * vocab, sizeof *logits, "calibration logits", err);
     uint8_t *row = logits ? qb_alloc(vocab, 1, "a mask of calibration logits", err) : NULL;
     *masked = NULL;
-    for (size_t i = 0; row && i < n && err->status == QB_OK; i += block) {
+    for (size_t i = 0; row && i < n && !err->status; i += block) {
         size_t count = n - i < block ? n - i : block;
-        if (qb_net_logits(reference, hidden + i * width, count, logits, err) != QB_OK)
+        if (qb_net_logits(reference, hidden + i * width, count, logits, err))
             break;
-        for (size_t j = 0; j < count && err->status == QB_OK; j++) {
+        for (size_t j = 0; j < count && !err->status; j++) {
             if (qb_mask_improbable(logits + j * vocab, vocab, row) == 0)
                 continue;
             if (!*masked)
@@ -148,7 +150,8 @@ static enum qb_status find_masked(struct qb_net *reference, const float *hidden,
 static enum qb_status logit_std(struct qb_net *net, const float *hidden, size_t n, const uint8_t *masked,
                                 double *result, struct qb_error *err)
 {
-    size_t vocab = net->model->arch.vocab, block = 32, kept = 0;
+    const struct qb_arch *arch = &qb_net_model(net)->arch;
+    size_t vocab = arch->vocab, block = 32, kept = 0;
     float *logits = qb_alloc(block * vocab, sizeof *logits, "calibration logits", err);
     if (!logits)
         return err->status;
@@ -158,7 +161,7 @@ static enum qb_status logit_std(struct qb_net *net, const float *hidden, size_t 
         kept = 0;
         for (size_t i = 0; i < n; i += block) {
             size_t count = n - i < block ? n - i : block;
-            if (qb_net_logits(net, hidden + i * net->model->arch.hidden, count, logits, err) != QB_OK)
+            if (qb_net_logits(net, hidden + i * arch->hidden, count, logits, err))
                 goto out;
             for (size_t j = 0; j < count * vocab; j++) {
                 if (masked && masked[i * vocab + j])
@@ -179,22 +182,17 @@ out:
  * variant's own run (what a head that is not encoded needs: its alpha would be 1 whatever the layers do). */
 static enum qb_status find_alpha(struct work *work, const struct qb_calibration_data *data, struct qb_error *err)
 {
-    struct qb_net *net = work->net;
-    const struct qb_calibration *options = &net->variant->calibration;
-    struct qb_net_calibration *found = &net->calibration;
+    const struct qb_calibration *options = &work->variant->calibration;
+    struct qb_net_calibration *found = &work->found;
     size_t contexts = options->alpha_contexts < data->contexts ? options->alpha_contexts : data->contexts;
     size_t n = contexts * data->length;
-    float *hidden = qb_alloc(n * net->model->arch.hidden, sizeof *hidden, "hidden states", err);
     uint8_t *masked = NULL;
-    if (!hidden)
-        return err->status;
-    if (qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err) != QB_OK ||
-        find_masked(work->reference, hidden, n, &masked, err) != QB_OK ||
-        logit_std(work->reference, hidden, n, masked, &found->logit_std_fp, err) != QB_OK)
-        goto out;
-    if (options->alpha_on_model && qb_net_forward(net, data->tokens, contexts, data->length, hidden, err) != QB_OK)
-        goto out;
-    if (logit_std(net, hidden, n, masked, &found->logit_std_q, err) != QB_OK)
+    float *hidden = qb_alloc(n * qb_net_model(work->net)->arch.hidden, sizeof *hidden, "hidden states", err);
+    if (!hidden || qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err) ||
+        find_masked(work->reference, hidden, n, &masked, err) ||
+        logit_std(work->reference, hidden, n, masked, &found->logit_std_fp, err) ||
+        (options->alpha_on_model && qb_net_forward(work->net, data->tokens, contexts, data->length, hidden, err)) ||
+        logit_std(work->net, hidden, n, masked, &found->logit_std_q, err))
         goto out;
     found->alpha_raw = found->logit_std_fp / (found->logit_std_q + 1e-8);
     found->alpha = clamp(found->alpha_raw, options->alpha_min, options->alpha_max);
@@ -204,22 +202,39 @@ out:
     return err->status;
 }
 
-enum qb_status net_calibrate(struct qb_net *net, const struct qb_calibration_data *data, struct qb_error *err)
+static enum qb_status calibrate(struct work *work, const struct qb_calibration_data *data, struct qb_error *err)
 {
-    const struct qb_calibration *options = &net->variant->calibration;
+    const struct qb_model *model = qb_net_model(work->net);
+    const struct qb_calibration *options = &work->variant->calibration;
     if (!data || !data->tokens || data->contexts == 0 || data->length == 0)
         return qb_fail(err, QB_ERR_INPUT,
                        "model %s: a calibrated variant needs calibration contexts, and the model's entry has none",
-                       net->model->name);
-    struct work work = {.net = net, .trial = *net->variant, .rows = options->rows};
+                       model->name);
     if (options->own_format)
-        work.trial.weights = options->scale_format;
-    if (qb_net_create(net->model, NULL, NULL, net->pool, &work.reference, err) != QB_OK)
+        work->trial.weights = options->scale_format;
+    if (qb_net_create(model, NULL, work->pool, &work->reference, err))
         return err->status;
-    if (options->scale)
-        find_scales(&work, data, err);
-    if (err->status == QB_OK && options->alpha)
-        find_alpha(&work, data, err);
-    qb_net_free(work.reference);
+    if (!(options->scale && find_scales(work, data, err)) && !(options->alpha && find_alpha(work, data, err)))
+        qb_net_set_calibration(work->net, &work->found);
+    qb_net_free(work->reference);
     return err->status;
+}
+
+enum qb_status qb_net_prepare(const struct qb_model *model, const struct qb_variant *variant,
+                              const struct qb_calibration_data *data, struct qb_pool *pool, struct qb_net **net,
+                              struct qb_error *err)
+{
+    struct qb_net *new = NULL;
+    if (qb_net_create(model, variant, pool, &new, err))
+        return err->status;
+    if (variant && (variant->calibration.scale || variant->calibration.alpha)) {
+        struct work work = {
+            .variant = variant, .trial = *variant, .net = new, .pool = pool, .found = *qb_net_calibration(new)};
+        if (calibrate(&work, data, err)) {
+            qb_net_free(new);
+            return qb_wrap(err, "variant %s", variant->name);
+        }
+    }
+    *net = new;
+    return QB_OK;
 }

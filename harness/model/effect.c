@@ -42,8 +42,7 @@ static enum qb_status count_weights(struct work *w, bool sizes, struct qb_error 
             size_t size = cuts[i].rows * tensor->cols * sizeof(float);
             w->effect->weights += (uint64_t)cuts[i].rows * tensor->cols;
             w->effect->fp16 += cuts[i].stored == &w->variant->fp16 ? (uint64_t)cuts[i].rows * tensor->cols : 0;
-            if (sizes && cuts[i].stored &&
-                qb_encoded_size(cuts[i].stored, cuts[i].rows, tensor->cols, &size, err) != QB_OK)
+            if (sizes && cuts[i].stored && qb_encoded_size(cuts[i].stored, cuts[i].rows, tensor->cols, &size, err))
                 return qb_wrap(err, "variant %s, tensor %s", w->variant->name, tensor->name);
             w->effect->bytes += sizes ? size : 0;
         }
@@ -171,18 +170,13 @@ enum qb_status qb_effect_of(const struct qb_model *model, const struct qb_varian
 {
     struct work w = {model, variant, effect, {0}, {0}, {0}};
     *effect = (struct qb_effect){0};
-    enum qb_status s = QB_OK;
-    if (!variant || !variant->encoded) {
-        (void)(take(&w.unbound, &effect->unbound, err) || take(&w.why, &effect->why, err));
-        return err->status;
-    }
-    s = count_weights(&w, sizes, err);
-    if (!s)
-        s = check_request(&w, err);
+    if (!variant || !variant->encoded)
+        return take(&w.unbound, &effect->unbound, err) || take(&w.why, &effect->why, err) ? err->status : QB_OK;
+    (void)(count_weights(&w, sizes, err) || check_request(&w, err));
     qb_text_free(&w.unbound);
     qb_text_free(&w.why);
     qb_text_free(&w.refusal);
-    return s;
+    return err->status;
 }
 
 void qb_effect_free(struct qb_effect *effect)

@@ -1,28 +1,9 @@
-/* 16-bit floats, bit by bit: IEEE binary16 and bfloat16. Plain C: reading a file is bound by the disk. */
+/* IEEE binary16, bit by bit: for writing files without a plugin. */
 #ifndef QB_HALF_H
 #define QB_HALF_H
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
-
-static inline float bfloat_to_float(uint16_t bits)
-{
-    float value;
-    uint32_t wide = (uint32_t)bits << 16;
-    memcpy(&value, &wide, sizeof value);
-    return value;
-}
-
-/* Exact: every binary16 value is a binary32 value. */
-static inline float half_to_float(uint16_t bits)
-{
-    uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
-    float value = exponent == 0    ? ldexpf((float)fraction, -24)
-                  : exponent == 31 ? (fraction ? NAN : INFINITY)
-                                   : ldexpf((float)(1024 + fraction), (int)exponent - 25);
-    return bits >> 15 ? -value : value;
-}
 
 /* To nearest, ties to even; beyond the range infinite, NaN stays NaN. */
 static inline uint16_t float_to_half(float value)

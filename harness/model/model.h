@@ -1,36 +1,17 @@
-/* A model: architecture options, FP32 weights addressed by role and layer, and where they came from. One block engine
- * (net.h) serves every architecture; this table is all that differs between them. */
+/* A model: architecture options, weights addressed by role and layer, and where they came from. One block engine
+ * (net.h) serves every architecture. */
 #ifndef QB_MODEL_H
 #define QB_MODEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "arch/arch.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/rng.h"
-#include "codec/variant.h" /* roles */
 #include "compute/matrix.h"
-
-enum qb_activation { QB_ACT_RELU, QB_ACT_GELU /* exact, erf */ };
-enum qb_norm { QB_NORM_NONE, QB_NORM_LAYERNORM };
-
-/* The architecture as options. Widths of single layers follow from the tensors' shapes. */
-struct qb_arch {
-    char name[32]; /* "transformer", "chain" */
-    size_t vocab, hidden, layers, heads;
-    size_t context;          /* largest number of positions; 0: no limit */
-    bool attention;          /* softmax(q k^T / sqrt(hidden / heads)) v, then the output projection */
-    bool causal;             /* position i sees positions <= i; false: all positions see all */
-    bool learned_positions;  /* a position vector is added to the embedding */
-    bool residual;           /* h += attention(h), h += mlp(h); false: h = act(up(h)) */
-    bool mlp_down;           /* up, activation, down; false: up, activation */
-    enum qb_norm block_norm; /* before attention and before the mlp */
-    enum qb_norm final_norm; /* before the head */
-    float norm_eps;
-    enum qb_activation activation;
-    bool tied_head; /* logits = h E^T; false: a head tensor, with bias if there is one */
-};
+#include "weights/weights.h"
 
 struct qb_tensor {
     char name[64];     /* as in the safetensors layout of data/models/README.md, e.g. "layers.0.attn.qkv.weight" */
@@ -38,19 +19,21 @@ struct qb_tensor {
     int layer;         /* from 0; -1: none */
     size_t rows, cols; /* a matrix is (out, in); a vector is (1, n) */
     const struct qb_format *format; /* of bytes; NULL: FP32 as the machine holds it, aligned to 4 */
-    const void *bytes;              /* rows x cols, row-major, borrowed from the weights' source */
+    const void *bytes;              /* rows x cols, row-major. A matrix's lie in model->weights; a vector (norm, bias),
+                                     * which every step reads, is FP32 in model->vectors */
     size_t size;                    /* of bytes */
     bool mapped;                    /* bytes are a mapping whose pages may be dropped: they are read again at use */
-    float *data;                    /* of a made model: the same as bytes, from qb_alloc; NULL: mapped */
 };
 
 struct qb_model {
     char *name;
     char *origin; /* "generator transformer vocab=5000 ... seed=42" or the file's path */
     struct qb_arch arch;
+    struct qb_weights *weights; /* own */
+    float *vectors;             /* own */
     struct qb_tensor *tensors;
     size_t tensor_count;
-    char sha256[QB_HASH_HEX]; /* over arch and all tensor bytes; equal weights have equal hashes */
+    char sha256[QB_HASH_HEX]; /* over arch and the FP32 values of all tensors; equal weights have equal hashes */
     bool generated;
     struct qb_rng rng; /* generated: the generator's state after the last draw ("seed: model") */
     char *tokenizer;   /* path of the tokenizer, or NULL */
@@ -61,22 +44,28 @@ struct qb_model {
  * the matrix's role | QB_ROLE_BIAS. NULL when there is none. For attn.q, a fused qkv is found. */
 const struct qb_tensor *qb_model_tensor(const struct qb_model *model, uint32_t roles, int layer);
 struct qb_matrix qb_tensor_matrix(const struct qb_tensor *tensor);
+/* FP32 values of rows [row, row + count) into out[count * cols]. */
+enum qb_status qb_tensor_rows(const struct qb_tensor *tensor, size_t row, size_t count, float *out,
+                              struct qb_error *err);
 /* By full name, or NULL. */
 const struct qb_tensor *qb_model_named(const struct qb_model *model, const char *name);
 
 struct qb_generator_options {
-    size_t vocab, hidden, layers; /* defaults 5000, 256, 3; chain: `layers` hidden-to-hidden... see generate.c */
+    size_t vocab, hidden, layers; /* defaults 5000, 256, 3 */
     uint32_t seed;                /* default 42 */
 };
-/* generator "transformer" or "chain" (source-protocols 2 and 3), bit-compatible with the protocols at any size: the
- * chain's linears are hidden->2h, 2h->2h x layers-1, 2h->hidden, so that the source's is layers = 3. `plain`
- * positions and so on as the protocol has them. Sizes are bounded (vocab <= 2^20, hidden <= 2^14, layers <= 1024, and
- * the whole under 2^33 bytes). */
+/* A family's generator (source-protocols 2 and 3), bit-compatible with the protocols at any size: the chain's linears
+ * are hidden->2h, 2h->2h x layers-1, 2h->hidden, so that the source's is layers = 3. Sizes are bounded (vocab <= 2^20,
+ * hidden <= 2^14, layers <= 1024, and the whole under 2^33 bytes). */
 enum qb_status qb_model_generate(const char *generator, const struct qb_generator_options *options,
                                  struct qb_model **model, struct qb_error *err);
 
-/* Opens a safetensors file in the layout of data/models/README.md (metadata "architecture": transformer | chain). */
-enum qb_status qb_model_open(const char *path, struct qb_model **model, struct qb_error *err);
+/* Opens a safetensors file in the layout of data/models/README.md (metadata "architecture": a family). F16 and BF16
+ * tensors are read by the plugins fp16 and bf16 of registry at level isa; a file of F32 alone needs none (NULL).
+ * Everything is read once, panel by panel, for its hash; NaN and Inf are refused by tensor and position. The model
+ * borrows the registry. */
+enum qb_status qb_model_open(const char *path, const struct qb_registry *registry, enum qb_isa isa,
+                             struct qb_model **model, struct qb_error *err);
 void qb_model_free(struct qb_model *model);
 
 /* Writes the model as safetensors F32 or F16 (for `generate` and tests); atomic. */

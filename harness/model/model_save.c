@@ -1,6 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,7 +6,7 @@
 #include "base/mem.h"
 #include "base/text_format.h"
 #include "model/half.h"
-#include "model/layout.h"
+#include "model/model.h"
 
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
@@ -60,28 +58,39 @@ static void make_header(const struct qb_model *model, bool f16, struct qb_text *
         out->data[i] = (char)(unsigned char)((out->size - 8) >> (8 * i));
 }
 
-static enum qb_status write_tensor(FILE *file, const struct qb_tensor *tensor, bool f16, struct qb_error *err)
+/* The bytes of n values, into bytes[4 * n]; their size, or 0 with err set where one is beyond F16. */
+static size_t values_to_bytes(const float *x, size_t n, bool f16, uint8_t *bytes, struct qb_error *err)
 {
-    uint8_t buffer[4096];
-    size_t count = tensor->rows * tensor->cols, used = 0;
-    for (size_t i = 0; i < count; i++) {
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
         uint32_t bits;
-        memcpy(&bits, &tensor->data[i], sizeof bits);
-        if (f16) {
-            bits = float_to_half(tensor->data[i]);
-            if (isinf(half_to_float((uint16_t)bits)))
-                return qb_fail(err, QB_ERR_INPUT, "tensor %s: %g is too large for F16", tensor->name,
-                               (double)tensor->data[i]);
+        memcpy(&bits, &x[i], sizeof bits);
+        if (f16 && ((bits = float_to_half(x[i])) & 0x7fff) == 0x7c00) {
+            qb_fail(err, QB_ERR_INPUT, "%g is too large for F16", (double)x[i]);
+            return 0;
         }
         for (size_t b = 0; b < (f16 ? 2u : 4u); b++)
-            buffer[used++] = (uint8_t)(bits >> (8 * b));
-        if (used == sizeof buffer || i + 1 == count) {
-            if (fwrite(buffer, 1, used, file) != used)
-                return qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-            used = 0;
-        }
+            bytes[used++] = (uint8_t)(bits >> (8 * b));
     }
-    return QB_OK;
+    return used;
+}
+
+static enum qb_status write_tensor(FILE *file, const struct qb_tensor *tensor, bool f16, struct qb_error *err)
+{
+    size_t panel = qb_panel_rows(tensor->rows, tensor->cols), size = panel * tensor->cols;
+    float *x = qb_alloc(size, sizeof *x, "a panel of weights", err);
+    uint8_t *bytes = qb_alloc(size, 4, "a panel's bytes", err);
+    for (size_t row = 0; !err->status && row < tensor->rows; row += panel) {
+        size_t count = panel < tensor->rows - row ? panel : tensor->rows - row, used = 0;
+        if (qb_tensor_rows(tensor, row, count, x, err) ||
+            !(used = values_to_bytes(x, count * tensor->cols, f16, bytes, err)))
+            qb_wrap(err, "tensor %s", tensor->name);
+        else if (fwrite(bytes, 1, used, file) != used)
+            qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+    }
+    qb_free(x);
+    qb_free(bytes);
+    return err->status;
 }
 
 static enum qb_status write_all(const struct qb_model *model, bool f16, FILE *file, struct qb_error *err)
@@ -93,9 +102,9 @@ static enum qb_status write_all(const struct qb_model *model, bool f16, FILE *fi
     else if (fwrite(header.data, 1, header.size, file) != header.size)
         qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
     qb_text_free(&header);
-    for (size_t i = 0; i < model->tensor_count && err->status == QB_OK; i++)
+    for (size_t i = 0; i < model->tensor_count && !err->status; i++)
         write_tensor(file, &model->tensors[i], f16, err);
-    if (err->status == QB_OK && fflush(file) != 0)
+    if (!err->status && fflush(file) != 0)
         qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
     return err->status;
 }
@@ -110,13 +119,10 @@ enum qb_status qb_model_save(const struct qb_model *model, bool f16, const char 
     if (!file)
         return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
     write_all(model, f16, file, err);
-    if (fclose(file) != 0 && err->status == QB_OK)
+    if (fclose(file) != 0 && !err->status)
         qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    if (err->status == QB_OK)
-        qb_file_commit(temp, path, err);
-    if (err->status != QB_OK) {
-        unlink(temp);
-        qb_wrap(err, "%s", path);
-    }
-    return err->status;
+    if (!err->status && !qb_file_commit(temp, path, err))
+        return QB_OK;
+    unlink(temp);
+    return qb_wrap(err, "%s", path);
 }

@@ -1,34 +1,60 @@
 #include "model/net.h"
 
 #include <stdio.h>
-#include <string.h>
 #include "base/mem.h"
 #include "model/effect.h"
 #include "model/net_parts.h"
 
-static const float *vector_of(const struct qb_model *model, const char *prefix, const char *suffix)
+/* A vector as the machine holds it; NULL: the model has none. */
+static const float *vector_of(const struct qb_tensor *tensor)
 {
-    char name[64];
-    snprintf(name, sizeof name, "%s.%s", prefix, suffix);
-    const struct qb_tensor *tensor = qb_model_named(model, name);
     return tensor ? tensor->bytes : NULL;
 }
 
-static enum qb_status add_linear(struct qb_net *net, uint32_t role, int layer, int *index, struct qb_error *err)
+static struct norm norm_of(const struct qb_model *model, const char *prefix)
+{
+    char weight[64], bias[64];
+    snprintf(weight, sizeof weight, "%s.weight", prefix);
+    snprintf(bias, sizeof bias, "%s.bias", prefix);
+    return (struct norm){vector_of(qb_model_named(model, weight)), vector_of(qb_model_named(model, bias))};
+}
+
+static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *tensor, struct qb_error *err)
+{
+    struct op *op = &net->linears[net->linear_count];
+    const struct qb_tensor *bias = qb_model_tensor(net->model, tensor->roles | QB_ROLE_BIAS, tensor->layer);
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
+    if (qb_linear_create(net->variant, &matrix, vector_of(bias), &op->linear, err))
+        return qb_wrap(err, "model %s, tensor %s", net->model->name, tensor->name);
+    op->tensor = tensor;
+    net->linear_count++;
+    qb_linear_share_scratch(op->linear, &net->linear_scratch);
+    return QB_OK;
+}
+
+/* The row block of a fused tensor that has this role, or all of a tensor that is no fused one. */
+static struct part part_of(const struct qb_tensor *tensor, uint32_t role, size_t linear)
+{
+    const uint32_t blocks = tensor->roles & (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V);
+    if (!(blocks & role))
+        return (struct part){linear, 0, tensor->rows};
+    size_t rows = tensor->rows / (size_t)__builtin_popcount(blocks);
+    return (struct part){linear, (size_t)__builtin_popcount(blocks & (role - 1)) * rows, rows};
+}
+
+/* What computes a role: an operator for each tensor, made when it is first asked for. */
+static enum qb_status add_part(struct qb_net *net, uint32_t role, int layer, struct part *part, struct qb_error *err)
 {
     const struct qb_tensor *tensor = qb_model_tensor(net->model, role, layer);
     if (!tensor)
         return qb_fail(err, QB_ERR_INTERNAL, "model %s: no tensor %s in layer %d", net->model->name, qb_role_name(role),
                        layer);
-    const struct qb_tensor *bias = qb_model_tensor(net->model, tensor->roles | QB_ROLE_BIAS, layer);
-    struct op *op = &net->linears[net->linear_count];
-    op->tensor = tensor;
-    op->bias = bias ? bias->data : NULL;
-    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
-    if (qb_linear_create(net->variant, &matrix, op->bias, &op->linear, err) != QB_OK)
-        return qb_wrap(err, "model %s, tensor %s", net->model->name, tensor->name);
-    qb_linear_share_scratch(op->linear, &net->linear_scratch);
-    *index = (int)net->linear_count++;
+    size_t index = 0;
+    while (index < net->linear_count && net->linears[index].tensor != tensor)
+        index++;
+    if (index == net->linear_count && add_operator(net, tensor, err))
+        return err->status;
+    *part = part_of(tensor, role, index);
     return QB_OK;
 }
 
@@ -36,65 +62,61 @@ static enum qb_status add_layer(struct qb_net *net, int index, size_t in, struct
 {
     const struct qb_arch *arch = &net->model->arch;
     struct layer *layer = &net->layers[index];
-    char prefix[32];
-    *layer = (struct layer){.qkv = NO_LINEAR, .out = NO_LINEAR, .up = NO_LINEAR, .down = NO_LINEAR, .in = in};
-    if (arch->attention && (add_linear(net, QB_ROLE_ATTN_Q, index, &layer->qkv, err) != QB_OK ||
-                            add_linear(net, QB_ROLE_ATTN_O, index, &layer->out, err) != QB_OK))
+    char norm[2][32];
+    snprintf(norm[0], sizeof norm[0], "layers.%d.norm1", index);
+    snprintf(norm[1], sizeof norm[1], "layers.%d.norm2", index);
+    *layer = (struct layer){
+        .attention_norm = norm_of(net->model, norm[0]), .mlp_norm = norm_of(net->model, norm[1]), .in = in};
+    if (arch->attention && (add_part(net, QB_ROLE_ATTN_Q, index, &layer->attention[QUERY], err) ||
+                            add_part(net, QB_ROLE_ATTN_K, index, &layer->attention[KEY], err) ||
+                            add_part(net, QB_ROLE_ATTN_V, index, &layer->attention[VALUE], err) ||
+                            add_part(net, QB_ROLE_ATTN_O, index, &layer->out, err)))
         return err->status;
-    if (add_linear(net, QB_ROLE_MLP_UP, index, &layer->up, err) != QB_OK)
+    if (add_part(net, QB_ROLE_MLP_UP, index, &layer->up, err) ||
+        (arch->mlp_down && add_part(net, QB_ROLE_MLP_DOWN, index, &layer->down, err)))
         return err->status;
-    if (arch->mlp_down && add_linear(net, QB_ROLE_MLP_DOWN, index, &layer->down, err) != QB_OK)
-        return err->status;
-    snprintf(prefix, sizeof prefix, "layers.%d.norm1", index);
-    layer->norm1_weight = vector_of(net->model, prefix, "weight");
-    layer->norm1_bias = vector_of(net->model, prefix, "bias");
-    snprintf(prefix, sizeof prefix, "layers.%d.norm2", index);
-    layer->norm2_weight = vector_of(net->model, prefix, "weight");
-    layer->norm2_bias = vector_of(net->model, prefix, "bias");
-    layer->inner = net->linears[layer->up].tensor->rows;
-    layer->width_out = arch->mlp_down ? layer->in : layer->inner;
+    layer->width_out = arch->mlp_down ? layer->down.rows : layer->up.rows;
     net->width = layer->width_out > net->width ? layer->width_out : net->width;
     return QB_OK;
+}
+
+static enum qb_status add_positions(struct qb_net *net, struct qb_error *err)
+{
+    const struct qb_tensor *tensor = qb_model_tensor(net->model, QB_ROLE_POSITION, -1);
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
+    return qb_linear_create(NULL, &matrix, NULL, &net->positions, err);
 }
 
 static enum qb_status build(struct qb_net *net, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
-    net->linears = qb_alloc(2 + 4 * arch->layers, sizeof *net->linears, "operators", err);
-    net->layers = qb_alloc(arch->layers, sizeof *net->layers, "layers", err);
-    if (!net->linears || !net->layers)
-        return err->status;
-    net->width = arch->hidden;
-    if (add_linear(net, QB_ROLE_EMBED, -1, &net->head, err) != QB_OK)
-        return err->status;
     size_t width = arch->hidden;
-    for (size_t i = 0; i < arch->layers; i++) {
-        if (add_layer(net, (int)i, width, err) != QB_OK)
-            return err->status;
-        width = net->layers[i].width_out;
-    }
-    if (!arch->tied_head && add_linear(net, QB_ROLE_HEAD, -1, &net->head, err) != QB_OK)
+    net->width = width;
+    net->norm = norm_of(net->model, "norm");
+    net->linears = qb_alloc(2 + (SIDES + 3) * arch->layers, sizeof *net->linears, "operators", err);
+    net->layers = net->linears ? qb_alloc(arch->layers, sizeof *net->layers, "layers", err) : NULL;
+    if (!net->layers || add_part(net, QB_ROLE_EMBED, -1, &net->embed, err))
         return err->status;
-    net->norm_weight = vector_of(net->model, "norm", "weight");
-    net->norm_bias = vector_of(net->model, "norm", "bias");
-    if (arch->learned_positions)
-        net->positions = vector_of(net->model, "pos", "weight");
-    return QB_OK;
+    for (size_t i = 0; i < arch->layers; width = net->layers[i++].width_out)
+        if (add_layer(net, (int)i, width, err))
+            return err->status;
+    if (add_part(net, QB_ROLE_HEAD, -1, &net->head, err))
+        return err->status;
+    return arch->learned_positions ? add_positions(net, err) : QB_OK;
 }
 
 /* A variant that encodes nothing of this model would be FP32 under another name. */
 static enum qb_status check_effect(const struct qb_net *net, struct qb_error *err)
 {
     struct qb_effect effect = {0};
-    if (qb_effect_of(net->model, net->variant, false, &effect, err) == QB_OK && effect.refusal)
+    if (!qb_effect_of(net->model, net->variant, false, &effect, err) && effect.refusal)
         qb_fail(err, QB_ERR_INPUT, "%s", effect.refusal);
     qb_effect_free(&effect);
     return err->status;
 }
 
-enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant,
-                             const struct qb_calibration_data *calibration, struct qb_pool *pool, struct qb_net **net,
-                             struct qb_error *err)
+enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant, struct qb_pool *pool,
+                             struct qb_net **net, struct qb_error *err)
 {
     struct qb_net *new = qb_alloc(1, sizeof *new, "net", err);
     if (!new)
@@ -103,10 +125,7 @@ enum qb_status qb_net_create(const struct qb_model *model, const struct qb_varia
     new->variant = variant;
     new->pool = pool;
     new->calibration.alpha = new->calibration.alpha_raw = 1.0;
-    if (check_effect(new, err) == QB_OK && build(new, err) == QB_OK && variant &&
-        (variant->calibration.scale || variant->calibration.alpha))
-        net_calibrate(new, calibration, err);
-    if (err->status != QB_OK) {
+    if (check_effect(new, err) || build(new, err)) {
         qb_net_free(new);
         return variant ? qb_wrap(err, "variant %s", variant->name) : err->status;
     }
@@ -118,10 +137,12 @@ void qb_net_free(struct qb_net *net)
 {
     if (!net)
         return;
-    for (size_t i = 0; net->linears && i < net->linear_count; i++)
+    for (size_t i = 0; i < net->linear_count; i++)
         qb_linear_free(net->linears[i].linear);
-    struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->normed, &net->qkv,
-                                    &net->mixed,          &net->inner,  &net->back,   &net->last};
+    qb_linear_free(net->positions);
+    struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->state, &net->other, &net->position,
+                                    &net->normed,         &net->kept,   &net->query, &net->qkv,   &net->mixed,
+                                    &net->inner,          &net->back};
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         qb_scratch_free(scratch[i]);
     qb_free(net->linears);
@@ -142,6 +163,17 @@ const struct qb_model *qb_net_model(const struct qb_net *net)
 const struct qb_net_calibration *qb_net_calibration(const struct qb_net *net)
 {
     return &net->calibration;
+}
+
+void qb_net_set_calibration(struct qb_net *net, const struct qb_net_calibration *calibration)
+{
+    net->calibration = *calibration;
+}
+
+void qb_net_observe(struct qb_net *net, qb_net_observer observe, void *context)
+{
+    net->observe = observe;
+    net->observer = context;
 }
 
 size_t qb_net_width(const struct qb_net *net)
@@ -166,6 +198,11 @@ struct qb_linear *qb_net_linear(struct qb_net *net, size_t index, const struct q
     if (tensor)
         *tensor = net->linears[index].tensor;
     return net->linears[index].linear;
+}
+
+size_t qb_net_head(const struct qb_net *net)
+{
+    return net->head.linear;
 }
 
 /* ---- accounting ---- */

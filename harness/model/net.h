@@ -1,32 +1,72 @@
-/* The forward pass: a model under a variant. One engine for every architecture and variant; FP32, batched over
- * positions, bitwise deterministic over thread counts and processes for the same shapes. */
+/* The forward pass: a model under a variant. One step serves every architecture, variant and use: teacher forcing,
+ * blocks of a prompt, decoding. FP32, batched over positions, bitwise deterministic over thread counts and processes
+ * for the same shapes. */
 #ifndef QB_NET_H
 #define QB_NET_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include "base/threads.h"
+#include "compute/kv.h"
 #include "compute/linear.h"
 #include "model/model.h"
 
 /* A net keeps working memory between calls: one thread uses it at a time, and one pool runs nothing else meanwhile. */
 struct qb_net;
 
-/* Tokens for estimating S and alpha: contexts x length. */
-struct qb_calibration_data {
-    const int32_t *tokens;
-    size_t contexts, length;
-};
-
-/* Builds every linear operator of model under variant (NULL: FP32 reference) and, when the variant is calibrated, runs
- * the calibration (needs data; QB_ERR_INPUT naming the model when it is NULL). Borrows model, variant and pool. */
-enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant,
-                             const struct qb_calibration_data *calibration, struct qb_pool *pool, struct qb_net **net,
-                             struct qb_error *err);
+/* Builds every linear operator of model under variant (NULL: FP32 reference), without S and alpha: a calibrated variant
+ * is made by qb_net_prepare (calibrate.h). Borrows model, variant and pool. */
+enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant, struct qb_pool *pool,
+                             struct qb_net **net, struct qb_error *err);
 void qb_net_free(struct qb_net *net);
 /* The pool from now on, in the place of the one that it was built with (which may be gone). */
 void qb_net_use_pool(struct qb_net *net, struct qb_pool *pool);
 const struct qb_model *qb_net_model(const struct qb_net *net);
+
+/* n more positions of each of `batch` sequences. */
+struct qb_step {
+    const int32_t *tokens; /* [batch, n] */
+    size_t batch, n;
+    size_t kept;           /* of how many last positions of each sequence the final hidden state is wanted: 1 to n */
+    const float *key_bias; /* [batch, n], added to the scores of these positions as keys (attention.h), without kv only;
+                              NULL: nothing */
+};
+
+/* Final hidden states (after the final norm, before the head) of the kept positions: hidden[batch * kept, H],
+ * H = arch.hidden. The positions follow those that kv holds (NULL: none), whose length grows by n on success. In the
+ * last layer only keys and values are computed of positions that are not kept; without attention nothing is. A token
+ * out of range, or a position beyond the model's context, is QB_ERR_INPUT; a hidden state that is not finite is
+ * QB_ERR_NUMERIC, naming the position; more positions than kv has room for is QB_ERR_INTERNAL. */
+enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
+                           struct qb_error *err);
+/* The kv that steps of this net take. The model may not let positions see later ones: what it kept of them would be
+ * wrong (QB_ERR_INTERNAL). */
+enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, struct qb_kv **kv,
+                         struct qb_error *err);
+/* What a step refuses of tokens[batch, n] that follow `past` positions. */
+enum qb_status qb_net_check(const struct qb_net *net, const int32_t *tokens, size_t batch, size_t n, size_t past,
+                            struct qb_error *err);
+/* The step that keeps all positions and has no past: tokens[batch, length] -> hidden[batch * length, H]. */
+enum qb_status qb_net_forward(struct qb_net *net, const int32_t *tokens, size_t batch, size_t length, float *hidden,
+                              struct qb_error *err);
+
+/* logits[n, vocab] of hidden[n, H], alpha applied. */
+enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err);
+/* Its two halves: the head alone, and alpha in place. What alpha costs or mends is seen between them. */
+enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits,
+                                 struct qb_error *err);
+void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits);
+
+/* Layer by layer; together they are bitwise qb_net_forward: x[batch * length, width]. embed: tokens -> x (width H).
+ * block: a layer, in -> out, which do not overlap. finish: final norm in place, and the check that all is finite. */
+size_t qb_net_width(const struct qb_net *net); /* the largest row width any x needs */
+enum qb_status qb_net_embed(struct qb_net *net, const int32_t *tokens, size_t batch, size_t length, float *x,
+                            struct qb_error *err);
+size_t qb_net_layers(const struct qb_net *net); /* blocks; the chain: its hidden linears */
+size_t qb_net_layer_width(const struct qb_net *net, size_t layer, int output); /* row width of its input or output */
+enum qb_status qb_net_block(struct qb_net *net, size_t layer, const float *in, size_t batch, size_t length, float *out,
+                            struct qb_error *err);
+enum qb_status qb_net_finish(struct qb_net *net, float *hidden, size_t n, struct qb_error *err);
 
 /* What calibration found: alpha as applied and before the clamp (1 when off), the two standard deviations it is of, and
  * for each linear the range of S. Both are over all logits but those of tokens that the FP32 model gives no probability
@@ -38,43 +78,8 @@ struct qb_net_calibration {
     float scale_min[256], scale_max[256]; /* of the first 256 */
 };
 const struct qb_net_calibration *qb_net_calibration(const struct qb_net *net);
-
-/* A hidden state that is not finite is QB_ERR_NUMERIC, naming the position.
- * Final hidden states (after the final norm, before the head) of all positions: tokens[batch, length] ->
- * hidden[batch * length, H], H = arch.hidden. */
-enum qb_status qb_net_forward(struct qb_net *net, const int32_t *tokens, size_t batch, size_t length, float *hidden,
-                              struct qb_error *err);
-
-/* logits[n, vocab] of hidden[n, H], alpha applied. */
-enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err);
-/* Its two halves: the head alone, and alpha in place. What alpha costs or mends is seen between them. */
-enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits,
-                                 struct qb_error *err);
-void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits);
-
-/* Step by step; together they are bitwise qb_net_forward: x[batch * length, width]. embed: tokens -> x (width H).
- * block: layer on x in place (room for the widest layer: qb_net_width). finish: final norm in place. */
-size_t qb_net_width(const struct qb_net *net); /* the largest row width any x needs */
-enum qb_status qb_net_embed(struct qb_net *net, const int32_t *tokens, size_t batch, size_t length, float *x,
-                            struct qb_error *err);
-size_t qb_net_layers(const struct qb_net *net); /* blocks; the chain: its hidden linears */
-size_t qb_net_layer_width(const struct qb_net *net, size_t layer, int output); /* row width of its input or output */
-enum qb_status qb_net_block(struct qb_net *net, size_t layer, const float *in, size_t batch, size_t length, float *out,
-                            struct qb_error *err);
-enum qb_status qb_net_finish(struct qb_net *net, float *hidden, size_t n, struct qb_error *err);
-
-/* Generation: sequences that grow. For causal models with KV cache (FP32), for the chain the last token alone, for
- * models that see all positions by recomputing (of the last layer only what the last position needs). */
-struct qb_decoder;
-enum qb_status qb_decoder_create(struct qb_net *net, size_t batch, size_t capacity, struct qb_decoder **decoder,
-                                 struct qb_error *err);
-void qb_decoder_free(struct qb_decoder *decoder);
-/* A decoder borrows its net and shares its working memory. capacity: positions a sequence may reach; more is an error,
- * as is more than the model's context. Appends tokens[batch, count], count >= 1, and returns the final hidden state of
- * the last position of each: hidden[batch, H]. */
-enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens, size_t count, float *hidden,
-                               struct qb_error *err);
-size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder);
+/* Copied; alpha is applied from now on. S is set on the operators (qb_linear_set_scale). */
+void qb_net_set_calibration(struct qb_net *net, const struct qb_net_calibration *calibration);
 
 /* Every stored tensor of the net, for memory accounting: a row a segment, plus embeddings, norms, biases, scales. */
 struct qb_net_buffer {
@@ -95,5 +100,12 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size
  * last. NULL past the end. *tensor (may be NULL) gets the tensor it was made of. Owned by the net; for timing single
  * layers (qb_linear_rows, qb_linear_apply) while nothing else uses the net. */
 struct qb_linear *qb_net_linear(struct qb_net *net, size_t index, const struct qb_tensor **tensor);
+
+/* The index of the head's operator. */
+size_t qb_net_head(const struct qb_net *net);
+/* From now on `observe` (NULL: nobody) sees every operator's input x[n, cols] before it is applied, a fused one's once
+ * a product; its failure ends the step. */
+typedef enum qb_status (*qb_net_observer)(void *context, size_t index, const float *x, size_t n, struct qb_error *err);
+void qb_net_observe(struct qb_net *net, qb_net_observer observe, void *context);
 
 #endif

@@ -10,40 +10,78 @@
 
 /* ---- provenance ---- */
 
+/* "model.<name>.<part>" */
+static enum qb_status add_of_model(const struct qb_suite_model *model, const char *part, const char *value,
+                                   struct qb_provenance *p, struct qb_error *err)
+{
+    char name[128];
+    snprintf(name, sizeof name, "model.%s.%s", model->name, part);
+    return qb_provenance_add(p, name, value, err);
+}
+
+/* What a protocol may ask for, each a fact, and all of it to read. */
+static enum qb_status add_generator(const struct qb_suite_model *model, struct qb_provenance *p, struct qb_error *err)
+{
+    const struct qb_generator_options *made = &model->generated;
+    const struct {
+        const char *part;
+        size_t value;
+    } parts[] = {{"vocab", made->vocab}, {"hidden", made->hidden}, {"layers", made->layers}, {"seed", made->seed}};
+    char origin[200];
+    snprintf(origin, sizeof origin, "generator %s vocab=%zu hidden=%zu layers=%zu seed=%zu", model->generator,
+             parts[0].value, parts[1].value, parts[2].value, parts[3].value);
+    add_of_model(model, "origin", origin, p, err);
+    add_of_model(model, "generator", model->generator, p, err);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !err->status; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", parts[i].value);
+        add_of_model(model, parts[i].part, number, p, err);
+    }
+    return err->status;
+}
+
 static enum qb_status add_models(const struct qb_suite *suite, const struct qb_model_facts *facts,
                                  struct qb_provenance *p, struct qb_error *err)
 {
     for (size_t m = 0; m < suite->model_count; m++) {
         const struct qb_suite_model *model = &suite->models[m];
-        char name[96];
         if (!facts[m].sha256[0])
             continue;
-        snprintf(name, sizeof name, "model.%s.sha256", model->name);
-        if (qb_provenance_add(p, name, facts[m].sha256, err))
-            return err->status;
-        snprintf(name, sizeof name, "model.%s.tokenizer_sha256", model->name);
-        if (facts[m].tokenizer[0] && qb_provenance_add(p, name, facts[m].tokenizer, err))
-            return err->status;
-        snprintf(name, sizeof name, "model.%s.origin", model->name);
-        if (model->file ? qb_provenance_add(p, name, model->file, err)
-                        : qb_provenance_addf(p, err, name, "generator %s vocab=%zu hidden=%zu layers=%zu seed=%u",
-                                             model->generator, model->generated.vocab, model->generated.hidden,
-                                             model->generated.layers, model->generated.seed))
+        if (add_of_model(model, "sha256", facts[m].sha256, p, err) ||
+            (facts[m].tokenizer[0] && add_of_model(model, "tokenizer_sha256", facts[m].tokenizer, p, err)) ||
+            (model->file ? add_of_model(model, "origin", model->file, p, err) ||
+                               add_of_model(model, "generator", "none", p, err)
+                         : add_generator(model, p, err)))
             return err->status;
     }
     return QB_OK;
 }
 
-/* "codec.<id>": version and SHA-256 of the plugin, once each. */
-static enum qb_status add_plugin(const struct qb_plugin *plugin, struct qb_provenance *p, struct qb_error *err)
+/* "codecs.<variant>": ids, blank-separated; "codec.<id>.version" and ".sha256" of each plugin. */
+static enum qb_status add_codecs(const struct qb_variant *variant, struct qb_provenance *p, struct qb_error *err)
 {
-    char name[96];
-    if (!plugin)
-        return QB_OK;
-    snprintf(name, sizeof name, "codec.%s", plugin->codec->id);
-    if (qb_provenance_get(p, name))
-        return QB_OK;
-    return qb_provenance_addf(p, err, name, "version %s sha256 %s", plugin->codec->version, plugin->sha256);
+    const struct qb_plugin *used[] = {variant->weights.plugin, variant->activations.plugin, variant->fp16.plugin,
+                                      variant->calibration.scale_format.plugin};
+    char name[128];
+    struct qb_text ids = {0};
+    for (size_t i = 0; i < sizeof used / sizeof *used && !err->status; i++) {
+        bool seen = !used[i];
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = used[k] == used[i];
+        if (seen)
+            continue;
+        qb_text_add(&ids, "%s%s", ids.size ? " " : "", used[i]->codec->id);
+        snprintf(name, sizeof name, "codec.%s.version", used[i]->codec->id);
+        qb_provenance_add(p, name, used[i]->codec->version, err);
+        snprintf(name, sizeof name, "codec.%s.sha256", used[i]->codec->id);
+        if (!err->status)
+            qb_provenance_add(p, name, used[i]->sha256, err);
+    }
+    snprintf(name, sizeof name, "codecs.%s", variant->name);
+    if (!err->status)
+        qb_provenance_add(p, name, ids.data, err);
+    qb_text_free(&ids);
+    return err->status;
 }
 
 static enum qb_status add_variants(const struct qb_suite *suite, struct qb_provenance *p, struct qb_error *err)
@@ -52,10 +90,7 @@ static enum qb_status add_variants(const struct qb_suite *suite, struct qb_prove
         const struct qb_variant *variant = suite->variants[v];
         char name[96];
         snprintf(name, sizeof name, "variant.%s", variant->name);
-        if (qb_provenance_add(p, name, variant->canonical, err))
-            return err->status;
-        if (add_plugin(variant->weights.plugin, p, err) || add_plugin(variant->activations.plugin, p, err) ||
-            add_plugin(variant->fp16.plugin, p, err) || add_plugin(variant->calibration.scale_format.plugin, p, err))
+        if (qb_provenance_add(p, name, variant->canonical, err) || add_codecs(variant, p, err))
             return err->status;
     }
     return QB_OK;

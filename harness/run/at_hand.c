@@ -124,10 +124,11 @@ static enum qb_status find_effects(struct qb_at_hand *hand, struct qb_error *err
 
 enum qb_status qb_at_hand_load(struct qb_at_hand *hand, size_t m, struct qb_error *err)
 {
+    const struct qb_suite *suite = hand->schedule->suite;
     struct qb_model_facts *facts = &hand->facts[m];
     struct qb_error cause = {0};
     hand->index = m;
-    if (qb_suite_open_model(&hand->schedule->suite->models[m], &hand->model, &cause)) {
+    if (qb_suite_open_model(suite, &suite->models[m], &hand->model, &cause)) {
         for (size_t i = 0; i < hand->schedule->plan.count; i++)
             if (pending(hand, i) && fail_cell(hand, i, cause.message, err))
                 return err->status;

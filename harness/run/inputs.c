@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #define CORPUS_MAX ((size_t)64 << 20) /* bytes of a corpus file */
 

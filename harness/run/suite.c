@@ -216,6 +216,8 @@ enum qb_status qb_suite_load(const char *path, const struct qb_suite_options *op
     struct qb_suite *suite = qb_alloc(1, sizeof *suite, "suite", err);
     if (!suite)
         return err->status;
+    suite->registry = options->registry;
+    suite->isa = options->isa;
     if (split_path(suite, path, err) || qb_yaml_load(path, &suite->root, err))
         goto out;
     for (size_t i = 0; options->set && options->set[i]; i++)

@@ -65,6 +65,8 @@ struct qb_suite {
     size_t experiment_count;
     struct qb_words calibration; /* for models without their own */
     struct qb_suite_limits limits;
+    const struct qb_registry *registry; /* for models' files, borrowed */
+    enum qb_isa isa;
 };
 
 struct qb_suite_options {
@@ -92,7 +94,8 @@ const struct qb_suite_experiment *qb_suite_texts(const struct qb_suite *suite,
                                                  const struct qb_suite_experiment *experiment);
 
 /* Opens or generates the model; it is called by the suite's name for it, in messages too. The caller frees it. */
-enum qb_status qb_suite_open_model(const struct qb_suite_model *entry, struct qb_model **model, struct qb_error *err);
+enum qb_status qb_suite_open_model(const struct qb_suite *suite, const struct qb_suite_model *entry,
+                                   struct qb_model **model, struct qb_error *err);
 
 /* Does this model run under this variant, this experiment (the restrictions of both)? variant NULL: the reference. */
 bool qb_suite_allows(const struct qb_suite_model *model, const struct qb_variant *variant,

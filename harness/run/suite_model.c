@@ -8,12 +8,17 @@
 static enum qb_status read_generator(const struct qb_yaml *node, const char *generator, struct qb_suite_model *model,
                                      struct qb_error *err)
 {
-    static const char *const generators[] = {"transformer", "chain", NULL};
+    const struct qb_family *family = qb_family_find(generator);
     size_t seed = 42;
     model->generated = (struct qb_generator_options){.vocab = 5000, .hidden = 256, .layers = 3, .seed = 42};
-    if (strcmp(generator, generators[0]) != 0 && strcmp(generator, generators[1]) != 0)
-        return qb_yaml_fail(qb_yaml_get(node, "generator"), err, "expected transformer or chain, found '%.*s'",
-                            QB_UPTO(80, generator));
+    if (!family || !family->generated_inner) {
+        struct qb_text names = {0};
+        qb_family_names(true, &names);
+        qb_yaml_fail(qb_yaml_get(node, "generator"), err, "expected %s, found '%.*s'",
+                     names.data ? names.data : "another", QB_UPTO(80, generator));
+        qb_text_free(&names);
+        return err->status;
+    }
     if (!(model->generator = qb_strdup(generator, err)) ||
         qb_suite_count(node, "vocab", 1, 1 << 20, false, &model->generated.vocab, err) ||
         qb_suite_count(node, "hidden", 1, 1 << 14, false, &model->generated.hidden, err) ||
@@ -33,7 +38,7 @@ static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml 
     const char *text = NULL;
     char path[4096];
     if (!generator == !file)
-        return qb_yaml_fail(node, err, "expected either 'generator: transformer|chain' or 'file: MODEL.safetensors'");
+        return qb_yaml_fail(node, err, "expected either 'generator: NAME' or 'file: MODEL.safetensors'");
     if (generator)
         return qb_yaml_text(generator, &text, err) ? err->status : read_generator(node, text, model, err);
     for (size_t i = 0; i < sizeof generator_keys / sizeof *generator_keys; i++)
@@ -68,10 +73,11 @@ enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml 
     return QB_OK;
 }
 
-enum qb_status qb_suite_open_model(const struct qb_suite_model *entry, struct qb_model **model, struct qb_error *err)
+enum qb_status qb_suite_open_model(const struct qb_suite *suite, const struct qb_suite_model *entry,
+                                   struct qb_model **model, struct qb_error *err)
 {
     if (entry->generator ? qb_model_generate(entry->generator, &entry->generated, model, err)
-                         : qb_model_open(entry->file, model, err))
+                         : qb_model_open(entry->file, suite->registry, suite->isa, model, err))
         return qb_wrap(err, "model '%s'", entry->name);
     /* Users know a model by the suite's name for it; messages say that one. */
     char *name = qb_strdup(entry->name, err);

@@ -87,7 +87,7 @@ static enum qb_status write_array(hid_t group, const struct qb_array *array, con
         qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "array '%s' was not written", array->name);
         goto out;
     }
-    if (qb_attribute_put_text(dataset, "unit", array->unit, path, err) == QB_OK)
+    if (!qb_attribute_put_text(dataset, "unit", array->unit, path, err))
         qb_attribute_put_text(dataset, "description", array->description, path, err);
 out:
     qb_free(packed);
@@ -102,7 +102,7 @@ out:
 enum qb_status qb_record_write(hid_t group, const struct qb_record *record, const char *path, struct qb_error *err)
 {
     for (size_t i = 0; i < record->count; i++)
-        if (write_array(group, &record->arrays[i], path, err) != QB_OK)
+        if (write_array(group, &record->arrays[i], path, err))
             return err->status;
     return QB_OK;
 }
@@ -132,7 +132,7 @@ static enum qb_status read_texts(hid_t dataset, size_t count, size_t size, const
         qb_hdf5_fail(err, QB_ERR_INPUT, path, "array '%s' cannot be read", name);
     for (size_t i = 0; packed && list && i < count; i++)
         list[i] = packed + i * (size + 1);
-    if (err->status == QB_OK)
+    if (!err->status)
         qb_record_text(record, name, list, count, description, err);
     qb_free(list);
     qb_free(packed);
@@ -152,9 +152,9 @@ static enum qb_status read_array(hid_t group, const char *name, const char *path
     if (dataset < 0)
         return err->status;
     hid_t type = H5Dget_type(dataset);
-    if (qb_dataset_check(dataset, name, path, file_bytes, &rank, dims, err) != QB_OK ||
-        qb_attribute_text(dataset, "unit", path, QB_CLEAN_LINE, &unit, err) != QB_OK ||
-        qb_attribute_text(dataset, "description", path, QB_CLEAN_LINE, &description, err) != QB_OK)
+    if (qb_dataset_check(dataset, name, path, file_bytes, &rank, dims, err) ||
+        qb_attribute_text(dataset, "unit", path, QB_CLEAN_LINE, &unit, err) ||
+        qb_attribute_text(dataset, "description", path, QB_CLEAN_LINE, &description, err))
         goto out;
     for (int i = 0; i < rank; i++) {
         shape[i] = dims[i];
@@ -184,13 +184,13 @@ enum qb_status qb_record_read(hid_t group, const char *path, size_t file_bytes, 
 {
     char **names;
     size_t count;
-    if (qb_group_names(group, path, &names, &count, err) != QB_OK)
+    if (qb_group_names(group, path, &names, &count, err))
         return err->status;
     for (size_t i = 0; i < count; i++)
-        if (read_array(group, names[i], path, file_bytes, record, err) != QB_OK)
+        if (read_array(group, names[i], path, file_bytes, record, err))
             break;
     qb_names_free(names, count);
-    if (err->status != QB_OK) {
+    if (err->status) {
         qb_record_free(record);
         *record = (struct qb_record){0};
     }

@@ -38,10 +38,10 @@ enum qb_status qb_cell_facts_write(hid_t group, const struct qb_provenance *fact
 
 enum qb_status qb_cell_facts_read(hid_t group, const char *path, struct qb_provenance *facts, struct qb_error *err)
 {
-    for (size_t i = 0; qb_cell_fact_names[i] && err->status == QB_OK; i++) {
+    for (size_t i = 0; qb_cell_fact_names[i] && !err->status; i++) {
         char name[ATTRIBUTE_MAX], *value = NULL;
         attribute_name(qb_cell_fact_names[i], name);
-        if (H5Aexists(group, name) > 0 && qb_attribute_text(group, name, path, QB_CLEAN_LINE, &value, err) == QB_OK)
+        if (H5Aexists(group, name) > 0 && !qb_attribute_text(group, name, path, QB_CLEAN_LINE, &value, err))
             qb_provenance_add(facts, qb_cell_fact_names[i], value, err);
         qb_free(value);
     }

@@ -13,6 +13,13 @@ void qb_hdf5_quiet(void)
     H5PLset_loading_state(0);
 }
 
+bool qb_name_ok(const char *name)
+{
+    size_t size = name ? strlen(name) : 0;
+    return size >= 1 && size <= QB_STORE_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
+}
+
 static herr_t keep_innermost(unsigned depth, const H5E_error2_t *entry, void *text)
 {
     (void)depth;
@@ -81,10 +88,10 @@ enum qb_status qb_attribute_put_text(hid_t object, const char *name, const char 
         return err->status;
     size_t size = qb_utf8_upto(clean, 32768);
     hid_t type = qb_hdf5_string_type(size > 0 ? size : 1, false);
-    enum qb_status status = qb_attribute_put(object, name, type, clean, path, err);
+    qb_attribute_put(object, name, type, clean, path, err);
     qb_hdf5_close(type);
     qb_free(clean);
-    return status;
+    return err->status;
 }
 
 /* An attribute of the class with one entry and at most `most` bytes; negative with err set. */
@@ -198,11 +205,11 @@ enum qb_status qb_dataset_check(hid_t dataset, const char *name, const char *pat
     else if (H5Pget_layout(plist) == H5D_VIRTUAL ||
              (H5Pget_layout(plist) == H5D_CONTIGUOUS && H5Pget_external_count(plist) != 0))
         qb_hdf5_fail(err, QB_ERR_INPUT, path, "array '%s' lies in another file", name);
-    for (int i = 0; i < *rank && err->status == QB_OK; i++)
+    for (int i = 0; i < *rank && !err->status; i++)
         if (__builtin_mul_overflow(entries, dims[i], &entries) || entries > (hsize_t)1 << 31)
             qb_fail(err, QB_ERR_INPUT, "%s: array '%s' has over 2^31 entries", path, name);
     /* deflate packs at most 1032 to 1 */
-    if (err->status == QB_OK && (size > 1u << 20 || entries * size > 1100 * (hsize_t)file_bytes + 65536))
+    if (!err->status && (size > 1u << 20 || entries * size > 1100 * (hsize_t)file_bytes + 65536))
         qb_fail(err, QB_ERR_INPUT, "%s: array '%s' claims more bytes than the file can hold", path, name);
     qb_hdf5_close(plist);
     qb_hdf5_close(type);

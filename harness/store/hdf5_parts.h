@@ -56,13 +56,10 @@ enum qb_status qb_record_read(hid_t group, const char *path, size_t file_bytes, 
                               struct qb_error *err);
 
 /* What a cell's variant is and encodes <-> attributes of its group (variant_facts.c). A file of an older program holds
- * no floor: then *older is set, the definition in its provenance `facts` says it, and what is encoded is not known. */
+ * no floor: then the definition in its provenance `facts` says it, and what is encoded is not known. */
 enum qb_status qb_variant_facts_write(hid_t group, const struct qb_cell *cell, const char *path, struct qb_error *err);
 enum qb_status qb_variant_facts_read(hid_t group, const struct qb_provenance *facts, const char *path,
-                                     struct qb_cell *cell, bool *older, struct qb_error *err);
-
-/* The floors' flags on the rows of cells, in place. */
-enum qb_status qb_flag_by_floors(struct qb_cell *cells, size_t count, struct qb_error *err);
+                                     struct qb_cell *cell, struct qb_error *err);
 
 /* The summary table (summary.c). Rows of cells <-> /summary. Reading hands each row to the cell it names. */
 enum qb_status qb_summary_write(hid_t file, const struct qb_cell *const *cells, size_t count, const char *path,
@@ -99,7 +96,6 @@ struct qb_result {
     struct qb_cell *cells;
     size_t count;
     struct qb_provenance provenance;
-    bool older; /* a cell has no floor: the program that wrote it went by names */
 };
 enum qb_status qb_store_open(const char *path, const char *format, struct qb_result **result, struct qb_error *err);
 enum qb_status qb_store_write(const char *path, const char *format, const struct qb_provenance *provenance,

@@ -36,7 +36,7 @@ enum qb_status qb_image_commit(hid_t file, const char *path, struct qb_error *er
     if (image && H5Fget_file_image(file, image + QB_STORE_BLOCK, (size_t)size) != size)
         qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "the HDF5 file in memory could not be copied");
     H5Fclose(file);
-    if (image && err->status == QB_OK) {
+    if (image && !err->status) {
         qb_hash_buffer(image + QB_STORE_BLOCK, (size_t)size, hex);
         snprintf((char *)image, QB_STORE_BLOCK, block_format, hex);
         qb_file_replace(path, image, QB_STORE_BLOCK + (size_t)size, err);
@@ -50,7 +50,7 @@ static enum qb_status check_image(const char *path, size_t *bytes, struct qb_err
     static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     struct qb_map map = {0};
     char hex[QB_HASH_HEX], block[QB_STORE_BLOCK] = "";
-    if (qb_file_map(path, &map, err) != QB_OK)
+    if (qb_file_map(path, &map, err))
         return err->status;
     *bytes = map.size;
     size_t start = strcspn(block_format, "%");
@@ -71,7 +71,7 @@ static enum qb_status check_image(const char *path, size_t *bytes, struct qb_err
 hid_t qb_image_open(const char *path, size_t *bytes, struct qb_error *err)
 {
     qb_hdf5_quiet();
-    if (check_image(path, bytes, err) != QB_OK)
+    if (check_image(path, bytes, err))
         return -1;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), file = -1;
     /* Readers need no lock: files appear by rename and are never written again. */

@@ -126,7 +126,7 @@ enum qb_status qb_provenance_write(hid_t file, const struct qb_provenance *p, co
     hid_t group = qb_hdf5_create_group(file, "provenance", true);
     if (group < 0)
         return qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "/provenance was not written");
-    for (size_t i = 0; i < p->count && err->status == QB_OK; i++) {
+    for (size_t i = 0; i < p->count && !err->status; i++) {
         if (strlen(p->pairs[i].value) >= LONG_FROM)
             write_long(group, &p->pairs[i], path, err);
         else
@@ -155,7 +155,7 @@ static enum qb_status read_long(hid_t group, const char *name, const char *path,
     text = qb_alloc(size + 1, 1, name, err);
     if (text && H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
         qb_hdf5_fail(err, QB_ERR_INPUT, path, "provenance '%s' cannot be read", name);
-    if (err->status == QB_OK)
+    if (!err->status)
         qb_provenance_add(p, name, text, err);
 out:
     qb_free(text);
@@ -179,10 +179,10 @@ static enum qb_status read_attributes(hid_t group, const char *path, struct qb_p
         qb_hdf5_close(a);
         if (size < 0 || (size_t)size >= sizeof name || !qb_name_ok(name))
             return qb_hdf5_fail(err, QB_ERR_INPUT, path, "/provenance holds an attribute whose name no run writes");
-        if (qb_attribute_text(group, name, path, QB_CLEAN_LINES, &value, err) == QB_OK)
+        if (!qb_attribute_text(group, name, path, QB_CLEAN_LINES, &value, err))
             qb_provenance_add(p, name, value, err);
         qb_free(value);
-        if (err->status != QB_OK)
+        if (err->status)
             return err->status;
     }
     return QB_OK;
@@ -196,9 +196,9 @@ enum qb_status qb_provenance_read(hid_t file, const char *path, size_t file_byte
     hid_t group = qb_hdf5_open(file, "provenance", H5I_GROUP, path, err);
     if (group < 0)
         return err->status;
-    if (read_attributes(group, path, p, err) == QB_OK)
+    if (!read_attributes(group, path, p, err))
         qb_group_names(group, path, &names, &count, err);
-    for (size_t i = 0; i < count && err->status == QB_OK; i++)
+    for (size_t i = 0; i < count && !err->status; i++)
         read_long(group, names[i], path, file_bytes, p, err);
     qb_names_free(names, count);
     qb_hdf5_close(group);

@@ -28,13 +28,6 @@ void qb_cell_free(struct qb_cell *cell)
     *cell = (struct qb_cell){0};
 }
 
-bool qb_name_ok(const char *name)
-{
-    size_t size = name ? strlen(name) : 0;
-    return size >= 1 && size <= QB_STORE_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == size;
-}
-
 struct indexed { /* a cell beside its place in the run */
     uint64_t index;
     struct qb_cell cell;
@@ -43,7 +36,6 @@ struct indexed { /* a cell beside its place in the run */
 struct reading {
     const char *path;
     const struct qb_provenance *facts;
-    bool older; /* a cell lacks what newer programs write */
     struct indexed *cells;
     size_t count;
 };
@@ -79,11 +71,10 @@ static enum qb_status copy_hash(char to[QB_HASH_HEX], const char *text, const ch
 static enum qb_status read_state(hid_t group, struct qb_cell *cell, const char *path, struct qb_error *err)
 {
     char *state = NULL, *key = NULL, *inputs = NULL;
-    if (qb_attribute_text(group, "state", path, QB_CLEAN_LINE, &state, err) != QB_OK ||
-        qb_attribute_text(group, "key", path, QB_CLEAN_LINE, &key, err) != QB_OK ||
-        read_newer_text(group, "inputs", path, &inputs, err) != QB_OK ||
-        copy_hash(cell->key, key, "key", path, err) != QB_OK ||
-        copy_hash(cell->inputs, inputs, "inputs", path, err) != QB_OK)
+    if (qb_attribute_text(group, "state", path, QB_CLEAN_LINE, &state, err) ||
+        qb_attribute_text(group, "key", path, QB_CLEAN_LINE, &key, err) ||
+        read_newer_text(group, "inputs", path, &inputs, err) || copy_hash(cell->key, key, "key", path, err) ||
+        copy_hash(cell->inputs, inputs, "inputs", path, err))
         goto out;
     size_t i = 0;
     while (i < 3 && strcmp(state, state_names[i]) != 0)
@@ -111,16 +102,16 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
     cell->model = qb_strdup(model, err);
     cell->variant = cell->model ? qb_strdup(variant, err) : NULL;
     cell->experiment = cell->variant ? qb_strdup(experiment, err) : NULL;
-    if (cell->experiment && read_state(group, cell, r->path, err) == QB_OK &&
-        qb_variant_facts_read(group, r->facts, r->path, cell, &r->older, err) == QB_OK &&
-        read_newer_text(group, "options", r->path, &cell->options, err) == QB_OK &&
-        qb_attribute_text(group, "message", r->path, QB_CLEAN_LINE, &cell->message, err) == QB_OK &&
-        qb_attribute_text(group, "warnings", r->path, QB_CLEAN_LINES, &cell->warnings, err) == QB_OK &&
-        qb_attribute_number(group, "seconds", H5T_NATIVE_DOUBLE, r->path, &cell->seconds, err) == QB_OK &&
-        qb_attribute_number(group, "cpu_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->cpu_seconds, err) == QB_OK &&
-        qb_attribute_number(group, "peak_rss", H5T_NATIVE_UINT64, r->path, &cell->peak_rss, err) == QB_OK)
+    if (cell->experiment && !read_state(group, cell, r->path, err) &&
+        !qb_variant_facts_read(group, r->facts, r->path, cell, err) &&
+        !read_newer_text(group, "options", r->path, &cell->options, err) &&
+        !qb_attribute_text(group, "message", r->path, QB_CLEAN_LINE, &cell->message, err) &&
+        !qb_attribute_text(group, "warnings", r->path, QB_CLEAN_LINES, &cell->warnings, err) &&
+        !qb_attribute_number(group, "seconds", H5T_NATIVE_DOUBLE, r->path, &cell->seconds, err) &&
+        !qb_attribute_number(group, "cpu_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->cpu_seconds, err) &&
+        !qb_attribute_number(group, "peak_rss", H5T_NATIVE_UINT64, r->path, &cell->peak_rss, err))
         qb_attribute_number(group, "index", H5T_NATIVE_UINT64, r->path, &entry->index, err);
-    if (err->status == QB_OK)
+    if (!err->status)
         qb_cell_facts_read(group, r->path, &cell->facts, err);
     qb_hdf5_close(group);
     return err->status;
@@ -131,9 +122,9 @@ static enum qb_status walk(hid_t group, const char *above[2], int depth, struct 
 {
     char **names;
     size_t count;
-    if (qb_group_names(group, r->path, &names, &count, err) != QB_OK)
+    if (qb_group_names(group, r->path, &names, &count, err))
         return err->status;
-    for (size_t i = 0; i < count && err->status == QB_OK; i++) {
+    for (size_t i = 0; i < count && !err->status; i++) {
         if (!qb_name_ok(names[i])) {
             qb_fail(err, QB_ERR_INPUT, "%s: '%s' cannot be the name of a model, variant or experiment", r->path,
                     names[i]);
@@ -167,9 +158,8 @@ static enum qb_status read_cells(struct qb_result *result, struct qb_error *err)
     qb_hdf5_close(group);
     if (r.count > 1)
         qsort(r.cells, r.count, sizeof *r.cells, by_index);
-    result->cells = err->status == QB_OK ? qb_alloc(r.count, sizeof *result->cells, "a result's cells", err) : NULL;
+    result->cells = !err->status ? qb_alloc(r.count, sizeof *result->cells, "a result's cells", err) : NULL;
     result->count = result->cells ? r.count : 0;
-    result->older = r.older;
     for (size_t i = 0; i < r.count; i++) {
         if (result->cells)
             result->cells[i] = r.cells[i].cell;
@@ -184,11 +174,11 @@ static enum qb_status check_root(const struct qb_result *result, const char *for
 {
     char *found = NULL;
     int32_t version = 0;
-    if (qb_attribute_text(result->file, "format", result->path, QB_CLEAN_LINE, &found, err) == QB_OK &&
+    if (!qb_attribute_text(result->file, "format", result->path, QB_CLEAN_LINE, &found, err) &&
         strcmp(found, format) != 0)
         qb_fail(err, QB_ERR_INPUT, "%s: its format is '%.*s', expected '%s'", result->path, QB_UPTO(40, found), format);
-    if (err->status == QB_OK &&
-        qb_attribute_number(result->file, "format_version", H5T_NATIVE_INT32, result->path, &version, err) == QB_OK &&
+    if (!err->status &&
+        !qb_attribute_number(result->file, "format_version", H5T_NATIVE_INT32, result->path, &version, err) &&
         version != QB_FORMAT_VERSION)
         qb_fail(err, QB_ERR_INPUT, "%s: format version %d, this program reads version %d", result->path, (int)version,
                 QB_FORMAT_VERSION);
@@ -205,12 +195,10 @@ enum qb_status qb_store_open(const char *path, const char *format, struct qb_res
     r->file = -1;
     r->path = qb_strdup(path, err);
     r->file = r->path ? qb_image_open(path, &r->bytes, err) : -1;
-    if (r->file >= 0 && check_root(r, format, err) == QB_OK &&
-        qb_provenance_read(r->file, r->path, r->bytes, &r->provenance, err) == QB_OK && read_cells(r, err) == QB_OK &&
-        qb_summary_read(r->file, r->path, r->bytes, r->cells, r->count, err) == QB_OK && r->older &&
-        strcmp(format, QB_FORMAT_RESULT) == 0)
-        qb_flag_by_floors(r->cells, r->count, err); /* what was flagged by names is flagged again, by definitions */
-    if (err->status != QB_OK) {
+    if (r->file >= 0 && !check_root(r, format, err) &&
+        !qb_provenance_read(r->file, r->path, r->bytes, &r->provenance, err) && !read_cells(r, err))
+        qb_summary_read(r->file, r->path, r->bytes, r->cells, r->count, err);
+    if (err->status) {
         qb_result_close(r);
         return err->status;
     }

@@ -20,10 +20,10 @@ static enum qb_status write_attributes(hid_t group, const struct qb_cell *cell, 
                               {"message", cell->message},
                               {"warnings", cell->warnings}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (qb_attribute_put_text(group, texts[i][0], texts[i][1], path, err) != QB_OK)
+        if (qb_attribute_put_text(group, texts[i][0], texts[i][1], path, err))
             return err->status;
-    if (qb_attribute_put(group, "seconds", H5T_NATIVE_DOUBLE, &cell->seconds, path, err) == QB_OK &&
-        qb_attribute_put(group, "cpu_seconds", H5T_NATIVE_DOUBLE, &cell->cpu_seconds, path, err) == QB_OK)
+    if (!qb_attribute_put(group, "seconds", H5T_NATIVE_DOUBLE, &cell->seconds, path, err) &&
+        !qb_attribute_put(group, "cpu_seconds", H5T_NATIVE_DOUBLE, &cell->cpu_seconds, path, err))
         qb_attribute_put(group, "peak_rss", H5T_NATIVE_UINT64, &cell->peak_rss, path, err);
     return err->status;
 }
@@ -34,8 +34,8 @@ static enum qb_status write_cell(hid_t parent, const struct qb_cell *cell, const
     if (group < 0)
         return qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "cell %s/%s/%s was not written", cell->model, cell->variant,
                             cell->experiment);
-    if (write_attributes(group, cell, path, err) == QB_OK && qb_variant_facts_write(group, cell, path, err) == QB_OK &&
-        qb_cell_facts_write(group, &cell->facts, path, err) == QB_OK)
+    if (!write_attributes(group, cell, path, err) && !qb_variant_facts_write(group, cell, path, err) &&
+        !qb_cell_facts_write(group, &cell->facts, path, err))
         qb_record_write(group, &cell->record, path, err);
     qb_hdf5_close(group);
     return err->status;
@@ -71,7 +71,7 @@ static enum qb_status check_names(const struct qb_cell *cell, const char *path, 
 static enum qb_status place_cell(hid_t cells, const struct qb_cell *cell, const struct qb_result *from,
                                  size_t from_index, uint64_t index, const char *path, struct qb_error *err)
 {
-    if (check_names(cell, path, err) != QB_OK)
+    if (check_names(cell, path, err))
         return err->status;
     hid_t model = enter_group(cells, cell->model), variant = model < 0 ? -1 : enter_group(model, cell->variant);
     hid_t group = -1;
@@ -84,10 +84,9 @@ static enum qb_status place_cell(hid_t cells, const struct qb_cell *cell, const 
         copy_cell(variant, from, from_index, path, err);
     else
         write_cell(variant, cell, path, err);
-    if (err->status == QB_OK) {
+    if (!err->status) {
         group = H5Gopen2(variant, cell->experiment, H5P_DEFAULT);
-        if (qb_attribute_put(group, "index", H5T_NATIVE_UINT64, &index, path, err) == QB_OK && from &&
-            cell->facts.count == 0)
+        if (!qb_attribute_put(group, "index", H5T_NATIVE_UINT64, &index, path, err) && from && cell->facts.count == 0)
             qb_cell_facts_write(group, &from->provenance, path, err);
     }
     qb_hdf5_close(group);
@@ -101,7 +100,8 @@ static enum qb_status place_cell(hid_t cells, const struct qb_cell *cell, const 
 static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, struct qb_cell **copies,
                                    struct qb_error *err)
 {
-    *copies = qb_alloc(count, sizeof **copies, "a result's cells", err);
+    struct qb_floor_cell *rows = qb_alloc(count, sizeof *rows, "a result's floors", err);
+    *copies = rows ? qb_alloc(count, sizeof **copies, "a result's cells", err) : NULL;
     for (size_t i = 0; *copies && i < count; i++) {
         struct qb_cell *copy = &(*copies)[i];
         *copy = *cells[i];
@@ -111,8 +111,13 @@ static enum qb_status apply_floors(const struct qb_cell **cells, size_t count, s
         if (copy->value_count > 0)
             memcpy(copy->values, cells[i]->values, copy->value_count * sizeof *copy->values);
         cells[i] = copy;
+        rows[i] = (struct qb_floor_cell){copy->model, copy->variant, copy->experiment,
+                                         copy->floor, copy->values,  copy->value_count};
     }
-    return err->status ? err->status : qb_flag_by_floors(*copies, count, err);
+    if (!err->status)
+        qb_floors_apply(rows, count);
+    qb_free(rows);
+    return err->status;
 }
 
 /* Resolves each source to a cell and, where it lies in a file, the file. Shards opened here go to opened[i]. */
@@ -123,11 +128,11 @@ static enum qb_status place_all(hid_t file, const struct qb_cell_source *sources
     hid_t group = qb_hdf5_create_group(file, "cells", false);
     if (group < 0)
         return qb_hdf5_fail(err, QB_ERR_INTERNAL, path, "/cells was not written");
-    for (size_t i = 0; i < count && err->status == QB_OK; i++) {
+    for (size_t i = 0; i < count && !err->status; i++) {
         const struct qb_result *from = sources[i].shard ? NULL : sources[i].old;
         size_t index = sources[i].shard ? 0 : sources[i].old_index;
         if (sources[i].shard) {
-            if (qb_store_open(sources[i].shard, QB_FORMAT_SHARD, &opened[i], err) != QB_OK)
+            if (qb_store_open(sources[i].shard, QB_FORMAT_SHARD, &opened[i], err))
                 break;
             from = opened[i];
         }
@@ -135,7 +140,7 @@ static enum qb_status place_all(hid_t file, const struct qb_cell_source *sources
             qb_fail(err, QB_ERR_INTERNAL, "%s: has no cell %zu", from->path, index);
         else if (!from && !sources[i].cell)
             qb_fail(err, QB_ERR_INTERNAL, "%s: source %zu names no cell", path, i);
-        if (err->status != QB_OK)
+        if (err->status)
             break;
         cells[i] = from ? &from->cells[index] : sources[i].cell;
         place_cell(group, cells[i], from, index, i, path, err);
@@ -151,8 +156,8 @@ static enum qb_status place_all(hid_t file, const struct qb_cell_source *sources
 static enum qb_status write_root(hid_t file, const char *format, const char *path, struct qb_error *err)
 {
     int32_t version = QB_FORMAT_VERSION;
-    if (qb_attribute_put_text(file, "format", format, path, err) == QB_OK &&
-        qb_attribute_put(file, "format_version", H5T_NATIVE_INT32, &version, path, err) == QB_OK)
+    if (!qb_attribute_put_text(file, "format", format, path, err) &&
+        !qb_attribute_put(file, "format_version", H5T_NATIVE_INT32, &version, path, err))
         qb_attribute_put_text(file, "program_version", QB_VERSION, path, err);
     return err->status;
 }
@@ -166,11 +171,11 @@ enum qb_status qb_store_write(const char *path, const char *format, const struct
     struct qb_cell *copies = NULL;
     hid_t file = cells && opened ? qb_image_create(path, err) : -1;
     if (file >= 0) {
-        if (write_root(file, format, path, err) == QB_OK &&
-            qb_provenance_write(file, provenance ? provenance : &none, path, err) == QB_OK &&
-            place_all(file, sources, count, cells, opened, path, err) == QB_OK &&
-            (strcmp(format, QB_FORMAT_RESULT) != 0 || apply_floors(cells, count, &copies, err) == QB_OK) &&
-            qb_summary_write(file, cells, count, path, err) == QB_OK)
+        if (!write_root(file, format, path, err) &&
+            !qb_provenance_write(file, provenance ? provenance : &none, path, err) &&
+            !place_all(file, sources, count, cells, opened, path, err) &&
+            (strcmp(format, QB_FORMAT_RESULT) != 0 || !apply_floors(cells, count, &copies, err)) &&
+            !qb_summary_write(file, cells, count, path, err))
             qb_image_commit(file, path, err);
         else
             H5Fclose(file);

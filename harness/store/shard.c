@@ -13,11 +13,11 @@ enum qb_status qb_shard_read(const char *path, bool arrays, struct qb_cell *cell
 {
     struct qb_result *shard = NULL;
     *cell = (struct qb_cell){0};
-    if (qb_store_open(path, QB_FORMAT_SHARD, &shard, err) != QB_OK)
+    if (qb_store_open(path, QB_FORMAT_SHARD, &shard, err))
         return err->status;
     if (shard->count != 1)
         qb_fail(err, QB_ERR_INPUT, "%s: holds %zu cells, a shard holds one", path, shard->count);
-    else if (!arrays || qb_result_record(shard, 0, &shard->cells[0].record, err) == QB_OK) {
+    else if (!arrays || !qb_result_record(shard, 0, &shard->cells[0].record, err)) {
         *cell = shard->cells[0];
         shard->count = 0; /* the cell is the caller's now */
     }

@@ -7,25 +7,35 @@
 struct row {
     char model[QB_STORE_NAME_MAX + 4], variant[QB_STORE_NAME_MAX + 4], experiment[QB_STORE_NAME_MAX + 4];
     char metric[40], unit[16], flags[96], note[QB_NOTE_MAX];
-    double value, lo, hi;
-    uint64_t n;
+    double value, lo, hi, covers;
+    uint64_t n, floor_marks, own_note;
 };
 
+enum kind { TEXT, NUMBER, COUNT };
+#define TEXT_COLUMN(name)                                                                                              \
+    {                                                                                                                  \
+#name, TEXT, offsetof(struct row, name), sizeof((struct row *)0)->name, false                                  \
+    }
 static const struct {
     const char *name;
-    size_t offset, size; /* size 0: a double; 1: n */
+    enum kind kind;
+    size_t offset, size;
+    bool newer; /* files of older programs lack it */
 } columns[] = {
-    {"model", offsetof(struct row, model), sizeof((struct row *)0)->model},
-    {"variant", offsetof(struct row, variant), sizeof((struct row *)0)->variant},
-    {"experiment", offsetof(struct row, experiment), sizeof((struct row *)0)->experiment},
-    {"metric", offsetof(struct row, metric), sizeof((struct row *)0)->metric},
-    {"value", offsetof(struct row, value), 0},
-    {"lo", offsetof(struct row, lo), 0},
-    {"hi", offsetof(struct row, hi), 0},
-    {"n", offsetof(struct row, n), 1},
-    {"unit", offsetof(struct row, unit), sizeof((struct row *)0)->unit},
-    {"flags", offsetof(struct row, flags), sizeof((struct row *)0)->flags},
-    {"note", offsetof(struct row, note), sizeof((struct row *)0)->note},
+    TEXT_COLUMN(model),
+    TEXT_COLUMN(variant),
+    TEXT_COLUMN(experiment),
+    TEXT_COLUMN(metric),
+    {"value", NUMBER, offsetof(struct row, value), 0, false},
+    {"lo", NUMBER, offsetof(struct row, lo), 0, false},
+    {"hi", NUMBER, offsetof(struct row, hi), 0, false},
+    {"n", COUNT, offsetof(struct row, n), 0, false},
+    TEXT_COLUMN(unit),
+    TEXT_COLUMN(flags),
+    TEXT_COLUMN(note),
+    {"covers", NUMBER, offsetof(struct row, covers), 0, true},
+    {"floor_marks", COUNT, offsetof(struct row, floor_marks), 0, true},
+    {"own_note", COUNT, offsetof(struct row, own_note), 0, true},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -35,10 +45,9 @@ static hid_t row_type(void)
     hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(struct row));
     bool fine = type >= 0;
     for (size_t i = 0; i < COLUMNS && fine; i++) {
-        size_t size = columns[i].size;
-        hid_t member = size > 1    ? qb_hdf5_string_type(size, true)
-                       : size == 1 ? H5Tcopy(H5T_NATIVE_UINT64)
-                                   : H5Tcopy(H5T_NATIVE_DOUBLE);
+        hid_t member = columns[i].kind == TEXT
+                           ? qb_hdf5_string_type(columns[i].size, true)
+                           : H5Tcopy(columns[i].kind == COUNT ? H5T_NATIVE_UINT64 : H5T_NATIVE_DOUBLE);
         fine = member >= 0 && H5Tinsert(type, columns[i].name, columns[i].offset, member) >= 0;
         qb_hdf5_close(member);
     }
@@ -52,7 +61,13 @@ static void fill_row(struct row *row, const struct qb_cell *cell, const struct q
 {
     struct qb_text flags = {0};
     qb_flags_print(value->flags, &flags);
-    *row = (struct row){.value = value->value, .lo = value->lo, .hi = value->hi, .n = value->n};
+    *row = (struct row){.value = value->value,
+                        .lo = value->lo,
+                        .hi = value->hi,
+                        .covers = value->covers,
+                        .n = value->n,
+                        .floor_marks = value->floor_marks,
+                        .own_note = value->own_note};
     qb_clean_into(row->model, sizeof row->model, cell->model, strlen(cell->model));
     qb_clean_into(row->variant, sizeof row->variant, cell->variant, strlen(cell->variant));
     qb_clean_into(row->experiment, sizeof row->experiment, cell->experiment, strlen(cell->experiment));
@@ -136,8 +151,23 @@ static struct qb_cell *cell_of_row(const struct row *row, struct qb_cell *cells,
 static void end_texts(struct row *row)
 {
     for (size_t i = 0; i < COLUMNS; i++)
-        if (columns[i].size > 1)
+        if (columns[i].kind == TEXT)
             ((char *)row)[columns[i].offset + columns[i].size - 1] = '\0';
+}
+
+static void take_row(const struct row *row, struct qb_value *value)
+{
+    *value = (struct qb_value){.value = row->value, .lo = row->lo, .hi = row->hi, .n = row->n};
+    qb_clean_into(value->metric, sizeof value->metric, row->metric, sizeof row->metric);
+    qb_clean_into(value->unit, sizeof value->unit, row->unit, sizeof row->unit);
+    qb_clean_into(value->note, sizeof value->note, row->note, sizeof row->note);
+    value->flags = parse_flags(row->flags);
+    value->covers = row->covers > 0 && row->covers < 100 ? row->covers : 0;
+    value->floor_marks = (uint32_t)row->floor_marks;
+    if (row->own_note > strlen(value->note)) /* no program wrote this */
+        value->floor_marks = QB_MARK_OLDER;
+    else
+        value->own_note = (uint32_t)row->own_note;
 }
 
 static enum qb_status hand_out(const struct row *rows, size_t total, const char *path, struct qb_cell *cells,
@@ -159,12 +189,7 @@ static enum qb_status hand_out(const struct row *rows, size_t total, const char 
     }
     for (size_t i = 0; i < total; i++) {
         struct qb_cell *cell = cell_of_row(&rows[i], cells, count, &guess);
-        struct qb_value *value = &cell->values[cell->value_count++];
-        *value = (struct qb_value){.value = rows[i].value, .lo = rows[i].lo, .hi = rows[i].hi, .n = rows[i].n};
-        qb_clean_into(value->metric, sizeof value->metric, rows[i].metric, sizeof rows[i].metric);
-        qb_clean_into(value->unit, sizeof value->unit, rows[i].unit, sizeof rows[i].unit);
-        qb_clean_into(value->note, sizeof value->note, rows[i].note, sizeof rows[i].note);
-        value->flags = parse_flags(rows[i].flags);
+        take_row(&rows[i], &cell->values[cell->value_count++]);
     }
     return QB_OK;
 }
@@ -176,13 +201,16 @@ enum qb_status qb_summary_read(hid_t file, const char *path, size_t file_bytes, 
     hsize_t dims[QB_RANK_MAX] = {0};
     struct row *rows = NULL;
     hid_t type = -1, stored = -1, table = qb_hdf5_open(file, "summary", H5I_DATASET, path, err);
-    if (table < 0 || qb_dataset_check(table, "summary", path, file_bytes, &rank, dims, err) != QB_OK)
+    if (table < 0 || qb_dataset_check(table, "summary", path, file_bytes, &rank, dims, err))
         goto out;
     type = row_type();
     stored = H5Dget_type(table);
-    bool fits = rank == 1 && H5Tget_class(stored) == H5T_COMPOUND;
-    for (size_t i = 0; i < COLUMNS; i++) /* a missing column would stay unread */
-        fits = fits && H5Tget_member_index(stored, columns[i].name) >= 0;
+    bool fits = rank == 1 && H5Tget_class(stored) == H5T_COMPOUND, older = false;
+    for (size_t i = 0; i < COLUMNS && fits; i++) { /* a missing column stays unread */
+        bool there = H5Tget_member_index(stored, columns[i].name) >= 0;
+        older = older || !there;
+        fits = there || columns[i].newer;
+    }
     if (!fits) {
         qb_fail(err, QB_ERR_INPUT, "%s: /summary lacks columns, expected model, variant, ... (docs/result-file.md)",
                 path);
@@ -191,9 +219,12 @@ enum qb_status qb_summary_read(hid_t file, const char *path, size_t file_bytes, 
     rows = qb_alloc(dims[0], sizeof *rows, "the summary table", err);
     if (rows && dims[0] > 0 && H5Dread(table, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows) < 0)
         qb_hdf5_fail(err, QB_ERR_INPUT, path, "the summary table cannot be read");
-    for (hsize_t i = 0; err->status == QB_OK && i < dims[0]; i++)
+    for (hsize_t i = 0; !err->status && i < dims[0]; i++) {
         end_texts(&rows[i]);
-    if (err->status == QB_OK)
+        if (older)
+            rows[i].floor_marks = QB_MARK_OLDER;
+    }
+    if (!err->status)
         hand_out(rows, dims[0], path, cells, count, err);
 out:
     qb_free(rows);

@@ -14,7 +14,7 @@ enum { COUNTS = sizeof counts / sizeof *counts };
 enum qb_status qb_variant_facts_write(hid_t group, const struct qb_cell *cell, const char *path, struct qb_error *err)
 {
     const struct qb_reach *reach = &cell->reach;
-    if (qb_attribute_put_text(group, "floor", qb_floor_name(cell->floor), path, err) != QB_OK || !reach->known)
+    if (qb_attribute_put_text(group, "floor", qb_floor_name(cell->floor), path, err) || !reach->known)
         return err->status;
     for (size_t i = 0; i < COUNTS; i++)
         if (qb_attribute_put(group, counts[i].name, H5T_NATIVE_UINT64, (const char *)reach + counts[i].at, path, err) !=
@@ -26,8 +26,7 @@ enum qb_status qb_variant_facts_write(hid_t group, const struct qb_cell *cell, c
 static enum qb_status read_floor(hid_t group, const char *path, struct qb_cell *cell, struct qb_error *err)
 {
     char *floor = NULL;
-    if (qb_attribute_text(group, "floor", path, QB_CLEAN_LINE, &floor, err) == QB_OK &&
-        !qb_floor_parse(floor, &cell->floor))
+    if (!qb_attribute_text(group, "floor", path, QB_CLEAN_LINE, &floor, err) && !qb_floor_parse(floor, &cell->floor))
         qb_fail(err, QB_ERR_INPUT, "%s: a cell's floor is '%.*s', expected identity, arithmetic, fp16, bf16 or ''",
                 path, QB_UPTO(20, floor));
     qb_free(floor);
@@ -43,14 +42,12 @@ static enum qb_floor older_floor(const struct qb_provenance *facts, const char *
 }
 
 enum qb_status qb_variant_facts_read(hid_t group, const struct qb_provenance *facts, const char *path,
-                                     struct qb_cell *cell, bool *older, struct qb_error *err)
+                                     struct qb_cell *cell, struct qb_error *err)
 {
     struct qb_reach *reach = &cell->reach;
-    bool said = H5Aexists(group, "floor") > 0;
-    *older = *older || !said;
-    if (!said)
+    if (H5Aexists(group, "floor") <= 0)
         cell->floor = older_floor(facts, cell->variant);
-    else if (read_floor(group, path, cell, err) != QB_OK)
+    else if (read_floor(group, path, cell, err))
         return err->status;
     if (H5Aexists(group, counts[0].name) <= 0)
         return QB_OK;
@@ -60,17 +57,4 @@ enum qb_status qb_variant_facts_read(hid_t group, const struct qb_provenance *fa
             QB_OK)
             return err->status;
     return qb_attribute_text(group, "unbound", path, QB_CLEAN_LINE, &reach->unbound, err);
-}
-
-enum qb_status qb_flag_by_floors(struct qb_cell *cells, size_t count, struct qb_error *err)
-{
-    struct qb_floor_cell *rows = qb_alloc(count, sizeof *rows, "a result's floors", err);
-    if (!rows)
-        return err->status;
-    for (size_t i = 0; i < count; i++)
-        rows[i] = (struct qb_floor_cell){cells[i].model, cells[i].variant, cells[i].experiment,
-                                         cells[i].floor, cells[i].values,  cells[i].value_count};
-    qb_floors_apply(rows, count);
-    qb_free(rows);
-    return QB_OK;
 }

@@ -4,9 +4,10 @@
 
 #include <jansson.h>
 #include "base/file.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 static struct qb_pool *pool;
+static struct qb_registry *registry;
 static json_t *golden;
 static int32_t *ids;
 
@@ -16,7 +17,7 @@ static void begin(void)
     struct qb_tokenizer *tokenizer;
     char *text;
     size_t size, count;
-    qb_blas_init();
+    registry = support_registry();
     pool = support_pool(2);
     golden = json_load_file("tests/golden/kjv_forward.json", JSON_REJECT_DUPLICATES, NULL);
     cr_assert_not_null(golden);
@@ -33,6 +34,7 @@ static void end(void)
     qb_free(ids);
     json_decref(golden);
     qb_pool_free(pool);
+    qb_registry_free(registry);
 }
 
 TestSuite(kjv, .init = begin, .fini = end);
@@ -123,7 +125,7 @@ static void whole(const char *name)
     struct qb_model *model = NULL;
     char path[256];
     snprintf(path, sizeof path, "data/models/%s.safetensors", name);
-    MUST(qb_model_open(path, &model, &err));
+    MUST(qb_model_open(path, registry, qb_cpu()->isa, &model, &err));
     struct qb_net *net = support_net(model, NULL, NULL, pool);
     const json_t *expected = json_object_get(golden, name);
     for (size_t i = 0; i < 2; i++) {

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 #include "base/file.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 static struct qb_registry *registry;
 static struct qb_pool *pool;
@@ -146,7 +146,7 @@ static void kjv(const char *name)
     int32_t tokens[N], *ids = calibration_tokens();
     const json_t *expected = json_object_get(golden, name);
     snprintf(path, sizeof path, "data/models/%s.safetensors", name);
-    MUST(qb_model_open(path, &model, &err));
+    MUST(qb_model_open(path, registry, qb_cpu()->isa, &model, &err));
     tokens_of(json_object_get(expected, "tokens"), tokens);
     struct qb_calibration_data data = {ids, 50, 20};
     struct qb_net *reference = support_net(model, NULL, NULL, pool);

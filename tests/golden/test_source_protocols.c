@@ -150,9 +150,10 @@ Test(source, chain_draws)
     chain_begin(&c);
     const json_t *rng = at("chain_42_123", "rng");
     const struct qb_tensor *head = qb_model_named(c.model, "head.weight");
-    floats("embed", qb_model_named(c.model, "embed.weight")->data, json_object_get(rng, "embed_head"));
-    floats("linear 0", qb_model_named(c.model, "layers.0.mlp.up.weight")->data, json_object_get(rng, "linear0_head"));
-    floats("head", head->data + head->rows * head->cols - 4, json_object_get(rng, "lm_head_tail"));
+    floats("embed", tensor_floats(qb_model_named(c.model, "embed.weight")), json_object_get(rng, "embed_head"));
+    floats("linear 0", tensor_floats(qb_model_named(c.model, "layers.0.mlp.up.weight")),
+           json_object_get(rng, "linear0_head"));
+    floats("head", tensor_floats(head) + head->rows * head->cols - 4, json_object_get(rng, "lm_head_tail"));
     same_tokens("calibration", c.calibration, json_object_get(rng, "calib_head"));
     same_tokens("prompt", c.prompt, at("chain_42_123", "prompt"));
     same_tokens("reference", c.arm->tokens, at("chain_42_123", "ref_tokens_head"));
@@ -302,10 +303,12 @@ Test(source, transformer)
     struct qb_model *model = support_model("transformer", VOCAB, 256, 3, 42);
     const json_t *rng = at("transformer_42", "rng");
     const struct qb_tensor *down = qb_model_named(model, "layers.2.mlp.down.weight");
-    floats("embed", model->tensors[0].data, json_object_get(rng, "embed_head"));
-    floats("qkv", qb_model_named(model, "layers.0.attn.qkv.weight")->data, json_object_get(rng, "l0_qkv_head"));
-    floats("qkv bias", qb_model_named(model, "layers.0.attn.qkv.bias")->data, json_object_get(rng, "l0_qkv_bias_head"));
-    floats("down", down->data + down->rows * down->cols - 4, json_object_get(rng, "l2_down_tail"));
+    floats("embed", tensor_floats(&model->tensors[0]), json_object_get(rng, "embed_head"));
+    floats("qkv", tensor_floats(qb_model_named(model, "layers.0.attn.qkv.weight")),
+           json_object_get(rng, "l0_qkv_head"));
+    floats("qkv bias", tensor_floats(qb_model_named(model, "layers.0.attn.qkv.bias")),
+           json_object_get(rng, "l0_qkv_bias_head"));
+    floats("down", tensor_floats(down) + down->rows * down->cols - 4, json_object_get(rng, "l2_down_tail"));
     int32_t prompt[10];
     for (size_t i = 0; i < 10; i++)
         prompt[i] = (int32_t)qb_rng_randint(&model->rng, VOCAB);

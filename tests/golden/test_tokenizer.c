@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 static struct qb_tokenizer *tokenizer;
 static json_t *golden;

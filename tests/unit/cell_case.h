@@ -41,9 +41,21 @@ static inline struct qb_cell make_cell(const char *model, const char *variant, c
     }
     cell.values = qb_alloc(2, sizeof *cell.values, "values", &err);
     cell.value_count = 2;
-    cell.values[0] = (struct qb_value){"kl_mean", "nat", 1e-14, 0, 2e-14, n, QB_FLAG_DEGENERATE, "cluster t"};
-    cell.values[1] = (struct qb_value){
-        "kl_max", "nat", NAN, NAN, NAN, n, QB_FLAG_NO_INTERVAL | QB_FLAG_NONFINITE | QB_FLAG_DEGENERATE, ""};
+    cell.values[0] = (struct qb_value){.metric = "kl_mean",
+                                       .unit = "nat",
+                                       .value = 1e-14,
+                                       .hi = 2e-14,
+                                       .n = n,
+                                       .flags = QB_FLAG_DEGENERATE,
+                                       .note = "cluster t",
+                                       .covers = 93.61};
+    cell.values[1] = (struct qb_value){.metric = "kl_max",
+                                       .unit = "nat",
+                                       .value = NAN,
+                                       .lo = NAN,
+                                       .hi = NAN,
+                                       .n = n,
+                                       .flags = QB_FLAG_NO_INTERVAL | QB_FLAG_NONFINITE | QB_FLAG_DEGENERATE};
     cr_assert_eq(err.status, QB_OK, "%s", err.message);
     return cell;
 }
@@ -94,6 +106,7 @@ static inline void same_cell(const struct qb_cell *a, const struct qb_cell *b)
         cr_assert_str_eq(x->unit, y->unit);
         cr_assert_str_eq(x->note, y->note);
         cr_assert(same_number(x->value, y->value) && same_number(x->lo, y->lo) && same_number(x->hi, y->hi));
+        cr_assert(x->covers == y->covers && x->floor_marks == y->floor_marks && x->own_note == y->own_note);
         cr_assert(x->n == y->n && x->flags == y->flags, "%s: flags %x and %x", x->metric, x->flags, y->flags);
     }
 }

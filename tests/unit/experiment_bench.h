@@ -4,6 +4,7 @@
 
 #include "unit/suite_fixture.h"
 #include "run/inputs.h"
+#include "tensor_floats.h"
 
 /* A suite's experiment on one of its models; reference and run as a worker calls them. */
 struct bench {

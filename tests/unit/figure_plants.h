@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <criterion/criterion.h>
 #include "base/file.h"
+#include "codec/variant.h"
 #include "planted_result.h"
 #include "reports/figures.h"
 #include "scratch.h"
@@ -76,16 +77,21 @@ static inline void plant_depth(struct planted *p, const char *model, const char 
 static inline void plant_memory(struct planted *p, const char *model, const char *variant, int64_t encoded,
                                 int64_t published)
 {
-    static const char *const roles[] = {"attn.q+attn.k+attn.v", "mlp.up", "embed", "mlp.up+bias"};
+    static const char *const names[] = {"a", "b", "c", "d"}; /* what a buffer holds, its bits say */
     static const char *const stores[] = {"qins8", "qins8", "fp32", "fp32"};
     struct qb_error err = {0};
     struct qb_cell *cell = planted_cell(p, model, variant, "memory");
-    cr_assert_eq(qb_record_text(&cell->record, "tensor", roles, 4, "planted", &err), QB_OK);
+    cr_assert_eq(qb_record_text(&cell->record, "tensor", names, 4, "planted", &err), QB_OK);
     cr_assert_eq(qb_record_text(&cell->record, "store", stores, 4, "planted", &err), QB_OK);
-    cr_assert_eq(qb_record_text(&cell->record, "role", roles, 4, "planted", &err), QB_OK);
+    cr_assert_eq(qb_record_text(&cell->record, "role", names, 4, "planted", &err), QB_OK);
     int64_t *bytes = plant_array(cell, "bytes", QB_I64, 1, 4, 0),
             *values = plant_array(cell, "values", QB_I64, 1, 4, 0);
     plant_array(cell, "cache_bytes", QB_I64, 1, 4, 0);
+    int32_t *bits = plant_array(cell, "role_bits", QB_I32, 1, 4, 0);
+    bits[0] = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V;
+    bits[1] = QB_ROLE_MLP_UP;
+    bits[2] = QB_ROLE_EMBED;
+    bits[3] = QB_ROLE_MLP_UP | QB_ROLE_BIAS;
     const int64_t sizes[] = {encoded, 2 * encoded, 1 << 22, 1 << 10};
     memcpy(bytes, sizes, sizeof sizes);
     for (int i = 0; i < 4; i++)
@@ -154,6 +160,7 @@ static inline void plant_attribute(struct planted *p, const char *model, const c
     struct qb_cell *cell = planted_cell(p, model, variant, "attribute");
     struct qb_error err = {0};
     char **name = plant_array(cell, "swap_tensor", QB_TEXT, 1, tensors, 0);
+    plant_array(cell, "swap_role_bits", QB_I32, 1, tensors, 0);
     int32_t *layer = plant_array(cell, "swap_layer", QB_I32, 1, tensors, 0);
     double *kl = plant_array(cell, "swap_kl", QB_F64, 2, tensors, 2);
     for (size_t t = 0; t < tensors; t++) {

@@ -28,7 +28,7 @@ static struct qb_model *make_model(const char *generator)
     m->arch.causal = m->arch.attention;
     for (size_t t = 0; t < m->tensor_count; t++)
         for (size_t i = 0; i < m->tensors[t].rows * m->tensors[t].cols; i++)
-            m->tensors[t].data[i] *= m->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 5.0f;
+            tensor_floats(&m->tensors[t])[i] *= m->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 5.0f;
     return m;
 }
 

@@ -139,7 +139,7 @@ Test(effect, what_encodes_nothing_is_refused_with_the_reason)
         MUST(qb_effect_of(model, v, false, &effect, &err));
         cr_assert_not_null(effect.refusal, "%s", cases[i].text);
         cr_expect(strstr(effect.refusal, cases[i].says), "%s: %s", cases[i].text, effect.refusal);
-        cr_expect_eq(qb_net_create(model, v, NULL, pool, &net, &e), QB_ERR_INPUT, "%s", cases[i].text);
+        cr_expect_eq(qb_net_create(model, v, pool, &net, &e), QB_ERR_INPUT, "%s", cases[i].text);
         cr_expect(strstr(e.message, cases[i].says), "%s", e.message);
         qb_effect_free(&effect);
         qb_variant_free(v);

@@ -147,6 +147,19 @@ Test(figures_numbers, flips_and_their_test)
     cr_expect(x[0][8] <= 0 && x[0][9] >= 0, "net [%g, %g]", x[0][8], x[0][9]);
 }
 
+/* Its role puts a head behind the layers, whatever it is called. */
+Test(figures_numbers, a_head_is_known_by_its_role)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_attribute(p, "m", "calibrated", 4, 1);
+    const struct qb_record *record = &planted_cell(p, "m", "calibrated", "attribute")->record;
+    ((int32_t *)qb_record_find(record, "swap_layer")->data)[0] = -1;
+    ((int32_t *)qb_record_find(record, "swap_role_bits")->data)[0] = QB_ROLE_HEAD;
+    draw(p, "svg");
+    expect_text("out/figures/tensors.gp", "tensors_1[1] = 'layers.0.attn.out'");
+    expect_text("out/figures/tensors.gp", "tensors_1[4] = 'layers.0.attn.qkv'");
+}
+
 /* The waterfall ends where the total stands; shares and cells under the arithmetic floor are marked. */
 Test(figures_numbers, attribution_marks_what_is_not_resolved)
 {

@@ -183,8 +183,10 @@ Test(file, commit)
     cr_assert_eq(qb_file_commit(temp, path, &err), QB_ERR_IO);
     expect_content(path, "new");
     temp = scratch_write("temp", "newer", 5);
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_commit(temp, scratch_folder, &err), QB_ERR_INPUT);
     expect_content(temp, "newer");
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_commit("/dev/full", path, &err), QB_ERR_IO); /* cannot be synced */
     expect_content(path, "new");
 }

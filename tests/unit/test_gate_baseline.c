@@ -389,8 +389,10 @@ Test(gate_baseline, from_a_result_file, .init = scratch_begin, .fini = scratch_e
     cr_assert_eq(qb_record_text(&cell->record, "encoded_sha256", list, 2, "hashes", &err), QB_OK);
     planted_fact(&p, "cpu", "a processor");
     planted_fact(&p, "variant.v", "variant v codec=qins8/3(scope=tensor) path=decode");
-    planted_fact(&p, "codec.qins8", "version 3 sha256 0123");
-    planted_fact(&p, "codec.qins", "version 9 sha256 4567"); /* another one, whose id begins this one's */
+    planted_fact(&p, "codecs.v", "qins8");
+    planted_fact(&p, "codec.qins8.version", "3");
+    planted_fact(&p, "codec.qins8.sha256", "0123");
+    planted_fact(&p, "codec.qins.version", "9"); /* of another variant */
     planted_fact(&p, "model.m.sha256", "beef");
     planted_write(&p, scratch_path("r.h5"));
     cr_assert_eq(qb_baseline_load(scratch_path("r.h5"), &b, &err), QB_OK, "%s", err.message);

@@ -97,6 +97,7 @@ Test(hash, short_memory_leaks_nothing)
     cr_assert_null(qb_hash_new());
     for (;; n++) {
         qb_mem_fail_at(n);
+        err = (struct qb_error){0};
         enum qb_status status = qb_hash_file(path, hex, &err);
         qb_mem_fail_at(0);
         cr_assert_eq(qb_mem_stats().live_bytes, start);

@@ -86,7 +86,8 @@ Test(inputs, pieces_of_a_corpus_are_spread_and_never_overlap)
 {
     struct qb_error err = {0};
     struct qb_model *model = NULL;
-    cr_assert_eq(qb_model_open("data/models/kjv-chain.safetensors", &model, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_model_open("data/models/kjv-chain.safetensors", fixture_registry, QB_ISA_PORTABLE, &model, &err),
+                 QB_OK, "%s", err.message);
     char text[512];
     snprintf(text, sizeof text,
              "name: s\nvariants: [fp32]\nexperiments: {teacher-forced: {context: 16, chunks: %d}}\n"
@@ -138,7 +139,8 @@ Test(inputs, an_offset_moves_every_piece_within_its_stretch)
     struct qb_model *model = NULL;
     struct qb_token_cache cache = {0};
     struct qb_inputs in;
-    cr_assert_eq(qb_model_open("data/models/kjv-chain.safetensors", &model, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_model_open("data/models/kjv-chain.safetensors", fixture_registry, QB_ISA_PORTABLE, &model, &err),
+                 QB_OK, "%s", err.message);
     static const char *const texts[] = {
         KJV("") ", corpus: {file: " HELDOUT ", offset: 7}, calibration: {corpus: " HELDOUT
                 ", contexts: 10, length: 16, offset: 7}, prompt: {corpus: " HELDOUT

@@ -49,16 +49,16 @@ static void expect_kept(const struct qb_record *record, size_t i, const struct q
     double error = 0, largest = 0, signal = 0;
     char due[QB_HASH_HEX];
     for (size_t k = 0; k < n + rest; k++)
-        signal += (double)t->data[k] * (double)t->data[k];
+        signal += (double)tensor_floats(t)[k] * (double)tensor_floats(t)[k];
     for (size_t k = 0; k < n; k++) {
-        uint16_t half = half_bits(t->data[k]);
-        double e = fabs(half_value(half) - (double)t->data[k]);
+        uint16_t half = half_bits(tensor_floats(t)[k]);
+        double e = fabs(half_value(half) - (double)tensor_floats(t)[k]);
         bytes[2 * k] = (unsigned char)(half & 255);
         bytes[2 * k + 1] = (unsigned char)(half >> 8);
         error += e * e;
         largest = fmax(largest, e);
     }
-    memcpy(bytes + 2 * n, t->data + n, sizeof(float) * rest);
+    memcpy(bytes + 2 * n, tensor_floats(t) + n, sizeof(float) * rest);
     qb_hash_buffer(bytes, 2 * n + sizeof(float) * rest, due);
     const struct qb_array *values = qb_record_get(record, "tensor_values", QB_I64, 1);
     cr_expect_eq(((const int64_t *)values->data)[i], (int64_t)(n + rest), "%s", t->name);

@@ -191,7 +191,7 @@ Test(linear, paths)
 Test(linear, a_fused_tensor_is_cut_only_where_blocks_differ)
 {
     enum { ROWS = 12, COLS = 8 };
-    float *w = normal(ROWS * COLS, 11), *x = normal(2 * COLS, 12), y[2 * ROWS], one[ROWS];
+    float *w = normal(ROWS * COLS, 11), *x = normal(2 * COLS, 12), y[2 * ROWS], one[ROWS], v[4 * COLS];
     struct qb_pool *pool = support_pool(1);
     struct qb_variant *whole = support_variant(registry, "pattern-a"), *cut = support_variant(registry, "calibrated");
     struct qb_linear *l = linear_of(whole, w, NULL, ROWS, COLS, QKV);
@@ -204,6 +204,8 @@ Test(linear, a_fused_tensor_is_cut_only_where_blocks_differ)
     cr_expect_str_eq(qb_linear_segment(l, 2).store, "fp32");
     cr_expect_eq(qb_linear_segment(l, 2).roles, QB_ROLE_ATTN_V);
     cr_expect_eq(qb_linear_segment(l, 2).logical_bytes, 4 * COLS * 4);
+    MUST(qb_linear_rows(l, 8, 4, v, &err));
+    cr_expect_eq(memcmp(v, w + 8 * COLS, sizeof v), 0, "v is the model's own");
     for (size_t i = 0; i < ROWS; i++)
         one[i] = 2.0f;
     MUST(qb_linear_set_scale(l, one, &err));

@@ -213,7 +213,8 @@ Test(linear_formats, what_is_encoded_is_checked_when_it_is_made)
     counted.nan_row = SIZE_MAX;
     err = (struct qb_error){0};
     MUST(qb_linear_create(&variant, &t->matrix[0], NULL, &l, &err));
-    counted.rows_decoded = counted.sizes = 0;
+    counted.rows_decoded = 0;
+    counted.sizes = 0;
     MUST(qb_linear_rows(l, 17, 1, row, &err));
     cr_expect_eq(counted.rows_decoded, 1, "a lookup decodes its row alone");
     counted.rows_decoded = 0;

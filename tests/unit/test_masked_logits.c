@@ -4,7 +4,7 @@
 #include <math.h>
 #include "unit/experiment_bench.h"
 #include "metric_case.h"
-#include "model/net_parts.h"
+#include "model/net.h"
 
 TestSuite(masked_logits, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
 
@@ -31,9 +31,9 @@ static void mask(struct bench *b, float depth)
 {
     struct qb_tensor *weight = head(b, 0), *bias = head(b, QB_ROLE_BIAS);
     for (size_t i = 0; i < VOCAB; i++)
-        bias->data[i] = i >= 20 && i < 30 ? depth : 0.1f * (float)(i * i % 17);
+        tensor_floats(bias)[i] = i >= 20 && i < 30 ? depth : 0.1f * (float)(i * i % 17);
     for (size_t i = 0; i < weight->rows * weight->cols; i++)
-        weight->data[i] = 0.5f * (float)((int)(i * 7919 % 101) - 50) / 50;
+        tensor_floats(weight)[i] = 0.5f * (float)((int)(i * 7919 % 101) - 50) / 50;
 }
 
 /* Every recorded array and metric is the same at every depth, to the bit but for metrics' names. */
@@ -109,7 +109,7 @@ static void without_masked_targets(size_t variant)
         const int32_t masked = 3;
         mask(&b, 0.5f);
         give_text(&b);
-        head(&b, QB_ROLE_BIAS)->data[masked] = depths[d];
+        tensor_floats(head(&b, QB_ROLE_BIAS))[masked] = depths[d];
         bench_run(&b, variant, &record);
         const int32_t *target = qb_record_get(&record, "target", QB_I32, 1)->data;
         const double *ours = qb_record_get(&record, "nll", QB_F64, 1)->data,
@@ -154,7 +154,7 @@ static void certain(const char *suite, size_t variant, const char *experiment, c
         struct qb_record record = {0};
         mask(&b, 0.5f);
         for (size_t i = 0; i < VOCAB; i++)
-            head(&b, QB_ROLE_BIAS)->data[i] = i == 7 ? 0 : depths[d];
+            tensor_floats(head(&b, QB_ROLE_BIAS))[i] = i == 7 ? 0 : depths[d];
         bench_run(&b, variant, &record);
         for (size_t a = 0; a < record.count; a++) {
             const struct qb_array *x = &record.arrays[a];
@@ -210,7 +210,10 @@ static double mean_of(const struct qb_record *record, const char *name)
 {
     const struct qb_array *x = qb_record_find(record, name);
     cr_assert_not_null(x, "%s", name);
-    return qb_mean(x->data, x->count);
+    double sum = 0;
+    for (size_t i = 0; i < x->count; i++)
+        sum += ((const double *)x->data)[i];
+    return sum / (double)x->count;
 }
 
 /* INT8 over the whole tensor with one outlier rounds all other weights of the head to 0: all logits but one are the
@@ -222,11 +225,11 @@ Test(masked_logits, an_arm_without_a_choice_earns_chance)
     struct bench b = bench_open(SUITE("teacher-forced: {}"), 0);
     struct qb_record record = {0};
     struct qb_tensor *weight = head(&b, 0), *bias = head(&b, QB_ROLE_BIAS);
-    memset(bias->data, 0, VOCAB * sizeof(float));
+    memset(tensor_floats(bias), 0, VOCAB * sizeof(float));
     for (size_t i = 0; i < VOCAB * weight->cols; i++)
-        weight->data[i] = 1e-4f * (float)((int)(i * 7919 % 101) - 50);
+        tensor_floats(weight)[i] = 1e-4f * (float)((int)(i * 7919 % 101) - 50);
     for (size_t i = 0; i < weight->cols; i++)
-        weight->data[(VOCAB - 1) * weight->cols + i] = i ? 0 : 1e4f;
+        tensor_floats(weight)[(VOCAB - 1) * weight->cols + i] = i ? 0 : 1e4f;
     bench_run(&b, INT8, &record);
     const struct qb_array *share = qb_record_get(&record, "top10_share", QB_F64, 1);
     const float *spread = qb_record_get(&record, "reference_spread", QB_F32, 1)->data;
@@ -249,9 +252,9 @@ Test(masked_logits, equal_logits_earn_no_match)
     struct qb_record record = {0}, again = {0};
     struct qb_error err = {0};
     struct qb_tensor *weight = head(&b, 0), *bias = head(&b, QB_ROLE_BIAS);
-    memset(weight->data, 0, weight->rows * weight->cols * sizeof(float));
+    memset(tensor_floats(weight), 0, weight->rows * weight->cols * sizeof(float));
     for (size_t i = 0; i < VOCAB; i++)
-        bias->data[i] = 1 - 0.01f * (float)i;
+        tensor_floats(bias)[i] = 1 - 0.01f * (float)i;
     struct qb_cell_env env = {.model = b.model,
                               .inputs = &b.inputs,
                               .options = b.suite->experiments[0].values,
@@ -267,7 +270,7 @@ Test(masked_logits, equal_logits_earn_no_match)
     cr_assert_eq(greedy->run(&env, &again, &err), QB_OK, "%s", err.message);
     cr_expect_eq(mean_of(&again, "match_share"), 1, "the same arm");
     cr_expect_eq(mean_of(&again, "top10_share"), 1);
-    memset(bias->data, 0, VOCAB * sizeof(float)); /* the collapse of the variant alone */
+    memset(tensor_floats(bias), 0, VOCAB * sizeof(float)); /* the collapse of the variant alone */
     cr_assert_eq(greedy->run(&env, &record, &err), QB_OK, "%s", err.message);
     qb_net_free(prepared.net);
     const int32_t *ours = qb_record_get(&record, "tokens", QB_I32, 2)->data;
@@ -336,8 +339,8 @@ Test(masked_logits, a_scaled_mask_stays_finite)
     struct qb_error err = {0};
     struct qb_net *net = NULL;
     float logits[VOCAB] = {-FLT_MAX, 2, FLT_MAX, -INFINITY};
-    cr_assert_eq(qb_net_create(b.model, NULL, NULL, b.pool, &net, &err), QB_OK, "%s", err.message);
-    net->calibration.alpha = 1.25;
+    cr_assert_eq(qb_net_create(b.model, NULL, b.pool, &net, &err), QB_OK, "%s", err.message);
+    qb_net_set_calibration(net, &(struct qb_net_calibration){.alpha = 1.25});
     qb_net_scale_logits(net, 1, logits);
     cr_expect(logits[0] == -FLT_MAX && logits[1] == 2.5f && isinf(logits[2]) && isinf(logits[3]));
     qb_net_free(net);
@@ -352,7 +355,7 @@ Test(masked_logits, fp32_has_the_std_of_its_reference)
     struct qb_record record = {0};
     struct qb_tensor *weights = head(&b, 0);
     for (size_t i = 0; i < weights->rows * weights->cols; i++)
-        weights->data[i] *= 1e9f;
+        tensor_floats(weights)[i] *= 1e9f;
     bench_run(&b, FP32, &record);
     const struct qb_array *ours = qb_record_find(&record, "logit_std"),
                           *theirs = qb_record_find(&record, "reference_logit_std");

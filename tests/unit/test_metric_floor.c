@@ -185,6 +185,24 @@ Test(floor, applying_again_changes_nothing_and_takes_back_the_stale)
     cr_expect_null(strstr(full->note, "resolved"), "%s", full->note);
 }
 
+/* A note is for reading: that a metric's own says what floors say is no mark, and it stays. */
+Test(floor, words_are_no_marks)
+{
+    struct table t = {0};
+    struct qb_value *kl = add(add_cell(&t, "m", "v", TF), "kl_mean", 1);
+    kl->flags |= QB_FLAG_DEGENERATE;
+    snprintf(kl->note, sizeof kl->note, "loops; not resolved: within what FP32 arithmetic in another order costs (7)");
+    const struct qb_value before = *kl;
+    qb_floors_apply(t.cells, t.count);
+    cr_expect_str_eq(kl->note, before.note);
+    cr_expect_eq(kl->flags, before.flags);
+    kl->floor_marks = QB_MARK_OLDER;
+    add(add_floor(&t, "m", TF), "kl_mean", 2);
+    qb_floors_apply(t.cells, t.count);
+    cr_expect_str_eq(kl->note, before.note, "an older file's note says what its floors said");
+    cr_expect_eq(kl->flags, before.flags);
+}
+
 /* A format under test that is called as the floor is, and worse than it: neither is it a floor, nor spared its own. */
 Test(floor, names_mean_nothing)
 {

@@ -45,11 +45,3 @@ Test(interval, quantiles_of_type_7)
     cr_assert_eq(qb_quantile(x, 1, 0.7), 1);
     cr_assert(isnan(qb_quantile(x, 0, 0.5)) && isnan(qb_quantile(x, 4, NAN)));
 }
-
-Test(interval, mean_and_std)
-{
-    double x[] = {1, 2, 4};
-    cr_assert_float_eq(qb_mean(x, 3), 7.0 / 3, 1e-15);
-    cr_assert_float_eq(qb_std(x, 3), sqrt(7.0 / 3), 1e-15);
-    cr_assert(isnan(qb_mean(x, 0)) && isnan(qb_std(x, 1)));
-}

@@ -1,7 +1,5 @@
 #include "net_support.h"
 
-#include "base/rng.h"
-
 static struct qb_registry *registry;
 static struct qb_error err;
 
@@ -18,26 +16,6 @@ static void end(void)
 
 TestSuite(net, .init = begin, .fini = end);
 
-/* A small model with every feature: attention, causal or not, positions, norms. Weights from the generator. */
-static struct qb_model *small(const char *generator, bool causal)
-{
-    struct qb_model *model = support_model(generator, 50, 24, 2, 3);
-    model->arch.causal = causal;
-    model->arch.heads = causal ? 3 : 1;
-    for (size_t t = 0; t < model->tensor_count; t++)
-        for (size_t i = 0; i < model->tensors[t].rows * model->tensors[t].cols; i++)
-            model->tensors[t].data[i] *= model->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 8.0f;
-    return model;
-}
-
-static void tokens_of(int32_t *tokens, size_t n, uint32_t seed)
-{
-    struct qb_rng rng;
-    qb_rng_seed(&rng, seed);
-    for (size_t i = 0; i < n; i++)
-        tokens[i] = (int32_t)qb_rng_randint(&rng, 50);
-}
-
 /* Feeding in pieces must give what one forward pass gives. */
 static void decoder_agrees(const char *generator, bool causal, const char *variant_name)
 {
@@ -45,12 +23,12 @@ static void decoder_agrees(const char *generator, bool causal, const char *varia
     int32_t tokens[BATCH * LENGTH], part[BATCH * LENGTH];
     float hidden[BATCH * LENGTH * H], last[BATCH * H];
     static const size_t pieces[] = {5, 1, 1, 4, 2};
-    struct qb_model *model = small(generator, causal);
+    struct qb_model *model = support_small(generator, causal);
     struct qb_variant *variant = variant_name ? support_variant(registry, variant_name) : NULL;
     struct qb_pool *pool = support_pool(2);
     struct qb_net *net = support_net(model, variant, NULL, pool);
     struct qb_decoder *decoder;
-    tokens_of(tokens, BATCH * LENGTH, 1);
+    support_tokens(tokens, BATCH * LENGTH, 1);
     MUST(qb_decoder_create(net, BATCH, LENGTH, &decoder, &err));
     cr_expect_eq(qb_decoder_kv_bytes(decoder) > 0, causal && model->arch.attention);
     size_t at = 0;
@@ -98,9 +76,9 @@ static void plain_linear(const struct qb_model *model, const char *prefix, const
     const struct qb_tensor *b = qb_model_named(model, name);
     for (size_t i = 0; i < n; i++)
         for (size_t r = 0; r < w->rows; r++) {
-            double sum = b ? (double)b->data[r] : 0;
+            double sum = b ? (double)tensor_floats(b)[r] : 0;
             for (size_t c = 0; c < w->cols; c++)
-                sum += x[i * w->cols + c] * (double)w->data[r * w->cols + c];
+                sum += x[i * w->cols + c] * (double)tensor_floats(w)[r * w->cols + c];
             y[i * w->rows + r] = sum;
         }
 }
@@ -131,7 +109,7 @@ static void plain_transformer(const struct qb_model *model, const int32_t *token
     size_t width = model->arch.hidden;
     double qkv[9 * 3 * 24], mixed[9 * 24], back[9 * 24], inner[9 * 96];
     for (size_t i = 0; i < n * width; i++)
-        h[i] = (double)model->tensors[0].data[(size_t)tokens[i / width] * width + i % width];
+        h[i] = (double)tensor_floats(&model->tensors[0])[(size_t)tokens[i / width] * width + i % width];
     for (int l = 0; l < 2; l++) {
         char name[64];
         snprintf(name, sizeof name, "layers.%d.attn.qkv", l);
@@ -167,10 +145,10 @@ Test(net, forward_agrees_with_plain_loops)
         int32_t tokens[9];
         double expected[9 * 24];
         float hidden[9 * 24];
-        struct qb_model *model = small("transformer", causal);
+        struct qb_model *model = support_small("transformer", causal);
         struct qb_pool *pool = support_pool(1);
         struct qb_net *net = support_net(model, NULL, NULL, pool);
-        tokens_of(tokens, 9, 2);
+        support_tokens(tokens, 9, 2);
         MUST(qb_net_forward(net, tokens, 1, 9, hidden, &err));
         plain_transformer(model, tokens, 9, expected);
         for (size_t i = 0; i < 9 * 24; i++)
@@ -189,9 +167,9 @@ Test(net, steps_are_the_forward_pass_and_threads_do_not_matter)
     for (size_t g = 0; g < 2; g++) {
         int32_t tokens[BATCH * LENGTH];
         static float whole[3][BATCH * LENGTH * 24], x[2][BATCH * LENGTH * 96];
-        struct qb_model *model = small(generators[g], false);
+        struct qb_model *model = support_small(generators[g], false);
         struct qb_variant *variant = support_variant(registry, "legacy-both");
-        tokens_of(tokens, BATCH * LENGTH, 4);
+        support_tokens(tokens, BATCH * LENGTH, 4);
         for (unsigned threads = 1; threads <= 3; threads++) {
             struct qb_pool *pool = support_pool(threads);
             struct qb_net *net = support_net(model, variant, NULL, pool);
@@ -218,11 +196,11 @@ Test(net, the_fp32_variant_is_the_reference_bit_for_bit)
 {
     int32_t tokens[40];
     float a[40 * 24], b[40 * 24], la[40 * 50], lb[40 * 50];
-    struct qb_model *model = small("transformer", true);
+    struct qb_model *model = support_small("transformer", true);
     struct qb_variant *variant = support_variant(registry, "fp32");
     struct qb_pool *pool = support_pool(1);
     struct qb_net *x = support_net(model, NULL, NULL, pool), *y = support_net(model, variant, NULL, pool);
-    tokens_of(tokens, 40, 5);
+    support_tokens(tokens, 40, 5);
     MUST(qb_net_forward(x, tokens, 2, 20, a, &err));
     MUST(qb_net_forward(y, tokens, 2, 20, b, &err));
     MUST(qb_net_logits(x, a, 40, la, &err));
@@ -272,13 +250,13 @@ Test(net, bytes_are_counted_from_what_is_stored)
 
 Test(net, wrong_inputs_are_errors)
 {
-    struct qb_model *model = small("transformer", true);
+    struct qb_model *model = support_small("transformer", true);
     struct qb_variant *calibrated = support_variant(registry, "calibrated");
     struct qb_pool *pool = support_pool(1);
     struct qb_net *net = NULL;
     float hidden[4 * 24];
     struct qb_error e = {0};
-    cr_expect_eq(qb_net_create(model, calibrated, NULL, pool, &net, &e), QB_ERR_INPUT);
+    cr_expect_eq(qb_net_prepare(model, calibrated, NULL, pool, &net, &e), QB_ERR_INPUT);
     cr_expect(strstr(e.message, "transformer") && strstr(e.message, "calibration"), "%s", e.message);
     net = support_net(model, NULL, NULL, pool);
     e = (struct qb_error){0};
@@ -290,7 +268,7 @@ Test(net, wrong_inputs_are_errors)
     e = (struct qb_error){0};
     cr_expect_eq(qb_net_forward(net, (const int32_t[]){1, 2, 3, 4}, 1, 4, hidden, &e), QB_ERR_INPUT);
     model->arch.context = 0;
-    model->tensors[0].data[24] = NAN;
+    tensor_floats(&model->tensors[0])[24] = NAN;
     e = (struct qb_error){0};
     cr_expect_eq(qb_net_forward(net, (const int32_t[]){0, 1}, 1, 2, hidden, &e), QB_ERR_NUMERIC);
     qb_net_free(net);
@@ -301,12 +279,12 @@ Test(net, wrong_inputs_are_errors)
 
 Test(net, no_allocation_failure_leaks_or_crashes)
 {
-    struct qb_model *model = small("transformer", true);
+    struct qb_model *model = support_small("transformer", true);
     struct qb_variant *variant = support_variant(registry, "calibrated");
     struct qb_pool *pool = support_pool(1);
     int32_t tokens[40];
     float hidden[2 * 24];
-    tokens_of(tokens, 40, 6);
+    support_tokens(tokens, 40, 6);
     struct qb_calibration_data data = {tokens, 4, 10};
     size_t live = qb_mem_stats().live_bytes, n = 0;
     enum qb_status status = QB_ERR_MEMORY;
@@ -315,7 +293,7 @@ Test(net, no_allocation_failure_leaks_or_crashes)
         struct qb_net *net = NULL;
         struct qb_decoder *decoder = NULL;
         qb_mem_fail_at(++n);
-        status = qb_net_create(model, variant, &data, pool, &net, &e);
+        status = qb_net_prepare(model, variant, &data, pool, &net, &e);
         if (status == QB_OK)
             status = qb_decoder_create(net, 2, 8, &decoder, &e);
         if (status == QB_OK)

@@ -18,7 +18,7 @@ static void begin(void)
     model = support_model("transformer", VOCAB, H, LAYERS, 5);
     for (size_t t = 0; t < model->tensor_count; t++) /* large enough for the layers to matter */
         for (size_t i = 0; i < model->tensors[t].rows * model->tensors[t].cols; i++)
-            model->tensors[t].data[i] *= model->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 8.0f;
+            tensor_floats(&model->tensors[t])[i] *= model->tensors[t].roles & QB_ROLE_NORM ? 1.0f : 8.0f;
     qb_rng_seed(&rng, 6);
     for (size_t i = 0; i < 2 * LENGTH; i++)
         tokens[i] = (int32_t)qb_rng_randint(&rng, VOCAB);
@@ -107,7 +107,7 @@ Test(net_variants, names_that_leave_nothing_are_an_error)
         struct qb_variant *v = read_variant(texts[i]);
         struct qb_net *net = NULL;
         err = (struct qb_error){0};
-        cr_expect_eq(qb_net_create(model, v, NULL, pool, &net, &err), QB_ERR_INPUT);
+        cr_expect_eq(qb_net_create(model, v, pool, &net, &err), QB_ERR_INPUT);
         cr_expect(strstr(err.message, "tensors") && strstr(err.message, "mine"), "%s", err.message);
         qb_variant_free(v);
         cr_expect_eq(qb_mem_stats().live_bytes, live);
@@ -134,14 +134,14 @@ Test(net_variants, stored_is_the_path_on_weights_that_were_rounded_beforehand)
     uint8_t *bytes = qb_alloc(4 * 4 * H * H, 2, "test", &err);
     for (size_t t = 0; t < model->tensor_count; t++) {
         const struct qb_tensor *from = &model->tensors[t];
-        float *to = rounded->tensors[t].data;
+        float *to = tensor_floats(&rounded->tensors[t]);
         size_t size;
-        memcpy(to, from->data, from->rows * from->cols * sizeof *to);
+        memcpy(to, tensor_floats(from), from->rows * from->cols * sizeof *to);
         if (!(from->roles & legacy->placement) || (from->roles & (QB_ROLE_BIAS | QB_ROLE_NORM)))
             continue;
         MUST(qb_encoded_size(&legacy->weights, from->rows, from->cols, &size, &err));
         cr_assert_leq(size, qb_size_of(bytes));
-        MUST(qb_encode(&legacy->weights, from->rows, from->cols, from->data, bytes, size, &err));
+        MUST(qb_encode(&legacy->weights, from->rows, from->cols, tensor_floats(from), bytes, size, &err));
         MUST(qb_decode(&legacy->weights, from->rows, from->cols, bytes, size, 0, from->rows, to, &err));
     }
     hidden_of(model, both, 1, a);

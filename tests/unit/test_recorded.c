@@ -91,7 +91,7 @@ Test(recorded, roundtrip_hashes_the_encoded_bytes)
     for (size_t i = 0; i < names->count; i++) { /* the codec fp32 stores the values themselves */
         char due[QB_HASH_HEX];
         const struct qb_tensor *t = qb_model_named(b.model, ((char **)names->data)[i]);
-        qb_hash_buffer(t->data, t->rows * t->cols * sizeof(float), due);
+        qb_hash_buffer(t->bytes, t->rows * t->cols * sizeof(float), due);
         cr_expect_str_eq(((char **)hashes->data)[i], due, "%s", t->name);
     }
     qb_record_free(&record);

@@ -74,9 +74,11 @@ Test(registry, what_is_no_plugin_is_refused, .init = scratch_begin, .fini = scra
     const char *const text[] = {scratch_write("text.so", "hello", 5), NULL};
     cr_assert_eq(qb_registry_open(NULL, text, &registry, &err), QB_ERR_INPUT);
     cr_assert(strstr(err.message, "text.so: expected a shared object that exports qb_codec_entry"), "%s", err.message);
+    err = (struct qb_error){0};
     cr_assert_eq(qb_registry_open((const char *const[]){scratch_folder, NULL}, NULL, &registry, &err), QB_ERR_INPUT);
     cr_assert(strstr(err.message, "text.so"), "%s", err.message);
     const char *const missing[] = {"/nonexistent/codec.so", NULL};
+    err = (struct qb_error){0};
     cr_assert_eq(qb_registry_open(NULL, missing, &registry, &err), QB_ERR_INPUT);
     cr_assert(strstr(err.message, "/nonexistent/codec.so: expected a codec plugin: No such file"), "%s", err.message);
     cr_assert_eq(qb_mem_stats().live_bytes, 0);

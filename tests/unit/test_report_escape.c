@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 #include "base/mem.h"
-#include "reports/coverage_note.h"
 #include "reports/escape.h"
 #include "reports/svg_inline.h"
 #include "reports/value_format.h"
@@ -106,17 +105,6 @@ Test(report_escape, html_numbers)
     same(&out, "10&#8239;962&#8239;016");
     qb_value_html(&out, (struct qb_value_format){QB_STYLE_INTEGER, 0}, 2560);
     same(&out, "2560");
-}
-
-Test(report_escape, coverage_is_cut_from_the_note)
-{
-    char text[QB_COVERAGE_NOTE_MAX];
-    double percent;
-    cr_expect(qb_coverage_note("bootstrap-t over 20 chunks; such intervals cover 93.1% in simulation; not resolved: x",
-                               text, &percent));
-    cr_expect_str_eq(text, "such intervals cover 93.1% in simulation");
-    cr_expect_float_eq(percent, 93.1, 1e-12);
-    cr_expect_not(qb_coverage_note("bootstrap-t over 40 chunks", text, &percent));
 }
 
 /* ---- SVG ---- */

@@ -139,7 +139,9 @@ Test(report, floors_flags_and_coverage_are_told)
     plant("m/bf16/teacher-forced/kl_mean", 1e-5, 0.9e-5, 1.1e-5, 0, "");
     plant("m/x/teacher-forced/kl_mean", 0.9e-12, 0.8e-12, 1e-12, 0, "");
     plant("m/y/teacher-forced/kl_mean", 0.9e-2, 0.8e-2, 1e-2, QB_FLAG_CONTAMINATED,
-          "bootstrap-t over 20 chunks; such intervals cover 93.1% in simulation; calibrated on it");
+          "bootstrap-t over 20 chunks; calibrated on it")
+        ->covers = 93.1;
+    plant("m/w/teacher-forced/kl_mean", 0.9e-2, 0.8e-2, 1e-2, 0, "such intervals cover 50.0% in simulation");
     struct qb_cell *failed = planted_cell(p, "m", "z", "teacher-forced");
     struct qb_error err = {0};
     failed->state = QB_CELL_FAILED;
@@ -152,7 +154,9 @@ Test(report, floors_flags_and_coverage_are_told)
     has("index.html", "title=\"such intervals cover 93.1% in simulation\">covers 93.1%</span>");
     has("index.html", "the worker ended by signal 11 (m/z/teacher-forced)");
     has("index.html", "m, teacher-forced: x (kl_mean)");
+    lacks("index.html", "covers 50.0%</span>"); /* a note is for reading, it states no fact */
     has("report.md", "*covers 93.1%*");
+    lacks("report.md", "*covers 50.0%*");
     has("report.md", "| *bf16* |");
     has("report.md", "- **coverage**: m, teacher-forced, 95% intervals of kl\\_mean: such intervals cover 93.1%");
     has("tex/m.teacher-forced.tex", "\\textit{bf16}");

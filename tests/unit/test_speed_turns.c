@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "experiments/speed_parts.h"
+#include "model/decoder.h"
 
 /* ---- the made-up machine ---- */
 

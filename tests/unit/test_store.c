@@ -206,6 +206,8 @@ Test(store, a_result_knows_its_floors)
     cr_assert_eq(qb_result_assemble(scratch_path("l"), NULL, later, 2, &err), QB_OK, "%s", err.message);
     cr_assert_eq(qb_result_open(scratch_path("l"), &again, &err), QB_OK, "%s", err.message);
     cr_expect_eq(flags_of(again, "pattern-a"), QB_FLAG_DEGENERATE);
+    const struct qb_value *value = qb_result_value(again, "m", "pattern-a", "teacher-forced", "kl_mean");
+    cr_expect(value->floor_marks == 0 && strcmp(value->note, cell.values[0].note) == 0, "%s", value->note);
     qb_result_close(again);
     qb_result_close(result);
     qb_cell_free(&back);

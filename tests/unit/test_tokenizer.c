@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/text.h"
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 #include "scratch.h"
 
 static struct qb_error err;

@@ -1,10 +1,10 @@
 /* Byte-level BPE. Splitting by GPT-2's pattern is exact on ASCII; bytes from 0x80 on count as letters, so that any
  * bytes are text (the Unicode classes differ only where a vocabulary joins non-ASCII symbols with letters). */
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <string.h>
 #include "base/mem.h"
-#include "model/tokenizer_parts.h"
+#include "tokenizer/tokenizer_parts.h"
 
 /* ---- splitting: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ ---- */
 
@@ -163,7 +163,7 @@ enum qb_status qb_tokenizer_encode(const struct qb_tokenizer *tokenizer, const c
         longest = piece > longest ? piece : longest;
     }
     int32_t *out = qb_alloc(size, sizeof *out, "tokens", err); /* a token takes at least a byte */
-    if (!out || work_make(&work, longest, err) != QB_OK)
+    if (!out || work_make(&work, longest, err))
         goto fail;
     for (size_t at = 0, piece; at < size; at += piece) {
         piece = piece_of(text + at, size - at);

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "model/tokenizer_parts.h"
+#include "tokenizer/tokenizer_parts.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 #define VOCAB_MAX ((size_t)1 << 24)
@@ -113,7 +113,7 @@ static enum qb_status read_vocab(const json_t *vocab, struct qb_tokenizer *t, st
     if (t->vocab < 256 || t->vocab > VOCAB_MAX)
         return qb_fail(err, QB_ERR_INPUT, "model.vocab: %zu tokens, expected 256 to %zu", t->vocab, VOCAB_MAX);
     const char **texts = qb_alloc(t->vocab, sizeof *texts, "token list", err);
-    if (!texts || list_tokens(vocab, texts, &total, err) != QB_OK)
+    if (!texts || list_tokens(vocab, texts, &total, err))
         goto out;
     t->start = qb_alloc(t->vocab + 1, sizeof *t->start, "token list", err);
     t->bytes = t->start ? qb_alloc(total + 1, 1, "token texts", err) : NULL;
@@ -206,7 +206,7 @@ static enum qb_status read_json(const char *data, size_t size, struct qb_tokeniz
     if (!root)
         return qb_fail(err, QB_ERR_INPUT, "line %d: %s", json_err.line, json_err.text);
     const json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
-    if (check_kind(root, err) == QB_OK && read_vocab(vocab, tokenizer, err) == QB_OK)
+    if (!check_kind(root, err) && !read_vocab(vocab, tokenizer, err))
         read_merges(json_object_get(model, "merges"), vocab, tokenizer, err);
     json_decref(root);
     return err->status;
@@ -219,10 +219,10 @@ enum qb_status qb_tokenizer_open(const char *path, struct qb_tokenizer **tokeniz
     struct qb_tokenizer *new = qb_alloc(1, sizeof *new, "tokenizer", err);
     if (!new)
         return err->status;
-    if (qb_file_read(path, FILE_MAX, &data, &size, err) == QB_OK && read_json(data, size, new, err) != QB_OK)
+    if (!qb_file_read(path, FILE_MAX, &data, &size, err) && read_json(data, size, new, err))
         qb_wrap(err, "%s", path);
     qb_free(data);
-    if (err->status != QB_OK) {
+    if (err->status) {
         qb_tokenizer_free(new);
         return err->status;
     }

@@ -3,7 +3,7 @@
 #define QB_TOKENIZER_PARTS_H
 
 #include <stdbool.h>
-#include "model/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 struct merge { /* left + right -> id */
     int32_t left, right, id;

@@ -1,0 +1,136 @@
+/* bench: the kernels at every instruction set level beside the portable ones, on a row in the first-level cache. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "bench_probe.h"
+#include "compute/kernels.h"
+
+enum { COLS = 1024, TIMES = 64, KERNELS = 11, LEVELS = QB_ISA_AVX512 + 1 }; /* a call: one row, so many times */
+
+struct row {
+    float x[COLS], y[COLS], scale[COLS], out[COLS];
+    double sum; /* keeps results alive */
+};
+
+struct kernel_probe {
+    void (*run)(const struct qb_kernels *kernels, struct row *row);
+    const struct qb_kernels *kernels;
+    struct row *row;
+};
+
+struct qb_bench_kernels {
+    struct row row;
+    struct kernel_probe probes[KERNELS][LEVELS];
+};
+
+static void layernorm(const struct qb_kernels *k, struct row *r)
+{
+    k->layernorm(r->x, COLS, r->scale, r->y, 1e-5f, r->out);
+}
+
+static void relu(const struct qb_kernels *k, struct row *r)
+{
+    k->relu(r->out, COLS);
+}
+
+static void gelu(const struct qb_kernels *k, struct row *r)
+{
+    k->gelu(r->out, COLS);
+}
+
+static void add(const struct qb_kernels *k, struct row *r)
+{
+    k->add(r->out, r->y, COLS);
+}
+
+static void affine(const struct qb_kernels *k, struct row *r)
+{
+    k->affine(r->out, COLS, r->scale, r->y);
+}
+
+static void softmax(const struct qb_kernels *k, struct row *r)
+{
+    k->softmax(r->out, COLS);
+}
+
+static void max(const struct qb_kernels *k, struct row *r)
+{
+    bool nan;
+    r->sum += (double)k->max(r->x, COLS, &nan);
+}
+
+static void find(const struct qb_kernels *k, struct row *r)
+{
+    r->sum += (double)k->find(r->x, COLS, 0, INFINITY);
+}
+
+static void sum_exp(const struct qb_kernels *k, struct row *r)
+{
+    r->sum += k->sum_exp(r->x, COLS, 10);
+}
+
+static void sum_power(const struct qb_kernels *k, struct row *r)
+{
+    r->sum += k->sum_power(r->x, COLS, 0.1, 2);
+}
+
+static void kl_sums(const struct qb_kernels *k, struct row *r)
+{
+    r->sum += k->kl_sums(r->x, r->y, COLS, 0).w;
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const struct qb_kernels *kernels, struct row *row);
+} kernels[KERNELS] = {{"layernorm", layernorm}, {"relu", relu},           {"gelu", gelu},      {"add", add},
+                      {"affine", affine},       {"softmax", softmax},     {"max", max},        {"find", find},
+                      {"sum_exp", sum_exp},     {"sum_power", sum_power}, {"kl_sums", kl_sums}};
+
+/* out starts anew with each call: what a kernel makes of its own results stays finite and normal so long. */
+static enum qb_status call(void *context, struct qb_error *err)
+{
+    const struct kernel_probe *p = context;
+    (void)err;
+    memcpy(p->row->out, p->row->x, sizeof p->row->out);
+    for (int i = 0; i < TIMES; i++)
+        p->run(p->kernels, p->row);
+    return QB_OK;
+}
+
+enum qb_status qb_bench_kernels(enum qb_isa top, struct qb_probes *probes, struct qb_bench_kernels **out,
+                                struct qb_error *err)
+{
+    struct qb_rng rng;
+    struct qb_bench_kernels *b = *out = qb_alloc(1, sizeof *b, "kernel probes", err);
+    if (!b)
+        return err->status;
+    qb_rng_seed(&rng, 1);
+    qb_rng_normal(&rng, 0, 1, b->row.x, COLS);
+    qb_rng_normal(&rng, 0, 1, b->row.y, COLS);
+    qb_rng_normal(&rng, 1, 0.3f, b->row.scale, COLS);
+    for (size_t k = 0; k < KERNELS; k++)
+        for (int isa = QB_ISA_PORTABLE; isa <= (int)top; isa++) {
+            struct qb_probe *probe = qb_probes_add(probes, err);
+            if (!probe)
+                return err->status;
+            b->probes[k][isa] = (struct kernel_probe){kernels[k].run, qb_kernels_at((enum qb_isa)isa), &b->row};
+            snprintf(probe->group, sizeof probe->group, "kernel");
+            snprintf(probe->name, sizeof probe->name, "%s", kernels[k].name);
+            snprintf(probe->detail, sizeof probe->detail, "%s", qb_isa_name((enum qb_isa)isa));
+            probe->unit = "Gvalue/s";
+            probe->work = (double)COLS * TIMES;
+            probe->call = call;
+            probe->context = &b->probes[k][isa];
+            probe->ceiling = probes->count - 1 - (size_t)isa; /* the portable one */
+        }
+    return QB_OK;
+}
+
+void qb_bench_kernels_free(struct qb_bench_kernels *b)
+{
+    qb_free(b);
+}

@@ -1,0 +1,23 @@
+/* Generation: sequences that grow. */
+#ifndef QB_DECODER_H
+#define QB_DECODER_H
+
+#include "model/net.h"
+
+/* Keeps what steps need of older positions: keys and values (kv.h), or, where positions see later ones, the tokens
+ * (bag.h). Borrows its net and shares its working memory. */
+struct qb_decoder;
+
+/* capacity: positions a sequence may reach; more than the model's context is QB_ERR_INPUT. */
+enum qb_status qb_decoder_create(struct qb_net *net, size_t batch, size_t capacity, struct qb_decoder **decoder,
+                                 struct qb_error *err);
+void qb_decoder_free(struct qb_decoder *decoder);
+
+/* Appends tokens[batch, count], count >= 1, and gives the final hidden state of the last position of each sequence:
+ * hidden[batch, H]. More than the capacity is QB_ERR_INTERNAL. */
+enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens, size_t count, float *hidden,
+                               struct qb_error *err);
+
+size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder); /* of keys and values, all sequences and positions */
+
+#endif

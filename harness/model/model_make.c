@@ -1,0 +1,183 @@
+/* A model from an architecture and a source: which tensors it takes, and the one pass over their values. */
+#include <math.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "codec/calls.h"
+#include "model/model_parts.h"
+
+#define AROUND ((size_t)1 << 16) /* reading a page maps others around it, dropped ones, too */
+
+static bool is_vector(const struct qb_tensor *tensor)
+{
+    return tensor->roles & (QB_ROLE_NORM | QB_ROLE_BIAS);
+}
+
+static bool shape_fits(const struct qb_source_tensor *found, const struct qb_arch_tensor *due)
+{
+    return (found->rank == 2 || (found->rank == 1 && due->rows == 1)) && found->rows == due->rows &&
+           found->cols == due->cols;
+}
+
+static enum qb_status take(const struct qb_arch_tensor *due, struct qb_model *model, struct qb_error *err)
+{
+    const struct qb_source_tensor *found = qb_weights_find(model->weights, due->name);
+    if (!found)
+        return due->optional ? QB_OK : qb_fail(err, QB_ERR_INPUT, "tensor %s is missing", due->name);
+    if (!shape_fits(found, due))
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected the shape (%zu, %zu), found rank %zu, (%zu, %zu)",
+                       found->name, due->rows, due->cols, found->rank, found->dims[0], found->dims[1]);
+    struct qb_tensor *tensor = &model->tensors[model->tensor_count++];
+    *tensor = (struct qb_tensor){.roles = due->roles,
+                                 .layer = due->layer,
+                                 .rows = due->rows,
+                                 .cols = due->cols,
+                                 .format = found->format,
+                                 .bytes = found->bytes,
+                                 .size = found->size,
+                                 .mapped = true};
+    memcpy(tensor->name, due->name, sizeof tensor->name);
+    return QB_OK;
+}
+
+/* The source's tensors must be exactly those of the architecture. */
+static enum qb_status take_all(const struct qb_arch_tensor *due, size_t count, struct qb_model *model,
+                               struct qb_error *err)
+{
+    model->tensors = qb_alloc(count, sizeof *model->tensors, "tensor list", err);
+    if (!model->tensors)
+        return err->status;
+    for (size_t i = 0; i < count; i++)
+        if (take(&due[i], model, err))
+            return err->status;
+    const size_t there = qb_weights_count(model->weights);
+    for (size_t i = 0; there > model->tensor_count && i < there; i++) {
+        const char *name = qb_weights_at(model->weights, i)->name;
+        if (!qb_model_named(model, name))
+            return qb_fail(err, QB_ERR_INPUT, "tensor %s: the architecture '%s' has none of that name", name,
+                           model->arch.name);
+    }
+    return QB_OK;
+}
+
+/* The values of rows [row, row + count), in buffer or where they lie; NULL with err set when one is not finite. */
+static const float *finite_rows(const struct qb_tensor *tensor, size_t row, size_t count, float *buffer,
+                                struct qb_error *err)
+{
+    size_t n = count * tensor->cols;
+    const float *x = tensor->format ? buffer : (const float *)tensor->bytes + row * tensor->cols;
+    struct qb_error cause = {0}; /* a codec says which byte: the value is looked for below */
+    if (tensor->format)
+        qb_decode(tensor->format, tensor->rows, tensor->cols, tensor->bytes, tensor->size, row, count, buffer, &cause);
+    size_t bad = qb_first_nonfinite(x, n);
+    if (bad < n)
+        qb_fail(err, QB_ERR_INPUT, "tensor %s: element %zu is %s", tensor->name, row * tensor->cols + bad,
+                isnan(x[bad]) ? "NaN" : "infinite");
+    else if (cause.status)
+        qb_fail(err, cause.status, "tensor %s: %s", tensor->name, cause.message);
+    return err->status ? NULL : x;
+}
+
+/* One pass over a tensor. A vector's values go to `vector`, and the tensor is those from here on. */
+static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float *vector, struct qb_hash *hash,
+                                  struct qb_error *err)
+{
+    const uint64_t shape[] = {tensor->rows, tensor->cols};
+    size_t panel = qb_panel_rows(tensor->rows, tensor->cols), row_size = tensor->size / tensor->rows;
+    qb_hash_text(hash, tensor->name);
+    qb_hash_bytes(hash, shape, sizeof shape);
+    for (size_t row = 0; row < tensor->rows; row += panel) {
+        size_t count = panel < tensor->rows - row ? panel : tensor->rows - row;
+        const float *x = finite_rows(tensor, row, count, buffer, err);
+        if (!x)
+            return err->status;
+        qb_hash_bytes(hash, x, count * tensor->cols * sizeof *x);
+        if (is_vector(tensor))
+            memcpy(vector, x, tensor->cols * sizeof *x);
+        size_t begin = row * row_size > AROUND ? row * row_size - AROUND : 0;
+        qb_map_drop((const uint8_t *)tensor->bytes + begin, (row + count) * row_size - begin);
+    }
+    if (is_vector(tensor)) {
+        tensor->format = NULL;
+        tensor->bytes = vector;
+        tensor->size = tensor->cols * sizeof *vector;
+        tensor->mapped = false;
+    }
+    return QB_OK;
+}
+
+static void hash_arch(struct qb_hash *hash, const struct qb_arch *arch)
+{
+    const uint64_t numbers[] = {arch->vocab,
+                                arch->hidden,
+                                arch->layers,
+                                arch->heads,
+                                arch->context,
+                                arch->attention,
+                                arch->causal,
+                                arch->learned_positions,
+                                arch->residual,
+                                arch->mlp_down,
+                                (uint64_t)arch->block_norm,
+                                (uint64_t)arch->final_norm,
+                                (uint64_t)arch->activation,
+                                arch->tied_head};
+    qb_hash_text(hash, arch->name);
+    qb_hash_bytes(hash, numbers, sizeof numbers);
+    qb_hash_bytes(hash, &arch->norm_eps, sizeof arch->norm_eps);
+}
+
+static enum qb_status read_all(struct qb_model *model, struct qb_error *err)
+{
+    size_t largest = 0, vectors = 0, at = 0;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct qb_tensor *tensor = &model->tensors[i];
+        size_t panel = qb_panel_rows(tensor->rows, tensor->cols) * tensor->cols;
+        largest = panel > largest ? panel : largest;
+        vectors += is_vector(tensor) ? tensor->cols : 0;
+    }
+    float *buffer = qb_alloc(largest, sizeof *buffer, "a panel of weights", err);
+    model->vectors = qb_alloc(vectors, sizeof *model->vectors, "norms and biases", err);
+    struct qb_hash *hash = qb_hash_new();
+    if (!hash)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a hash");
+    if (err->status)
+        goto out;
+    hash_arch(hash, &model->arch);
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        struct qb_tensor *tensor = &model->tensors[i];
+        if (read_tensor(tensor, buffer, model->vectors + at, hash, err))
+            goto out;
+        at += is_vector(tensor) ? tensor->cols : 0;
+    }
+    qb_weights_drop(model->weights);
+    qb_hash_hex(hash, model->sha256);
+    hash = NULL;
+out:
+    qb_hash_drop(hash);
+    qb_free(buffer);
+    return err->status;
+}
+
+enum qb_status qb_model_make(const char *name, const char *origin, const struct qb_arch *arch, const size_t *inner,
+                             struct qb_weights *weights, struct qb_model **model, struct qb_error *err)
+{
+    struct qb_arch_tensor *due = NULL;
+    size_t count = 0;
+    struct qb_model *new = qb_alloc(1, sizeof *new, "model", err);
+    if (!new) {
+        qb_weights_free(weights);
+        return err->status;
+    }
+    new->weights = weights;
+    new->arch = *arch;
+    new->file_bytes = qb_weights_bytes(weights);
+    if (!(new->name = qb_strdup(name, err)) || !(new->origin = qb_strdup(origin, err)) ||
+        qb_arch_tensors(arch, inner, &due, &count, err) || take_all(due, count, new, err) || read_all(new, err)) {
+        qb_model_free(new);
+        new = NULL;
+    }
+    qb_free(due);
+    *model = new;
+    return err->status;
+}

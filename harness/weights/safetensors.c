@@ -1,0 +1,168 @@
+/* The safetensors reader. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "weights/weights_parts.h"
+
+#define HEADER_MAX ((uint64_t)100 * 1000 * 1000) /* the format's own limit */
+
+static enum qb_status read_shape(const json_t *shape, struct qb_source_tensor *tensor, struct qb_error *err)
+{
+    size_t elements = 1;
+    if (!json_is_array(shape) || json_array_size(shape) > QB_TENSOR_RANK_MAX)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: 'shape' is no list of at most %d sizes", tensor->name,
+                       QB_TENSOR_RANK_MAX);
+    tensor->rank = json_array_size(shape);
+    for (size_t i = 0; i < tensor->rank; i++) {
+        const json_t *size = json_array_get(shape, i);
+        json_int_t value = json_integer_value(size);
+        if (!json_is_integer(size) || value < 1)
+            return qb_fail(err, QB_ERR_INPUT, "tensor %s: 'shape' has an entry that is no positive integer",
+                           tensor->name);
+        tensor->dims[i] = (size_t)value;
+        if (__builtin_mul_overflow(elements, tensor->dims[i], &elements) || elements > (size_t)1 << 48)
+            return qb_fail(err, QB_ERR_INPUT, "tensor %s: its shape has too many elements", tensor->name);
+    }
+    tensor->cols = tensor->rank ? tensor->dims[tensor->rank - 1] : 1;
+    tensor->rows = elements / tensor->cols;
+    return QB_OK;
+}
+
+/* The tensor's place in data[data_size], which its shape must fill. */
+static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, uint64_t data_size,
+                                   struct qb_source_tensor *tensor, struct qb_error *err)
+{
+    const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last) ||
+        json_integer_value(first) < 0 || json_integer_value(last) < json_integer_value(first))
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: 'data_offsets' is no pair [begin, end] with 0 <= begin <= end",
+                       tensor->name);
+    uint64_t begin = (uint64_t)json_integer_value(first), end = (uint64_t)json_integer_value(last);
+    uint64_t need = tensor->rows * tensor->cols * qb_tensor_type(tensor->type)->size;
+    if (end > data_size)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: its data end at byte %" PRIu64 " of %" PRIu64 " in the file",
+                       tensor->name, end, data_size);
+    if (end - begin != need)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: %" PRIu64 " bytes of data, its shape needs %" PRIu64,
+                       tensor->name, end - begin, need);
+    tensor->bytes = data + begin;
+    tensor->size = need;
+    return QB_OK;
+}
+
+static enum qb_status read_entry(const char *name, const json_t *entry, const uint8_t *data, uint64_t data_size,
+                                 struct qb_source_tensor *tensor, struct qb_error *err)
+{
+    tensor->name = name;
+    if (!json_is_object(entry) || json_object_size(entry) != 3)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected an object of dtype, shape and data_offsets", name);
+    tensor->type = json_string_value(json_object_get(entry, "dtype"));
+    if (!tensor->type || !qb_tensor_type(tensor->type))
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: dtype '%.*s', expected F32, F16 or BF16", name,
+                       QB_UPTO(16, tensor->type ? tensor->type : "?"));
+    if (read_shape(json_object_get(entry, "shape"), tensor, err))
+        return err->status;
+    return read_offsets(json_object_get(entry, "data_offsets"), data, data_size, tensor, err);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const uint8_t *x = (*(const struct qb_source_tensor *const *)a)->bytes;
+    const uint8_t *y = (*(const struct qb_source_tensor *const *)b)->bytes;
+    return x < y ? -1 : x > y;
+}
+
+/* Ordered by place, the tensors must fill the data part without gap or overlap. */
+static enum qb_status check_cover(const struct qb_weights *file, const uint8_t *data, uint64_t data_size,
+                                  struct qb_error *err)
+{
+    const struct qb_source_tensor **order = qb_alloc(file->count, sizeof *order, "tensor order", err);
+    if (!order)
+        return err->status;
+    for (size_t i = 0; i < file->count; i++)
+        order[i] = &file->tensors[i];
+    qsort(order, file->count, sizeof *order, by_place);
+    uint64_t at = 0;
+    for (size_t i = 0; i < file->count && !err->status; i++) {
+        uint64_t begin = (uint64_t)((const uint8_t *)order[i]->bytes - data);
+        if (begin != at)
+            qb_fail(err, QB_ERR_INPUT, "tensor %s: its data begin at byte %" PRIu64 ", expected %" PRIu64 " (%s)",
+                    order[i]->name, begin, at, begin < at ? "overlap" : "gap");
+        at = begin + order[i]->size;
+    }
+    if (!err->status && at != data_size)
+        qb_fail(err, QB_ERR_INPUT, "%" PRIu64 " bytes behind the last tensor's data", data_size - at);
+    qb_free(order);
+    return err->status;
+}
+
+static enum qb_status read_metadata(const json_t *metadata, struct qb_error *err)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(metadata))
+        return qb_fail(err, QB_ERR_INPUT, "__metadata__ is no object");
+    json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
+    {
+        if (!json_is_string(value))
+            return qb_fail(err, QB_ERR_INPUT, "__metadata__: the value of '%s' is no text", key);
+    }
+    return QB_OK;
+}
+
+static enum qb_status read_header(struct qb_weights *file, uint64_t data_at, struct qb_error *err)
+{
+    const uint8_t *data = file->map.data + data_at;
+    uint64_t data_size = file->map.size - data_at;
+    const char *name;
+    json_t *entry;
+    file->tensors = qb_alloc(json_object_size(file->header), sizeof *file->tensors, "tensor list", err);
+    if (!file->tensors)
+        return err->status;
+    json_object_foreach(file->header, name, entry)
+    {
+        if (strcmp(name, "__metadata__") == 0) {
+            if (read_metadata(entry, err))
+                return err->status;
+        } else if (read_entry(name, entry, data, data_size, &file->tensors[file->count++], err)) {
+            return err->status;
+        }
+    }
+    return check_cover(file, data, data_size, err) || qb_weights_sort(file, err) ? err->status : QB_OK;
+}
+
+static enum qb_status parse(struct qb_weights *file, struct qb_error *err)
+{
+    uint64_t header = 0;
+    if (file->map.size < 8)
+        return qb_fail(err, QB_ERR_INPUT, "%zu bytes, too short for a safetensors file", file->map.size);
+    for (size_t i = 0; i < 8; i++)
+        header |= (uint64_t)file->map.data[i] << (8 * i);
+    if (header > HEADER_MAX || header > file->map.size - 8)
+        return qb_fail(err, QB_ERR_INPUT, "a header of %" PRIu64 " bytes in a file of %zu, no safetensors file", header,
+                       file->map.size);
+    json_error_t json_err;
+    file->header = json_loadb((const char *)file->map.data + 8, (size_t)header, JSON_REJECT_DUPLICATES, &json_err);
+    if (!file->header)
+        return qb_fail(err, QB_ERR_INPUT, "header, byte %d: %s", json_err.position, json_err.text);
+    if (!json_is_object(file->header))
+        return qb_fail(err, QB_ERR_INPUT, "the header is no object");
+    return read_header(file, 8 + header, err);
+}
+
+enum qb_status qb_weights_open(const char *path, struct qb_weights **weights, struct qb_error *err)
+{
+    struct qb_weights *new = qb_alloc(1, sizeof *new, "safetensors file", err);
+    if (!new || qb_file_map(path, &new->map, err))
+        goto out;
+    if (!parse(new, err)) {
+        *weights = new;
+        return QB_OK;
+    }
+    qb_wrap(err, "%s", path);
+out:
+    qb_weights_free(new);
+    return err->status;
+}

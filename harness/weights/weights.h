@@ -1,0 +1,64 @@
+/* Where a model's weights come from: named tensors as mapped bytes in a format, never converted as a whole. Sources: a
+ * safetensors file (F32, F16, BF16) and the generators. */
+#ifndef QB_WEIGHTS_H
+#define QB_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/error.h"
+#include "base/rng.h"
+#include "codec/registry.h"
+
+#define QB_TENSOR_RANK_MAX 8
+
+/* Borrowed from its source. */
+struct qb_source_tensor {
+    const char *name, *type; /* type: the source's own word, "F32", "F16", "BF16" */
+    size_t rank, dims[QB_TENSOR_RANK_MAX];
+    size_t rows, cols;              /* all dims but the last; the last. A vector of n is (1, n) */
+    const struct qb_format *format; /* of bytes, from qb_weights_formats; NULL: FP32, native, aligned to 4 */
+    const void *bytes;              /* row-major */
+    size_t size;
+};
+
+struct qb_weights; /* owns the map, its tensors and their formats */
+
+/* Opens a safetensors file. Nothing in its header is trusted: its length is checked against the file, every offset
+ * against the data, shapes against byte counts; gaps and overlaps are errors, names are unique. Format:
+ * huggingface/safetensors, README "Format". The file must not be changed while it is open. */
+enum qb_status qb_weights_open(const char *path, struct qb_weights **weights, struct qb_error *err);
+
+/* A tensor that a generator draws: what its roles (codec/variant.h) say decides how. */
+struct qb_drawn {
+    const char *name;
+    uint32_t roles;
+    size_t rows, cols;
+};
+/* Draws tensors[count] as FP32, draw for draw as the published experiments did (source-protocols 2 and 3). A bias
+ * follows its matrix. zero_biases: biases end as zeros, not as torch initialises them. rng: seeded by the caller. */
+enum qb_status qb_weights_draw(const struct qb_drawn *tensors, size_t count, bool zero_biases, struct qb_rng *rng,
+                               struct qb_weights **weights, struct qb_error *err);
+void qb_weights_free(struct qb_weights *weights);
+/* Takes all that was read out of the resident set. */
+void qb_weights_drop(const struct qb_weights *weights);
+
+/* Gives every tensor the format that reads its bytes: of the plugin fp16, bf16, or fp32 where FP32 is misaligned. A
+ * plugin that registry (may be NULL) lacks is QB_ERR_INPUT naming tensor, type and plugin. Borrows the registry. */
+enum qb_status qb_weights_formats(struct qb_weights *weights, const struct qb_registry *registry, enum qb_isa isa,
+                                  struct qb_error *err);
+
+size_t qb_weights_bytes(const struct qb_weights *weights); /* of the whole file; 0: generated */
+size_t qb_weights_count(const struct qb_weights *weights);
+const struct qb_source_tensor *qb_weights_at(const struct qb_weights *weights, size_t index); /* in the file's order */
+const struct qb_source_tensor *qb_weights_find(const struct qb_weights *weights, const char *name); /* NULL: none */
+/* Appends "F16 x 34, F32 x 2": how many tensors of each type there are. */
+void qb_weights_print_types(const struct qb_weights *weights, struct qb_text *out);
+
+/* The value of a __metadata__ key, or NULL. */
+const char *qb_weights_meta(const struct qb_weights *weights, const char *key);
+/* Every __metadata__ key must be in known (NULL-terminated): an option that is not understood must not pass silently.
+ */
+enum qb_status qb_weights_meta_known(const struct qb_weights *weights, const char *const *known, struct qb_error *err);
+
+#endif
