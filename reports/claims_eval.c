@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "base/utf8.h"
-#include "codec/variant.h"
+#include "base/data_path.h"
 
 /* What a verdict looks at. */
 struct run_facts {

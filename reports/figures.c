@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/choice.h"
+#include "base/data_path.h"
 #include "base/file.h"
 #include "base/layout.h"
 #include "base/mem.h"

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "codec/variant.h"
+#include "base/data_path.h"
 #include "report_content.h"
 #include "tool.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "base/file.h"
 #include "base/mem.h"
-#include "codec/variant.h"
+#include "base/data_path.h"
 
 enum qb_status qb_report_template(const char *name, struct qb_text *out, struct qb_error *err)
 {

@@ -170,6 +170,7 @@ static enum qb_status add_coverage(struct qb_report *report, const struct qb_rep
 /* Where intervals fall short of 95%: a remark for each table and each coverage in it, as it is told. */
 static enum qb_status remark_coverage(struct qb_report *report, struct qb_error *err)
 {
+    bool older = false;
     for (size_t t = 0; t < report->table_count; t++) {
         const struct qb_report_table *table = &report->tables[t];
         long said[16]; /* tenths of a percent */
@@ -178,6 +179,7 @@ static enum qb_status remark_coverage(struct qb_report *report, struct qb_error 
             const struct qb_value *value =
                 qb_report_value(report, table, i % table->row_count, i / table->row_count, &ignored);
             size_t k = 0;
+            older = older || (value && value->floor_marks & QB_MARK_OLDER);
             if (!value || !(value->covers > 0))
                 continue;
             said[said_count] = lround(10 * value->covers);
@@ -190,7 +192,11 @@ static enum qb_status remark_coverage(struct qb_report *report, struct qb_error 
                 return err->status;
         }
     }
-    return QB_OK;
+    struct qb_text *text = older ? add_remark(report, "coverage", err) : NULL;
+    if (text)
+        qb_text_add(text,
+                    "the file is an older program's: which 95%% intervals fall short is told by their notes alone");
+    return err->status;
 }
 
 /* One remark a model, of the first of its tables that `note` finds something to say about. */

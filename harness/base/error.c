@@ -28,26 +28,3 @@ enum qb_status qb_wrap(struct qb_error *err, const char *format, ...)
     qb_clean_into(err->message, sizeof err->message, message, sizeof message);
     return err->status;
 }
-
-const char *qb_status_name(enum qb_status status)
-{
-    switch (status) {
-    case QB_OK:
-        return "ok";
-    case QB_ERR_INPUT:
-        return "input";
-    case QB_ERR_IO:
-        return "io";
-    case QB_ERR_MEMORY:
-        return "memory";
-    case QB_ERR_NUMERIC:
-        return "numeric";
-    case QB_ERR_CODEC:
-        return "codec";
-    case QB_ERR_CANCELLED:
-        return "cancelled";
-    case QB_ERR_INTERNAL:
-        return "internal";
-    }
-    return "unknown";
-}

@@ -39,7 +39,4 @@ enum qb_status qb_fail(struct qb_error *err, enum qb_status status, const char *
 /* Puts "<formatted>: " in front of err's message on the way up; returns err->status unchanged. */
 enum qb_status qb_wrap(struct qb_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The status as a word: "ok", "input", "io", "memory", "numeric", "codec", "cancelled", "internal". */
-const char *qb_status_name(enum qb_status status);
-
 #endif

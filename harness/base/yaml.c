@@ -13,8 +13,9 @@ struct reader {
     const struct qb_yaml_source *source;
 };
 
-struct qb_yaml *qb_yaml_node(enum qb_yaml_kind kind, const char *key, const char *file, unsigned line,
-                             struct qb_error *err)
+/* A node of a tree whose name for messages is `file` (kept, not copied); key may be NULL, else it is copied. */
+static struct qb_yaml *new_node(enum qb_yaml_kind kind, const char *key, const char *file, unsigned line,
+                                struct qb_error *err)
 {
     struct qb_yaml *node = qb_alloc(1, sizeof *node, "a YAML node", err);
     if (!node)
@@ -214,7 +215,7 @@ static enum qb_status build(struct reader *reader, const yaml_event_t *event, co
     enum qb_yaml_kind kind = event->type == YAML_MAPPING_START_EVENT    ? QB_YAML_MAP
                              : event->type == YAML_SEQUENCE_START_EVENT ? QB_YAML_LIST
                                                                         : QB_YAML_SCALAR;
-    struct qb_yaml *made = qb_yaml_node(kind, key, reader->source->file, line, err);
+    struct qb_yaml *made = new_node(kind, key, reader->source->file, line, err);
     if (!made)
         return err->status;
     if (kind == QB_YAML_SCALAR) {

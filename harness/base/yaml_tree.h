@@ -7,9 +7,6 @@
 #define QB_YAML_DEPTH_MAX 32
 #define QB_YAML_BYTES_MAX ((size_t)4 << 20)
 
-/* A node of a tree whose name for messages is `file` (kept, not copied); key may be NULL, else it is copied. */
-struct qb_yaml *qb_yaml_node(enum qb_yaml_kind kind, const char *key, const char *file, unsigned line,
-                             struct qb_error *err);
 /* Appends child and owns it from then on; on failure it stays the caller's. */
 enum qb_status qb_yaml_append(struct qb_yaml *parent, struct qb_yaml *child, struct qb_error *err);
 /* Frees a node and what is below it, not the name for messages. */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "codec/variant.h"
+#include "base/data_path.h"
 #include "reports/claims.h"
 
 enum { FLAG_OUTPUT, FLAG_CLAIMS, FLAG_ALLOW_MISSING };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/data_path.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "cli.h"

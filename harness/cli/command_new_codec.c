@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/data_path.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "cli.h"
-#include "codec/variant.h"
+#include "codec/registry.h"
 
 enum { NAME_MAX_LENGTH = 40 };
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <errno.h>
 
+#include "base/data_path.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli.h"
-#include "codec/variant.h"
+#include "codec/registry.h"
 
 /* Without memory the text goes out unclean rather than not at all. */
 static void tell(const char *before, const char *format, va_list args)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/text_format.h"
-#include "codec/variant.h"
+#include "base/data_path.h"
 
 enum qb_status qb_parse_share(const char *flag, const char *text, double low, double high, double *value,
                               struct qb_error *err)

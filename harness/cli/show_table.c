@@ -36,8 +36,8 @@ struct sheet {
     const char *metrics[COLUMNS_MAX]; /* columns that have a value in some row */
     const char *units[COLUMNS_MAX];
     size_t count;
-    uint32_t marked; /* what the legend has to explain */
-    bool interval;
+    uint32_t marked;          /* what the legend has to explain */
+    bool interval, older;     /* older: of a program that did not tell which intervals fall short */
     struct qb_text *coverage; /* "kl_mean 93.1%": intervals that fall short, and of which column */
     struct {
         size_t column;
@@ -130,6 +130,7 @@ static void print_value(struct sheet *sheet, size_t column, const struct qb_valu
         if (value->flags & marks[i].flag)
             qb_text_add(out, "%c", marks[i].mark);
     sheet->marked |= value->flags;
+    sheet->older = sheet->older || value->floor_marks & QB_MARK_OLDER;
     if (!isfinite(value->lo) || !isfinite(value->hi))
         return;
     sheet->interval = true;
@@ -265,12 +266,17 @@ static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
     qb_listing_free(&grid);
 }
 
-static void print_legend(uint32_t marked, bool interval, const struct qb_text *coverage, size_t width,
+static void print_legend(uint32_t marked, bool interval, bool older, const struct qb_text *coverage, size_t width,
                          struct qb_text *out)
 {
     struct qb_text text = {0};
     if (interval)
         qb_text_add(out, "[lo, hi]  95%% interval; a value without one has none (the note in --output csv says why)\n");
+    if (interval && older)
+        qb_paragraph(out, "'         ",
+                     "not marked, the file is an older program's: which intervals fall short of 95% is told by their "
+                     "notes alone",
+                     width);
     if (coverage->size) {
         qb_text_add(&text, "falls short of 95%%; in simulation such intervals cover: %s", coverage->data);
         qb_paragraph(out, "'         ", text.data ? text.data : "", width);
@@ -289,7 +295,7 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
 {
     struct qb_text coverage = {0};
     uint32_t marked = 0;
-    bool interval = false;
+    bool interval = false, older = false;
     size_t before = out->size;
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
@@ -304,11 +310,12 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
         print_sheet(&sheet, width, out);
         marked |= sheet.marked;
         interval = interval || sheet.interval;
+        older = older || sheet.older;
     }
     if (out->size == before)
         qb_text_add(out, "%s\n", qb_result_count(result) ? "no metric: these cells have none" : "no cell");
     else
         qb_reach_legend(result, filter, width, out);
-    print_legend(marked, interval, &coverage, width, out);
+    print_legend(marked, interval, older, &coverage, width, out);
     qb_text_free(&coverage);
 }

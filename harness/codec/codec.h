@@ -25,7 +25,7 @@ extern "C" {
 
 /* Instruction set levels, each including those before it. The host passes the level to use in qb_codec_config.isa;
  * it never passes a level that the CPU lacks. A codec without SIMD ignores it. Results must be bitwise the same at
- * every level. */
+ * every level, but for gemv and gemm_tile. */
 #ifndef QB_ISA_H
 #define QB_ISA_H
 enum qb_isa {
@@ -137,12 +137,13 @@ struct qb_codec {
 
     /* y[count] = rows [row, row + count) of W x, for an encoded W (rows x cols) that decode would read and x[cols],
      * without materialising W. Each y is within 1e-5 * sum |w x| of the product with the decoded weights, the sum over
-     * its terms. Default: decode a tile, then BLAS. */
+     * its terms; levels may differ by as much. A row's y is the same bits in every range of rows. Default: decode a
+     * tile, then BLAS. */
     int (*gemv)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                 size_t row, size_t count, const float *x, float *y, struct qb_codec_error *error);
 
     /* y[n, count] (rows of y lie ldy >= count apart; what is between stays untouched) = x[n, cols] times the transpose
-     * of rows [row, row + count) of an encoded W. Tolerance and default as gemv's. */
+     * of rows [row, row + count) of an encoded W. All else as gemv's. */
     int (*gemm_tile)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                      size_t row, size_t count, const float *x, size_t n, float *y, size_t ldy,
                      struct qb_codec_error *error);

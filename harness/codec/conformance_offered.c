@@ -122,6 +122,7 @@ struct product {
     struct qb_check_case *c;
     struct qb_shape shape;
     struct qb_guard bytes, values, x;
+    struct qb_guard known; /* y[n, rows], NaN before it was computed once */
     size_t n;
     bool gemv; /* n is 1 */
 };
@@ -161,6 +162,19 @@ static bool is_product(const struct product *p, size_t row, size_t k, float y)
     return false;
 }
 
+/* y of a row and input is the same bits in every range of rows. */
+static bool is_known(const struct product *p, size_t row, size_t k, float y)
+{
+    float *known = qb_floats(&p->known) + k * p->shape.rows + row;
+    if (isnan(*known))
+        *known = y;
+    if (memcmp(known, &y, sizeof y) == 0)
+        return true;
+    qb_reject(p->c, "%s: row %zu of input %zu is %.9g in one range of rows, %.9g in another", name_of(p), row, k,
+              (double)*known, (double)y);
+    return false;
+}
+
 /* Rows [row, row + count) of the product; ldy leaves a gap where there are several inputs. */
 static bool product_of_rows(const struct product *p, size_t row, size_t count)
 {
@@ -180,7 +194,8 @@ static bool product_of_rows(const struct product *p, size_t row, size_t count)
     }
     for (size_t k = 0; k < p->n; k++) {
         for (size_t r = 0; r < count; r++)
-            if (!is_product(p, row + r, k, qb_floats(&y)[k * ldy + r]))
+            if (!is_product(p, row + r, k, qb_floats(&y)[k * ldy + r]) ||
+                !is_known(p, row + r, k, qb_floats(&y)[k * ldy + r]))
                 return false;
         for (size_t i = k * ldy + count; i < size && i < (k + 1) * ldy; i++)
             if (!isnan(qb_floats(&y)[i])) {
@@ -196,6 +211,7 @@ static enum qb_verdict check_product(struct product *p)
     for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
         p->shape = *s;
         p->x = qb_gaussian(p->c, p->n * s->cols, 1, QB_GUARD_AFTER);
+        p->known = qb_guard_new("known values", p->n * s->rows * sizeof(float), QB_GUARD_BEFORE, 0xff);
         struct qb_guard w = qb_gaussian(p->c, s->rows * s->cols, 0, QB_GUARD_AFTER);
         if (!qb_encode_case(p->c, *s, &w, QB_GUARD_AFTER, &p->bytes) ||
             !qb_read_case(p->c, QB_READ_DECODE, *s, &p->bytes, QB_GUARD_AFTER, &p->values))

@@ -1,6 +1,5 @@
 #include "codec/registry.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -9,9 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
+#include "base/data_path.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/utf8.h"
@@ -256,12 +254,9 @@ size_t qb_registry_folders(char folders[2][4096])
         memcpy(folders[0], set, strlen(set) + 1);
         return 1;
     }
-    char self[PATH_MAX];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (size <= 0)
+    char self[4096];
+    if (!qb_program_folder(self))
         return 0;
-    self[size] = '\0';
-    *strrchr(self, '/') = '\0';
     const char *const places[2] = {"codecs", "../lib/qinsbench/codecs"};
     size_t count = 0;
     for (int i = 0; i < 2; i++)

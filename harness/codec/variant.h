@@ -97,8 +97,4 @@ enum qb_status qb_variant_builtin(const char *name, const struct qb_registry *re
  * list). */
 enum qb_status qb_variant_names(char ***names, struct qb_error *err);
 
-/* Where shipped data lives: $QINSBENCH_DATA, else <program>/../data (a build in the tree), else
- * <program>/../share/qinsbench. Writes "<root>/<relative>" into out[4096]; an error when it is not there. */
-enum qb_status qb_data_path(const char *relative, char out[4096], struct qb_error *err);
-
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/data_path.h"
 #include "base/mem.h"
 #include "codec/variant_parts.h"
 

@@ -1,6 +1,7 @@
 /* What a variant is by its definition, and which names are taken. */
 #include <stdio.h>
 #include <string.h>
+#include "base/data_path.h"
 #include "base/yaml.h"
 #include "codec/options.h"
 #include "codec/variant.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/data_path.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"

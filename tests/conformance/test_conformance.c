@@ -202,6 +202,11 @@ Test(planted, gemv_of_the_wrong_rows, .timeout = 600)
     is_found("gemv_rows", "gemv", "gemv: row 22 of input 0 gives");
 }
 
+Test(planted, gemv_differs_over_ranges, .timeout = 600)
+{
+    is_found("gemv_range", "gemv", "gemv: row 22 of input 0 is");
+}
+
 Test(planted, gemv_reads_past_x, .timeout = 600)
 {
     is_found("gemv_reads_past_x", "gemv", "touched byte 1 past the end of the input values");

@@ -60,11 +60,3 @@ Test(error, a_cut_never_splits_a_character)
             cr_expect_eq((strlen(err.message) - 3 - (size_t)lead) % width, 0);
         }
 }
-
-Test(error, status_names)
-{
-    static const char *const names[] = {"ok", "input", "io", "memory", "numeric", "codec", "cancelled", "internal"};
-    for (int i = 0; i <= QB_ERR_INTERNAL; i++)
-        cr_expect_str_eq(qb_status_name((enum qb_status)i), names[i]);
-    cr_expect_str_eq(qb_status_name((enum qb_status)99), "unknown");
-}

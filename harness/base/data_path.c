@@ -1,15 +1,14 @@
-#include <limits.h>
+#include "base/data_path.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
-#include "codec/variant.h"
 
-/* The folder of the running program, without a slash at the end; false where the system does not tell. */
-static bool program_folder(char folder[PATH_MAX])
+bool qb_program_folder(char folder[4096])
 {
-    ssize_t size = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+    ssize_t size = readlink("/proc/self/exe", folder, 4095);
     if (size <= 0)
         return false;
     folder[size] = '\0';
@@ -34,8 +33,8 @@ enum qb_status qb_data_path(const char *relative, char out[4096], struct qb_erro
             return QB_OK;
         return qb_fail(err, QB_ERR_INPUT, "no %s in the data folder %s (QINSBENCH_DATA)", relative, set);
     }
-    char folder[PATH_MAX];
-    if (!program_folder(folder))
+    char folder[4096];
+    if (!qb_program_folder(folder))
         return qb_fail(err, QB_ERR_IO, "cannot tell where the program lies, set QINSBENCH_DATA to the data folder");
     if (joined(out, folder, "/../data", relative) || joined(out, folder, "/../share/qinsbench", relative))
         return QB_OK;
