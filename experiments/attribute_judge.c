@@ -29,7 +29,7 @@ enum qb_status judge_open(const struct qb_cell_env *env, struct judge *j, struct
 {
     size_t block = QB_FORCED_BLOCK * env->model->arch.vocab;
     *j = (struct judge){.env = env, .positions = qb_forced_positions(env->inputs)};
-    if (qb_cell_net(env, true, &j->fp32, err) || qb_forced_open(env, j->fp32, NULL, &j->text, err))
+    if (qb_cell_fp32(env, &j->fp32, err) || qb_forced_open(env, j->fp32, NULL, &j->text, err))
         return err->status;
     j->hidden = qb_alloc(j->positions * env->model->arch.hidden, sizeof *j->hidden, "reference hidden states", err);
     j->p = j->hidden ? qb_alloc(block, sizeof *j->p, "reference logits", err) : NULL;

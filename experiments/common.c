@@ -1,19 +1,49 @@
 #include "common.h"
 
 #include <float.h>
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "codec/calls.h"
 #include "model/calibrate.h"
 #include "model/decoder.h"
 
-enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err)
+enum qb_status qb_cell_fp32(const struct qb_cell_env *env, struct qb_net **net, struct qb_error *err)
 {
-    struct qb_calibration_data data = {env->inputs->calibration, env->inputs->calibration_contexts,
-                                       env->inputs->calibration_length};
-    return qb_net_prepare(env->model, reference ? NULL : env->variant, &data, env->pool, net, err);
+    return qb_net_create(env->model, NULL, env->pool, net, err);
+}
+
+/* One token through the net, so that everything it keeps while running is there. */
+static void touch(struct qb_net *net, struct qb_error *err)
+{
+    const struct qb_arch *arch = &qb_net_model(net)->arch;
+    const int32_t token = 0;
+    float *hidden = qb_alloc(arch->hidden, sizeof *hidden, "hidden state", err);
+    float *logits = qb_alloc(arch->vocab, sizeof *logits, "logits", err);
+    if (!err->status && !qb_net_forward(net, &token, 1, 1, hidden, err))
+        qb_net_logits(net, hidden, 1, logits, err);
+    qb_free(logits);
+    qb_free(hidden);
+}
+
+enum qb_status qb_cell_prepare(const struct qb_cell_env *env, struct qb_prepared *prepared, struct qb_error *err)
+{
+    const struct qb_calibration_data data = {env->inputs->calibration, env->inputs->calibration_contexts,
+                                             env->inputs->calibration_length};
+    const double start = qb_clock();
+    malloc_trim(0);
+    *prepared = (struct qb_prepared){.rss_before = qb_rss_bytes(), .accounted_before = qb_mem_stats().live_bytes};
+    if (qb_net_prepare(env->model, env->variant, &data, env->pool, &prepared->net, err))
+        return err->status;
+    prepared->seconds = qb_clock() - start;
+    touch(prepared->net, &prepared->pass);
+    prepared->rss_after = qb_rss_bytes();
+    prepared->peak_rss = qb_peak_rss_bytes();
+    prepared->accounted_after = qb_mem_stats().live_bytes;
+    return QB_OK;
 }
 
 size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *tensor,
@@ -57,13 +87,11 @@ enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_sta
 enum qb_status qb_record_calibration(const struct qb_net *net, struct qb_record *out, struct qb_error *err)
 {
     const struct qb_net_calibration *c = qb_net_calibration(net);
-    enum qb_status s;
-    if ((s = qb_record_f64(out, "alpha", c->alpha, "1", "global logit scale as applied", err)) ||
-        (s = qb_record_f64(out, "alpha_raw", c->alpha_raw, "1", "logit scale before the clamp", err)) ||
-        (s = qb_record_f64(out, "logit_std_fp", c->logit_std_fp, "1", "std of the FP32 logits on the contexts", err)) ||
-        (s = qb_record_f64(out, "logit_std_q", c->logit_std_q, "1", "std of the variant's logits on the contexts",
-                           err)))
-        return s;
+    if (qb_record_f64(out, "alpha", c->alpha, "1", "global logit scale as applied", err) ||
+        qb_record_f64(out, "alpha_raw", c->alpha_raw, "1", "logit scale before the clamp", err) ||
+        qb_record_f64(out, "logit_std_fp", c->logit_std_fp, "1", "std of the FP32 logits on the contexts", err) ||
+        qb_record_f64(out, "logit_std_q", c->logit_std_q, "1", "std of the variant's logits on the contexts", err))
+        return err->status;
     size_t n = c->linears < 256 ? c->linears : 256;
     if (n == 0)
         return QB_OK;
@@ -84,12 +112,10 @@ static enum qb_status one_step(struct qb_net *net, const struct qb_generation *g
                                void *context, struct qb_error *err)
 {
     size_t vocab = qb_net_model(net)->arch.vocab;
-    enum qb_status s = qb_net_logits(net, hidden, g->batch, logits, err);
-    if (s)
-        return s;
+    if (qb_net_logits(net, hidden, g->batch, logits, err))
+        return err->status;
     for (size_t b = 0; b < g->batch; b++) {
-        s = qb_row_stats(logits + b * vocab, vocab, &stats[b], err);
-        if (s)
+        if (qb_row_stats(logits + b * vocab, vocab, &stats[b], err))
             return qb_wrap(err, "prompt %zu, step %zu", b, step);
         next[b] = stats[b].rank.top[0];
     }
@@ -101,7 +127,6 @@ enum qb_status qb_generate_tokens(struct qb_net *net, const struct qb_generation
 {
     const struct qb_arch *arch = &qb_net_model(net)->arch;
     struct qb_decoder *decoder = NULL;
-    enum qb_status s;
     if (arch->context && g->length + g->steps > arch->context)
         return qb_fail(err, QB_ERR_INPUT, "a prompt of %zu tokens and %zu steps need %zu positions; the model has %zu",
                        g->length, g->steps, g->length + g->steps, arch->context);
@@ -109,24 +134,20 @@ enum qb_status qb_generate_tokens(struct qb_net *net, const struct qb_generation
     float *logits = qb_alloc(g->batch * arch->vocab, sizeof *logits, "logits", err);
     struct qb_row_stats *stats = qb_alloc(g->batch, sizeof *stats, "row statistics", err);
     int32_t *next = qb_alloc(g->batch, sizeof *next, "next tokens", err);
-    if (!hidden || !logits || !stats || !next) {
-        s = err->status;
+    if (!hidden || !logits || !stats || !next)
         goto out;
-    }
-    s = qb_decoder_create(net, g->batch, g->length + g->steps, &decoder, err);
-    if (!s)
-        s = qb_decoder_feed(decoder, g->prompts, g->length, hidden, err);
-    for (size_t step = 0; !s && step < g->steps; step++) {
-        if (step > 0)
-            s = qb_decoder_feed(decoder, next, 1, hidden, err);
-        if (!s)
-            s = one_step(net, g, step, hidden, logits, stats, next, visit, context, err);
-    }
+    if (qb_decoder_create(net, g->batch, g->length + g->steps, &decoder, err) ||
+        qb_decoder_feed(decoder, g->prompts, g->length, hidden, err))
+        goto out;
+    for (size_t step = 0; step < g->steps; step++)
+        if ((step > 0 && qb_decoder_feed(decoder, next, 1, hidden, err)) ||
+            one_step(net, g, step, hidden, logits, stats, next, visit, context, err))
+            goto out;
 out:
     qb_decoder_free(decoder);
     qb_free(next);
     qb_free(stats);
     qb_free(logits);
     qb_free(hidden);
-    return s;
+    return err->status;
 }

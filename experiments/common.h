@@ -7,8 +7,8 @@
 #include "metric/ranking.h"
 #include "run/experiment.h"
 
-/* The net of env's variant, or with `reference` the FP32 net; calibrated on env's calibration contexts. */
-enum qb_status qb_cell_net(const struct qb_cell_env *env, bool reference, struct qb_net **net, struct qb_error *err);
+/* An FP32 net of env's model, for qb_net_free. (A variant's net is env->prepared->net: qb_cell_prepare.) */
+enum qb_status qb_cell_fp32(const struct qb_cell_env *env, struct qb_net **net, struct qb_error *err);
 
 /* Rows [row, row + rows) of a tensor as the variant stores them. */
 struct qb_stored_block {

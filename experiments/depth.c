@@ -52,7 +52,7 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     struct qb_net *net = NULL;
     enum qb_status s = open_reading(env, &r, err);
     if (!s)
-        s = qb_cell_net(env, true, &net, err);
+        s = qb_cell_fp32(env, &net, err);
     float *x = NULL;
     for (size_t l = 0; !s && l <= qb_net_layers(net); l++) {
         char name[32];
@@ -124,13 +124,11 @@ static enum qb_status one_layer(const struct qb_cell_env *env, struct depth *d, 
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
-    struct depth d = {0};
+    struct depth d = {.net = env->prepared->net};
     struct reading *r = &d.reading;
     enum qb_status s = open_reading(env, r, err);
-    if (s || (s = qb_cell_net(env, false, &d.net, err))) {
-        qb_free(r->tokens);
+    if (s)
         return s;
-    }
     size_t dims[2] = {qb_net_layers(d.net), r->n};
     d.local = qb_record_add(out, "local_error", QB_F32, 2, dims, "1",
                             "|h - h_fp32| / |h_fp32| with the reference's input [layer, position]", err);
@@ -152,7 +150,6 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     qb_free(d.own);
     qb_free(d.next);
     qb_free(r->tokens);
-    qb_net_free(d.net);
     return s;
 }
 
@@ -161,6 +158,7 @@ const struct qb_experiment qb_experiment_depth = {
     .summary = "error of the hidden state after each layer: local and accumulated",
     .reads = QB_READS_PROMPT | QB_READS_TEXT,
     .options = options,
+    .net = true,
     .reference = reference,
     .run = run,
 };

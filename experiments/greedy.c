@@ -134,7 +134,7 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
                                         "the last, listed or not [prompt, step, 4]",
                                         err)
                         : NULL;
-    if (arm.ranks && !qb_cell_net(env, true, &net, err))
+    if (arm.ranks && !qb_cell_fp32(env, &net, err))
         generate_arm(env, net, &arm, err);
     qb_net_free(net);
     qb_free(arm.mask);
@@ -203,7 +203,7 @@ static enum qb_status open_reference(struct arm *arm, const struct qb_record *re
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     const struct qb_inputs *in = env->inputs;
-    struct qb_net *net = NULL;
+    struct qb_net *net = env->prepared->net;
     struct arm arm = {0}, theirs;
     enum qb_status s = add_arm(env, "", &arm, out, err);
     size_t dims[2] = {in->prompt_count, in->prompt_length};
@@ -216,8 +216,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     if (in->prompts)
         memcpy(prompt, in->prompts, dims[0] * dims[1] * sizeof *prompt);
     if ((s = open_reference(&arm, env->reference, &theirs, err)) || (s = add_shares(&arm, out, err)) ||
-        (s = qb_cell_net(env, false, &net, err)) || (s = generate_arm(env, net, &arm, err)) ||
-        (s = copy_reference(env->reference, "tokens", out, err)) ||
+        (s = generate_arm(env, net, &arm, err)) || (s = copy_reference(env->reference, "tokens", out, err)) ||
         (s = copy_reference(env->reference, "spread", out, err)) ||
         (s = copy_reference(env->reference, "margin", out, err)) ||
         (s = copy_reference(env->reference, "logit_std", out, err)))
@@ -225,7 +224,6 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     if (env->variant->calibrated && !(s = qb_record_calibration(net, out, err)))
         s = qb_record_overlap(in, in->prompts, in->prompt_count, in->prompt_length, out, err);
 out:
-    qb_net_free(net);
     qb_free(arm.mask);
     return s;
 }
@@ -234,6 +232,8 @@ const struct qb_experiment qb_experiment_greedy = {
     .name = "greedy",
     .summary = "free-running greedy generation against FP32: match, first divergence, cycles",
     .reads = QB_READS_PROMPT,
+    .net = true,
+    .keeps_reference = true,
     .options = options,
     .reference = reference,
     .run = run,

@@ -1,5 +1,4 @@
 /* memory: bytes counted from the buffers that exist, beside the process's resident set and the source's formula. */
-#include <malloc.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -9,20 +8,6 @@
 
 #define BUFFERS_MAX 8192
 
-/* One pass through the net, so that everything it keeps while running is there. */
-static enum qb_status touch(const struct qb_cell_env *env, struct qb_net *net, struct qb_error *err)
-{
-    int32_t token = 0;
-    float *hidden = qb_alloc(env->model->arch.hidden, sizeof *hidden, "hidden state", err);
-    float *logits = hidden ? qb_alloc(env->model->arch.vocab, sizeof *logits, "logits", err) : NULL;
-    enum qb_status s = logits ? qb_net_forward(net, &token, 1, 1, hidden, err) : err->status;
-    if (!s)
-        s = qb_net_logits(net, hidden, 1, logits, err);
-    qb_free(logits);
-    qb_free(hidden);
-    return s;
-}
-
 static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, struct qb_record *out,
                                   struct qb_error *err)
 {
@@ -30,17 +15,17 @@ static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, st
     const char **store = tensor ? qb_alloc(n, sizeof *store, "buffer names", err) : NULL;
     struct qb_text *role = store ? qb_alloc(n, sizeof *role, "buffer roles", err) : NULL;
     const char **role_text = role ? qb_alloc(n, sizeof *role_text, "buffer roles", err) : NULL;
-    enum qb_status s = role_text ? QB_OK : err->status;
-    for (size_t i = 0; i < n && !s; i++) {
+    for (size_t i = 0; i < n && !err->status; i++) {
         tensor[i] = rows[i].tensor;
         store[i] = rows[i].store;
         qb_role_print(rows[i].roles, &role[i]);
         role_text[i] = role[i].data ? role[i].data : "";
     }
-    if (!s && !(s = qb_record_text(out, "tensor", tensor, n, "stored buffers", err)) &&
-        !(s = qb_record_text(out, "store", store, n, "codec that stores each, or fp32", err)))
-        s = qb_record_text(out, "role", role_text, n, "roles of each", err);
-    int32_t *bits = s ? NULL : qb_record_add(out, "role_bits", QB_I32, 1, &n, "1", "the same as bits", err);
+    int32_t *bits = NULL;
+    if (!err->status && !qb_record_text(out, "tensor", tensor, n, "stored buffers", err) &&
+        !qb_record_text(out, "store", store, n, "codec that stores each, or fp32", err) &&
+        !qb_record_text(out, "role", role_text, n, "roles of each", err))
+        bits = qb_record_add(out, "role_bits", QB_I32, 1, &n, "1", "the same as bits", err);
     for (size_t i = 0; bits && i < n; i++)
         bits[i] = (int32_t)rows[i].roles;
     for (size_t i = 0; role && i < n; i++)
@@ -73,68 +58,60 @@ static enum qb_status add_counts(const struct qb_net_buffer *rows, size_t n, str
             encoded += values[i];
     }
     int64_t counted = total - norms, plain = counted - encoded; /* the source counts matrices and biases */
-    enum qb_status s = qb_record_i64(out, "weight_values", total, "values", "all weights, each counted once", err);
-    if (!s)
-        s = qb_record_i64(out, "encoded_values", encoded, "values", "of these, stored by a codec", err);
-    if (!s)
-        s = qb_record_i64(out, "fp32_bytes", total * 4, "bytes", "all weights at 4 bytes", err);
-    if (!s) /* source-protocols 4 */
-        s = qb_record_i64(out, "published_fp32_bytes", counted * 4, "bytes", "as the source counts: without norms",
-                          err);
-    if (!s) /* its second term is negative whenever more is encoded than not; the metric says so */
-        s = qb_record_i64(out, "published_bytes", encoded * 2 + (plain - encoded) * 4, "bytes",
-                          "the source's formula enc*2 + (fp - enc)*4", err);
-    return s;
+    /* published_...: source-protocols 4; the formula's second term is negative whenever more is encoded than not, and
+     * the metric says so */
+    if (qb_record_i64(out, "weight_values", total, "values", "all weights, each counted once", err) ||
+        qb_record_i64(out, "encoded_values", encoded, "values", "of these, stored by a codec", err) ||
+        qb_record_i64(out, "fp32_bytes", total * 4, "bytes", "all weights at 4 bytes", err) ||
+        qb_record_i64(out, "published_fp32_bytes", counted * 4, "bytes", "as the source counts: without norms", err))
+        return err->status;
+    return qb_record_i64(out, "published_bytes", encoded * 2 + (plain - encoded) * 4, "bytes",
+                         "the source's formula enc*2 + (fp - enc)*4", err);
 }
 
-static enum qb_status add_process(const struct qb_cell_env *env, struct qb_net *net, const size_t before[2],
-                                  struct qb_record *out, struct qb_error *err)
+static enum qb_status add_process(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
+    const struct qb_prepared *p = env->prepared;
     struct qb_decoder *decoder = NULL;
-    enum qb_status s = qb_decoder_create(net, 1, 16, &decoder, err);
-    if (s)
-        return s;
+    if (qb_decoder_create(p->net, 1, 16, &decoder, err))
+        return err->status;
     int64_t kv = env->model->arch.causal ? (int64_t)(qb_decoder_kv_bytes(decoder) / 16) : 0;
     qb_decoder_free(decoder);
     struct {
         const char *name, *description;
         size_t value;
-    } list[] = {{"rss_before", "resident set before the net was built", before[0]},
-                {"rss_after", "resident set after one forward pass", qb_rss_bytes()},
-                {"peak_rss", "largest resident set of the worker", qb_peak_rss_bytes()},
-                {"accounted_before", "accounted bytes before the net was built", before[1]},
-                {"accounted_after", "accounted bytes after one forward pass", qb_mem_stats().live_bytes},
+    } list[] = {{"rss_before", "resident set before the net was built", p->rss_before},
+                {"rss_after", "resident set after one forward pass", p->rss_after},
+                {"peak_rss", "largest resident set of the process that built the net", p->peak_rss},
+                {"accounted_before", "accounted bytes before the net was built", p->accounted_before},
+                {"accounted_after", "accounted bytes after one forward pass", p->accounted_after},
                 {"kv_bytes_per_token", "KV cache of one token (FP32)", (size_t)kv}};
-    for (size_t i = 0; i < sizeof list / sizeof *list && !s; i++)
-        s = qb_record_i64(out, list[i].name, (int64_t)list[i].value, "bytes", list[i].description, err);
-    return s;
+    for (size_t i = 0; i < sizeof list / sizeof *list && !err->status; i++)
+        qb_record_i64(out, list[i].name, (int64_t)list[i].value, "bytes", list[i].description, err);
+    return err->status;
 }
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
-    struct qb_net *net = NULL;
-    malloc_trim(0);
-    size_t before[2] = {qb_rss_bytes(), qb_mem_stats().live_bytes};
-    enum qb_status s = qb_cell_net(env, false, &net, err);
-    if (s)
-        return s;
     struct qb_net_buffer *rows = qb_alloc(BUFFERS_MAX, sizeof *rows, "buffer table", err);
     if (!rows)
-        s = err->status;
-    if (!s && !(s = touch(env, net, err))) {
-        size_t n = qb_net_buffers(net, rows, BUFFERS_MAX);
-        if (n > BUFFERS_MAX)
-            s = qb_fail(err, QB_ERR_INTERNAL, "%zu stored buffers, at most %d fit", n, BUFFERS_MAX);
-        if (!s && !(s = add_buffers(rows, n, out, err)) && !(s = add_counts(rows, n, out, err)))
-            s = add_process(env, net, before, out, err);
-    }
+        return err->status;
+    *err = env->prepared->pass;
+    size_t n = qb_net_buffers(env->prepared->net, rows, BUFFERS_MAX);
+    if (err->status)
+        goto out;
+    if (n > BUFFERS_MAX)
+        qb_fail(err, QB_ERR_INTERNAL, "%zu stored buffers, at most %d fit", n, BUFFERS_MAX);
+    else if (!add_buffers(rows, n, out, err) && !add_counts(rows, n, out, err))
+        add_process(env, out, err);
+out:
     qb_free(rows);
-    qb_net_free(net);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_memory = {
     .name = "memory",
     .summary = "bytes by role from the buffers that exist, resident set, and the source's formula",
+    .net = true,
     .run = run,
 };

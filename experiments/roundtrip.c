@@ -80,31 +80,56 @@ static void count_codes(struct codes *c, const float *coordinates, size_t n)
     }
 }
 
-/* Encodes and decodes x[rows, cols] and adds what came out at index `at`; with codes != NULL counts them, too; with
- * hash != NULL takes in the encoded bytes. */
-static enum qb_status one_matrix(const struct qb_format *format, const float *x, size_t rows, size_t cols,
-                                 struct stats_arrays *to, size_t at, struct codes *codes, struct qb_hash *hash,
-                                 struct qb_error *err)
+#define PANEL ((size_t)1 << 18) /* values that exist decoded at once */
+
+/* What came out of encoded, rows [row, row + encoded->rows) of source, added at index `at`; with codes != NULL counts
+ * them, too. In panels, whose sums go on from one to the next. */
+static enum qb_status measure_block(const struct qb_matrix *source, size_t row, const struct qb_matrix *encoded,
+                                    struct stats_arrays *to, size_t at, struct codes *codes, struct qb_error *err)
 {
-    size_t bytes;
-    enum qb_status s = qb_encoded_size(format, rows, cols, &bytes, err);
-    if (s)
-        return s;
-    void *encoded = qb_alloc(bytes, 1, "encoded tensor", err);
-    float *decoded = qb_alloc(rows * cols, sizeof *decoded, "decoded tensor", err);
-    if (!encoded || !decoded)
-        s = err->status;
-    if (!s && !(s = qb_encode(format, rows, cols, x, encoded, bytes, err)) &&
-        !(s = qb_decode(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
-        measure(x, decoded, rows * cols, to, at);
-    if (!s && hash)
-        qb_hash_bytes(hash, encoded, bytes);
-    if (!s && codes && !codes->overflow && format->plugin->codec->coordinates &&
-        !(s = qb_coordinates(format, rows, cols, encoded, bytes, 0, rows, decoded, err)))
-        count_codes(codes, decoded, rows * cols);
+    const struct qb_format *format = encoded->format;
+    const size_t rows = encoded->rows, cols = encoded->cols, fit = PANEL / cols ? PANEL / cols : 1;
+    const bool count = codes && format->plugin->codec->coordinates;
+    float *x = qb_alloc(fit * cols, sizeof *x, "rows of a tensor", err);
+    float *decoded = qb_alloc(fit * cols, sizeof *decoded, "decoded rows", err);
+    for (size_t r = 0, n; !err->status && r < rows; r += n) {
+        n = rows - r < fit ? rows - r : fit;
+        if (qb_matrix_rows(source, row + r, n, x, err) ||
+            qb_decode(format, rows, cols, encoded->bytes, encoded->size, r, n, decoded, err))
+            break;
+        measure(x, decoded, n * cols, to, at);
+        if (count && !codes->overflow &&
+            !qb_coordinates(format, rows, cols, encoded->bytes, encoded->size, r, n, decoded, err))
+            count_codes(codes, decoded, n * cols);
+    }
     qb_free(decoded);
-    qb_free(encoded);
-    return s;
+    qb_free(x);
+    return err->status;
+}
+
+/* Rows of source as the net has them encoded, or encoded here where it cuts the tensor otherwise: then encoded->bytes
+ * is the caller's, as *own. */
+static enum qb_status find_encoded(const struct qb_cell_env *env, const struct qb_tensor *tensor,
+                                   const struct qb_stored_block *block, struct qb_matrix *encoded, void **own,
+                                   struct qb_error *err)
+{
+    const struct qb_matrix source = qb_tensor_matrix(tensor);
+    const struct qb_tensor *of = NULL;
+    struct qb_linear *linear;
+    *own = NULL;
+    for (size_t i = 0; (linear = qb_net_linear(env->prepared->net, i, &of)); i++)
+        for (size_t k = 0; of == tensor && k < qb_linear_segments(linear); k++) {
+            const struct qb_segment_info s = qb_linear_segment(linear, k);
+            if (s.format == block->format && s.row == block->row && s.rows == block->rows) {
+                *encoded = (struct qb_matrix){
+                    .rows = s.rows, .cols = tensor->cols, .format = s.format, .bytes = s.encoded, .size = s.bytes};
+                return QB_OK;
+            }
+        }
+    if (qb_matrix_encode(&source, block->row, block->rows, block->format, encoded, err))
+        return err->status;
+    *own = (void *)(uintptr_t)encoded->bytes;
+    return QB_OK;
 }
 
 /* Of each tensor. */
@@ -125,10 +150,12 @@ static enum qb_status add_values(const struct qb_variant *variant, size_t n, str
 
 /* What storing does to a tensor: each row block in the format that the net stores it in. Codes are of the variant's
  * codec, not of what is kept in FP16. sha256: over the encoded bytes, block after block. */
-static enum qb_status one_tensor(const struct qb_variant *variant, const struct qb_tensor *tensor,
-                                 struct stats_arrays *to, size_t at, const struct stored_values *values,
-                                 struct codes *codes, char sha256[QB_HASH_HEX], struct qb_error *err)
+static enum qb_status one_tensor(const struct qb_cell_env *env, const struct qb_tensor *tensor, struct stats_arrays *to,
+                                 size_t at, const struct stored_values *values, struct codes *codes,
+                                 char sha256[QB_HASH_HEX], struct qb_error *err)
 {
+    const struct qb_variant *variant = env->variant;
+    const struct qb_matrix source = qb_tensor_matrix(tensor);
     struct qb_stored_block blocks[QB_CUT_MAX];
     size_t count = qb_cell_stored(variant, tensor, blocks);
     struct qb_hash *hash = qb_hash_new();
@@ -136,14 +163,15 @@ static enum qb_status one_tensor(const struct qb_variant *variant, const struct 
         return qb_fail(err, QB_ERR_MEMORY, "no memory for a hash");
     for (size_t i = 0; i < count && !err->status; i++) {
         const struct qb_stored_block *b = &blocks[i];
+        struct qb_matrix encoded;
+        void *own;
         values->all[at] += (int64_t)(b->rows * tensor->cols);
         if (b->format == &variant->fp16)
             values->fp16[at] += (int64_t)(b->rows * tensor->cols);
-        float *x = qb_alloc(b->rows * tensor->cols, sizeof *x, "weights of a row block", err);
-        if (x && !qb_tensor_rows(tensor, b->row, b->rows, x, err))
-            one_matrix(b->format, x, b->rows, tensor->cols, to, at, b->format == &variant->weights ? codes : NULL, hash,
-                       err);
-        qb_free(x);
+        if (!find_encoded(env, tensor, b, &encoded, &own, err) &&
+            !measure_block(&source, b->row, &encoded, to, at, b->format == &variant->weights ? codes : NULL, err))
+            qb_hash_bytes(hash, encoded.bytes, encoded.size);
+        qb_free(own);
     }
     qb_hash_hex(hash, sha256);
     if (!err->status && !sha256[0])
@@ -165,23 +193,19 @@ static enum qb_status on_tensors(const struct qb_cell_env *env, struct codes *co
             names[n++] = m->tensors[i].name;
         }
     struct stats_arrays stats;
-    enum qb_status s = qb_record_text(out, "tensor", names, n, "the tensors stored encoded or in FP16", err);
-    if (!s)
-        s = add_stats("", n, &stats, out, err);
-    struct stored_values values = {0};
-    if (!s)
-        s = add_values(env->variant, n, &values, out, err);
-    char(*hex)[QB_HASH_HEX] = s ? NULL : qb_alloc(n, sizeof *hex, "hashes of tensors", err);
-    if (!s && !hex)
-        s = err->status;
-    for (size_t i = 0; i < n && !s; i++) {
+    struct stored_values values;
+    if (qb_record_text(out, "tensor", names, n, "the tensors stored encoded or in FP16", err) ||
+        add_stats("", n, &stats, out, err) || add_values(env->variant, n, &values, out, err))
+        return err->status;
+    char(*hex)[QB_HASH_HEX] = qb_alloc(n, sizeof *hex, "hashes of tensors", err);
+    for (size_t i = 0; i < n && !err->status; i++) {
         hashes[i] = hex[i];
-        s = one_tensor(env->variant, stored[i], &stats, i, &values, codes, hex[i], err);
+        one_tensor(env, stored[i], &stats, i, &values, codes, hex[i], err);
     }
-    if (!s)
-        s = qb_record_text(out, "encoded_sha256", hashes, n, "SHA-256 of each tensor's encoded bytes", err);
+    if (!err->status)
+        qb_record_text(out, "encoded_sha256", hashes, n, "SHA-256 of each tensor's encoded bytes", err);
     qb_free(hex);
-    return s;
+    return err->status;
 }
 
 /* Generated inputs, all scaled to about the size of trained weights (sigma 0.02). */
@@ -241,24 +265,28 @@ static enum qb_status on_generated(const struct qb_cell_env *env, struct qb_reco
     struct qb_rng rng;
     for (size_t i = 0; i < INPUTS; i++)
         names[i] = inputs[i].name;
-    enum qb_status s = qb_record_text(out, "input", names, INPUTS, "generated inputs, sigma 0.02", err);
-    if (!s)
-        s = add_stats("input_", INPUTS, &stats, out, err);
-    if (s)
-        return s;
+    if (qb_record_text(out, "input", names, INPUTS, "generated inputs, sigma 0.02", err) ||
+        add_stats("input_", INPUTS, &stats, out, err))
+        return err->status;
     float *x = qb_alloc(rows * cols, sizeof *x, "generated input", err);
     if (!x)
         return err->status;
-    for (size_t i = 0; i < INPUTS && !s; i++) {
+    const struct qb_matrix source = {
+        .name = "generated input", .rows = rows, .cols = cols, .bytes = x, .size = rows * cols * sizeof *x};
+    for (size_t i = 0; i < INPUTS && !err->status; i++) {
         qb_rng_seed(&rng, env->seed + (uint32_t)i);
         for (size_t j = 0; j < rows * cols; j++)
             x[j] = (float)(0.02 * inputs[i].draw(&rng));
-        s = one_matrix(&env->variant->weights, x, rows, cols, &stats, i, NULL, NULL, err);
-        if (s)
+        struct qb_matrix encoded;
+        if (!qb_matrix_encode(&source, 0, rows, &env->variant->weights, &encoded, err)) {
+            measure_block(&source, 0, &encoded, &stats, i, NULL, err);
+            qb_free((void *)(uintptr_t)encoded.bytes);
+        }
+        if (err->status)
             qb_wrap(err, "input '%s'", inputs[i].name);
     }
     qb_free(x);
-    return s;
+    return err->status;
 }
 
 struct code_row {
@@ -300,19 +328,17 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     struct codes *codes = qb_alloc(1, sizeof *codes, "code histogram", err);
     if (!codes)
         return err->status;
-    enum qb_status s = on_tensors(env, codes, out, err);
-    if (!s)
-        s = on_generated(env, out, err);
-    if (!s)
-        s = add_histogram(codes, out, err);
+    if (!on_tensors(env, codes, out, err) && !on_generated(env, out, err))
+        add_histogram(codes, out, err);
     qb_free(codes);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_roundtrip = {
     .name = "roundtrip",
     .summary = "what storing does to values: SQNR, largest errors, code histogram, per tensor and on known inputs",
     .options = options,
+    .net = true,
     .skip = qb_cell_stores_nothing,
     .run = run,
 };

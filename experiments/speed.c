@@ -66,20 +66,23 @@ static enum qb_status fill_tokens(struct bench *b, struct qb_error *err)
 static enum qb_status time_prefill(struct bench *b, struct arm *a, double *seconds, struct qb_error *err)
 {
     size_t warm = b->prefill < WARM_TOKENS ? b->prefill : WARM_TOKENS;
-    enum qb_status s = qb_net_forward(a->net, b->tokens, 1, warm, b->hidden, err);
+    if (qb_net_forward(a->net, b->tokens, 1, warm, b->hidden, err))
+        return err->status;
     double start = qb_clock();
-    if (!s)
-        s = qb_net_forward(a->net, b->tokens, 1, b->prefill, b->hidden, err);
+    qb_net_forward(a->net, b->tokens, 1, b->prefill, b->hidden, err);
     *seconds = qb_clock() - start;
-    return s;
+    return err->status;
 }
 
 /* A model that sees all positions reads the whole sequence anew for each token, as the source's runs did. (The decoder
  * knows a shorter way for such a model, which would make the variants' share of a step look larger than it is.) */
 static enum qb_status recompute(struct bench *b, struct arm *a, size_t length, struct qb_error *err)
 {
-    enum qb_status s = qb_net_forward(a->net, b->tokens, 1, length, b->hidden, err);
-    return s ? s : qb_net_logits(a->net, b->hidden + (length - 1) * b->env->model->arch.hidden, 1, b->logits, err);
+    const size_t end = (length - 1) * b->env->model->arch.hidden;
+    return qb_net_forward(a->net, b->tokens, 1, length, b->hidden, err) ||
+                   qb_net_logits(a->net, b->hidden + end, 1, b->logits, err)
+               ? err->status
+               : QB_OK;
 }
 
 static bool recomputes(const struct bench *b)
@@ -89,18 +92,19 @@ static bool recomputes(const struct bench *b)
 
 static enum qb_status time_recompute(struct bench *b, struct arm *a, double *seconds, struct qb_error *err)
 {
-    enum qb_status s = recompute(b, a, b->prompt, err);
+    recompute(b, a, b->prompt, err);
     double start = qb_clock();
-    for (size_t n = b->prefill; n < b->prefill + b->decode && !s; n++)
-        s = recompute(b, a, n + 1, err);
+    for (size_t n = b->prefill; n < b->prefill + b->decode && !err->status; n++)
+        recompute(b, a, n + 1, err);
     *seconds = qb_clock() - start;
-    return s;
+    return err->status;
 }
 
 static enum qb_status step(struct bench *b, struct arm *a, struct qb_decoder *d, size_t at, struct qb_error *err)
 {
-    enum qb_status s = qb_decoder_feed(d, b->tokens + at, 1, b->hidden, err);
-    return s ? s : qb_net_logits(a->net, b->hidden, 1, b->logits, err);
+    return qb_decoder_feed(d, b->tokens + at, 1, b->hidden, err) || qb_net_logits(a->net, b->hidden, 1, b->logits, err)
+               ? err->status
+               : QB_OK;
 }
 
 /* The prompt's last token is the untimed step. */
@@ -109,45 +113,43 @@ static enum qb_status time_decode(struct bench *b, struct arm *a, double *second
     struct qb_decoder *d = NULL;
     if (recomputes(b))
         return time_recompute(b, a, seconds, err);
-    enum qb_status s = qb_decoder_create(a->net, 1, b->prompt + b->decode, &d, err);
-    if (!s && b->prompt > 1)
-        s = qb_decoder_feed(d, b->tokens, b->prompt - 1, b->hidden, err);
-    if (!s)
-        s = step(b, a, d, b->prompt - 1, err);
+    if (qb_decoder_create(a->net, 1, b->prompt + b->decode, &d, err) ||
+        (b->prompt > 1 && qb_decoder_feed(d, b->tokens, b->prompt - 1, b->hidden, err)) ||
+        step(b, a, d, b->prompt - 1, err))
+        goto out;
     double start = qb_clock();
-    for (size_t i = 0; i < b->decode && !s; i++)
-        s = step(b, a, d, b->prompt + i, err);
+    for (size_t i = 0; i < b->decode && !err->status; i++)
+        step(b, a, d, b->prompt + i, err);
     *seconds = qb_clock() - start;
+out:
     qb_decoder_free(d);
-    return s;
+    return err->status;
 }
 
 /* One token through each layer alone. */
 static enum qb_status time_layers(struct bench *b, struct arm *a, size_t repeat, struct qb_error *err)
 {
-    enum qb_status s = QB_OK;
-    for (size_t l = 0; l < b->layers && !s; l++) {
-        s = qb_net_block(a->net, l, b->wide_in, 1, 1, b->wide_out, err);
+    for (size_t l = 0; l < b->layers; l++) {
+        if (qb_net_block(a->net, l, b->wide_in, 1, 1, b->wide_out, err))
+            return err->status;
         double start = qb_clock();
-        if (!s)
-            s = qb_net_block(a->net, l, b->wide_in, 1, 1, b->wide_out, err);
+        qb_net_block(a->net, l, b->wide_in, 1, 1, b->wide_out, err);
         a->layer[l * b->repeats + repeat] = qb_clock() - start;
     }
-    return s;
+    return err->status;
 }
 
 /* The arms of one kind of pass stand next to each other, so that what slows the machine for longer slows them alike. */
 static enum qb_status time_arms(struct bench *b, size_t repeat, struct qb_error *err)
 {
     const int *order = orders[repeat % 6];
-    enum qb_status s = QB_OK;
-    for (int i = 0; i < ARMS && !s; i++)
-        s = time_prefill(b, &b->arm[order[i]], &b->arm[order[i]].prefill[repeat], err);
-    for (int i = 0; i < ARMS && !s; i++)
-        s = time_decode(b, &b->arm[order[i]], &b->arm[order[i]].decode[repeat], err);
-    for (int i = 0; i < ARMS && !s; i++)
-        s = time_layers(b, &b->arm[order[i]], repeat, err);
-    return s;
+    for (int i = 0; i < ARMS && !err->status; i++)
+        time_prefill(b, &b->arm[order[i]], &b->arm[order[i]].prefill[repeat], err);
+    for (int i = 0; i < ARMS && !err->status; i++)
+        time_decode(b, &b->arm[order[i]], &b->arm[order[i]].decode[repeat], err);
+    for (int i = 0; i < ARMS && !err->status; i++)
+        time_layers(b, &b->arm[order[i]], repeat, err);
+    return err->status;
 }
 
 /* Matrix products of one token, as 2 * weights, and the stored bytes that a decode step reads. */
@@ -195,10 +197,10 @@ static enum qb_status add_scalars(struct bench *b, struct qb_record *out, struct
                 {"decode_bytes", "bytes", "stored weight bytes that a decode step reads", b->decode_bytes},
                 {"weight_decode_bytes", "bytes", "FP32 bytes written by decoding all stored weights once",
                  (double)qb_stored_decoded(b->stored)}};
-    enum qb_status s = qb_ceilings_record(b->ceilings, out, err);
-    for (size_t i = 0; i < sizeof list / sizeof *list && !s; i++)
-        s = qb_record_f64(out, list[i].name, list[i].value, list[i].unit, list[i].description, err);
-    return s;
+    qb_ceilings_record(b->ceilings, out, err);
+    for (size_t i = 0; i < sizeof list / sizeof *list && !err->status; i++)
+        qb_record_f64(out, list[i].name, list[i].value, list[i].unit, list[i].description, err);
+    return err->status;
 }
 
 static enum qb_status add_arrays(struct bench *b, struct qb_record *out, struct qb_error *err)
@@ -245,12 +247,12 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
     if (arch->context && b->prefill + b->decode > arch->context)
         return qb_fail(err, QB_ERR_INPUT, "prefill + decode = %zu tokens, the model has %zu positions",
                        b->prefill + b->decode, arch->context);
-    enum qb_status s = fill_tokens(b, err);
-    for (int i = 0; i < ARMS && !s; i++)
-        s = qb_cell_net(env, i != VARIANT, &b->arm[i].net, err);
-    if (s || (s = count_bench(b, err)) || (s = qb_stored_create(env, &b->stored, err)) ||
-        (s = qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->decode_bytes, b->prefill, &b->ceilings, err)))
-        return s;
+    b->arm[VARIANT].net = env->prepared->net;
+    if (fill_tokens(b, err) || qb_cell_fp32(env, &b->arm[REFERENCE].net, err) ||
+        qb_cell_fp32(env, &b->arm[SELF].net, err) || count_bench(b, err) ||
+        qb_stored_create(env->prepared->net, &b->stored, err) ||
+        qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->decode_bytes, b->prefill, &b->ceilings, err))
+        return err->status;
     size_t width = qb_net_width(b->arm[REFERENCE].net);
     b->layers = qb_net_layers(b->arm[REFERENCE].net);
     b->hidden = qb_alloc((b->prefill + b->decode) * arch->hidden, sizeof(float), "hidden states", err);
@@ -273,8 +275,8 @@ static void bench_close(struct bench *b)
     qb_free(b->wide_in);
     qb_free(b->hidden);
     qb_free(b->tokens);
-    for (int i = 0; i < ARMS; i++)
-        qb_net_free(b->arm[i].net);
+    qb_net_free(b->arm[REFERENCE].net);
+    qb_net_free(b->arm[SELF].net);
 }
 
 static void measure_ceilings(struct bench *b, size_t repeat)
@@ -293,22 +295,21 @@ static void measure_ceilings(struct bench *b, size_t repeat)
 /* The first round is untimed: what it stores is overwritten. */
 static enum qb_status measure(struct bench *b, struct qb_error *err)
 {
-    enum qb_status s = time_arms(b, 0, err);
-    for (size_t r = 0; r < b->repeats && !s; r++) {
-        s = time_arms(b, r, err);
+    time_arms(b, 0, err);
+    for (size_t r = 0; r < b->repeats && !err->status; r++) {
+        time_arms(b, r, err);
         measure_ceilings(b, r);
     }
-    return s;
+    return err->status;
 }
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     struct bench b = {.env = env};
-    enum qb_status s = bench_open(&b, err);
-    if (!s && !(s = add_arrays(&b, out, err)) && !(s = measure(&b, err)))
-        s = add_scalars(&b, out, err);
+    if (!bench_open(&b, err) && !add_arrays(&b, out, err) && !measure(&b, err))
+        add_scalars(&b, out, err);
     bench_close(&b);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_speed = {
@@ -317,5 +318,6 @@ const struct qb_experiment qb_experiment_speed = {
     .reads = QB_READS_PROMPT | QB_READS_TEXT,
     .options = options,
     .exclusive = true,
+    .net = true,
     .run = run,
 };

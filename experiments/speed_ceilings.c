@@ -306,8 +306,7 @@ enum qb_status qb_ceilings_record(const struct qb_ceilings *c, struct qb_record 
                 {"memcpy_source_bytes", "bytes", "working set that memcpy and lookup read", (double)c->source_bytes},
                 {"memcpy_target_bytes", "bytes", "and write", (double)(c->target_count * sizeof(float))},
                 {"sgemm_flop", "flop", "the sgemm ceiling: the products of a prefill of at most 512 tokens", c->flop}};
-    enum qb_status s = QB_OK;
-    for (size_t i = 0; i < sizeof list / sizeof *list && !s; i++)
-        s = qb_record_f64(out, list[i].name, list[i].value, list[i].unit, list[i].description, err);
-    return s;
+    for (size_t i = 0; i < sizeof list / sizeof *list && !err->status; i++)
+        qb_record_f64(out, list[i].name, list[i].value, list[i].unit, list[i].description, err);
+    return err->status;
 }

@@ -4,17 +4,18 @@
 
 #include "common.h"
 
-/* ---- speed_stored.c: what a variant stores, encoded once, for timing nothing but its decoding ---- */
+/* ---- speed_stored.c: what a net stores encoded, for timing nothing but its decoding ---- */
 
 struct qb_stored;
-/* *stored is new, for qb_stored_free; without tensors when the variant stores none encoded. */
-enum qb_status qb_stored_create(const struct qb_cell_env *env, struct qb_stored **stored, struct qb_error *err);
+/* *stored is new, for qb_stored_free, and borrows from the net; without entries when the net stores nothing encoded. An
+ * entry is a row block, or a piece of one that is larger than QB_CEILING_MOST when it is decoded. */
+enum qb_status qb_stored_create(struct qb_net *net, struct qb_stored **stored, struct qb_error *err);
 void qb_stored_free(struct qb_stored *stored);
 size_t qb_stored_count(const struct qb_stored *stored);
 size_t qb_stored_values(const struct qb_stored *stored, size_t i); /* weights of entry i */
 size_t qb_stored_bytes(const struct qb_stored *stored);            /* encoded, all together */
 size_t qb_stored_decoded(const struct qb_stored *stored);          /* FP32 bytes, all together */
-/* Decodes every tensor once, each into the same room, through the plugin alone (the host's NaN check left out). */
+/* Decodes every entry once, each into the same room, through the plugin alone (the host's NaN check left out). */
 void qb_stored_decode(void *stored);
 
 /* ---- speed_ceilings.c: what the machine allows, on the working sets that the cell's own passes have ---- */

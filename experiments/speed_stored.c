@@ -1,66 +1,63 @@
-/* The tensors of a variant as it stores them, a row block in a format of its own apart. */
+/* What the variant's net stores encoded, row block by row block: borrowed from its operators. */
 #include "base/mem.h"
 #include "speed_parts.h"
 
-struct stored_tensor {
-    const struct qb_format *format;
-    void *bytes; /* own */
-    size_t size, rows, cols;
+/* Rows [row, row + count) of one encoded block. */
+struct piece {
+    struct qb_segment_info block;
+    size_t cols, row, count;
 };
 
 struct qb_stored {
-    struct stored_tensor *tensors;
+    struct piece *pieces;
     size_t count, bytes, decoded;
     float *out; /* room for the largest */
 };
 
-static enum qb_status add_block(struct qb_stored *st, const struct qb_tensor *t, const struct qb_stored_block *block,
+/* In pieces that decode into a working set within bounds. */
+static enum qb_status add_block(struct qb_stored *st, const struct qb_segment_info *block, size_t cols,
                                 struct qb_error *err)
 {
-    struct stored_tensor *to = &st->tensors[st->count];
-    *to = (struct stored_tensor){.format = block->format, .rows = block->rows, .cols = t->cols};
-    if (qb_encoded_size(to->format, to->rows, to->cols, &to->size, err) ||
-        !(to->bytes = qb_alloc(to->size, 1, t->name, err)))
-        return err->status;
-    st->count++;
-    st->bytes += to->size;
-    st->decoded += sizeof(float) * to->rows * to->cols;
-    float *x = qb_alloc(to->rows * to->cols, sizeof *x, t->name, err);
-    if (x && !qb_tensor_rows(t, block->row, block->rows, x, err))
-        qb_encode(to->format, to->rows, to->cols, x, to->bytes, to->size, err);
-    qb_free(x);
-    return err->status;
+    size_t fit = QB_CEILING_MOST / sizeof(float) / cols;
+    for (size_t row = 0, n; row < block->rows; row += n) {
+        n = block->rows - row < fit ? block->rows - row : fit ? fit : 1;
+        struct piece *grown = qb_grow(st->pieces, st->count + 1, sizeof *grown, "stored tensors", err);
+        if (!grown)
+            return err->status;
+        st->pieces = grown;
+        st->pieces[st->count++] = (struct piece){*block, cols, row, n};
+    }
+    st->bytes += block->bytes;
+    st->decoded += sizeof(float) * block->rows * cols;
+    return QB_OK;
 }
 
-enum qb_status qb_stored_create(const struct qb_cell_env *env, struct qb_stored **stored, struct qb_error *err)
+enum qb_status qb_stored_create(struct qb_net *net, struct qb_stored **stored, struct qb_error *err)
 {
-    const struct qb_model *m = env->model;
-    struct qb_stored_block blocks[QB_CUT_MAX];
+    const struct qb_tensor *tensor = NULL;
+    struct qb_linear *linear;
     size_t largest = 1;
     struct qb_stored *st = *stored = qb_alloc(1, sizeof *st, "stored tensors", err);
-    if (!st || !(st->tensors = qb_alloc(m->tensor_count * QB_CUT_MAX, sizeof *st->tensors, "stored tensors", err)))
+    if (!st)
         return err->status;
-    for (size_t i = 0; !qb_cell_stores_nothing(env) && i < m->tensor_count; i++) {
-        const struct qb_tensor *t = &m->tensors[i];
-        size_t count = qb_cell_stored(env->variant, t, blocks);
-        for (size_t k = 0; k < count; k++) {
-            if (add_block(st, t, &blocks[k], err))
+    for (size_t i = 0; (linear = qb_net_linear(net, i, &tensor)); i++)
+        for (size_t k = 0; k < qb_linear_segments(linear); k++) {
+            const struct qb_segment_info block = qb_linear_segment(linear, k);
+            if (block.encoded && add_block(st, &block, tensor->cols, err))
                 return err->status;
-            largest = blocks[k].rows * t->cols > largest ? blocks[k].rows * t->cols : largest;
         }
-    }
+    for (size_t i = 0; i < st->count; i++)
+        largest = qb_stored_values(st, i) > largest ? qb_stored_values(st, i) : largest;
     st->out = qb_alloc(largest, sizeof(float), "decoded tensor", err);
-    return st->out ? QB_OK : err->status;
+    return err->status;
 }
 
 void qb_stored_free(struct qb_stored *stored)
 {
-    for (size_t i = 0; stored && i < stored->count; i++)
-        qb_free(stored->tensors[i].bytes);
-    if (stored) {
-        qb_free(stored->tensors);
-        qb_free(stored->out);
-    }
+    if (!stored)
+        return;
+    qb_free(stored->pieces);
+    qb_free(stored->out);
     qb_free(stored);
 }
 
@@ -71,7 +68,7 @@ size_t qb_stored_count(const struct qb_stored *stored)
 
 size_t qb_stored_values(const struct qb_stored *stored, size_t i)
 {
-    return stored->tensors[i].rows * stored->tensors[i].cols;
+    return stored->pieces[i].count * stored->pieces[i].cols;
 }
 
 size_t qb_stored_bytes(const struct qb_stored *stored)
@@ -89,8 +86,9 @@ void qb_stored_decode(void *stored)
     const struct qb_stored *st = stored;
     struct qb_codec_error error;
     for (size_t i = 0; i < st->count; i++) {
-        const struct stored_tensor *t = &st->tensors[i];
-        t->format->plugin->codec->decode(&t->format->config, t->rows, t->cols, t->bytes, t->size, 0, t->rows, st->out,
-                                         &error);
+        const struct piece *p = &st->pieces[i];
+        const struct qb_segment_info *b = &p->block;
+        b->format->plugin->codec->decode(&b->format->config, b->rows, p->cols, b->encoded, b->bytes, p->row, p->count,
+                                         st->out, &error);
     }
 }

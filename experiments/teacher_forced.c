@@ -166,7 +166,7 @@ static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *
 {
     size_t vocab = env->model->arch.vocab, width = env->model->arch.hidden;
     struct qb_net *fp32 = NULL;
-    enum qb_status s = qb_cell_net(env, true, &fp32, err);
+    enum qb_status s = qb_cell_fp32(env, &fp32, err);
     float *p = s ? NULL : qb_alloc(BLOCK * vocab, sizeof *p, "reference logits", err);
     float *q = p ? qb_alloc(BLOCK * vocab, sizeof *q, "logits", err) : NULL;
     if (!s && !q)
@@ -186,7 +186,7 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     size_t n = qb_forced_positions(env->inputs), dims[2] = {n, env->model->arch.hidden};
     struct qb_net *net = NULL;
     struct qb_forced text = {0};
-    enum qb_status s = qb_cell_net(env, true, &net, err);
+    enum qb_status s = qb_cell_fp32(env, &net, err);
     if (!s)
         s = qb_forced_open(env, net, NULL, &text, err);
     int32_t *tokens = NULL;
@@ -219,16 +219,15 @@ static enum qb_status measure(const struct qb_cell_env *env, const struct qb_for
                               const float *reference_hidden, struct rows *rows, struct qb_record *out,
                               struct qb_error *err)
 {
-    struct qb_net *net = NULL;
+    struct qb_net *net = env->prepared->net;
     float *hidden = qb_alloc(rows->count * env->model->arch.hidden, sizeof *hidden, "hidden states", err);
     if (!hidden)
         return err->status;
-    enum qb_status s = qb_cell_net(env, false, &net, err);
-    if (!s && !(s = qb_forced_hidden(text, net, text->chunks, hidden, err)))
+    enum qb_status s = qb_forced_hidden(text, net, text->chunks, hidden, err);
+    if (!s)
         s = compare_all(env, net, reference_hidden, hidden, rows, err);
     if (!s && env->variant->calibrated && !(s = qb_record_calibration(net, out, err)))
         s = qb_forced_overlap(env, text, out, err);
-    qb_net_free(net);
     qb_free(hidden);
     return s;
 }
@@ -258,6 +257,7 @@ const struct qb_experiment qb_experiment_teacher_forced = {
     .name = "teacher-forced",
     .summary = "next-token distributions on the same tokens against FP32: top-1, top-10, KL, perplexity",
     .reads = QB_READS_PROMPT | QB_READS_TEXT | QB_READS_OWN_TEXT,
+    .net = true,
     .reference = reference,
     .run = run,
 };

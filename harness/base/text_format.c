@@ -1,5 +1,6 @@
 #include "base/text_format.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +46,23 @@ void qb_json_number(struct qb_text *out, double value, bool there)
         qb_text_add(out, "\"%s\"", name);
     else
         shortest(out, value);
+}
+
+bool qb_read_bytes(const char *text, uint64_t *bytes)
+{
+    static const struct {
+        const char *suffix;
+        unsigned shift;
+    } units[] = {{"", 0}, {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+    char *end = NULL;
+    errno = 0;
+    unsigned long long n = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+    for (size_t i = 0; end && !errno && i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].suffix) == 0 && n <= (UINT64_MAX >> units[i].shift)) {
+            *bytes = (uint64_t)n << units[i].shift;
+            return true;
+        }
+    return false;
 }
 
 bool qb_read_number(const char *text, double *value)

@@ -3,6 +3,7 @@
 #define QB_TEXT_FORMAT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "base/text.h"
 
 /* A number for a machine to read, the one way everywhere: the shortest of the decimals with 15, 16 or 17 significant
@@ -17,6 +18,8 @@ void qb_csv_number(struct qb_text *out, double value, bool there);
 void qb_json_number(struct qb_text *out, double value, bool there);
 /* A double of such a text: "inf", "-inf", "nan" or decimals, all of it; false when it is none of these. */
 bool qb_read_number(const char *text, double *value);
+/* "2GiB", "512MiB", "1048576": bytes; false when it is none of these. */
+bool qb_read_bytes(const char *text, uint64_t *bytes);
 
 /* A string of JSON (RFC 8259): in quotes; quotes, backslashes and characters that do not show (base/utf8.h) are
  * escaped, so that a reader gets the same characters back; a byte that is no UTF-8 reads back as the text \xNN. NULL

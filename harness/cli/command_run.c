@@ -6,13 +6,14 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "base/text_format.h"
 #include "cli.h"
 #include "compute/kernels.h"
 #include "compute/linear.h"
 #include "progress.h"
 #include "run/engine.h"
 
-enum { OUTPUT, JOBS, THREADS, ONLY, RESUME, FORCE, SET, CODEC, ISA, BLAS_CORE, QUIET };
+enum { OUTPUT, JOBS, THREADS, ONLY, RESUME, FORCE, SET, CODEC, ISA, BLAS_CORE, CACHE, CACHE_SIZE, QUIET };
 static const struct qb_flag flags[] = {
     {"output", 'o', "FILE", "result file; default results/<name of the suite>.h5"},
     {"jobs", 'j', "N", "cells side by side; default: cores / threads"},
@@ -24,6 +25,8 @@ static const struct qb_flag flags[] = {
     {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
     {"isa", 0, "LEVEL", "portable, avx2 or avx512; default: the best that this CPU has"},
     {"blas-core", 0, "NAME", "OpenBLAS core type (OPENBLAS_CORETYPE), or auto"},
+    {"cache", 0, "DIR", "folder of FP32 references that runs share; default: .cache beside the result file"},
+    {"cache-size", 0, "BYTES", "its bound, such as 512MiB; 0: no cache; default 2GiB"},
     {"quiet", 'q', NULL, "only warnings and failures on stderr"},
     {0}};
 static const struct qb_usage usage = {
@@ -45,7 +48,8 @@ struct arguments {
     const char *set[LIST_MAX + 1], *codec[LIST_MAX + 1];
     size_t set_count, codec_count;
     enum qb_isa isa;
-    const char *blas_core;
+    const char *blas_core, *cache;
+    uint64_t cache_size;
 };
 
 static volatile sig_atomic_t stop_requests; /* a signal handler has no other way to speak */
@@ -93,6 +97,14 @@ static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
     case BLAS_CORE:
         a->blas_core = optarg;
         return QB_OK;
+    case CACHE:
+        a->cache = optarg;
+        return *optarg ? QB_OK : qb_fail(err, QB_ERR_INPUT, "--cache: expected the name of a folder");
+    case CACHE_SIZE:
+        return qb_read_bytes(optarg, &a->cache_size)
+                   ? QB_OK
+                   : qb_fail(err, QB_ERR_INPUT,
+                             "--cache-size: expected bytes such as 2GiB, 512MiB or 1048576, found '%s'", optarg);
     default:
         a->quiet = true;
         return QB_OK;
@@ -117,11 +129,16 @@ static void command_line(int argc, char **argv, struct qb_text *out)
 
 static int tell(const struct qb_run_summary *summary, const char *output, bool quiet)
 {
-    char taken[64] = "";
+    char taken[64] = "", cached[64] = "", both[140] = "";
     if (summary->taken)
-        snprintf(taken, sizeof taken, " (%zu from an earlier run)", summary->taken);
+        snprintf(taken, sizeof taken, "%zu from an earlier run", summary->taken);
+    if (summary->cached)
+        snprintf(cached, sizeof cached, "%s%zu reference%s from the cache", summary->taken ? ", " : "", summary->cached,
+                 summary->cached == 1 ? "" : "s");
+    if (summary->taken || summary->cached)
+        snprintf(both, sizeof both, " (%s%s)", taken, cached);
     if (!quiet || summary->failed)
-        qb_tell("%zu of %zu cells done%s, %zu failed, %zu skipped%s; %.1f s; %s", summary->done, summary->total, taken,
+        qb_tell("%zu of %zu cells done%s, %zu failed, %zu skipped%s; %.1f s; %s", summary->done, summary->total, both,
                 summary->failed, summary->skipped, summary->interrupted ? ", interrupted (--resume goes on)" : "",
                 summary->seconds, output);
     return summary->interrupted ? QB_EXIT_INTERRUPTED : summary->failed ? QB_EXIT_CELLS : QB_EXIT_DONE;
@@ -146,12 +163,20 @@ static void note_unused_codecs(const struct arguments *a, const struct qb_regist
         }
 }
 
+/* ".cache" in the folder of the result file. */
+static void default_cache(const char *output, struct qb_text *out)
+{
+    const char *slash = strrchr(output, '/');
+    qb_text_add(out, "%.*s.cache", slash ? (int)(slash + 1 - output) : 0, output);
+}
+
 static enum qb_status run_suite(const struct arguments *a, const char *path, const char *command,
                                 struct qb_run_summary *summary, struct qb_text *output, struct qb_error *err)
 {
     struct qb_registry *registry = NULL;
     struct qb_suite *suite = NULL;
     struct qb_progress progress;
+    struct qb_text cache = {0};
     if (!qb_open_registry(a->codec, &registry, err)) {
         struct qb_suite_options options = {registry, a->isa, a->set};
         qb_suite_load(path, &options, &suite, err);
@@ -162,9 +187,15 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
             qb_text_add(output, "%s", a->output);
         else
             qb_text_add(output, "results/%s.h5", suite->name);
+        if (a->cache)
+            qb_text_add(&cache, "%s", a->cache);
+        else
+            default_cache(output->data ? output->data : "", &cache);
         unsigned cores = qb_cpu()->cores, threads = (unsigned)a->threads;
         unsigned jobs = a->jobs ? (unsigned)a->jobs : cores / threads > 0 ? cores / threads : 1;
         struct qb_run_options options = {.output = output->data,
+                                         .cache = cache.data,
+                                         .cache_most = a->cache_size,
                                          .only = a->only,
                                          .resume = a->resume,
                                          .force = a->force,
@@ -176,12 +207,13 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
                                          .event = qb_progress_event,
                                          .context = &progress};
         qb_progress_begin(&progress, a->quiet);
-        if (output->failed)
+        if (output->failed || cache.failed)
             qb_fail(err, QB_ERR_MEMORY, "no memory");
         else
             qb_run(suite, &options, summary, err);
         qb_progress_end(&progress);
     }
+    qb_text_free(&cache);
     qb_suite_free(suite);
     qb_registry_free(registry);
     return err->status;
@@ -190,7 +222,7 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
 int qb_command_run(int argc, char **argv)
 {
     struct qb_flags parse = {.usage = &usage};
-    struct arguments a = {.threads = 1, .isa = qb_cpu()->isa};
+    struct arguments a = {.threads = 1, .isa = qb_cpu()->isa, .cache_size = (uint64_t)2 << 30};
     struct qb_error err = {0};
     struct qb_text command = {0}, output = {0};
     struct qb_run_summary summary;

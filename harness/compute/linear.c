@@ -166,6 +166,8 @@ struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t 
     struct qb_segment_info info = {.row = segment->row, .rows = segment->rows, .roles = segment->roles};
     info.store = segment->bytes ? segment->format->plugin->codec->id : "fp32";
     info.product = segment->ops->name;
+    info.format = segment->bytes ? segment->format : NULL;
+    info.encoded = segment->bytes;
     info.bytes = qb_size_of(segment->bytes);
     info.logical_bytes = segment->bytes ? info.bytes : segment->rows * linear->cols * sizeof(float);
     info.cache_bytes = qb_size_of(segment->cache);

@@ -19,8 +19,10 @@ struct qb_linear; /* one linear operator: one or more row segments, each stored 
 struct qb_segment_info {
     size_t row, rows; /* output channels [row, row + rows) */
     uint32_t roles;
-    const char *store;    /* codec id, or "fp32" */
-    const char *product;  /* how it is multiplied: name of a struct qb_matrix_ops */
+    const char *store;              /* codec id, or "fp32" */
+    const char *product;            /* how it is multiplied: name of a struct qb_matrix_ops */
+    const struct qb_format *format; /* of what the operator encoded itself; NULL: it borrows the model's */
+    const void *encoded;  /* in that format, rows x cols of the operator; NULL likewise. Owned by the operator */
     size_t bytes;         /* of the stored weights (qb_size_of the buffer that exists; 0: borrowed from the model) */
     size_t logical_bytes; /* as bytes, or rows*cols*4: a borrowed weight counts as FP32, whatever its format */
     size_t cache_bytes;   /* decoded copy that is kept (cache) */

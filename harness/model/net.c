@@ -150,6 +150,11 @@ void qb_net_free(struct qb_net *net)
     qb_free(net);
 }
 
+void qb_net_use_pool(struct qb_net *net, struct qb_pool *pool)
+{
+    net->pool = pool;
+}
+
 const struct qb_model *qb_net_model(const struct qb_net *net)
 {
     return net->model;

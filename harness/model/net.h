@@ -19,6 +19,8 @@ struct qb_net;
 enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant, struct qb_pool *pool,
                              struct qb_net **net, struct qb_error *err);
 void qb_net_free(struct qb_net *net);
+/* The pool from now on, in the place of the one that it was built with (which may be gone). */
+void qb_net_use_pool(struct qb_net *net, struct qb_pool *pool);
 const struct qb_model *qb_net_model(const struct qb_net *net);
 
 /* n more positions of each of `batch` sequences. */

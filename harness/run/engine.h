@@ -3,33 +3,13 @@
 #define QB_ENGINE_H
 
 #include <signal.h>
-#include "run/plan.h"
-#include "run/suite.h"
-#include "store/store.h"
-
-enum qb_run_event_kind {
-    QB_RUN_NOTE,    /* text: something the user should know once */
-    QB_RUN_WARNING, /* text: a variant's warning, once a run; at the end, calibration on evaluated text, once a model */
-    QB_RUN_FINISHED, /* a cell ended: label, state, seconds, text = message */
-    QB_RUN_TICK      /* several times a second: the counts */
-};
-
-struct qb_run_event {
-    enum qb_run_event_kind kind;
-    const char *text;
-    const char *label; /* model/variant/experiment */
-    enum qb_cell_state state;
-    double seconds;     /* of the cell */
-    size_t done, total; /* selected cells that ended, and all of them */
-    size_t taken;       /* of done: taken from an earlier run */
-    size_t running;
-    const char *running_labels; /* comma-separated */
-    double elapsed;             /* seconds since the start */
-};
+#include "run/talk.h"
 
 struct qb_run_options {
     const char *output;     /* result file; its shards are in "<output>.shards", its lock is "<output>.lock" */
     const char *only;       /* as qb_plan_make's */
+    const char *cache;      /* folder of references that runs share; NULL: none */
+    uint64_t cache_most;    /* its bound in bytes */
     bool resume;            /* finished cells whose content key still holds are kept */
     bool force;             /* finished cells that this run cannot keep are dropped; without it that is an error */
     unsigned jobs, threads; /* workers side by side, threads of each */
@@ -42,7 +22,8 @@ struct qb_run_options {
 };
 
 struct qb_run_summary {
-    size_t total, done, failed, skipped, taken; /* taken is part of done */
+    size_t total, done, failed, skipped;
+    size_t taken, cached; /* parts of done: from an earlier run of the output, references from the cache */
     bool interrupted;
     double seconds;
 };

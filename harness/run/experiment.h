@@ -25,12 +25,22 @@ struct qb_inputs {
 };
 void qb_inputs_free(struct qb_inputs *inputs);
 
+/* The net of a (model, variant), built and calibrated once for all of its cells, and what that took. */
+struct qb_prepared {
+    struct qb_net *net;
+    size_t rss_before, rss_after, peak_rss;   /* bytes: the process before, after one token through the net, at most */
+    size_t accounted_before, accounted_after; /* bytes, likewise (base/mem.h) */
+    double seconds;
+    struct qb_error pass; /* what went wrong with that token */
+};
+
 struct qb_cell_env {
     const struct qb_model *model;
     const struct qb_variant *variant; /* NULL in reference() */
     const struct qb_inputs *inputs;
     const union qb_option_value *options; /* in the order of the descriptor's list */
     const struct qb_record *reference;    /* what reference() recorded; NULL in reference() or when there is none */
+    const struct qb_prepared *prepared;   /* where the experiment asks for the variant's net; else NULL */
     struct qb_pool *pool;
     enum qb_isa isa;
     uint32_t seed; /* for random test vectors; the suite's `seed`, default 0 */
@@ -48,6 +58,8 @@ struct qb_experiment {
     const char *summary;                   /* one line for `list experiments` */
     unsigned reads;                        /* QB_READS_..., 0: no tokens; words of a suite for others are noted */
     bool exclusive;                        /* measures time: its cells run alone, after all others */
+    bool net;                              /* run() takes the variant's net from env->prepared */
+    bool keeps_reference;                  /* the reference's arrays are small and go into the result file, too */
     const struct qb_codec_option *options; /* as data; NULL-name terminated; NULL: none */
     /* Why this experiment cannot run on (model, variant), or NULL when it can: such a cell is skipped with the reason
      * (linearity on fp32 has nothing to encode). May be NULL. */
@@ -56,6 +68,9 @@ struct qb_experiment {
     enum qb_status (*reference)(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err);
     enum qb_status (*run)(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err);
 };
+
+/* Builds and calibrates the net of env's variant in env->pool. The caller frees prepared->net. */
+enum qb_status qb_cell_prepare(const struct qb_cell_env *env, struct qb_prepared *prepared, struct qb_error *err);
 
 /* NULL-terminated, in display order; and by name. */
 const struct qb_experiment *const *qb_experiments(void);

@@ -58,17 +58,11 @@ static const char *have(size_t count)
     return count > 1 ? "have" : "has";
 }
 
-/* The text of experiment e on model m, or NULL: as qb_inputs_make finds it. */
-static const struct qb_yaml *text_of(const struct qb_suite *suite, size_t m, size_t e)
+/* The text of experiment e on model m: as qb_inputs_make finds it. */
+static const struct qb_words *text_of(const struct qb_suite *suite, size_t m, size_t e)
 {
-    return suite->models[m].corpus ? suite->models[m].corpus : qb_suite_texts(suite, &suite->experiments[e])->corpus;
-}
-
-/* N of {greedy: N}, or NULL. */
-static const char *own_text(const struct qb_yaml *text)
-{
-    const struct qb_yaml *greedy = text && text->kind == QB_YAML_MAP ? qb_yaml_get(text, "greedy") : NULL;
-    return greedy ? greedy->scalar : NULL;
+    const struct qb_words *own = &suite->models[m].corpus;
+    return own->kind ? own : &qb_suite_texts(suite, &suite->experiments[e])->corpus;
 }
 
 static bool reads_text(const struct qb_suite_experiment *entry)
@@ -80,8 +74,8 @@ static bool reads_text(const struct qb_suite_experiment *entry)
 static bool reads_prompts(const struct idle *w, size_t m, size_t e)
 {
     const struct qb_suite_experiment *entry = &w->suite->experiments[e];
-    const struct qb_yaml *text = text_of(w->suite, m, e);
-    return entry->experiment->reads & QB_READS_PROMPT && (!reads_text(entry) || !text || own_text(text));
+    return entry->experiment->reads & QB_READS_PROMPT &&
+           (!reads_text(entry) || text_of(w->suite, m, e)->kind != QB_WORDS_CORPUS);
 }
 
 /* ---- experiments, whatever the model ---- */
@@ -96,9 +90,9 @@ static void check_experiment(struct idle *w, size_t e)
         say(w, "%s: %s %s no effect: it reads no text", name, keys, have(count));
     else if (count && qb_suite_texts(w->suite, entry) != entry)
         say(w, "%s: %s %s no effect: its text is teacher-forced's, cut as there", name, keys, have(count));
-    if (entry->corpus && !reads_text(entry))
+    if (entry->corpus.kind && !reads_text(entry))
         say(w, "%s: corpus has no effect: it reads no text", name);
-    if (entry->prompt && !(entry->experiment->reads & QB_READS_PROMPT))
+    if (entry->prompt.kind && !(entry->experiment->reads & QB_READS_PROMPT))
         say(w, "%s: prompt has no effect: it reads no prompt", name);
 }
 
@@ -107,23 +101,23 @@ static void check_experiment(struct idle *w, size_t e)
 static void check_cut(struct idle *w, size_t m, size_t e)
 {
     const struct qb_suite_experiment *entry = &w->suite->experiments[e];
-    const struct qb_yaml *text = text_of(w->suite, m, e);
-    const char *model = w->suite->models[m].name, *name = entry->experiment->name, *steps = own_text(text);
+    const struct qb_words *text = text_of(w->suite, m, e);
+    const char *model = w->suite->models[m].name, *name = entry->experiment->name;
     char keys[64], own[64];
     size_t count = cut_keys(entry->node, false, keys);
     if (count == 0 || !reads_text(entry) || qb_suite_texts(w->suite, entry) != entry)
         return;
-    if (!text) {
+    if (!text->kind) {
         say(w, "model '%s', %s: %s %s no effect: there is no corpus", model, name, keys, have(count));
-    } else if (steps) {
+    } else if (text->kind == QB_WORDS_GREEDY) {
         bool writes = entry->experiment->reads & QB_READS_OWN_TEXT;
-        say(w, "model '%s', %s: %s %s no effect: %s (corpus: {greedy: %.20s})%s", model, name, keys, have(count),
-            writes ? "its text is FP32's own" : "it reads the prompts, the model's text being FP32's own", steps,
+        say(w, "model '%s', %s: %s %s no effect: %s (corpus: {greedy: %zu})%s", model, name, keys, have(count),
+            writes ? "its text is FP32's own" : "it reads the prompts, the model's text being FP32's own", text->length,
             writes ? ", one chunk" : "");
-    } else if (text->kind == QB_YAML_MAP && cut_keys(text, false, own)) {
+    } else if (text->node->kind == QB_YAML_MAP && cut_keys(text->node, false, own)) {
         for (size_t i = 0; i < entry->node->count; i++) {
-            const struct qb_yaml *node = entry->node->children[i], *wins = qb_yaml_get(text, node->key);
-            if (wins && (node->line == 0 || text == entry->corpus))
+            const struct qb_yaml *node = entry->node->children[i], *wins = qb_yaml_get(text->node, node->key);
+            if (wins && (node->line == 0 || text == &entry->corpus))
                 say(w, "model '%s', %s: %s%s has no effect: the corpus has its own, %.20s", model, name, node->key,
                     node->line == 0 ? " by --set" : "", wins->scalar);
         }
@@ -163,11 +157,11 @@ static void check_words(struct idle *w, size_t m)
             prompts = prompts || reads_prompts(w, m, e);
             texts = texts || reads_text(&w->suite->experiments[e]);
         }
-    if (model->prompt && !prompts)
+    if (model->prompt.kind && !prompts)
         say(w, "model '%s': prompt has no effect: no experiment on it reads one", model->name);
-    if (model->corpus && !texts)
+    if (model->corpus.kind && !texts)
         say(w, "model '%s': corpus has no effect: no experiment on it reads a text", model->name);
-    if (model->calibration && !calibrates(w, m))
+    if (model->calibration.kind && !calibrates(w, m))
         say(w, "model '%s': calibration has no effect: no variant on it is calibrated", model->name);
 }
 
@@ -199,8 +193,8 @@ void qb_idle_requests(const struct qb_suite *suite, const struct qb_plan *plan,
     struct idle w = {suite, plan, visit, context};
     bool calibrated = false;
     for (size_t m = 0; m < suite->model_count; m++)
-        calibrated = calibrated || (!suite->models[m].calibration && calibrates(&w, m));
-    if (suite->calibration && !calibrated)
+        calibrated = calibrated || (!suite->models[m].calibration.kind && calibrates(&w, m));
+    if (suite->calibration.kind && !calibrated)
         say(&w, "calibration has no effect: no model without its own has a calibrated variant");
     for (size_t e = 0; e < suite->experiment_count; e++)
         if (planned(&w, QB_PLAN_NONE, e, true, false))

@@ -44,41 +44,34 @@ static enum qb_status nothing(const struct qb_suite *suite, const struct qb_only
 
 /* ---- cells ---- */
 
-/* A reference and the variants of (model, experiment); the room was counted before. */
-static void add_cells(const struct qb_suite *suite, size_t m, size_t e, bool references, struct qb_plan *plan)
+/* The cell of (model, experiment) under variant v, QB_PLAN_NONE: its reference; where the suite has it. The room was
+ * counted before. references: where the model's begin, if it has any. */
+static void add_cell(const struct qb_suite *suite, size_t m, size_t e, size_t v, size_t references,
+                     struct qb_plan *plan)
 {
-    const struct qb_suite_model *model = &suite->models[m];
-    const struct qb_suite_experiment *experiment = &suite->experiments[e];
-    struct qb_plan_cell cell = {.model = m,
-                                .experiment = e,
-                                .variant = QB_PLAN_NONE,
-                                .reference = QB_PLAN_NONE,
-                                .exclusive = experiment->experiment->exclusive};
-    if (!qb_suite_allows(model, NULL, experiment))
+    const bool reference = v == QB_PLAN_NONE;
+    const struct qb_experiment *experiment = suite->experiments[e].experiment;
+    struct qb_plan_cell cell = {
+        .model = m, .experiment = e, .variant = v, .reference = QB_PLAN_NONE, .exclusive = experiment->exclusive};
+    if (!qb_suite_allows(&suite->models[m], reference ? NULL : suite->variants[v], &suite->experiments[e]) ||
+        (reference && !experiment->reference))
         return;
-    if (references) {
-        if (experiment->experiment->reference)
-            plan->cells[plan->count++] = cell;
-        return;
-    }
-    for (size_t i = 0; i < plan->count && experiment->experiment->reference; i++)
-        if (plan->cells[i].model == m && plan->cells[i].experiment == e && plan->cells[i].variant == QB_PLAN_NONE)
+    for (size_t i = references; i < plan->count && !reference && plan->cells[i].variant == QB_PLAN_NONE; i++)
+        if (plan->cells[i].experiment == e)
             cell.reference = i;
-    for (size_t v = 0; v < suite->variant_count; v++) {
-        cell.variant = v;
-        if (qb_suite_allows(model, suite->variants[v], experiment))
-            plan->cells[plan->count++] = cell;
-    }
+    plan->cells[plan->count++] = cell;
 }
 
 /* The first round holds what may share the machine, the second what measures time. */
 static void add_round(const struct qb_suite *suite, bool exclusive, struct qb_plan *plan)
 {
-    for (size_t m = 0; m < suite->model_count; m++)
-        for (int references = 1; references >= 0; references--)
+    for (size_t m = 0; m < suite->model_count; m++) {
+        const size_t references = plan->count;
+        for (size_t v = 0; v <= suite->variant_count; v++) /* 0: references; variants from 1 on */
             for (size_t e = 0; e < suite->experiment_count; e++)
                 if (suite->experiments[e].experiment->exclusive == exclusive)
-                    add_cells(suite, m, e, references, plan);
+                    add_cell(suite, m, e, v ? v - 1 : QB_PLAN_NONE, references, plan);
+    }
 }
 
 enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, struct qb_plan *plan, struct qb_error *err)
@@ -170,7 +163,8 @@ enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_ce
     if (cell->exclusive)
         hash_machine(hash, &context->machine);
     qb_hash_hex(hash, key);
-    enum qb_status s = seed.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for a content key") : QB_OK;
+    if (seed.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a content key");
     qb_text_free(&seed);
-    return s;
+    return err->status;
 }

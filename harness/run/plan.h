@@ -15,7 +15,8 @@ struct qb_plan_cell {
     bool exclusive;
 };
 
-/* Cells grouped by model, a model's references first, exclusive ones in a second round at the end. */
+/* Cells grouped by model, a model's references first, then variant by variant, whose cells share a net; exclusive ones
+ * in a second round at the end. */
 struct qb_plan {
     struct qb_plan_cell *cells;
     size_t count, selected;

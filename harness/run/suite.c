@@ -11,111 +11,24 @@
 #include "base/utf8.h"
 #include "run/suite_parts.h"
 
-enum qb_status qb_suite_name(const struct qb_yaml *node, const char *name, const char *what, struct qb_error *err)
-{
-    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-    if (length == 0 || length > 63 || name[length] || name[0] == '.')
-        return qb_yaml_fail(node, err, "expected %s of 1 to 63 letters, digits, '-', '_' or '.', found '%.*s'", what,
-                            QB_UPTO(80, name));
-    return QB_OK;
-}
-
-/* "<folder>/<relative>" exists? An absolute path stands for itself. */
-static bool lookup(const char *folder, const char *relative, char out[4096])
-{
-    int n = relative[0] == '/' ? snprintf(out, 4096, "%s", relative) : snprintf(out, 4096, "%s/%s", folder, relative);
-    return n > 0 && n < 4096 && qb_file_exists(out);
-}
-
-enum qb_status qb_suite_file(const struct qb_suite *suite, const struct qb_yaml *node, char out[4096],
-                             struct qb_error *err)
-{
-    const char *text = NULL;
-    struct qb_error ignored = {0};
-    if (qb_yaml_text(node, &text, err))
-        return err->status;
-    if (lookup(suite->folder, text, out) || lookup(".", text, out))
-        return QB_OK;
-    if (text[0] != '/') {
-        while (strncmp(text, "../", 3) == 0)
-            text += 3;
-        if (strncmp(text, "data/", 5) == 0)
-            text += 5;
-        if (!qb_data_path(text, out, &ignored))
-            return QB_OK;
-    }
-    return qb_yaml_fail(node, err, "no such file '%s'; looked in %s, the current folder and the shipped data",
-                        node->scalar, suite->folder);
-}
-
-/* ---- --set ---- */
-
-static bool generator_key(const char *key)
-{
-    static const char *const keys[] = {"vocab", "hidden", "layers", "seed", NULL};
-    size_t length = strcspn(key, ".");
-    for (size_t i = 0; keys[i]; i++)
-        if (strlen(keys[i]) == length && strncmp(keys[i], key, length) == 0)
-            return true;
-    return false;
-}
-
-/* models.*.seed and its like mean the generated models: a file has no such key. */
-static enum qb_status set_generated(struct qb_yaml *root, const char *rest, const char *value, struct qb_error *err)
-{
-    const struct qb_yaml *models = qb_yaml_get(root, "models");
-    size_t reached = 0;
-    for (size_t i = 0; models && models->kind == QB_YAML_MAP && i < models->count; i++) {
-        if (!qb_yaml_get(models->children[i], "generator"))
-            continue;
-        struct qb_text path = {0};
-        qb_text_add(&path, "models.%s.%s", models->children[i]->key, rest);
-        enum qb_status s = qb_yaml_set(root, path.data, value, err);
-        qb_text_free(&path);
-        if (s)
-            return s;
-        reached++;
-    }
-    return reached ? QB_OK : qb_fail(err, QB_ERR_INPUT, "--set models.*.%s: the suite has no generated model", rest);
-}
-
-static enum qb_status apply_set(struct qb_yaml *root, const char *setting, struct qb_error *err)
-{
-    char path[512];
-    const char *equals = strchr(setting, '=');
-    if (!equals || equals == setting || (size_t)(equals - setting) >= sizeof path)
-        return qb_fail(err, QB_ERR_INPUT, "--set '%s': expected key=value, such as models.source-chain.seed=7",
-                       setting);
-    memcpy(path, setting, (size_t)(equals - setting));
-    path[equals - setting] = '\0';
-    if (strncmp(path, "models.*.", 9) == 0 && generator_key(path + 9))
-        return set_generated(root, path + 9, equals + 1, err);
-    return qb_yaml_set(root, path, equals + 1, err);
-}
-
 /* ---- sections ---- */
 
-/* The section `key` of kind; it must be there, with 1 to QB_SUITE_SIDE_MAX entries. */
-static enum qb_status section(const struct qb_suite *suite, const char *key, enum qb_yaml_kind kind,
-                              const struct qb_yaml **out, struct qb_error *err)
+/* Room for the entries of the section `key`, which must be there and have 1 to QB_SUITE_SIDE_MAX; NULL on failure. */
+static void *section(const struct qb_suite *suite, const char *key, enum qb_yaml_kind kind, size_t size,
+                     const struct qb_yaml **out, struct qb_error *err)
 {
-    const struct qb_yaml *node = qb_yaml_get(suite->root, key);
+    const struct qb_yaml *node = *out = qb_yaml_get(suite->root, key);
     if (!node)
-        return qb_yaml_fail(suite->root, err, "expected the key '%s'", key);
-    if (qb_yaml_expect(node, kind, err))
-        return err->status;
-    if (node->count == 0 || node->count > QB_SUITE_SIDE_MAX)
-        return qb_yaml_fail(node, err, "expected 1 to %d entries, found %zu", QB_SUITE_SIDE_MAX, node->count);
-    *out = node;
-    return QB_OK;
+        qb_yaml_fail(suite->root, err, "expected the key '%s'", key);
+    else if (!qb_yaml_expect(node, kind, err) && (node->count == 0 || node->count > QB_SUITE_SIDE_MAX))
+        qb_yaml_fail(node, err, "expected 1 to %d entries, found %zu", QB_SUITE_SIDE_MAX, node->count);
+    return err->status ? NULL : qb_alloc(node->count, size, key, err);
 }
 
 static enum qb_status read_models(struct qb_suite *suite, struct qb_error *err)
 {
     const struct qb_yaml *node = NULL;
-    if (section(suite, "models", QB_YAML_MAP, &node, err))
-        return err->status;
-    suite->models = qb_alloc(node->count, sizeof *suite->models, "models of a suite", err);
+    suite->models = section(suite, "models", QB_YAML_MAP, sizeof *suite->models, &node, err);
     if (!suite->models)
         return err->status;
     suite->model_count = node->count;
@@ -134,9 +47,7 @@ static enum qb_status read_models(struct qb_suite *suite, struct qb_error *err)
 static enum qb_status read_experiments(struct qb_suite *suite, struct qb_error *err)
 {
     const struct qb_yaml *node = NULL;
-    if (section(suite, "experiments", QB_YAML_MAP, &node, err))
-        return err->status;
-    suite->experiments = qb_alloc(node->count, sizeof *suite->experiments, "experiments of a suite", err);
+    suite->experiments = section(suite, "experiments", QB_YAML_MAP, sizeof *suite->experiments, &node, err);
     if (!suite->experiments)
         return err->status;
     suite->experiment_count = node->count;
@@ -150,9 +61,7 @@ static enum qb_status read_variants(struct qb_suite *suite, const struct qb_suit
                                     struct qb_error *err)
 {
     const struct qb_yaml *node = NULL;
-    if (section(suite, "variants", QB_YAML_LIST, &node, err))
-        return err->status;
-    suite->variants = qb_alloc(node->count, sizeof(struct qb_variant *), "variants of a suite", err);
+    suite->variants = section(suite, "variants", QB_YAML_LIST, sizeof(struct qb_variant *), &node, err);
     if (!suite->variants)
         return err->status;
     suite->variant_count = node->count;
@@ -228,7 +137,7 @@ static enum qb_status check_whole(const struct qb_suite *suite, struct qb_error 
         if (check_restriction(model->experiments, suite, false, err) ||
             check_restriction(model->variants, suite, true, err))
             return err->status;
-        if (model->generator || model->calibration || suite->calibration)
+        if (model->generator || model->calibration.kind || suite->calibration.kind)
             continue;
         for (size_t v = 0; v < suite->variant_count; v++)
             if (suite->variants[v]->calibrated && qb_suite_allows(model, suite->variants[v], NULL))
@@ -275,10 +184,9 @@ static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_op
     if (seed && qb_yaml_int(seed, 0, UINT32_MAX, &number, err))
         return err->status;
     suite->seed = (uint32_t)number;
-    suite->calibration = qb_yaml_get(root, "calibration");
     if (qb_yaml_get(root, "summary") && qb_yaml_text(qb_yaml_get(root, "summary"), &text, err))
         return err->status;
-    if ((suite->calibration && qb_suite_check_calibration(suite, suite->calibration, true, err)) ||
+    if (qb_words_calibration(suite, qb_yaml_get(root, "calibration"), true, &suite->calibration, err) ||
         qb_suite_read_limits(qb_yaml_get(root, "limits"), &suite->limits, err) || read_models(suite, err) ||
         read_experiments(suite, err) || read_variants(suite, options, err))
         return err->status;
@@ -311,24 +219,22 @@ enum qb_status qb_suite_load(const char *path, const struct qb_suite_options *op
         return err->status;
     suite->registry = options->registry;
     suite->isa = options->isa;
-    enum qb_status s = split_path(suite, path, err);
-    if (!s)
-        s = qb_yaml_load(path, &suite->root, err);
-    for (size_t i = 0; !s && options->set && options->set[i]; i++)
-        s = apply_set(suite->root, options->set[i], err);
-    if (!s)
-        s = read_root(suite, options, err);
-    if (!s) {
-        qb_yaml_print(suite->root, &suite->text);
-        if (suite->text.failed)
-            s = qb_fail(err, QB_ERR_MEMORY, "no memory for the suite's text");
-    }
-    if (s) {
+    if (split_path(suite, path, err) || qb_yaml_load(path, &suite->root, err))
+        goto out;
+    for (size_t i = 0; options->set && options->set[i]; i++)
+        if (qb_suite_set(suite->root, options->set[i], err))
+            goto out;
+    if (read_root(suite, options, err))
+        goto out;
+    qb_yaml_print(suite->root, &suite->text);
+    if (suite->text.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for the suite's text");
+out:
+    if (err->status)
         qb_suite_free(suite);
-        return s;
-    }
-    *out = suite;
-    return QB_OK;
+    else
+        *out = suite;
+    return err->status;
 }
 
 static void free_experiments(struct qb_suite_experiment *list, size_t count)
@@ -348,10 +254,18 @@ void qb_suite_free(struct qb_suite *suite)
         qb_free(suite->models[i].name);
         qb_free(suite->models[i].generator);
         qb_free(suite->models[i].file);
+        qb_words_free(&suite->models[i].prompt);
+        qb_words_free(&suite->models[i].corpus);
+        qb_words_free(&suite->models[i].calibration);
         free_experiments(suite->models[i].own, suite->models[i].own_count);
     }
     for (size_t i = 0; i < suite->variant_count; i++)
         qb_variant_free(suite->variants[i]);
+    for (size_t i = 0; i < suite->experiment_count; i++) {
+        qb_words_free(&suite->experiments[i].prompt);
+        qb_words_free(&suite->experiments[i].corpus);
+    }
+    qb_words_free(&suite->calibration);
     qb_free(suite->models);
     qb_free(suite->variants);
     free_experiments(suite->experiments, suite->experiment_count);

@@ -11,6 +11,7 @@
 #include "codec/variant.h"
 #include "model/model.h"
 #include "run/experiment.h"
+#include "run/words.h"
 
 #define QB_SUITE_SIDE_MAX 1024 /* models, variants or experiments of one suite */
 
@@ -25,7 +26,7 @@ struct qb_suite_model {
     char *generator; /* or NULL */
     struct qb_generator_options generated;
     char *file; /* resolved path, or NULL */
-    const struct qb_yaml *prompt, *corpus, *calibration;
+    struct qb_words prompt, corpus, calibration;
     const struct qb_yaml *experiments, *variants, *options;
     struct qb_suite_experiment *own; /* experiments under this model's options */
     size_t own_count;
@@ -38,9 +39,9 @@ struct qb_suite_experiment {
     const struct qb_yaml *node, *over; /* over: a model's options, which win; or NULL */
     union qb_option_value *values;     /* one an option */
     char *canonical;                   /* "steps=500", in the descriptor's order */
-    const struct qb_yaml *prompt, *corpus;
-    const struct qb_yaml *variants; /* names or globs that restrict it, or NULL */
-    size_t context, chunks, offset; /* of a corpus; defaults 256, 40 and 0 */
+    struct qb_words prompt, corpus;    /* owned by the suite's own entry, not by a model's */
+    const struct qb_yaml *variants;    /* names or globs that restrict it, or NULL */
+    size_t context, chunks, offset;    /* of a corpus; defaults 256, 40 and 0 */
 };
 
 struct qb_suite_limits {
@@ -62,7 +63,7 @@ struct qb_suite {
     size_t variant_count;
     struct qb_suite_experiment *experiments;
     size_t experiment_count;
-    const struct qb_yaml *calibration; /* for models without their own */
+    struct qb_words calibration; /* for models without their own */
     struct qb_suite_limits limits;
     const struct qb_registry *registry; /* for models' files, borrowed */
     enum qb_isa isa;

@@ -1,9 +1,8 @@
 /* Experiments, variants and limits of a suite. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text_format.h"
 #include "base/utf8.h"
 #include "codec/options.h"
 #include "run/suite_parts.h"
@@ -51,30 +50,31 @@ static enum qb_status read_options(struct qb_suite_experiment *entry, struct qb_
     const struct qb_codec_option *options = entry->experiment->options;
     size_t count = qb_options_count(options);
     struct qb_text canonical = {0};
-    enum qb_status s = QB_OK;
     entry->values = qb_alloc(count, sizeof *entry->values, "options of an experiment", err);
     if (!entry->values)
         return err->status;
-    for (size_t i = 0; i < count && !s; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct qb_yaml *node = entry->over ? qb_yaml_get(entry->over, options[i].name) : NULL;
         node = node ? node : qb_yaml_get(entry->node, options[i].name);
         const char *text = options[i].default_value;
         struct qb_error cause = {0};
-        if (node && (s = qb_yaml_text(node, &text, err)))
-            break;
+        if (node && qb_yaml_text(node, &text, err))
+            goto out;
         if (qb_option_parse(&options[i], text, &entry->values[i], &cause)) {
-            s = node ? qb_yaml_fail(node, err, "%s", cause.message)
-                     : qb_fail(err, QB_ERR_INTERNAL, "experiment '%s', default of '%s': %s", entry->experiment->name,
-                               options[i].name, cause.message);
-            break;
+            if (node)
+                qb_yaml_fail(node, err, "%s", cause.message);
+            else
+                qb_fail(err, QB_ERR_INTERNAL, "experiment '%s', default of '%s': %s", entry->experiment->name,
+                        options[i].name, cause.message);
+            goto out;
         }
         qb_text_add(&canonical, "%s%s=", i ? " " : "", options[i].name);
         qb_option_print(&options[i], &entry->values[i], &canonical);
     }
-    if (!s && !(entry->canonical = qb_strdup(canonical.data ? canonical.data : "", err)))
-        s = err->status;
+    entry->canonical = qb_strdup(canonical.data ? canonical.data : "", err);
+out:
     qb_text_free(&canonical);
-    return s;
+    return err->status;
 }
 
 enum qb_status qb_suite_read_experiment(struct qb_suite *suite, const struct qb_yaml *node,
@@ -93,11 +93,9 @@ enum qb_status qb_suite_read_experiment(struct qb_suite *suite, const struct qb_
         return read_options(entry, err);
     if (qb_yaml_expect(node, QB_YAML_MAP, err) || known_keys(node, entry->experiment->options, err))
         return err->status;
-    entry->prompt = qb_yaml_get(node, "prompt");
-    entry->corpus = qb_yaml_get(node, "corpus");
     /* An experiment's prompt serves all models: whether `seed: model` fits is seen when a model takes it. */
-    if ((entry->prompt && qb_suite_check_prompt(suite, entry->prompt, true, err)) ||
-        (entry->corpus && qb_suite_check_corpus(suite, entry->corpus, err)) ||
+    if (qb_words_prompt(suite, qb_yaml_get(node, "prompt"), true, &entry->prompt, err) ||
+        qb_words_text(suite, qb_yaml_get(node, "corpus"), &entry->corpus, err) ||
         qb_suite_count(node, "context", 2, 1 << 20, false, &entry->context, err) ||
         qb_suite_count(node, "chunks", 1, 1 << 20, false, &entry->chunks, err) ||
         qb_suite_count(node, "offset", 0, 1 << 30, false, &entry->offset, err) ||
@@ -154,16 +152,16 @@ static enum qb_status variant_file(const struct qb_suite *suite, const struct qb
     const char *name = NULL;
     if (qb_suite_file(suite, node, path, err))
         return err->status;
-    enum qb_status s = qb_yaml_load(path, &root, err);
-    if (!s && !(s = qb_yaml_expect(root, QB_YAML_MAP, err)))
-        s = qb_yaml_get(root, "name") ? qb_yaml_text(qb_yaml_get(root, "name"), &name, err)
-                                      : qb_yaml_fail(root, err, "expected the key 'name'");
-    if (!s)
-        s = qb_suite_name(qb_yaml_get(root, "name"), name, "a variant name", err);
-    if (!s)
-        s = own_variant(options, root, name, qb_yaml_get(root, "name"), variant, err);
+    if (qb_yaml_load(path, &root, err) || qb_yaml_expect(root, QB_YAML_MAP, err))
+        goto out;
+    const struct qb_yaml *key = qb_yaml_get(root, "name");
+    if (!key)
+        qb_yaml_fail(root, err, "expected the key 'name'");
+    else if (!qb_yaml_text(key, &name, err) && !qb_suite_name(key, name, "a variant name", err))
+        own_variant(options, root, name, key, variant, err);
+out:
     qb_yaml_free(root);
-    return s;
+    return err->status;
 }
 
 enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct qb_suite_options *options,
@@ -198,25 +196,15 @@ enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct 
 
 /* ---- limits ---- */
 
-/* "2GiB", "512MiB", "1048576": bytes. */
 static enum qb_status read_bytes(const struct qb_yaml *node, uint64_t *bytes, struct qb_error *err)
 {
-    static const struct {
-        const char *suffix;
-        unsigned shift;
-    } units[] = {{"", 0}, {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
     const char *text = NULL;
-    char *end = NULL;
     if (qb_yaml_text(node, &text, err))
         return err->status;
-    errno = 0;
-    unsigned long long n = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
-    for (size_t i = 0; end && !errno && i < sizeof units / sizeof *units; i++)
-        if (strcmp(end, units[i].suffix) == 0 && n <= (UINT64_MAX >> units[i].shift)) {
-            *bytes = (uint64_t)n << units[i].shift;
-            return QB_OK;
-        }
-    return qb_yaml_fail(node, err, "expected bytes such as 2GiB, 512MiB or 1048576, found '%.*s'", QB_UPTO(80, text));
+    return qb_read_bytes(text, bytes)
+               ? QB_OK
+               : qb_yaml_fail(node, err, "expected bytes such as 2GiB, 512MiB or 1048576, found '%.*s'",
+                              QB_UPTO(80, text));
 }
 
 enum qb_status qb_suite_read_limits(const struct qb_yaml *node, struct qb_suite_limits *limits, struct qb_error *err)

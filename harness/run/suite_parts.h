@@ -1,4 +1,4 @@
-/* The parts of the suite reader; only suite*.c and inputs.c include this. */
+/* The parts of the suite reader; only suite*.c and words.c include this. */
 #ifndef QB_SUITE_PARTS_H
 #define QB_SUITE_PARTS_H
 
@@ -15,13 +15,6 @@ enum qb_status qb_suite_read_limits(const struct qb_yaml *node, struct qb_suite_
 enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct qb_suite_options *options,
                                      const struct qb_yaml *node, struct qb_variant **variant, struct qb_error *err);
 
-/* Shapes of the input words, checked when the suite is read so that a mistake costs no run (inputs.h). */
-enum qb_status qb_suite_check_prompt(const struct qb_suite *suite, const struct qb_yaml *node, bool generated,
-                                     struct qb_error *err);
-enum qb_status qb_suite_check_corpus(const struct qb_suite *suite, const struct qb_yaml *node, struct qb_error *err);
-enum qb_status qb_suite_check_calibration(const struct qb_suite *suite, const struct qb_yaml *node, bool generated,
-                                          struct qb_error *err);
-
 /* A restriction: map's list of names or globs under key, NULL when there is none. */
 enum qb_status qb_suite_list(const struct qb_yaml *map, const char *key, const struct qb_yaml **list,
                              struct qb_error *err);
@@ -30,9 +23,8 @@ enum qb_status qb_suite_list(const struct qb_yaml *map, const char *key, const s
 enum qb_status qb_suite_count(const struct qb_yaml *map, const char *key, int64_t min, int64_t max, bool required,
                               size_t *value, struct qb_error *err);
 
-/* *list: map's restriction under key, a list of names or globs, or NULL. */
-enum qb_status qb_suite_restriction(const struct qb_yaml *map, const char *key, const struct qb_yaml **list,
-                                    struct qb_error *err);
+/* --set: puts "key=value" into the tree. */
+enum qb_status qb_suite_set(struct qb_yaml *root, const char *setting, struct qb_error *err);
 
 /* Names that become groups of the result file and parts of MODEL/VARIANT/EXPERIMENT. */
 enum qb_status qb_suite_name(const struct qb_yaml *node, const char *name, const char *what, struct qb_error *err);

@@ -1,4 +1,3 @@
-/* The parent's side of a worker: fork, pipes, limits, and what its end means. */
 #include "run/worker.h"
 
 #include <errno.h>
@@ -11,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
-#include "run/worker_cell.h"
 
 static void close_pipe(int *fd)
 {
@@ -20,36 +18,52 @@ static void close_pipe(int *fd)
     *fd = -1;
 }
 
-enum qb_status qb_worker_start(const struct qb_worker_job *job, struct qb_worker *worker, struct qb_error *err)
+static void close_pipes(struct qb_worker *worker)
 {
-    int report[2] = {-1, -1}, chatter[2] = {-1, -1};
-    pid_t parent = getpid();
-    *worker = (struct qb_worker){.report = -1, .chatter = -1};
-    if (pipe2(report, O_CLOEXEC) || pipe2(chatter, O_CLOEXEC)) {
+    close_pipe(&worker->report);
+    close_pipe(&worker->chatter);
+}
+
+enum qb_status qb_worker_open(struct qb_worker *worker, int ends[2], struct qb_error *err)
+{
+    int report[2], chatter[2];
+    *worker = (struct qb_worker){.report = -1, .chatter = -1, .started = qb_clock()};
+    if (pipe2(report, O_CLOEXEC))
+        return qb_fail(err, QB_ERR_IO, "cannot make a pipe for a worker: %s", strerror(errno));
+    if (pipe2(chatter, O_CLOEXEC)) {
         qb_fail(err, QB_ERR_IO, "cannot make a pipe for a worker: %s", strerror(errno));
-        goto fail;
+        close(report[0]);
+        close(report[1]);
+        return err->status;
     }
-    worker->started = qb_clock();
-    worker->pid = fork();
-    if (worker->pid == 0)
-        qb_worker_cell(job, parent, report[1], chatter[1]);
-    if (worker->pid < 0) {
-        worker->pid = 0;
-        qb_fail(err, QB_ERR_IO, "cannot start a worker: %s", strerror(errno));
-        goto fail;
-    }
-    close(report[1]);
-    close(chatter[1]);
     worker->report = report[0];
     worker->chatter = chatter[0];
+    ends[0] = report[1];
+    ends[1] = chatter[1];
     fcntl(worker->report, F_SETFL, O_NONBLOCK);
     fcntl(worker->chatter, F_SETFL, O_NONBLOCK);
     return QB_OK;
-fail:
-    for (int i = 0; i < 2; i++) {
-        close_pipe(&report[i]);
-        close_pipe(&chatter[i]);
+}
+
+enum qb_status qb_worker_start(struct qb_worker *worker, qb_worker_child child, void *context, struct qb_error *err)
+{
+    int ends[2];
+    pid_t parent = getpid();
+    if (qb_worker_open(worker, ends, err))
+        return err->status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        child(context, parent, ends[0], ends[1]);
+        _exit(1);
     }
+    if (pid < 0)
+        qb_fail(err, QB_ERR_IO, "cannot start a worker: %s", strerror(errno));
+    else
+        worker->pid = pid;
+    close(ends[0]);
+    close(ends[1]);
+    if (err->status)
+        close_pipes(worker);
     return err->status;
 }
 
@@ -67,7 +81,7 @@ static void keep_tail(struct qb_worker *worker, const char *data, size_t size)
     worker->tail_size = keep + size;
 }
 
-void qb_worker_read(struct qb_worker *worker)
+static void read_pipes(struct qb_worker *worker)
 {
     char buffer[4096];
     ssize_t n;
@@ -106,6 +120,13 @@ static void last_line(struct qb_worker *worker, char out[256])
     qb_clean_into(out, 256, worker->tail + start, end - start);
 }
 
+bool qb_worker_reported(const struct qb_worker *worker, struct qb_worker_report *report)
+{
+    if (worker->answer_size == sizeof *report)
+        memcpy(report, worker->answer, sizeof *report);
+    return worker->answer_size == sizeof *report;
+}
+
 static void describe_end(struct qb_worker *worker, int status, double seconds, struct qb_worker_end *end)
 {
     struct qb_worker_report report;
@@ -124,13 +145,12 @@ static void describe_end(struct qb_worker *worker, int status, double seconds, s
                       before, line);
         return;
     }
-    if (worker->answer_size != sizeof report) {
+    if (!qb_worker_reported(worker, &report)) {
         qb_utf8_print(end->message, sizeof end->message, "ended with exit code %d and no result%s%s",
                       WEXITSTATUS(status), before, line);
         return;
     }
-    memcpy(&report, worker->answer, sizeof report);
-    end->done = report.status == QB_OK;
+    end->done = !report.status;
     end->nonfinite = report.status == QB_ERR_NUMERIC;
     qb_clean_into(end->message, sizeof end->message, report.message, sizeof report.message);
 }
@@ -138,7 +158,7 @@ static void describe_end(struct qb_worker *worker, int status, double seconds, s
 bool qb_worker_ended(struct qb_worker *worker, double seconds, struct qb_worker_end *end)
 {
     int status = 0;
-    qb_worker_read(worker);
+    read_pipes(worker);
     pid_t got = waitpid(worker->pid, &status, WNOHANG);
     if (got == 0) {
         if (!worker->overdue && qb_clock() - worker->started > seconds) {
@@ -147,22 +167,20 @@ bool qb_worker_ended(struct qb_worker *worker, double seconds, struct qb_worker_
         }
         return false;
     }
-    qb_worker_read(worker);
+    read_pipes(worker);
     worker->pid = 0;
     describe_end(worker, got < 0 ? 0 : status, seconds, end);
-    close_pipe(&worker->report);
-    close_pipe(&worker->chatter);
+    close_pipes(worker);
     return true;
 }
 
 void qb_worker_kill(struct qb_worker *worker)
 {
-    if (worker->pid <= 0)
-        return;
-    kill(worker->pid, SIGKILL);
-    while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (worker->pid > 0) {
+        kill(worker->pid, SIGKILL);
+        while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
     worker->pid = 0;
-    close_pipe(&worker->report);
-    close_pipe(&worker->chatter);
+    close_pipes(worker);
 }

@@ -1,29 +1,14 @@
-/* The process of one cell: forked from the parent that has the model loaded, it measures, writes its shard and ends. */
+/* A process of a run as its parent sees it: fork, pipes, limits, and what its end means. */
 #ifndef QB_WORKER_H
 #define QB_WORKER_H
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <sys/types.h>
-#include "run/plan.h"
-#include "run/suite.h"
+#include "base/error.h"
 
-/* Where a finished cell's record is: a shard, or a cell of an older result file. */
-struct qb_record_source {
-    const char *shard; /* path, or NULL */
-    const char *result;
-    size_t index; /* in result */
-};
-
-struct qb_worker_job {
-    const struct qb_suite *suite;
-    const struct qb_plan_cell *cell;
-    const struct qb_model *model;
-    const struct qb_inputs *inputs;
-    const struct qb_record_source *reference; /* NULL: the cell reads none */
-    const char *key, *shard;
-    unsigned threads;
-    enum qb_isa isa;
-    const struct qb_provenance *provenance; /* of the run: what the cell says of itself */
+struct qb_worker_report {  /* one write to the report pipe, smaller than PIPE_BUF */
+    enum qb_status status; /* QB_OK: done, or ready */
+    char message[1024];
 };
 
 /* What the parent knows of a running worker. */
@@ -45,17 +30,23 @@ struct qb_worker_end {
     char message[1400];
 };
 
-/* Forks. The parent must have one thread. QB_ERR_IO when the system refuses a pipe or a process. */
-enum qb_status qb_worker_start(const struct qb_worker_job *job, struct qb_worker *worker, struct qb_error *err);
+/* Opens the worker's pipes and starts its clock. ends: the process's ends, report and chatter, for its parent to close.
+ */
+enum qb_status qb_worker_open(struct qb_worker *worker, int ends[2], struct qb_error *err);
 
-/* Takes what the worker sent, without waiting. */
-void qb_worker_read(struct qb_worker *worker);
+/* Forks a process that runs `child`, which does not return. The parent must have one thread. QB_ERR_IO when the system
+ * refuses a pipe or a process. */
+typedef void (*qb_worker_child)(void *context, pid_t parent, int report, int chatter);
+enum qb_status qb_worker_start(struct qb_worker *worker, qb_worker_child child, void *context, struct qb_error *err);
 
-/* True when the worker has ended (then pid is 0, the pipes are closed and *end is filled), without waiting. seconds:
- * the cell's limit, over which the worker is killed. */
+/* Has it reported, as far as it was read? */
+bool qb_worker_reported(const struct qb_worker *worker, struct qb_worker_report *report);
+
+/* True when the process has ended (then pid is 0, the pipes are closed and *end is filled), without waiting; takes what
+ * it sent. seconds: its limit, over which it is killed. */
 bool qb_worker_ended(struct qb_worker *worker, double seconds, struct qb_worker_end *end);
 
-/* Kills the worker and waits for its end. */
+/* Kills the process and waits for its end; pipes are closed also where there is none. */
 void qb_worker_kill(struct qb_worker *worker);
 
 #endif

@@ -1,16 +1,30 @@
-/* What runs inside a worker; only worker.c includes this. */
+/* The process of one cell: it measures, writes its shard and ends. */
 #ifndef QB_WORKER_CELL_H
 #define QB_WORKER_CELL_H
 
-#include "run/worker.h"
+#include "run/experiment.h"
+#include "run/plan.h"
+#include "store/store.h"
 
-struct qb_worker_report {  /* one write to the report pipe, smaller than PIPE_BUF */
-    enum qb_status status; /* QB_OK: the shard is in place */
-    char message[1024];
+/* Where a finished cell's record is: a shard, or a cell of an older result file. */
+struct qb_record_source {
+    const char *shard; /* path, or NULL */
+    const char *result;
+    size_t index; /* in result */
 };
 
-/* Never returns. parent: its process id before the fork. */
-_Noreturn void qb_worker_cell(const struct qb_worker_job *job, pid_t parent, int report, int chatter);
+struct qb_worker_job {
+    const struct qb_suite *suite;
+    const struct qb_plan_cell *cell;
+    struct qb_cell_env env;                   /* pool and reference are the worker's to fill */
+    const struct qb_record_source *reference; /* NULL: the cell reads none */
+    const char *key, *shard;
+    unsigned threads;
+    const struct qb_provenance *provenance; /* of the run: what the cell says of itself */
+};
+
+/* Runs the cell in this process, which has settled, up to its shard. */
+enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *err);
 
 /* The first NaN or Inf of a record's float arrays is QB_ERR_NUMERIC naming array and index; a NaN of nll and
  * reference_nll where target is -1 means "no target". */

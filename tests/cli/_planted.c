@@ -1,6 +1,7 @@
 /* A codec that stores FP32 as it is, and with its option `fault` does what a codec must not do. For tests/cli. With
  * `wait` a cell stops until a test lets it go: it makes the file $QB_PLANTED.reached and waits for $QB_PLANTED.go,
- * which lets all go, or $QB_PLANTED.next, which lets one go and disappears. */
+ * which lets all go, or $QB_PLANTED.next, which lets one go and disappears. With `log` each process that encodes writes
+ * its id into $QB_PLANTED.log; with `late` a process hangs in its eleventh decode. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +10,22 @@
 
 #include "codec.h"
 
-enum fault { FAULT_NONE, FAULT_CRASH, FAULT_HANG, FAULT_NAN, FAULT_EXIT, FAULT_CHATTER, FAULT_REFUSE, FAULT_WAIT };
-static const struct qb_codec_option options[] = {
-    {"fault", QB_OPTION_CHOICE, "none", 0, 0, "none|crash|hang|nan|exit|chatter|refuse|wait", "what goes wrong"}, {0}};
+enum fault {
+    FAULT_NONE,
+    FAULT_CRASH,
+    FAULT_HANG,
+    FAULT_NAN,
+    FAULT_EXIT,
+    FAULT_CHATTER,
+    FAULT_REFUSE,
+    FAULT_WAIT,
+    FAULT_LOG,
+    FAULT_LATE
+};
+static const struct qb_codec_option options[] = {{"fault", QB_OPTION_CHOICE, "none", 0, 0,
+                                                  "none|crash|hang|nan|exit|chatter|refuse|wait|log|late",
+                                                  "what goes wrong"},
+                                                 {0}};
 
 static int size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
                 struct qb_codec_error *error)
@@ -40,6 +54,17 @@ static void wait_for_test(void)
         usleep(5000);
 }
 
+static void write_log(void)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s.log", getenv("QB_PLANTED"));
+    FILE *log = fopen(path, "a");
+    if (log) {
+        fprintf(log, "%ld\n", (long)getpid());
+        fclose(log);
+    }
+}
+
 static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
                   size_t out_bytes, struct qb_codec_error *error)
 {
@@ -54,6 +79,8 @@ static int encode(const struct qb_codec_config *config, size_t rows, size_t cols
         ;
     if (fault == FAULT_WAIT)
         wait_for_test();
+    if (fault == FAULT_LOG)
+        write_log();
     if (fault == FAULT_EXIT)
         _Exit(7);
     for (int i = 0; fault == FAULT_CHATTER && i < 20000; i++)
@@ -70,7 +97,10 @@ static int encode(const struct qb_codec_config *config, size_t rows, size_t cols
 static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                   size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
+    static int decodes;
     (void)rows, (void)in_bytes, (void)error;
+    for (volatile int forever = config->options[0].i == FAULT_LATE && ++decodes > 10; forever;)
+        ;
     memcpy(out, (const float *)in + row * cols, count * cols * sizeof *out);
     if (config->options[0].i == FAULT_NAN)
         out[count * cols - 1] = NAN;

@@ -65,6 +65,7 @@ bad "--only that selects nothing" "no model matches 'kjv-*'; there is tiny" run 
 bad "--only of four parts" "one to three globs" run "$TMP/good.yaml" --only a/b/c/d -o "$TMP/bad.h5"
 bad "--isa sse9" "expected portable, avx2 or avx512" run "$TMP/good.yaml" --isa sse9
 bad "--blas-core with an unknown name" "OpenBLAS does not know it" run "$TMP/good.yaml" --blas-core Abacus
+bad "--cache-size that is no size" "expected bytes such as 2GiB" run "$TMP/good.yaml" --cache-size plenty
 bad "--set without =" "expected key=value" run "$TMP/good.yaml" --set models.tiny.seed
 bad "--set of a model that is not there" "tiny" run "$TMP/good.yaml" --set models.tine.seed=7
 bad "--set of a wrong type" "--set" run "$TMP/good.yaml" --set models.tiny.seed=seven

@@ -33,16 +33,17 @@ moment() { sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
 # complete NAME: what is finished by now is left alone, --resume takes all of it and runs the rest, once.
 kept_bad="" opened_bad="" same_bad="" taken_bad=""
 complete() {
-    local expected ran total skipped differing
+    local expected ran total skipped cached differing
     expected=$(finished | wc -l)
     run -o "$OUT" --resume 2>"$TMP/log2" || same_bad="$same_bad $1(exit $?)"
     differing=$(summary "$OUT" | diff - "$2" | sed -n 2p)
     [ -z "$differing" ] || same_bad="$same_bad $1($differing)"
-    [ "$expected" -eq 0 ] || grep -q "($expected from an earlier run)" "$TMP/log2" || taken_bad="$taken_bad $1($expected: $(tail -n 1 "$TMP/log2"))"
+    [ "$expected" -eq 0 ] || grep -q "($expected from an earlier run" "$TMP/log2" || taken_bad="$taken_bad $1($expected: $(tail -n 1 "$TMP/log2"))"
     ran=$(grep -c '\] done' "$TMP/log2")
+    cached=$(grep -o '[0-9]* reference' "$TMP/log2" | grep -o '[0-9]*')
     total=$(grep -o 'of [0-9]* cells done' "$TMP/log2" | grep -o '[0-9]*')
     skipped=$(grep -o '[0-9]* skipped' "$TMP/log2" | tail -n 1 | grep -o '[0-9]*')
-    [ $((ran + expected + skipped)) -eq "${total:-0}" ] || taken_bad="$taken_bad $1(ran $ran)"
+    [ $((ran + expected + skipped + ${cached:-0})) -eq "${total:-0}" ] || taken_bad="$taken_bad $1(ran $ran)"
     [ ! -e "$OUT.shards" ] && [ ! -e "$OUT.lock" ] || kept_bad="$kept_bad $1(leftovers)"
 }
 

@@ -38,8 +38,7 @@ qb_figure_names      likewise
 qb_gate_rules_parse  likewise
 qb_top2_margin       likewise
 qb_transform         likewise
-qb_tokenizer_decode  what is encoded reads back
-qb_tokenizer_vocab   likewise'
+qb_tokenizer_decode  the way back: what encoding lost shows there'
 
 # Not done yet: what is found there is not counted.
 unfinished='^harness/run/'

@@ -39,9 +39,15 @@ static inline void bench_run(struct bench *b, size_t variant, struct qb_record *
     b->reference = (struct qb_record){0};
     if (entry->experiment->reference)
         cr_assert_eq(entry->experiment->reference(&env, &b->reference, &err), QB_OK, "%s", err.message);
+    struct qb_prepared prepared = {0};
     env.variant = b->suite->variants[variant];
+    if (entry->experiment->net) {
+        cr_assert_eq(qb_cell_prepare(&env, &prepared, &err), QB_OK, "%s", err.message);
+        env.prepared = &prepared;
+    }
     env.reference = entry->experiment->reference ? &b->reference : NULL;
     cr_assert_eq(entry->experiment->run(&env, out, &err), QB_OK, "%s", err.message);
+    qb_net_free(prepared.net);
 }
 
 static inline void bench_close(struct bench *b)

@@ -86,7 +86,11 @@ static double *forced_kl(const struct qb_variant *v)
     MUST(forced->reference(&env, &reference, &err));
     env.variant = v;
     env.reference = &reference;
+    struct qb_prepared prepared;
+    MUST(qb_cell_prepare(&env, &prepared, &err));
+    env.prepared = &prepared;
     MUST(forced->run(&env, &record, &err));
+    qb_net_free(prepared.net);
     const struct qb_array *kl = qb_record_get(&record, "kl", QB_F64, 1);
     double *copy = qb_alloc(kl->count, sizeof *copy, "test", &err);
     memcpy(copy, kl->data, kl->count * sizeof *copy);

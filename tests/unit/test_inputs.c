@@ -171,6 +171,7 @@ Test(inputs, an_offset_moves_every_piece_within_its_stretch)
     cr_assert_not_null(room, "%s", err.message);
     size_t most = strtoul(room + strlen("leave room for at most "), NULL, 10);
     s->experiments[0].offset = most;
+    err = (struct qb_error){0};
     cr_expect_eq(qb_inputs_make(s, &s->models[0], &s->experiments[0], model, &cache, &in, &err), QB_OK);
     qb_inputs_free(&in);
     s->experiments[0].offset = most + 1;

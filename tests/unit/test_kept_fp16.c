@@ -123,14 +123,18 @@ Test(kept_fp16, speed_decodes_what_is_stored)
     static const size_t values[] = {2 * 12288, 2 * (1024 + 8192), 2 * 12288};
     struct bench b = bench_open(KEPT("speed: {}"), 0);
     for (size_t v = 0; v < 3; v++) {
-        struct qb_cell_env env = {.model = b.model, .variant = b.suite->variants[v], .pool = b.pool};
+        struct qb_cell_env env = {
+            .model = b.model, .variant = b.suite->variants[v], .inputs = &b.inputs, .pool = b.pool};
+        struct qb_prepared prepared;
         struct qb_stored *stored = NULL;
         struct qb_error err = {0};
-        cr_assert_eq(qb_stored_create(&env, &stored, &err), QB_OK, "%s", err.message);
+        cr_assert_eq(qb_cell_prepare(&env, &prepared, &err), QB_OK, "%s", err.message);
+        cr_assert_eq(qb_stored_create(prepared.net, &stored, &err), QB_OK, "%s", err.message);
         cr_expect_eq(qb_stored_bytes(stored), bytes[v], "%zu", qb_stored_bytes(stored));
         cr_expect_eq(qb_stored_decoded(stored), sizeof(float) * values[v]);
         qb_stored_decode(stored);
         qb_stored_free(stored);
+        qb_net_free(prepared.net);
     }
     bench_close(&b);
 }

@@ -31,13 +31,14 @@ Test(plan, references_first_grouped_by_model)
     struct qb_plan plan = make(s, NULL);
     expect_labels(s, &plan,
                   "a/reference/greedy\na/reference/depth\n"
-                  "a/fp32/greedy\na/pattern-a/greedy\na/int8-tensor/greedy\n"
-                  "a/fp32/depth\na/pattern-a/depth\na/int8-tensor/depth\n"
-                  "a/fp32/memory\na/pattern-a/memory\na/int8-tensor/memory\n"
+                  "a/fp32/greedy\na/fp32/depth\na/fp32/memory\n"
+                  "a/pattern-a/greedy\na/pattern-a/depth\na/pattern-a/memory\n"
+                  "a/int8-tensor/greedy\na/int8-tensor/depth\na/int8-tensor/memory\n"
                   "b/reference/depth\nb/int8-tensor/depth\n");
     cr_expect_eq(plan.cells[2].reference, 0);
-    cr_expect_eq(plan.cells[5].reference, 1);
-    cr_expect_eq(plan.cells[8].reference, QB_PLAN_NONE);
+    cr_expect_eq(plan.cells[3].reference, 1);
+    cr_expect_eq(plan.cells[4].reference, QB_PLAN_NONE);
+    cr_expect_eq(plan.cells[5].reference, 0);
     qb_plan_free(&plan);
     qb_suite_free(s);
 }

@@ -1,0 +1,128 @@
+#include "run/shards.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+static void lock_path(const struct qb_shards *shards, char out[QB_SHARD_PATH])
+{
+    snprintf(out, QB_SHARD_PATH, "%s.lock", shards->output);
+}
+
+static enum qb_status lock(struct qb_shards *shards, struct qb_error *err)
+{
+    char path[QB_SHARD_PATH];
+    lock_path(shards, path);
+    for (;;) {
+        struct stat held, there;
+        shards->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (shards->lock < 0)
+            return qb_fail(err, QB_ERR_IO, "%s: cannot make the lock file: %s", path, strerror(errno));
+        if (flock(shards->lock, LOCK_EX | LOCK_NB)) {
+            int cause = errno;
+            close(shards->lock);
+            shards->lock = -1;
+            return cause == EWOULDBLOCK ? qb_fail(err, QB_ERR_INPUT,
+                                                  "%s is being written by another run (lock %s); wait for it or "
+                                                  "choose another -o",
+                                                  shards->output, path)
+                                        : qb_fail(err, QB_ERR_IO, "%s: cannot lock: %s", path, strerror(cause));
+        }
+        /* The run before may have removed the file between our open and our lock: then the lock guards nothing. */
+        if (fstat(shards->lock, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino)
+            return QB_OK;
+        close(shards->lock);
+    }
+}
+
+static enum qb_status make_output_folder(const char *output, struct qb_error *err)
+{
+    char folder[QB_SHARD_PATH];
+    snprintf(folder, sizeof folder, "%s", output);
+    char *slash = strrchr(folder, '/');
+    if (!slash || slash == folder)
+        return QB_OK;
+    *slash = '\0';
+    return qb_file_mkdirs(folder, err);
+}
+
+/* A file that is no result file is not ours to replace: `-o` may have been mistyped. A result file that is cut off or
+ * damaged still starts like one. */
+static enum qb_status check_output(const char *path, struct qb_error *err)
+{
+    static const char start[] = "qinsbench file;"; /* store/image.c */
+    char head[sizeof start - 1];
+    struct stat info;
+    if (stat(path, &info))
+        return QB_OK;
+    if (!S_ISREG(info.st_mode))
+        return qb_fail(err, QB_ERR_INPUT, "-o %s: expected a file, it is something else", path);
+    FILE *file = fopen(path, "rbe");
+    size_t n = file ? fread(head, 1, sizeof head, file) : 0;
+    if (file)
+        fclose(file);
+    if (info.st_size > 0 && (n != sizeof head || memcmp(head, start, sizeof head) != 0))
+        return qb_fail(err, QB_ERR_INPUT, "-o %s: the file is there and is no result file; it is left alone", path);
+    return QB_OK;
+}
+
+enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, struct qb_error *err)
+{
+    struct qb_text folder = {0};
+    *shards = (struct qb_shards){.output = output, .lock = -1};
+    qb_text_add(&folder, "%s.shards", output);
+    if (folder.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
+    else
+        shards->folder = qb_strdup(folder.data, err);
+    qb_text_free(&folder);
+    if (!shards->folder || make_output_folder(output, err) || lock(shards, err))
+        return err->status;
+    return check_output(output, err);
+}
+
+void qb_shards_close(struct qb_shards *shards)
+{
+    char path[QB_SHARD_PATH];
+    if (shards->lock >= 0) {
+        rmdir(shards->folder);
+        lock_path(shards, path);
+        unlink(path);
+        close(shards->lock);
+    }
+    qb_free(shards->folder);
+}
+
+void qb_shards_path(const struct qb_shards *shards, const char *key, char out[QB_SHARD_PATH])
+{
+    snprintf(out, QB_SHARD_PATH, "%s/%s.h5", shards->folder, key);
+}
+
+bool qb_shard_name(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == QB_HASH_HEX - 1 && strcmp(name + QB_HASH_HEX - 1, ".h5") == 0;
+}
+
+void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(const void *context, const char *name),
+                     const void *context)
+{
+    DIR *dir = opendir(shards->folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (!qb_shard_name(entry->d_name) || (all && !keep(context, entry->d_name)))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+}

@@ -1,0 +1,29 @@
+/* The folder of shards beside a run's output, and the lock that keeps two runs off one output. */
+#ifndef QB_SHARDS_H
+#define QB_SHARDS_H
+
+#include <stdbool.h>
+#include "base/error.h"
+
+#define QB_SHARD_PATH 4200
+
+struct qb_shards {
+    const char *output; /* result file; borrowed */
+    char *folder;       /* "<output>.shards" */
+    int lock;           /* of "<output>.lock"; -1: none */
+};
+
+/* Locks the output, whose folder it makes, and checks that it is no file of somebody else's; the folder of shards is
+ * not made yet. The caller closes it, also after a failure. */
+enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, struct qb_error *err);
+void qb_shards_close(struct qb_shards *shards); /* an empty folder goes */
+
+void qb_shards_path(const struct qb_shards *shards, const char *key, char out[QB_SHARD_PATH]);
+bool qb_shard_name(const char *name); /* <key>.h5 */
+
+/* Removes the folder's temporary files, which killed workers left, and with `all` its shards but those that `keep`
+ * names. The folder is this program's own; sub-folders in it are not touched. */
+void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(const void *context, const char *name),
+                     const void *context);
+
+#endif
