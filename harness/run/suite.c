@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/data_path.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
