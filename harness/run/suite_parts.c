@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/data_path.h"
 #include "base/file.h"
 #include "base/utf8.h"
 
