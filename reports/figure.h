@@ -113,10 +113,6 @@ void qb_figure_say_flagged(const struct qb_result *result, struct qb_figure *fig
 void qb_figure_end(const struct qb_result *result, struct qb_figure *figure, struct qb_selection *s,
                    const char *experiment, const char *metric);
 
-/* Has the value of this cell the flag? */
-bool qb_figure_flagged(const struct qb_result *result, const char *model, const char *variant, const char *experiment,
-                       const char *metric, uint32_t flag);
-
 /* ---- drawing ---- */
 
 /* A gnuplot process on a file of a folder, started from there; several may run at once. */

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "codec/variant.h"
+#include "codec/role.h"
 
 enum { MODELS = 4 };
 enum group { ATTENTION, MLP, EMBEDDING, HEAD, REST, CACHE, GROUPS };

@@ -61,6 +61,14 @@ static void note_coinciding(struct qb_figure *figure, const struct qb_selection 
     }
 }
 
+/* Has the value of this cell the flag? */
+static bool figure_flagged(const struct qb_result *result, const char *model, const char *variant,
+                           const char *experiment, const char *metric, uint32_t flag)
+{
+    const struct qb_value *v = qb_result_value(result, model, variant, experiment, metric);
+    return v && (v->flags & flag);
+}
+
 void qb_figure_panel(const struct qb_result *result, struct qb_figure *figure, const struct qb_selection *s, size_t m,
                      const char *experiment, const char *metric, qb_curve fill, void *context, struct qb_error *err)
 {
@@ -69,7 +77,7 @@ void qb_figure_panel(const struct qb_result *result, struct qb_figure *figure, c
     for (size_t v = 0; v < s->variant_count; v++) {
         struct qb_record record;
         char name[256];
-        bool flagged = qb_figure_flagged(result, s->models[m], s->variants[v], experiment, metric, QB_FLAG_DEGENERATE);
+        bool flagged = figure_flagged(result, s->models[m], s->variants[v], experiment, metric, QB_FLAG_DEGENERATE);
         snprintf(name, sizeof name, "%s %s", s->models[m], s->variants[v]);
         qb_figure_block(figure, name);
         rows[v].from = figure->data.size;
@@ -117,13 +125,6 @@ void qb_figure_floors(const struct qb_result *result, const char *model, const c
     }
 }
 
-bool qb_figure_flagged(const struct qb_result *result, const char *model, const char *variant, const char *experiment,
-                       const char *metric, uint32_t flag)
-{
-    const struct qb_value *v = qb_result_value(result, model, variant, experiment, metric);
-    return v && (v->flags & flag);
-}
-
 void qb_figure_say_flagged(const struct qb_result *result, struct qb_figure *figure, const struct qb_selection *s,
                            const char *experiment, const char *metric, uint32_t flag, const char *sentence)
 {
@@ -132,7 +133,7 @@ void qb_figure_say_flagged(const struct qb_result *result, struct qb_figure *fig
         size_t flagged = 0, run = 0;
         for (size_t v = 0; v < s->variant_count; v++) {
             run += qb_result_value(result, s->models[m], s->variants[v], experiment, metric) != NULL;
-            flagged += qb_figure_flagged(result, s->models[m], s->variants[v], experiment, metric, flag);
+            flagged += figure_flagged(result, s->models[m], s->variants[v], experiment, metric, flag);
         }
         if (flagged && flagged == run) {
             qb_text_add(&names, "%s%s", names.size ? "; " : "", s->models[m]);
@@ -140,7 +141,7 @@ void qb_figure_say_flagged(const struct qb_result *result, struct qb_figure *fig
         }
         const char *before = names.size ? "; " : "";
         for (size_t v = 0; v < s->variant_count; v++)
-            if (qb_figure_flagged(result, s->models[m], s->variants[v], experiment, metric, flag)) {
+            if (figure_flagged(result, s->models[m], s->variants[v], experiment, metric, flag)) {
                 qb_text_add(&names, "%s%s", before, qb_figure_label(s->variants[v]));
                 before = ", ";
             }

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "codec/variant.h"
+#include "codec/role.h"
 #include "figure.h"
 
 enum { MODELS = 4, COLUMNS = 6, TENSORS = 1024, ROWS = 24, NAME_CHARS = 20 };

@@ -14,7 +14,5 @@ enum qb_status qb_html_figures(const struct qb_report *report, const char *folde
 
 /* <span class="badge KIND" title="TITLE">KIND</span>; kind is one of ours, title is escaped. */
 void qb_html_badge(struct qb_text *out, const char *kind, const char *title);
-/* "model / experiment" of a table, escaped, and the name that its section's id has. */
-void qb_html_table_id(struct qb_text *out, const struct qb_report_table *table);
 
 #endif

@@ -18,7 +18,8 @@ void qb_html_badge(struct qb_text *out, const char *kind, const char *title)
     qb_text_add(out, ">%s</span>", kind);
 }
 
-void qb_html_table_id(struct qb_text *out, const struct qb_report_table *table)
+/* "model / experiment" of a table, escaped, and the name that its section's id has. */
+static void table_id(struct qb_text *out, const struct qb_report_table *table)
 {
     qb_text_add(out, "table.");
     qb_anchor(out, table->model, "all", table->experiment, NULL);
@@ -192,7 +193,7 @@ static void one_table(const struct qb_report *report, const struct qb_report_tab
     for (size_t c = 0; c < table->column_count; c++)
         more += !table->columns[c].headline;
     qb_text_add(out, "<section class=\"sheet\" id=\"");
-    qb_html_table_id(out, table);
+    table_id(out, table);
     qb_text_add(out, "\">\n<h3>");
     qb_escape_html(out, table->model);
     qb_text_add(out, " &middot; ");
@@ -228,7 +229,7 @@ static void contents(const struct qb_report *report, struct qb_text *out)
             qb_text_add(out, "</dt><dd>");
         }
         qb_text_add(out, "<a href=\"#");
-        qb_html_table_id(out, table);
+        table_id(out, table);
         qb_text_add(out, "\">");
         qb_escape_html(out, table->experiment);
         qb_text_add(out, "</a> ");

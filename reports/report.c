@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "base/data_path.h"
 #include "report_content.h"
 #include "tool.h"
 

@@ -64,7 +64,6 @@ struct qb_flags { /* a parse in progress; zero-initialise with usage */
 /* The index of the next flag of argv in usage->flags, its argument in optarg; QB_FLAG_END: optind is at the first
  * positional argument; QB_FLAG_STOP: return flags->code. */
 int qb_flags_next(struct qb_flags *flags, int argc, char **argv);
-void qb_usage_print(const struct qb_usage *usage);
 
 /* ---- messages and exit codes ---- */
 

@@ -67,7 +67,7 @@ int qb_print(const struct qb_text *text)
     return code;
 }
 
-void qb_usage_print(const struct qb_usage *usage)
+static void usage_print(const struct qb_usage *usage)
 {
     printf("usage: qinsbench %s %s\n\n%s\n\n", usage->name, usage->synopsis, usage->summary);
     for (const struct qb_flag *flag = usage->flags; flag->name; flag++) {
@@ -130,7 +130,7 @@ int qb_flags_next(struct qb_flags *flags, int argc, char **argv)
     if (c == -1)
         return QB_FLAG_END;
     if (c == 'h') {
-        qb_usage_print(flags->usage);
+        usage_print(flags->usage);
         flags->code = QB_EXIT_DONE;
         return QB_FLAG_STOP;
     }

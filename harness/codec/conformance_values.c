@@ -75,8 +75,10 @@ enum qb_verdict qb_check_idempotence(struct qb_check_case *c)
     return QB_VERDICT_PASS;
 }
 
-struct qb_codec_tolerance qb_measure_tolerance(const float *x, const float *decoded, size_t n,
-                                               const struct qb_codec_tolerance *promise)
+/* How far decoded values are from x, in the terms of struct qb_codec_tolerance (floor_fraction is read from `promise`
+ * and copied). All values must be finite. */
+static struct qb_codec_tolerance measure_tolerance(const float *x, const float *decoded, size_t n,
+                                                   const struct qb_codec_tolerance *promise)
 {
     double top = 0, magnitude = 0, drift = 0, signal = 0, noise = 0, absolute = 0, relative = 0;
     for (size_t i = 0; i < n; i++)
@@ -108,7 +110,7 @@ enum qb_verdict qb_check_tolerance(struct qb_check_case *c)
     if (!round_trip(c, standard, &x, &bytes, &values))
         return QB_VERDICT_FAIL;
     const struct qb_codec_tolerance *promise = &c->codec->tolerance;
-    struct qb_codec_tolerance found = qb_measure_tolerance(qb_floats(&x), qb_floats(&values), n, promise);
+    struct qb_codec_tolerance found = measure_tolerance(qb_floats(&x), qb_floats(&values), n, promise);
     const struct {
         const char *name;
         double found, limit;

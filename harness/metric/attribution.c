@@ -36,7 +36,9 @@ static double share_of_orders(size_t factors, size_t before)
     return 1 / ((double)factors * binomial);
 }
 
-void qb_effect_coefficients(enum qb_effect effect, size_t factors, size_t a, size_t b, double *c)
+/* c[2^factors] for the parts numbered 0..factors-1, combination S being the mask of its parts: effect = sum c[S] v(S).
+ * a: the part; b: the other of a pair. factors <= QB_FACTORS. */
+static void effect_coefficients(enum qb_effect effect, size_t factors, size_t a, size_t b, double *c)
 {
     size_t count = (size_t)1 << factors, part = (size_t)1 << a;
     for (size_t s = 0; s < count; s++)
@@ -144,7 +146,7 @@ bool qb_effect_sample(const struct qb_record *record, enum qb_effect effect, siz
     if (!read_factorial(record, &f) || ((one || two) && f.number[a] == SIZE_MAX) || (two && f.number[b] == SIZE_MAX) ||
         (effect == QB_EFFECT_HIGHER && f.factors < 3))
         return false;
-    qb_effect_coefficients(effect, f.factors, one || two ? f.number[a] : 0, two ? f.number[b] : 0, c);
+    effect_coefficients(effect, f.factors, one || two ? f.number[a] : 0, two ? f.number[b] : 0, c);
     *sample = (struct qb_sample){
         .kind = QB_KIND_REAL, .unit = "chunks", .nonnegative = effect == QB_EFFECT_TOTAL || effect == QB_EFFECT_ALONE};
     double *x = qb_alloc(f.positions, sizeof *x, "effects", &err);

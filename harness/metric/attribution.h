@@ -22,10 +22,6 @@ enum qb_effect {
     QB_EFFECT_SHAPLEY
 };
 
-/* c[2^factors] for the parts numbered 0..factors-1, combination S being the mask of its parts: effect = sum c[S] v(S).
- * a: the part; b: the other of a pair. factors <= QB_FACTORS. */
-void qb_effect_coefficients(enum qb_effect effect, size_t factors, size_t a, size_t b, double *c);
-
 /* The sample of an effect; a, b are indices of qb_factor_names, unused ones 0. False when the record has no factorial,
  * or the variant lacks a part; a table that is not a full factorial of known parts counts as none. */
 bool qb_effect_sample(const struct qb_record *record, enum qb_effect effect, size_t a, size_t b,

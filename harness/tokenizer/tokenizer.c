@@ -201,8 +201,3 @@ enum qb_status qb_tokenizer_decode(const struct qb_tokenizer *tokenizer, const i
     *text = out;
     return QB_OK;
 }
-
-size_t qb_tokenizer_vocab(const struct qb_tokenizer *tokenizer)
-{
-    return tokenizer->vocab;
-}

@@ -9,7 +9,6 @@
 struct qb_tokenizer;
 enum qb_status qb_tokenizer_open(const char *path, struct qb_tokenizer **tokenizer, struct qb_error *err);
 void qb_tokenizer_free(struct qb_tokenizer *tokenizer);
-size_t qb_tokenizer_vocab(const struct qb_tokenizer *tokenizer);
 /* Any bytes in: splitting is GPT-2's on ASCII, bytes from 0x80 on count as letters. *tokens is a new buffer for
  * qb_free. */
 enum qb_status qb_tokenizer_encode(const struct qb_tokenizer *tokenizer, const char *text, size_t size,

@@ -24,13 +24,14 @@ if command -v python3 >/dev/null; then
     n=$(printf '%s' "$json" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')
     m=$("$QINSBENCH" show "$TMP/r.h5" --output csv | python3 -c 'import csv,sys; r=list(csv.reader(sys.stdin)); assert len({len(x) for x in r})==1; print(len(r)-1)')
     same "CSV has the same rows" "$m" "$n"
-    for what in codecs variants models experiments metrics suites; do
+    for what in codecs variants models families experiments metrics suites; do
         if "$QINSBENCH" list $what --output json | python3 -c 'import json,sys; assert json.load(sys.stdin)'; then pass "list $what parses"; else fail "list $what parses"; fi
         check "list $what prints" "$QINSBENCH" list $what
     done
 else
     echo "# SKIP python3 is not there"
 fi
+has "a model file's types are told" "$("$QINSBENCH" inspect "$ROOT/data/models/kjv-chain.safetensors")" "weights: F16 x 11 (the reference"
 same "CSV ends its lines with CR LF" "$("$QINSBENCH" show "$TMP/r.h5" --output csv | head -n 1 | tail -c 2 | od -An -tx1 | xargs)" "0d 0a"
 same "--metric and --only choose" "$("$QINSBENCH" show "$TMP/r.h5" --output csv --only 'tiny-chain/fp32/teacher-forced' --metric kl_max | cut -d, -f1-5 | tail -n +2)" "tiny-chain,fp32,teacher-forced,kl_max,0"
 width=$(COLUMNS=100 "$QINSBENCH" show "$TMP/r.h5" | awk '{ if (length > w) w = length } END { print w }')

@@ -248,8 +248,8 @@ Test(matrix, pages_of_an_encoded_source_are_dropped)
     for (size_t i = 0; i < (size_t)ROWS * COLS; i++)
         w[i] = 0.5f;
     struct qb_matrix source = floats(w, ROWS, COLS), encoded;
-    size_t before = qb_rss_bytes();
     for (int mapped = 0; mapped < 2; mapped++) {
+        size_t before = qb_rss_bytes();
         source.mapped = mapped;
         MUST(qb_matrix_encode(&source, 0, ROWS, &counting_format, &encoded, &err));
         qb_free((void *)(uintptr_t)encoded.bytes);
