@@ -30,17 +30,16 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
 {
     struct judge judge;
     const bool stores = factors_of(env->variant, env->model) == FACTOR_STORAGE;
-    enum qb_status s = judge_open(env, &judge, err);
-    if (!s)
-        s = add_chunks(&judge, out, err);
-    if (!s && env->options[OPTION_FACTORIAL].i)
-        s = factors_run(&judge, out, err);
-    if (!s && stores && env->options[OPTION_SWAP].i)
-        s = swap_run(&judge, (size_t)env->options[OPTION_ORDER_CHUNKS].i, out, err);
-    if (!s && env->variant->calibrated)
-        s = qb_forced_overlap(env, &judge.text, out, err);
+    if (judge_open(env, &judge, err) || add_chunks(&judge, out, err) ||
+        (env->options[OPTION_FACTORIAL].i && factors_run(&judge, out, err)) ||
+        (stores && env->options[OPTION_SWAP].i &&
+         swap_run(&judge, (size_t)env->options[OPTION_ORDER_CHUNKS].i, out, err)))
+        goto out;
+    if (env->variant->calibrated)
+        qb_forced_overlap(env, &judge.text, out, err);
+out:
     judge_close(&judge);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_attribute = {

@@ -16,13 +16,12 @@ static enum qb_status keep_logits(struct judge *j, struct qb_error *err)
 {
     size_t vocab = j->env->model->arch.vocab, width = j->env->model->arch.hidden;
     struct qb_error unused = {0};
-    enum qb_status s = QB_OK;
     if (j->positions > KEPT_BYTES / sizeof(float) / vocab)
         return QB_OK;
     j->kept = qb_alloc(j->positions * vocab, sizeof *j->kept, "reference logits", &unused);
-    for (size_t i = 0; j->kept && i < j->positions && !s; i += QB_FORCED_BLOCK)
-        s = qb_net_logits(j->fp32, j->hidden + i * width, block_at(i, j->positions), j->kept + i * vocab, err);
-    return s;
+    for (size_t i = 0; j->kept && i < j->positions && !err->status; i += QB_FORCED_BLOCK)
+        qb_net_logits(j->fp32, j->hidden + i * width, block_at(i, j->positions), j->kept + i * vocab, err);
+    return err->status;
 }
 
 enum qb_status judge_open(const struct qb_cell_env *env, struct judge *j, struct qb_error *err)

@@ -50,27 +50,26 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
 {
     struct reading r = {0};
     struct qb_net *net = NULL;
-    enum qb_status s = open_reading(env, &r, err);
-    if (!s)
-        s = qb_cell_fp32(env, &net, err);
     float *x = NULL;
-    for (size_t l = 0; !s && l <= qb_net_layers(net); l++) {
+    if (open_reading(env, &r, err) || qb_cell_fp32(env, &net, err))
+        goto out;
+    for (size_t l = 0; !err->status && l <= qb_net_layers(net); l++) {
         char name[32];
         state_name(name, l);
         size_t dims[2] = {r.n, l ? qb_net_layer_width(net, l - 1, 1) : qb_net_layer_width(net, 0, 0)};
         float *y = qb_record_add(
             out, name, QB_F32, 2, dims, "1",
             l ? "hidden state after this many layers [position, width]" : "embedded tokens [position, width]", err);
-        if (!y)
-            s = err->status;
-        else
-            s = l ? qb_net_block(net, l - 1, x, r.sequences, r.length, y, err)
-                  : qb_net_embed(net, r.tokens, r.sequences, r.length, y, err);
+        if (y && l)
+            qb_net_block(net, l - 1, x, r.sequences, r.length, y, err);
+        else if (y)
+            qb_net_embed(net, r.tokens, r.sequences, r.length, y, err);
         x = y;
     }
+out:
     qb_net_free(net);
     qb_free(r.tokens);
-    return s;
+    return err->status;
 }
 
 /* |y - ref| / |ref| of each row. */
@@ -109,26 +108,23 @@ static enum qb_status one_layer(const struct qb_cell_env *env, struct depth *d, 
     if (!before || !after || before->dims[0] != n || after->dims[0] != n)
         return qb_fail(err, QB_ERR_INTERNAL, "the reference lacks layer %zu", l);
     size_t width = after->dims[1];
-    enum qb_status s = qb_net_block(d->net, l, before->data, sequences, length, d->next, err);
-    if (!s)
-        s = row_errors(d->next, after->data, n, width, d->local + l * n, err);
-    if (!s)
-        s = qb_net_block(d->net, l, d->own, sequences, length, d->next, err);
-    if (!s)
-        s = row_errors(d->next, after->data, n, width, d->accumulated + l * n, err);
+    if (qb_net_block(d->net, l, before->data, sequences, length, d->next, err) ||
+        row_errors(d->next, after->data, n, width, d->local + l * n, err) ||
+        qb_net_block(d->net, l, d->own, sequences, length, d->next, err) ||
+        row_errors(d->next, after->data, n, width, d->accumulated + l * n, err))
+        return qb_wrap(err, "layer %zu", l);
     float *swap = d->own;
     d->own = d->next;
     d->next = swap;
-    return s ? qb_wrap(err, "layer %zu", l) : QB_OK;
+    return QB_OK;
 }
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     struct depth d = {.net = env->prepared->net};
     struct reading *r = &d.reading;
-    enum qb_status s = open_reading(env, r, err);
-    if (s)
-        return s;
+    if (open_reading(env, r, err))
+        return err->status;
     size_t dims[2] = {qb_net_layers(d.net), r->n};
     d.local = qb_record_add(out, "local_error", QB_F32, 2, dims, "1",
                             "|h - h_fp32| / |h_fp32| with the reference's input [layer, position]", err);
@@ -138,19 +134,16 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
         qb_record_add(out, "sequence", QB_I32, 1, &r->n, "1", "chunk or prompt that the position is in", err);
     d.own = qb_alloc(r->n * qb_net_width(d.net), sizeof(float), "hidden state", err);
     d.next = qb_alloc(r->n * qb_net_width(d.net), sizeof(float), "hidden state", err);
-    if (!d.local || !d.accumulated || !sequence || !d.own || !d.next)
-        s = err->status;
-    for (size_t i = 0; i < r->n && !s; i++)
+    for (size_t i = 0; i < r->n && !err->status; i++)
         sequence[i] = (int32_t)(i / r->length);
-    if (!s)
-        s = qb_net_embed(d.net, r->tokens, r->sequences, r->length, d.own, err);
-    /* record_add may move nothing: data pointers stay valid while the record lives */
-    for (size_t l = 0; l < dims[0] && !s; l++)
-        s = one_layer(env, &d, l, err);
+    if (!err->status)
+        qb_net_embed(d.net, r->tokens, r->sequences, r->length, d.own, err);
+    for (size_t l = 0; l < dims[0] && !err->status; l++)
+        one_layer(env, &d, l, err);
     qb_free(d.own);
     qb_free(d.next);
     qb_free(r->tokens);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_depth = {

@@ -83,16 +83,14 @@ enum qb_status qb_forced_hidden(const struct qb_forced *text, struct qb_net *net
 {
     size_t width = qb_net_model(net)->arch.hidden, kept = text->compared * width;
     float *all = qb_alloc(text->length * width, sizeof *all, "hidden states", err);
-    enum qb_status s = all ? QB_OK : err->status;
-    for (size_t c = 0; c < chunks && !s; c++) {
-        s = qb_net_forward(net, text->tokens + c * text->length, 1, text->length, all, err);
-        if (s)
+    for (size_t c = 0; c < chunks && !err->status; c++) {
+        if (qb_net_forward(net, text->tokens + c * text->length, 1, text->length, all, err))
             qb_wrap(err, "chunk %zu", c);
         else
             memcpy(hidden + c * kept, all + text->length * width - kept, kept * sizeof *hidden);
     }
     qb_free(all);
-    return s;
+    return err->status;
 }
 
 enum qb_status qb_forced_overlap(const struct qb_cell_env *env, const struct qb_forced *text, struct qb_record *out,

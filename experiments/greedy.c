@@ -124,11 +124,11 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
 {
     struct qb_net *net = NULL;
     struct arm arm = {0};
-    enum qb_status s = add_arm(env, "", &arm, out, err);
+    add_arm(env, "", &arm, out, err);
     size_t dims[3] = {arm.batch, arm.steps, QB_TOP}, counts[3] = {arm.batch, arm.steps, RANKS};
-    arm.top = s ? NULL
-                : qb_record_add(out, "top10", QB_I32, 3, dims, "token id",
-                                "ten most likely tokens [prompt, step, rank]", err);
+    arm.top = err->status ? NULL
+                          : qb_record_add(out, "top10", QB_I32, 3, dims, "token id",
+                                          "ten most likely tokens [prompt, step, rank]", err);
     arm.ranks = arm.top ? qb_record_add(out, "top10_counts", QB_I32, 3, counts, "tokens",
                                         "of the list: with a probability; equal to the first; above the last; equal to "
                                         "the last, listed or not [prompt, step, 4]",
@@ -205,27 +205,23 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     const struct qb_inputs *in = env->inputs;
     struct qb_net *net = env->prepared->net;
     struct arm arm = {0}, theirs;
-    enum qb_status s = add_arm(env, "", &arm, out, err);
     size_t dims[2] = {in->prompt_count, in->prompt_length};
-    int32_t *prompt =
-        s ? NULL : qb_record_add(out, "prompt", QB_I32, 2, dims, "token id", "prompts [prompt, position]", err);
-    if (!prompt) {
-        s = err->status;
+    int32_t *prompt;
+    if (add_arm(env, "", &arm, out, err) ||
+        !(prompt = qb_record_add(out, "prompt", QB_I32, 2, dims, "token id", "prompts [prompt, position]", err)))
         goto out;
-    }
     if (in->prompts)
         memcpy(prompt, in->prompts, dims[0] * dims[1] * sizeof *prompt);
-    if ((s = open_reference(&arm, env->reference, &theirs, err)) || (s = add_shares(&arm, out, err)) ||
-        (s = generate_arm(env, net, &arm, err)) || (s = copy_reference(env->reference, "tokens", out, err)) ||
-        (s = copy_reference(env->reference, "spread", out, err)) ||
-        (s = copy_reference(env->reference, "margin", out, err)) ||
-        (s = copy_reference(env->reference, "logit_std", out, err)))
+    if (open_reference(&arm, env->reference, &theirs, err) || add_shares(&arm, out, err) ||
+        generate_arm(env, net, &arm, err) || copy_reference(env->reference, "tokens", out, err) ||
+        copy_reference(env->reference, "spread", out, err) || copy_reference(env->reference, "margin", out, err) ||
+        copy_reference(env->reference, "logit_std", out, err))
         goto out;
-    if (env->variant->calibrated && !(s = qb_record_calibration(net, out, err)))
-        s = qb_record_overlap(in, in->prompts, in->prompt_count, in->prompt_length, out, err);
+    if (env->variant->calibrated && !qb_record_calibration(net, out, err))
+        qb_record_overlap(in, in->prompts, in->prompt_count, in->prompt_length, out, err);
 out:
     qb_free(arm.mask);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_greedy = {

@@ -39,9 +39,8 @@ static enum qb_status work_open(const struct qb_cell_env *env, struct work *w, s
     w->format = format_of(env->variant);
     w->n = (size_t)env->options[OPTION_LENGTH].i;
     w->coordinates = w->format->plugin->codec->coordinates != NULL;
-    enum qb_status s = qb_encoded_size(w->format, 1, w->n, &w->bytes, err);
-    if (s)
-        return s;
+    if (qb_encoded_size(w->format, 1, w->n, &w->bytes, err))
+        return err->status;
     w->encoded = qb_alloc(w->bytes, 1, "encoded vector", err);
     for (int i = 0; i < 4 && w->encoded; i++) {
         w->x[i] = qb_alloc(w->n, sizeof(float), "vector", err);
@@ -50,7 +49,7 @@ static enum qb_status work_open(const struct qb_cell_env *env, struct work *w, s
         if (!w->x[i] || !w->q[i] || !w->c[i])
             return err->status;
     }
-    return w->encoded ? QB_OK : err->status;
+    return err->status;
 }
 
 static void work_close(struct work *w)
@@ -78,12 +77,12 @@ static void map_to_values(float *c, const float *x, size_t n)
 
 static enum qb_status code(struct work *w, int i, struct qb_error *err)
 {
-    enum qb_status s = qb_encode(w->format, 1, w->n, w->x[i], w->encoded, w->bytes, err);
-    if (!s)
-        s = qb_decode(w->format, 1, w->n, w->encoded, w->bytes, 0, 1, w->q[i], err);
-    if (!s && w->coordinates && !(s = qb_coordinates(w->format, 1, w->n, w->encoded, w->bytes, 0, 1, w->c[i], err)))
+    if (qb_encode(w->format, 1, w->n, w->x[i], w->encoded, w->bytes, err) ||
+        qb_decode(w->format, 1, w->n, w->encoded, w->bytes, 0, 1, w->q[i], err))
+        return err->status;
+    if (w->coordinates && !qb_coordinates(w->format, 1, w->n, w->encoded, w->bytes, 0, 1, w->c[i], err))
         map_to_values(w->c[i], w->x[i], w->n);
-    return s;
+    return err->status;
 }
 
 /* |f0 u + f1 v + f2 w| over n elements. */
@@ -121,7 +120,6 @@ static double rounding(const struct work *w, double a)
 
 static enum qb_status trial(struct work *w, struct qb_rng *rng, double *results[6], size_t t, struct qb_error *err)
 {
-    enum qb_status s = QB_OK;
     qb_rng_normal(rng, 0, 1, w->x[0], w->n);
     qb_rng_normal(rng, 0, 1, w->x[1], w->n);
     float a;
@@ -130,10 +128,9 @@ static enum qb_status trial(struct work *w, struct qb_rng *rng, double *results[
         w->x[2][i] = w->x[0][i] + w->x[1][i];
         w->x[3][i] = a * w->x[0][i];
     }
-    for (int i = 0; i < 4 && !s; i++)
-        s = code(w, i, err);
-    if (s)
-        return qb_wrap(err, "trial %zu", t);
+    for (int i = 0; i < 4; i++)
+        if (code(w, i, err))
+            return qb_wrap(err, "trial %zu", t);
     errors(w, w->q, (double)a, &results[0][t], &results[1][t]);
     results[2][t] = rounding(w, (double)a);
     if (w->coordinates) {
@@ -158,15 +155,14 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     double *results[6] = {0};
     struct work w = {0};
     struct qb_rng rng;
-    enum qb_status s = work_open(env, &w, err);
-    for (int i = 0; i < (w.coordinates ? 6 : 3) && !s; i++)
-        if (!(results[i] = qb_record_add(out, names[i][0], QB_F64, 1, &trials, "1", names[i][1], err)))
-            s = err->status;
+    work_open(env, &w, err);
+    for (int i = 0; i < (w.coordinates ? 6 : 3) && !err->status; i++)
+        results[i] = qb_record_add(out, names[i][0], QB_F64, 1, &trials, "1", names[i][1], err);
     qb_rng_seed(&rng, env->seed);
-    for (size_t t = 0; t < trials && !s; t++)
-        s = trial(&w, &rng, results, t, err);
+    for (size_t t = 0; t < trials && !err->status; t++)
+        trial(&w, &rng, results, t, err);
     work_close(&w);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_linearity = {

@@ -95,10 +95,9 @@ static enum qb_status compare_row(const float *p, const float *q, size_t vocab, 
                                   struct qb_error *err)
 {
     struct qb_row_stats ps, qs;
-    enum qb_status s = qb_row_stats(p, vocab, &ps, err);
-    if (s)
+    if (qb_row_stats(p, vocab, &ps, err))
         return qb_wrap(err, "reference, position %zu", i);
-    if ((s = qb_row_stats(q, vocab, &qs, err)))
+    if (qb_row_stats(q, vocab, &qs, err))
         return qb_wrap(err, "position %zu", i);
     r->kl[i] = qb_kl(p, q, vocab);
     compare_ranks(p, q, vocab, &ps, &qs, r, i);
@@ -138,11 +137,8 @@ static enum qb_status compare_block(const struct qb_cell_env *env, struct qb_net
                                     float *q, struct rows *r, struct qb_error *err)
 {
     size_t vocab = env->model->arch.vocab;
-    enum qb_status s = qb_net_logits(fp32, reference, n, p, err);
-    if (!s)
-        s = qb_net_logits(net, hidden, n, q, err);
-    if (s)
-        return s;
+    if (qb_net_logits(fp32, reference, n, p, err) || qb_net_logits(net, hidden, n, q, err))
+        return err->status;
     struct qb_error *errors = qb_alloc(n, sizeof *errors, "row errors", err);
     uint8_t *masks = errors ? qb_alloc(qb_pool_threads(env->pool), vocab, "masks of rows", err) : NULL;
     if (!masks) {
@@ -151,14 +147,11 @@ static enum qb_status compare_block(const struct qb_cell_env *env, struct qb_net
     }
     struct compare c = {p, q, vocab, first, r, masks, errors};
     qb_pool_run(env->pool, n, compare_task, &c);
-    for (size_t i = 0; i < n && !s; i++)
-        if (errors[i].status) {
-            *err = errors[i];
-            s = err->status;
-        }
+    for (size_t i = 0; i < n && !err->status; i++)
+        *err = errors[i];
     qb_free(masks);
     qb_free(errors);
-    return s;
+    return err->status;
 }
 
 static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *net, const float *reference,
@@ -166,19 +159,16 @@ static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *
 {
     size_t vocab = env->model->arch.vocab, width = env->model->arch.hidden;
     struct qb_net *fp32 = NULL;
-    enum qb_status s = qb_cell_fp32(env, &fp32, err);
-    float *p = s ? NULL : qb_alloc(BLOCK * vocab, sizeof *p, "reference logits", err);
+    float *p = qb_cell_fp32(env, &fp32, err) ? NULL : qb_alloc(BLOCK * vocab, sizeof *p, "reference logits", err);
     float *q = p ? qb_alloc(BLOCK * vocab, sizeof *q, "logits", err) : NULL;
-    if (!s && !q)
-        s = err->status;
-    for (size_t i = 0; i < r->count && !s; i += BLOCK) {
+    for (size_t i = 0; i < r->count && !err->status; i += BLOCK) {
         size_t n = r->count - i < BLOCK ? r->count - i : BLOCK;
-        s = compare_block(env, fp32, net, reference + i * width, hidden + i * width, i, n, p, q, r, err);
+        compare_block(env, fp32, net, reference + i * width, hidden + i * width, i, n, p, q, r, err);
     }
     qb_free(q);
     qb_free(p);
     qb_net_free(fp32);
-    return s;
+    return err->status;
 }
 
 static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
@@ -186,22 +176,20 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     size_t n = qb_forced_positions(env->inputs), dims[2] = {n, env->model->arch.hidden};
     struct qb_net *net = NULL;
     struct qb_forced text = {0};
-    enum qb_status s = qb_cell_fp32(env, &net, err);
-    if (!s)
-        s = qb_forced_open(env, net, NULL, &text, err);
     int32_t *tokens = NULL;
-    float *hidden =
-        s ? NULL : qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err);
-    if (hidden && text.own &&
-        (tokens = qb_record_add(out, "tokens", QB_I32, 1, &text.length, "token id", "prompt 0 and what FP32 generates",
-                                err)))
+    float *hidden;
+    if (qb_cell_fp32(env, &net, err) || qb_forced_open(env, net, NULL, &text, err) ||
+        !(hidden = qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err)))
+        goto out;
+    if (text.own && (tokens = qb_record_add(out, "tokens", QB_I32, 1, &text.length, "token id",
+                                            "prompt 0 and what FP32 generates", err)))
         memcpy(tokens, text.own, text.length * sizeof *tokens);
-    s = err->status;
-    if (!s)
-        s = qb_forced_hidden(&text, net, text.chunks, hidden, err);
+    if (!err->status)
+        qb_forced_hidden(&text, net, text.chunks, hidden, err);
+out:
     qb_forced_close(&text);
     qb_net_free(net);
-    return s;
+    return err->status;
 }
 
 static void fill_places(const struct qb_inputs *in, struct rows *r)
@@ -223,13 +211,12 @@ static enum qb_status measure(const struct qb_cell_env *env, const struct qb_for
     float *hidden = qb_alloc(rows->count * env->model->arch.hidden, sizeof *hidden, "hidden states", err);
     if (!hidden)
         return err->status;
-    enum qb_status s = qb_forced_hidden(text, net, text->chunks, hidden, err);
-    if (!s)
-        s = compare_all(env, net, reference_hidden, hidden, rows, err);
-    if (!s && env->variant->calibrated && !(s = qb_record_calibration(net, out, err)))
-        s = qb_forced_overlap(env, text, out, err);
+    if (!qb_forced_hidden(text, net, text->chunks, hidden, err) &&
+        !compare_all(env, net, reference_hidden, hidden, rows, err) && env->variant->calibrated &&
+        !qb_record_calibration(net, out, err))
+        qb_forced_overlap(env, text, out, err);
     qb_free(hidden);
-    return s;
+    return err->status;
 }
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
@@ -241,16 +228,13 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     struct rows rows = {0};
     if (!ref || ref->count != n * width || (env->inputs->text_greedy && !own))
         return qb_fail(err, QB_ERR_INTERNAL, "the reference's record does not fit this run");
-    enum qb_status s = qb_forced_open(env, NULL, own, &text, err);
-    if (!s && !(s = add_rows(n, &rows, out, err))) {
+    if (!qb_forced_open(env, NULL, own, &text, err) && !add_rows(n, &rows, out, err) &&
+        !qb_record_i64(out, "vocabulary", (int64_t)env->model->arch.vocab, "tokens", "size of the vocabulary", err)) {
         fill_places(env->inputs, &rows);
-        s = qb_record_i64(out, "vocabulary", (int64_t)env->model->arch.vocab, "tokens", "size of the vocabulary", err);
-    }
-    if (!s) {
-        s = measure(env, &text, ref->data, &rows, out, err);
+        measure(env, &text, ref->data, &rows, out, err);
     }
     qb_forced_close(&text);
-    return s;
+    return err->status;
 }
 
 const struct qb_experiment qb_experiment_teacher_forced = {

@@ -148,8 +148,10 @@ Test(file, replace_refusals)
     struct qb_error err = {0};
     struct stat before, after;
     cr_assert_eq(qb_file_replace(scratch_path("no/such/folder/out"), "x", 1, &err), QB_ERR_IO);
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_replace(scratch_folder, "x", 1, &err), QB_ERR_INPUT);
     cr_assert_eq(stat("/dev/full", &before), 0);
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_replace("/dev/full", "x", 1, &err), QB_ERR_INPUT);
     cr_assert_not_null(strstr(err.message, "/dev/full"));
     cr_assert_eq(stat("/dev/full", &after), 0);
@@ -157,6 +159,7 @@ Test(file, replace_refusals)
     char path[5000];
     memset(path, 'a', sizeof path - 1);
     path[sizeof path - 1] = '\0';
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_replace(path, "x", 1, &err), QB_ERR_INPUT);
 }
 
@@ -201,8 +204,10 @@ Test(file, mkdirs)
     cr_assert_eq(qb_file_mkdirs("/", &err), QB_OK);
     cr_assert_eq(qb_file_mkdirs("", &err), QB_ERR_INPUT);
     scratch_write("file", "x", 1);
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_mkdirs(scratch_path("file/below"), &err), QB_ERR_INPUT);
     cr_assert_not_null(strstr(err.message, "no folder"));
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_mkdirs("/proc/nothing/here", &err), QB_ERR_IO);
 }
 
@@ -231,8 +236,11 @@ Test(file, map_refusals)
     struct qb_map map;
     cr_assert_eq(qb_file_map(scratch_write("empty", "", 0), &map, &err), QB_ERR_INPUT);
     cr_assert_not_null(strstr(err.message, "empty"));
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_map(scratch_path("missing"), &map, &err), QB_ERR_INPUT);
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_map(scratch_folder, &map, &err), QB_ERR_INPUT);
+    err = (struct qb_error){0};
     cr_assert_eq(qb_file_map("/dev/zero", &map, &err), QB_ERR_INPUT);
     cr_assert_null(map.data);
 }
