@@ -1,13 +1,10 @@
 /* The suite as a whole: the file, --set, names, and what holds between models, variants and experiments. */
 #include "run/suite.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/file.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "run/suite_parts.h"
 
 /* ---- sections ---- */

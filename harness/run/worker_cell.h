@@ -26,8 +26,4 @@ struct qb_worker_job {
 /* Runs the cell in this process, which has settled, up to its shard. */
 enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *err);
 
-/* The first NaN or Inf of a record's float arrays is QB_ERR_NUMERIC naming array and index; a NaN of nll and
- * reference_nll where target is -1 means "no target". */
-enum qb_status qb_worker_finite(const struct qb_record *record, struct qb_error *err);
-
 #endif

@@ -103,6 +103,8 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
     codec = *shipped;
     codec.encoded_size = size;
     codec.encode = encode;
+    codec.encode_passes = 0; /* what is planted looks at whole matrices */
+    codec.encode_part = NULL;
     codec.decode = decode;
     codec.coordinates = planted("skip") ? NULL : shipped->coordinates;
     return &codec;

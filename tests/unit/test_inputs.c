@@ -3,7 +3,7 @@
 #include <math.h>
 #include "unit/suite_fixture.h"
 #include "run/inputs.h"
-#include "run/worker_cell.h"
+#include "run/finite.h"
 
 TestSuite(inputs, .init = fixture_begin, .fini = fixture_end);
 
@@ -190,21 +190,21 @@ Test(inputs, nonfinite_numbers_are_found_by_name_and_place)
     double *nll = qb_record_add(&record, "nll", QB_F64, 1, &n, "nat", "b", &err);
     int32_t *target = qb_record_add(&record, "target", QB_I32, 1, &n, "1", "c", &err);
     cr_assert(f && nll && target);
-    cr_expect_eq(qb_worker_finite(&record, &err), QB_OK);
+    cr_expect_eq(qb_record_finite(&record, &err), QB_OK);
     target[1] = -1;
     nll[1] = NAN;
-    cr_expect_eq(qb_worker_finite(&record, &err), QB_OK, "no target, no number");
+    cr_expect_eq(qb_record_finite(&record, &err), QB_OK, "no target, no number");
     nll[1] = INFINITY;
-    cr_expect_eq(qb_worker_finite(&record, &err), QB_ERR_NUMERIC, "infinite is never meant");
+    cr_expect_eq(qb_record_finite(&record, &err), QB_ERR_NUMERIC, "infinite is never meant");
     nll[1] = 0;
     nll[2] = NAN;
     err = (struct qb_error){0};
-    cr_expect_eq(qb_worker_finite(&record, &err), QB_ERR_NUMERIC);
+    cr_expect_eq(qb_record_finite(&record, &err), QB_ERR_NUMERIC);
     cr_expect_not_null(strstr(err.message, "array 'nll' has NaN at index 2 of 3"), "%s", err.message);
     nll[2] = 0;
     f[0] = -INFINITY;
     err = (struct qb_error){0};
-    cr_expect_eq(qb_worker_finite(&record, &err), QB_ERR_NUMERIC);
+    cr_expect_eq(qb_record_finite(&record, &err), QB_ERR_NUMERIC);
     cr_expect_not_null(strstr(err.message, "array 'margin' has Inf at index 0 of 3"), "%s", err.message);
     qb_record_free(&record);
 }
