@@ -18,7 +18,7 @@
 #include "model/decoder.h"
 #include "tensor_floats.h"
 
-#define MUST(call) cr_assert((call) == QB_OK, "%s: %s", #call, err.message)
+#define MUST(call) cr_assert(!(call), "%s: %s", #call, err.message)
 
 /* The registry over this build's plugins: a test program lies in <build>/tests/<tier>/. Also points the program at the
  * tree's data folder (tests run from the repository's root). */

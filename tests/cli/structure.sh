@@ -38,7 +38,6 @@ qb_figure_names      likewise
 qb_gate_rules_parse  likewise
 qb_top2_margin       likewise
 qb_transform         likewise
-qb_worker_finite     likewise
 qb_tokenizer_decode  the way back: what encoding lost shows there'
 
 # sources ROOT: the C files and headers of the rooms, relative to it.
@@ -81,13 +80,20 @@ circles() {
         END { if (loop) print loop }' | sort -u
 }
 
-# unused ROOT OBJECTS: global symbols that no other file uses, but those for tests.
+# unused ROOT OBJECTS: global symbols that no other file uses, but those for tests; and of that list what needs no place.
 unused() {
-    symbols "$@" | awk -v kept="$for_tests" '
-        BEGIN { for (n = split(kept, lines, "\n"); n > 0; n--) { split(lines[n], word, " "); used[word[1]] = 1 } }
+    symbols "$@" | awk -v list="$for_tests" '
+        BEGIN { for (n = split(list, lines, "\n"); n > 0; n--) if (split(lines[n], word, " ")) listed[word[1]] = 1 }
         $2 == "U" { used[$3] = 1; next }
         { where[$3] = $1 }
-        END { for (s in where) if (!(s in used) && s != "main" && s !~ /^__/) print where[s] ": " s }' | sort
+        END {
+            for (s in where)
+                if (!(s in used) && s != "main" && s !~ /^__/) {
+                    if (!(s in listed)) print where[s] ": " s
+                    delete listed[s]
+                }
+            for (s in listed) print "for_tests: " s
+        }' | sort
 }
 
 # missing PAGE: files that the page names in backquotes, by their path here, and that are not there; NAME stands for any.
@@ -124,6 +130,9 @@ same "an include upward and a codec's of the harness are seen" "$(includes .)" \
     "codecs/x/x.c includes mem.h
 harness/base/a.c includes cli/cli.h"
 same "a circle of two files is seen" "$(circles . .)" "harness/base/a.o -> harness/base/b.o"
-same "a function without a caller is seen" "$(unused . .)" "harness/base/c.o: qb_dead"
+for_tests='qb_a  listed, and used'
+same "a function without a caller is seen, and a place on the list in vain" "$(unused . .)" \
+    "for_tests: qb_a
+harness/base/c.o: qb_dead"
 same "a file that the page names and that is gone is seen" "$(missing page.md)" "harness/base/gone.c"
 finish

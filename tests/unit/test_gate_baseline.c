@@ -200,12 +200,12 @@ Test(gate_baseline, cuts_and_refused_memory)
         cr_assert_eq(qb_baseline_parse(text.data, size, "b.json", &read, &err), QB_ERR_INPUT, "cut at %zu", size);
     }
     size_t n = 1;
-    for (enum qb_status s = QB_ERR_MEMORY; s != QB_OK && n < 1000; n++) {
+    for (enum qb_status s = QB_ERR_MEMORY; s && n < 1000; n++) {
         struct qb_error err = {0};
         qb_mem_fail_at(n);
         s = qb_baseline_parse(text.data, text.size, "b.json", &read, &err);
         qb_mem_fail_at(0);
-        cr_assert(s == QB_OK || s == QB_ERR_MEMORY, "%s", err.message);
+        cr_assert(!s || s == QB_ERR_MEMORY, "%s", err.message);
     }
     cr_assert(n > 20 && n < 1000);
     qb_baseline_free(read);
@@ -228,8 +228,8 @@ Test(gate_baseline, random_damage)
         char was = text.data[at];
         text.data[at] = (char)qb_rng_randint(&rng, 256);
         enum qb_status s = qb_baseline_parse(text.data, text.size, "b.json", &read, &err);
-        cr_assert(s == QB_OK || (s == QB_ERR_INPUT && err.message[0]), "%d: %s", (int)s, err.message);
-        refused += s != QB_OK;
+        cr_assert(!s || (s == QB_ERR_INPUT && err.message[0]), "%d: %s", (int)s, err.message);
+        refused += s != 0;
         if (read) {
             struct qb_text again = printed(read);
             text.data[at] = was;

@@ -183,10 +183,10 @@ Test(metric_attribute, no_allocation_failure_leaks_or_invents)
         qb_mem_fail_at(n);
         enum qb_status status = qb_metrics_compute(A, &record, &values, &count, &err);
         qb_mem_fail_at(0);
-        for (size_t i = 0; status == QB_OK && i < count; i++)
+        for (size_t i = 0; !status && i < count; i++)
             if (strcmp(values[i].metric, "total_kl") == 0)
                 cr_expect(values[i].value == 2.375 || isnan(values[i].value), "%zu", n);
-        qb_free(status == QB_OK ? values : NULL);
+        qb_free(status ? NULL : values);
         cr_assert_eq(qb_mem_stats().live_bytes, live, "allocation %zu", n);
     }
     qb_record_free(&record);

@@ -27,11 +27,11 @@ static enum qb_status parse(const struct qb_plugin *plugin, const char *yaml_tex
     struct qb_text printed = {0};
     cr_assert_eq(qb_yaml_parse(yaml_text, strlen(yaml_text), "t.yaml", &yaml, &err), QB_OK, "%s", err.message);
     enum qb_status status = qb_format_make(plugin, yaml, QB_ISA_PORTABLE, &format, &err);
-    if (status == QB_OK) {
+    if (!status) {
         qb_format_print(&format, &printed);
         qb_format_free(&format);
     }
-    snprintf(text, room, "%s", status == QB_OK ? printed.data : err.message);
+    snprintf(text, room, "%s", !status ? printed.data : err.message);
     qb_text_free(&printed);
     qb_yaml_free(yaml);
     return status;
@@ -94,7 +94,7 @@ Test(registry, every_allocation_may_fail)
         qb_mem_fail_at(n);
         enum qb_status status = qb_registry_open(folders, NULL, &registry, &err);
         qb_mem_fail_at(0);
-        if (status == QB_OK)
+        if (!status)
             break;
         cr_assert_eq(status, QB_ERR_MEMORY);
         cr_assert_null(registry);

@@ -32,14 +32,14 @@ static bool reads(const char *path, struct qb_error *err)
     struct qb_result *result;
     struct qb_record record = {0};
     *err = (struct qb_error){0};
-    if (qb_result_open(path, &result, err) != QB_OK)
+    if (qb_result_open(path, &result, err))
         return false;
-    for (size_t i = 0; i < qb_result_count(result) && err->status == QB_OK; i++) {
+    for (size_t i = 0; i < qb_result_count(result) && !err->status; i++) {
         qb_result_record(result, i, &record, err);
         qb_record_free(&record);
     }
     qb_result_close(result);
-    return err->status == QB_OK;
+    return !err->status;
 }
 
 Test(store_damage, every_truncation_is_an_error)
@@ -359,8 +359,8 @@ Test(store_damage, every_refused_allocation_is_an_error)
         enum qb_status status = qb_shard_write(path, &cell, &err);
         qb_mem_fail_at(0);
         cr_assert_eq(qb_mem_stats().live_bytes, live, "writing, allocation %zu", n);
-        cr_assert(status == QB_OK || (status == QB_ERR_MEMORY && scratch_count() == 0), "%s", err.message);
-        if (status == QB_OK)
+        cr_assert(!status || (status == QB_ERR_MEMORY && scratch_count() == 0), "%s", err.message);
+        if (!status)
             break;
     }
     qb_result_assemble(scratch_path("r"), NULL, &source, 1, &err);
@@ -369,11 +369,11 @@ Test(store_damage, every_refused_allocation_is_an_error)
         qb_mem_fail_at(n);
         enum qb_status status = qb_shard_read(path, true, &back, &err);
         qb_mem_fail_at(0);
-        if (status == QB_OK)
+        if (!status)
             qb_cell_free(&back);
         cr_assert_eq(qb_mem_stats().live_bytes, live, "reading, allocation %zu", n);
-        cr_assert(status == QB_OK || status == QB_ERR_MEMORY, "allocation %zu: %s", n, err.message);
-        if (status == QB_OK)
+        cr_assert(!status || status == QB_ERR_MEMORY, "allocation %zu: %s", n, err.message);
+        if (!status)
             break;
     }
     qb_cell_free(&cell);
