@@ -225,7 +225,8 @@ void qb_finished_lend(struct qb_finished *f, size_t i)
     if (!qb_cache_get(f->cache, cell->key, path))
         return;
     if (shard_fits(f, i, path, &cause)) {
-        mark_taken(f, i, QB_TAKEN_CACHE, QB_PLAN_NONE);
+        /* A bare one counts as the earlier run's all the same. */
+        mark_taken(f, i, bare ? QB_TAKEN_SHARD : QB_TAKEN_CACHE, QB_PLAN_NONE);
         return;
     }
     unlink(path);

@@ -30,6 +30,7 @@ same "a size of 0 is no cache" "$(grep -c 'from the cache' <<<"$said") $?" "0 1"
 # ---- deleted, damaged ----
 said=$(run -o "$OUT/first.h5" --resume --set 'variants=[fp32, int8-tensor, pattern-a]')
 same "a new variant needs no new reference" "$(ran "$said")" "$(printf '%s ' {a,b}/pattern-a/{depth,greedy,teacher-forced})"
+has "and the old ones are the earlier run's" "$said" "24 of 24 cells done (18 from an earlier run)"
 rm -rf "$CACHE"
 said=$(run -o "$OUT/first.h5" --resume --set 'variants=[fp32, int8-tensor, pattern-a]')
 has "without the cache a finished run is taken whole" "$said" "24 of 24 cells done (24 from an earlier run)"
