@@ -45,13 +45,17 @@ static enum qb_status add_counts(const struct qb_net_buffer *rows, size_t n, str
     int64_t *bytes = values ? qb_record_add(out, "bytes", QB_I64, 1, &n, "bytes", "stored bytes of each", err) : NULL;
     int64_t *cache =
         bytes ? qb_record_add(out, "cache_bytes", QB_I64, 1, &n, "bytes", "decoded copies kept", err) : NULL;
-    if (!cache)
+    int64_t *held = cache ? qb_record_add(out, "held_bytes", QB_I64, 1, &n, "bytes",
+                                          "what must be in memory: own bytes and copies, or what the file has", err)
+                          : NULL;
+    if (!held)
         return err->status;
     int64_t encoded = 0, total = 0, norms = 0;
     for (size_t i = 0; i < n; i++) {
         values[i] = (int64_t)rows[i].values;
         bytes[i] = (int64_t)rows[i].bytes;
         cache[i] = (int64_t)rows[i].cache_bytes;
+        held[i] = (int64_t)rows[i].held_bytes;
         total += values[i];
         norms += rows[i].roles & QB_ROLE_NORM ? values[i] : 0;
         if (strcmp(rows[i].store, "fp32") != 0)

@@ -10,12 +10,14 @@
 #include "model/decoder.h"
 #include "speed_parts.h"
 
-enum { OPTION_REPEATS, OPTION_PREFILL, OPTION_DECODE };
+enum { OPTION_REPEATS, OPTION_PREFILL, OPTION_DECODE, OPTION_HOLD };
 static const struct qb_codec_option options[] = {
     {"repeats", QB_OPTION_INT, "12", 3, 1000, NULL,
      "timed repeats of each arm, their order balanced over 6; under 6 there is no interval"},
     {"prefill", QB_OPTION_INT, "256", 1, 65536, NULL, "tokens of a prefill"},
     {"decode", QB_OPTION_INT, "16", 1, 65536, NULL, "tokens generated one at a time behind a short prompt"},
+    {"hold", QB_OPTION_INT, "2048", 0, 1048576, NULL,
+     "MiB up to which every arm holds the weights that it does not encode as FP32, where the file has another format"},
     {0}};
 
 #define WARM_TOKENS 16 /* of the untimed pass before a timed one: enough to read every weight as a prefill does */
@@ -40,6 +42,7 @@ struct bench {
     float *hidden, *wide_in, *wide_out, *logits;
     double *weight_decode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs, *read_gbs, *store_gbs;
     double flop_per_token, decode_bytes;
+    bool held; /* no arm decodes what it does not encode */
     struct qb_stored *stored;
     struct qb_ceilings *ceilings;
     struct arm arm[ARMS];
@@ -167,7 +170,7 @@ static void count_work(struct qb_net *net, double *flop_per_token, double *bytes
         if (rows[i].roles & products)
             *flop_per_token += 2 * (double)rows[i].values;
         if (rows[i].roles & (products | QB_ROLE_HEAD | (tied ? QB_ROLE_EMBED : 0u)))
-            *bytes_per_step += (double)(rows[i].cache_bytes ? rows[i].cache_bytes : rows[i].bytes);
+            *bytes_per_step += (double)(rows[i].cache_bytes ? rows[i].cache_bytes : rows[i].held_bytes);
     }
 }
 
@@ -189,14 +192,16 @@ static enum qb_status add_scalars(struct bench *b, struct qb_record *out, struct
     struct {
         const char *name, *unit, *description;
         double value;
-    } list[] = {{"prefill_tokens", "tokens", "tokens of a prefill", n},
-                {"decode_tokens", "tokens", "tokens of a decode run", (double)b->decode},
-                {"step_rows", "positions", "positions that a decode step computes: 1, or its whole sequence (the mean)",
-                 recomputes(b) ? n + ((double)b->decode + 1) / 2 : 1},
-                {"prefill_flop", "flop", "products of a prefill, head left out", flop},
-                {"decode_bytes", "bytes", "stored weight bytes that a decode step reads", b->decode_bytes},
-                {"weight_decode_bytes", "bytes", "FP32 bytes written by decoding all stored weights once",
-                 (double)qb_stored_decoded(b->stored)}};
+    } list[] = {
+        {"prefill_tokens", "tokens", "tokens of a prefill", n},
+        {"decode_tokens", "tokens", "tokens of a decode run", (double)b->decode},
+        {"step_rows", "positions", "positions that a decode step computes: 1, or its whole sequence (the mean)",
+         recomputes(b) ? n + ((double)b->decode + 1) / 2 : 1},
+        {"prefill_flop", "flop", "products of a prefill, head left out", flop},
+        {"decode_bytes", "bytes", "stored weight bytes that a decode step reads", b->decode_bytes},
+        {"held", "1", "1: no arm decodes weights that it does not encode; 0: as the model's file has them", b->held},
+        {"weight_decode_bytes", "bytes", "FP32 bytes written by decoding all stored weights once",
+         (double)qb_stored_decoded(b->stored)}};
     qb_ceilings_record(b->ceilings, out, err);
     for (size_t i = 0; i < sizeof list / sizeof *list && !err->status; i++)
         qb_record_f64(out, list[i].name, list[i].value, list[i].unit, list[i].description, err);
@@ -236,6 +241,19 @@ static enum qb_status add_arrays(struct bench *b, struct qb_record *out, struct 
     return QB_OK;
 }
 
+/* FP32 as a user of FP32 has it: nobody decodes a file's F16 at every step who can keep it decoded. All arms or none.
+ */
+static enum qb_status hold_fp32(struct bench *b, struct qb_error *err)
+{
+    size_t most = 0;
+    for (int i = 0; i < ARMS; i++)
+        most += qb_net_foreign_bytes(b->arm[i].net);
+    b->held = most <= (size_t)b->env->options[OPTION_HOLD].i << 20;
+    for (int i = 0; i < ARMS && b->held && !err->status; i++)
+        qb_net_hold_fp32(b->arm[i].net, err);
+    return err->status;
+}
+
 static enum qb_status bench_open(struct bench *b, struct qb_error *err)
 {
     const struct qb_cell_env *env = b->env;
@@ -249,7 +267,7 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
                        b->prefill + b->decode, arch->context);
     b->arm[VARIANT].net = env->prepared->net;
     if (fill_tokens(b, err) || qb_cell_fp32(env, &b->arm[REFERENCE].net, err) ||
-        qb_cell_fp32(env, &b->arm[SELF].net, err) || count_bench(b, err) ||
+        qb_cell_fp32(env, &b->arm[SELF].net, err) || hold_fp32(b, err) || count_bench(b, err) ||
         qb_stored_create(env->prepared->net, &b->stored, err) ||
         qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->decode_bytes, b->prefill, &b->ceilings, err))
         return err->status;

@@ -171,7 +171,19 @@ struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t 
     info.bytes = qb_size_of(segment->bytes);
     info.logical_bytes = segment->bytes ? info.bytes : segment->rows * linear->cols * sizeof(float);
     info.cache_bytes = qb_size_of(segment->cache);
+    info.held_bytes = info.bytes + info.cache_bytes;
+    if (!info.held_bytes)
+        info.held_bytes = segment->matrix.size / segment->matrix.rows * segment->rows;
     return info;
+}
+
+size_t qb_linear_foreign_bytes(const struct qb_linear *linear)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < linear->segment_count; i++)
+        if (segment_is_foreign(&linear->segments[i]))
+            bytes += linear->segments[i].matrix.rows * linear->cols * sizeof(float);
+    return bytes;
 }
 
 bool qb_linear_encoded(const struct qb_linear *linear)

@@ -26,6 +26,8 @@ struct qb_segment_info {
     size_t bytes;         /* of the stored weights (qb_size_of the buffer that exists; 0: borrowed from the model) */
     size_t logical_bytes; /* as bytes, or rows*cols*4: a borrowed weight counts as FP32, whatever its format */
     size_t cache_bytes;   /* decoded copy that is kept (cache) */
+    size_t
+        held_bytes; /* what must be in memory: own bytes and decoded copy; borrowed: the rows' share of the model's */
 };
 
 /* One row segment as a variant treats it, known without storing anything. */
@@ -59,6 +61,11 @@ enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale,
 
 /* S as it is applied, [rows], 1 where a segment takes none; NULL when no scale was set. Owned by the operator. */
 const float *qb_linear_scale(const struct qb_linear *linear);
+
+/* Bytes of FP32 copies of the rows that it borrows in another format and whose values it multiplies; and making them:
+ * from then on nothing of these is decoded. */
+size_t qb_linear_foreign_bytes(const struct qb_linear *linear);
+enum qb_status qb_linear_hold_fp32(struct qb_linear *linear, struct qb_pool *pool, struct qb_error *err);
 
 /* y[n, rows] = operator on x[n, cols]; with_bias false leaves the bias out (calibration). Rows of x are positions. */
 enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,

@@ -67,9 +67,18 @@ static enum qb_status make_cache(struct segment *segment, struct qb_pool *pool, 
     }
     segment->cache = cache;
     matrix->format = NULL;
+    matrix->mapped = false;
     matrix->bytes = cache;
     matrix->size = qb_size_of(cache);
     segment->ops = qb_matrix_ops(matrix, QB_READ_VALUES);
+    return QB_OK;
+}
+
+enum qb_status qb_linear_hold_fp32(struct qb_linear *linear, struct qb_pool *pool, struct qb_error *err)
+{
+    for (size_t i = 0; i < linear->segment_count; i++)
+        if (segment_is_foreign(&linear->segments[i]) && make_cache(&linear->segments[i], pool, err))
+            return err->status;
     return QB_OK;
 }
 

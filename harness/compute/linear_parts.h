@@ -26,6 +26,12 @@ struct segment {
     const struct qb_matrix_ops *ops;
 };
 
+/* Values of the model's own bytes in another format than FP32. */
+static inline bool segment_is_foreign(const struct segment *segment)
+{
+    return !segment->bytes && segment->matrix.format && segment->treatment != TREAT_REVERSED;
+}
+
 struct qb_linear {
     const struct qb_format *activations; /* of c(x) */
     const float *bias;

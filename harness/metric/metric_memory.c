@@ -32,6 +32,13 @@ static bool cache_bytes(const struct qb_record *record, struct qb_value *value)
     return total(record, "cache_bytes", false, &bytes, &rows) && qb_exact(value, bytes, rows);
 }
 
+static bool held_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes;
+    size_t rows;
+    return total(record, "held_bytes", false, &bytes, &rows) && qb_exact(value, bytes, rows);
+}
+
 static bool resident_bytes(const struct qb_record *record, struct qb_value *value)
 {
     double bytes, cache;
@@ -132,7 +139,7 @@ const struct qb_metric qb_metrics_memory[] = {
      .experiment = "memory",
      .unit = "bytes",
      .direction = QB_LOWER_IS_BETTER,
-     .description = "bytes of all stored weights, decoded copies aside",
+     .description = "bytes of all stored weights (what is not encoded: as FP32), decoded copies aside",
      .compute = weight_bytes},
     {.name = "weight_bits",
      .experiment = "memory",
@@ -164,8 +171,14 @@ const struct qb_metric qb_metrics_memory[] = {
      .experiment = "memory",
      .unit = "bytes",
      .direction = QB_LOWER_IS_BETTER,
-     .description = "weight_bytes and cache_bytes",
+     .description = "weight_bytes and cache_bytes: what is not encoded counts as FP32",
      .compute = resident_bytes},
+    {.name = "held_bytes",
+     .experiment = "memory",
+     .unit = "bytes",
+     .direction = QB_LOWER_IS_BETTER,
+     .description = "what must be in memory: encoded weights, copies, and the rest in its file's own types",
+     .compute = held_bytes},
     {.name = "published_formula_bytes",
      .experiment = "memory",
      .unit = "bytes",

@@ -200,6 +200,21 @@ struct qb_linear *qb_net_linear(struct qb_net *net, size_t index, const struct q
     return net->linears[index].linear;
 }
 
+size_t qb_net_foreign_bytes(const struct qb_net *net)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < net->linear_count; i++)
+        bytes += qb_linear_foreign_bytes(net->linears[i].linear);
+    return bytes;
+}
+
+enum qb_status qb_net_hold_fp32(struct qb_net *net, struct qb_error *err)
+{
+    for (size_t i = 0; i < net->linear_count && !err->status; i++)
+        qb_linear_hold_fp32(net->linears[i].linear, net->pool, err);
+    return err->status;
+}
+
 size_t qb_net_head(const struct qb_net *net)
 {
     return net->head.linear;
@@ -233,13 +248,15 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
                                            .store = info.store,
                                            .values = info.rows * op->tensor->cols,
                                            .bytes = info.logical_bytes,
-                                           .cache_bytes = info.cache_bytes});
+                                           .cache_bytes = info.cache_bytes,
+                                           .held_bytes = info.held_bytes});
         }
         if (qb_linear_scale(op->linear))
             add_row(&rows, op->tensor, "calibration.scale",
                     (struct qb_net_buffer){.roles = op->tensor->roles | QB_ROLE_BIAS,
                                            .store = "fp32",
-                                           .bytes = op->tensor->rows * sizeof(float)});
+                                           .bytes = op->tensor->rows * sizeof(float),
+                                           .held_bytes = op->tensor->rows * sizeof(float)});
     }
     const uint32_t vectors = QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION;
     for (size_t i = 0; i < net->model->tensor_count; i++) {
@@ -247,8 +264,11 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
         size_t values = tensor->rows * tensor->cols;
         if (tensor->roles & vectors)
             add_row(&rows, tensor, tensor->name,
-                    (struct qb_net_buffer){
-                        .roles = tensor->roles, .store = "fp32", .values = values, .bytes = values * sizeof(float)});
+                    (struct qb_net_buffer){.roles = tensor->roles,
+                                           .store = "fp32",
+                                           .values = values,
+                                           .bytes = values * sizeof(float),
+                                           .held_bytes = tensor->size});
     }
     return rows.count;
 }

@@ -90,11 +90,17 @@ struct qb_net_buffer {
     size_t values;      /* of the model's weights; 0 of a scale that the variant adds */
     size_t bytes;       /* what the stored form takes */
     size_t cache_bytes; /* decoded copies kept */
+    size_t held_bytes;  /* what must be in memory for it: own bytes and copies, or what the model's file has */
 };
 /* Fills at most `room` rows and returns how many there are. A fused tensor cut into segments has a row each under the
  * same name; under a path that codes the activations alone, placed weights are FP32 in memory and say so ("fp32"); a
  * channel scale S is a row "calibration.scale" with the matrix's roles | QB_ROLE_BIAS. */
 size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size_t room);
+
+/* Bytes that copies of the weights that are not placed take as FP32, where the model's file has another format; and
+ * making these copies: from then on such weights are read as they are, and cost no decoding. */
+size_t qb_net_foreign_bytes(const struct qb_net *net);
+enum qb_status qb_net_hold_fp32(struct qb_net *net, struct qb_error *err);
 
 /* The net's operators: 0 is the embedding (and the head, when tied), then each layer's in order of use, an untied head
  * last. NULL past the end. *tensor (may be NULL) gets the tensor it was made of. Owned by the net; for timing single

@@ -149,6 +149,7 @@ for name, function in {
     "weight_bytes": lambda c: st.exact(stored(c, "bytes"), buffers(c)),
     "weight_bits": lambda c: st.exact(8 * stored(c, "bytes") / c["weight_values"], buffers(c)),
     "cache_bytes": lambda c: st.exact(stored(c, "cache_bytes"), buffers(c)),
+    "held_bytes": lambda c: st.exact(stored(c, "held_bytes"), buffers(c)),
     "resident_bytes": lambda c: st.exact(stored(c, "bytes") + stored(c, "cache_bytes"), buffers(c)),
     "peak_rss_bytes": lambda c: st.exact(c["peak_rss"]) if c["peak_rss"] > 0 else None,  # 0: the system does not tell
     "rss_growth_bytes": lambda c: st.exact(c["rss_after"] - c["rss_before"]) if c["rss_after"] >= c["rss_before"] > 0 else None,

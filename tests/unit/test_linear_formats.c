@@ -110,6 +110,37 @@ Test(linear_formats, a_weight_is_used_in_the_models_format)
     free_twins(t);
 }
 
+/* Held as FP32, a borrowed weight is decoded once, gives the same bits and says what it takes; what is encoded stays.
+ */
+Test(linear_formats, a_borrowed_weight_can_be_held_as_fp32)
+{
+    static const char *const variants[] = {NULL, "calibrated", "fp32-reordered"};
+    const size_t copies[] = {ROWS * COLS * 4, ROWS * COLS * 4, 0};
+    for (size_t v = 0; v < 3; v++) {
+        struct twins *t = twins_of("fp16");
+        struct qb_variant *variant = variants[v] ? support_variant(registry, variants[v]) : NULL;
+        struct qb_pool *pool = support_pool(1);
+        struct qb_linear *l;
+        MUST(qb_linear_create(variant, &t->matrix[1], NULL, &l, &err));
+        const size_t last = qb_linear_segments(l) - 1;
+        cr_expect_eq(qb_linear_segment(l, last).held_bytes, (last ? ROWS / 3 : ROWS) * COLS * 2,
+                     "the file's own bytes");
+        cr_expect_eq(qb_linear_foreign_bytes(l), copies[v]);
+        MUST(qb_linear_apply(l, pool, t->x, N, t->y[0], true, &err));
+        MUST(qb_linear_hold_fp32(l, pool, &err));
+        MUST(qb_linear_apply(l, pool, t->x, N, t->y[1], true, &err));
+        cr_expect_eq(memcmp(t->y[0], t->y[1], sizeof t->y[0]), 0, "variant %zu", v);
+        cr_expect_eq(qb_linear_foreign_bytes(l), 0);
+        cr_expect_str_eq(qb_linear_segment(l, last).product, v == 2 ? "reversed+blas" : "view");
+        if (copies[v])
+            cr_expect_eq(qb_linear_segment(l, last).held_bytes, copies[v]);
+        qb_linear_free(l);
+        qb_pool_free(pool);
+        qb_variant_free(variant);
+        free_twins(t);
+    }
+}
+
 /* A head of 64 MB as FP32: in neither arm does anything come near a copy. */
 Test(linear_formats, a_wide_head_needs_no_fp32_copy)
 {

@@ -218,6 +218,7 @@ Test(memory, the_source_formula_beside_the_count)
     put(&record, "values", QB_I64, 2, 0, values);
     put(&record, "bytes", QB_I64, 2, 0, bytes);
     put(&record, "cache_bytes", QB_I64, 2, 0, cache);
+    put(&record, "held_bytes", QB_I64, 2, 0, (int64_t[]){2 * 2359296 + 100, 2 * 1286912}); /* a file of F16 */
     put_scalar(&record, "fp32_bytes", 14584832 + 2048); /* with the norms that the source leaves out */
     put_scalar(&record, "published_fp32_bytes", 14584832);
     put_scalar(&record, "weight_values", 3646208);
@@ -229,6 +230,7 @@ Test(memory, the_source_formula_beside_the_count)
     cr_assert_eq(must("memory", &record, "encoded_bits_per_weight").value, 16);
     cr_assert_float_eq(must("memory", &record, "weight_bits").value, 8 * 9866240.0 / 3646208, 1e-12);
     cr_assert_eq(must("memory", &record, "resident_bytes").value, 9866340);
+    cr_assert_eq(must("memory", &record, "held_bytes").value, 7292516);
     cr_assert(must("memory", &record, "peak_rss_bytes").flags & QB_FLAG_ABSENT, "0: the system did not tell");
     cr_assert(absent("memory", &record, "rss_growth_bytes"));
     qb_record_free(&record);
