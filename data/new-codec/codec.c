@@ -89,12 +89,12 @@ static int decode_row(const struct layout *layout, size_t cols, const unsigned c
         memcpy(&scale, in + at + k * sizeof scale, sizeof scale);
         if (!isfinite(scale * (float)LOWEST))
             return qb_refuse(error, QB_CODEC_BAD_BYTES, at + k * sizeof scale, "a scale of %g, no encode gives that",
-                          (double)scale);
+                             (double)scale);
         for (size_t i = start; i < start + n; i++) {
             int code = (codes[i / 2] >> (i % 2 ? 4 : 0) & 15) - ZERO;
             if (code < LOWEST || code > HIGHEST)
                 return qb_refuse(error, QB_CODEC_BAD_BYTES, (size_t)(codes - in) + i / 2,
-                              "a code of %d, codes are in [%d, %d]", code, LOWEST, HIGHEST);
+                                 "a code of %d, codes are in [%d, %d]", code, LOWEST, HIGHEST);
             out[i] = (float)code * scale;
         }
     }

@@ -139,8 +139,11 @@ static void remark_prefill(const struct qb_record *record, struct qb_value *valu
 /* An overhead is read against 1: what FP32 itself came to in its place, and whether the two can be told apart. */
 static void remark_overhead(self_ratio *self, const char *what, const struct qb_record *record, struct qb_value *value)
 {
+    double held = 1;
     if (value->lo <= 1 && value->hi >= 1) /* false without an interval */
         qb_note(value, "no difference from 1 can be seen");
+    if (qb_scalar(record, "held", &held) && held < 1 && qb_value_there(value->flags))
+        qb_note(value, "against an FP32 that decodes the file's weights at every product");
     check_self(self, what, true, record, value);
 }
 

@@ -302,6 +302,9 @@ Test(speed, ratios_are_paired_by_repeat)
     struct qb_value share = must("speed", &record, "roofline_fraction");
     cr_assert(share.flags & QB_FLAG_ABSENT && strstr(share.note, "anew"), "%s", share.note);
     cr_assert_not_null(strstr(must("speed", &record, "decode_overhead").note, "whole sequence of 129 anew"));
+    cr_assert_null(strstr(must("speed", &record, "decode_overhead").note, "decodes the file's weights"));
+    put_scalar(&record, "held", 0);
+    cr_assert_not_null(strstr(must("speed", &record, "decode_overhead").note, "decodes the file's weights"));
     qb_record_free(&record);
 }
 

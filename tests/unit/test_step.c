@@ -124,7 +124,7 @@ static struct qb_model apart(const struct qb_model *model)
             if (count == 1)
                 continue;
             snprintf(to->name, sizeof to->name, "layers.%d.attn.%c.%s", from->layer, "qkv"[i], vector ? "bias" : "w");
-            to->roles = (from->roles & ~kinds) | QB_ROLE_ATTN_Q << i;
+            to->roles = (from->roles & ~kinds) | (uint32_t)QB_ROLE_ATTN_Q << i;
             *(vector ? &to->cols : &to->rows) /= 3;
             to->size /= 3;
             to->bytes = (const char *)from->bytes + i * to->size;
