@@ -29,9 +29,6 @@ struct qb_figure_kind {
     const char *name, *title;
     enum qb_status (*fill)(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err);
 };
-extern const struct qb_figure_kind qb_figure_controlled, qb_figure_bits, qb_figure_kl, qb_figure_depth,
-    qb_figure_survival, qb_figure_match, qb_figure_flips, qb_figure_attribution, qb_figure_tensors, qb_figure_memory,
-    qb_figure_speed, qb_figure_roofline, qb_figure_linearity, qb_figure_codes;
 
 /* Starts a data block (index figure->blocks): a comment line and the separation that gnuplot wants. */
 void qb_figure_block(struct qb_figure *figure, const char *comment);

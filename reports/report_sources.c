@@ -71,6 +71,7 @@ static const struct source {
     {"memory", "compression", true, "store bytes fp32_bytes"},
     {"memory", "peak_rss_bytes", true, "peak_rss"},
     {"memory", "cache_bytes", false, "store cache_bytes"},
+    {"memory", "held_bytes", false, "store held_bytes"},
     {"memory", "resident_bytes", false, "store bytes cache_bytes"},
     {"memory", "published_formula_bytes", false, "published_bytes"},
     {"memory", "published_compression", false, "published_bytes published_fp32_bytes"},

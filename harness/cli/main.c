@@ -14,7 +14,7 @@ static const struct command {
 } commands[] = {
     {"run", qb_command_run, "run a suite and write its result file"},
     {"show", qb_command_show, "the metrics of a result file as tables, CSV or JSON"},
-    {"list", qb_command_list, "codecs, variants, models, experiments, metrics or suites"},
+    {"list", qb_command_list, "codecs, variants, models, families, experiments, metrics or suites"},
     {"claims", qb_command_claims, "the ledger of published numbers against a result file"},
     {"report", qb_command_report, "figures and tables of a result file"},
     {"gate", qb_command_gate, "a result file against a baseline, by rules, for CI"},

@@ -1,8 +1,9 @@
 /* The kernels: what loops over many numbers, in one table for each instruction set level. A table starts as the
  * portable one, and each level up to its own overwrites what it does faster; plugins keep tables of their own in the
  * same form. All levels give the same bits: lanes and the order of sums are fixed, and nothing is fused
- * (-ffp-contract=off). No pointer needs more alignment than its type. A new level: its file kernels_LEVEL.c, and a line
- * in kernels.c. */
+ * (-ffp-contract=off). No pointer needs more alignment than its type. What a level does faster is in its
+ * kernels_LEVEL.c alone. A new kernel is a field here and its body in kernels_rows.h or kernels_logits.h; bench and the
+ * kernels' test do not build until they have it too. */
 #ifndef QB_KERNELS_H
 #define QB_KERNELS_H
 

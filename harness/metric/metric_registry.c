@@ -1,11 +1,16 @@
-/* The table of all metrics. A new metric is an entry in its experiment's metric_*.c; a new experiment has its line in
- * `groups` below. */
+/* The table of all metrics. A new metric is an entry in its experiment's metric_*.c; a new metric_*.c has its two lines
+ * here. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
 #include "metric/parts.h"
+
+/* Metrics of one experiment, or a part of them, ended by a NULL name. */
+extern const struct qb_metric qb_metrics_roundtrip[], qb_metrics_linearity[], qb_metrics_depth[], qb_metrics_greedy[],
+    qb_metrics_divergence[], qb_metrics_greedy_arms[], qb_metrics_agreement[], qb_metrics_kl[],
+    qb_metrics_teacher_forced[], qb_metrics_attribute[], qb_metrics_tensors[], qb_metrics_memory[], qb_metrics_speed[];
 
 static const struct qb_metric *const groups[] = {
     qb_metrics_roundtrip,   qb_metrics_linearity, qb_metrics_depth, qb_metrics_greedy,         qb_metrics_divergence,

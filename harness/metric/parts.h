@@ -8,11 +8,6 @@
 #include <stdint.h>
 #include "metric/metric.h"
 
-/* Metrics of one experiment, or a part of them, ended by a NULL name. */
-extern const struct qb_metric qb_metrics_roundtrip[], qb_metrics_linearity[], qb_metrics_depth[], qb_metrics_greedy[],
-    qb_metrics_divergence[], qb_metrics_greedy_arms[], qb_metrics_agreement[], qb_metrics_kl[],
-    qb_metrics_teacher_forced[], qb_metrics_attribute[], qb_metrics_tensors[], qb_metrics_memory[], qb_metrics_speed[];
-
 /* Appends to value->note, "; " between parts; what does not fit is cut. */
 void qb_note(struct qb_value *value, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -27,6 +27,7 @@ for cc in gcc clang; do
     log=$(make -C my-format -s CC=$cc test 2>&1)
     same "make test with $cc: exit 0" $? 0
     has "conformance with $cc" "$log" " 0 failed, "
+    has "inspect names all that it offers, with $cc" "$log" "offers       encode decode encode_part"
     has "the round trip with $cc" "$log" "round trip   passed"
 done
 check "the suite and the variant are valid" "$QINSBENCH" inspect my-format/suite.yaml --codec my-format/my-format.so

@@ -111,6 +111,9 @@ static const struct {
 } calls[] = {{"layernorm", call_layernorm}, {"relu", call_relu},       {"gelu", call_gelu}, {"add", call_add},
              {"affine", call_affine},       {"softmax", call_softmax}, {"max", call_max},   {"find", call_find},
              {"sums", call_sums},           {"kl_sums", call_kl_sums}};
+/* "sums" is of two kernels. */
+_Static_assert(sizeof(struct qb_kernels) == (sizeof calls / sizeof *calls + 1) * sizeof(void (*)(void)),
+               "a new kernel has its line in calls[]");
 
 static void compare(enum qb_isa isa)
 {

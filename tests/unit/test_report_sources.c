@@ -179,7 +179,7 @@ Test(report_sources, linearity)
 Test(report_sources, memory)
 {
     static const char *const stores[] = {"qins8", "fp32", "qins8"};
-    static const char *const numbers[] = {"values", "bytes", "cache_bytes", NULL};
+    static const char *const numbers[] = {"values", "bytes", "cache_bytes", "held_bytes", NULL};
     static const char *const scalars[] = {"fp32_bytes",    "weight_values", "published_bytes", "published_fp32_bytes",
                                           "rss_before",    "rss_after",     "peak_rss",        "kv_bytes_per_token",
                                           "encoded_values"};
@@ -188,7 +188,7 @@ Test(report_sources, memory)
     list(&r, numbers, QB_I64, 3, 0);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         put_scalar(&r, scalars[i], 100000 + 1000 * (double)i);
-    check("memory", &r, 9);
+    check("memory", &r, 10);
 }
 
 Test(report_sources, speed)
@@ -231,6 +231,13 @@ Test(report_sources, attribute)
     reals(&r, "all_kl", QB_F64, N, 0);
     groups(&r, "chunk");
     check("attribute", &r, 5);
+}
+
+Test(report_sources, every_metric_names_arrays)
+{
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+        cr_expect_neq(*qb_metric_sources((*m)->experiment, (*m)->name), '\0', "%s %s names no arrays", (*m)->experiment,
+                      (*m)->name);
 }
 
 /* A metric of a newer program has no arrays to name, and its cell's group is said instead. */
