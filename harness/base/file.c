@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include "base/mem.h"
 
+#define AROUND ((size_t)1 << 16) /* so much is mapped with a page that is read */
+
 static enum qb_status system_error(struct qb_error *err, const char *path, const char *doing)
 {
     return qb_fail(err, QB_ERR_IO, "%s: cannot %s: %s", path, doing, strerror(errno));
@@ -255,6 +257,12 @@ void qb_map_drop(const void *bytes, size_t size)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)bytes / page * page;
     madvise((void *)begin, (uintptr_t)bytes + size - begin, MADV_DONTNEED); /* only advice: a refusal costs memory */
+}
+
+void qb_map_drop_read(const void *bytes, size_t from, size_t to)
+{
+    size_t begin = from > AROUND ? from - AROUND : 0;
+    qb_map_drop((const uint8_t *)bytes + begin, to - begin);
 }
 
 void qb_file_unmap(struct qb_map *map)

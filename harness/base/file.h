@@ -38,5 +38,8 @@ enum qb_status qb_memory_map(size_t size, const char *what, struct qb_map *map, 
 void qb_file_unmap(struct qb_map *map);
 /* Takes the pages that hold bytes of a map out of this process's resident set; they are read again at use. */
 void qb_map_drop(const void *bytes, size_t size);
+/* The same of bytes [from, to) of those from `bytes` on, which are read in this order: reading a page maps others
+ * around it, dropped ones, too, and the few before `from` go once more. */
+void qb_map_drop_read(const void *bytes, size_t from, size_t to);
 
 #endif

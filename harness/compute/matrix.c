@@ -75,7 +75,11 @@ struct block {
 static enum qb_status block_rows(const void *source, size_t row, size_t count, float *out, struct qb_error *err)
 {
     const struct block *block = source;
-    return qb_matrix_rows(block->matrix, block->row + row, count, out, err);
+    const struct qb_matrix *m = block->matrix;
+    size_t row_size = m->size / m->rows, first = block->row + row;
+    if (!qb_matrix_rows(m, first, count, out, err) && m->mapped)
+        qb_map_drop_read(m->bytes, first * row_size, (first + count) * row_size);
+    return err->status;
 }
 
 enum qb_status qb_matrix_encode(const struct qb_matrix *source, size_t row, size_t rows, const struct qb_format *format,
@@ -90,7 +94,7 @@ enum qb_status qb_matrix_encode(const struct qb_matrix *source, size_t row, size
     void *bytes = qb_alloc(size, 1, "encoded weights", err);
     if (!bytes)
         return err->status;
-    if (source->format)
+    if (source->format || (source->mapped && format->plugin->codec->encode_passes))
         qb_encode_rows(format, rows, cols, block_rows, &block, bytes, size, err);
     else
         qb_encode(format, rows, cols, (const float *)source->bytes + row * cols, bytes, size, err);

@@ -74,7 +74,7 @@ enum qb_status qb_matrix_check(const struct qb_matrix *matrix, enum qb_reading r
 
 /* Rows [row, row + rows) of source encoded in `format`, unchecked: encoded->bytes come from qb_alloc and are the
  * caller's to free. Needs no FP32 copy of them where the codec encodes in parts or the source is FP32; drops the
- * source's pages where they may be dropped. On failure encoded->bytes is NULL. */
+ * source's pages where they may be dropped, in parts as soon as they are read. On failure encoded->bytes is NULL. */
 enum qb_status qb_matrix_encode(const struct qb_matrix *source, size_t row, size_t rows, const struct qb_format *format,
                                 struct qb_matrix *encoded, struct qb_error *err);
 

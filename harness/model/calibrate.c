@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/probability.h"
 
@@ -14,6 +15,7 @@ struct work {
     struct qb_net *reference; /* FP32 */
     struct qb_pool *pool;
     struct qb_net_calibration found;
+    const struct qb_tensor *read; /* whose pages the reference has */
 };
 
 /* Unbiased standard deviation of column `column` of x[n, cols], in double. */
@@ -91,9 +93,22 @@ out:
     return err->status;
 }
 
+/* The reference reads weights that the net may have encoded: it keeps the pages of one operator at a time. */
+static enum qb_status pass(void *context, size_t index, const float *x, size_t n, struct qb_error *err)
+{
+    struct work *work = context;
+    const struct qb_tensor *before = work->read;
+    (void)x, (void)n, (void)err;
+    qb_net_linear(work->reference, index, &work->read);
+    if (before && before != work->read && before->mapped)
+        qb_map_drop(before->bytes, before->size);
+    return QB_OK;
+}
+
 static enum qb_status observe(void *context, size_t index, const float *x, size_t n, struct qb_error *err)
 {
     struct work *work = context;
+    pass(context, index, x, n, err);
     return qb_linear_encoded(qb_net_linear(work->net, index, NULL)) ? estimate_scale(work, index, x, n, err) : QB_OK;
 }
 
@@ -112,7 +127,7 @@ static enum qb_status find_scales(struct work *work, const struct qb_calibration
     qb_net_observe(work->reference, observe, work);
     if (!qb_net_forward(work->reference, data->tokens, contexts, data->length, hidden, err))
         observe(work, qb_net_head(work->net), hidden, n, err);
-    qb_net_observe(work->reference, NULL, NULL);
+    qb_net_observe(work->reference, pass, work);
     qb_free(hidden);
     return err->status;
 }
@@ -214,9 +229,11 @@ static enum qb_status calibrate(struct work *work, const struct qb_calibration_d
         work->trial.weights = options->scale_format;
     if (qb_net_create(model, NULL, work->pool, &work->reference, err))
         return err->status;
+    qb_net_observe(work->reference, pass, work);
     if (!(options->scale && find_scales(work, data, err)) && !(options->alpha && find_alpha(work, data, err)))
         qb_net_set_calibration(work->net, &work->found);
     qb_net_free(work->reference);
+    qb_weights_drop(model->weights);
     return err->status;
 }
 

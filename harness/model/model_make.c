@@ -6,8 +6,6 @@
 #include "codec/calls.h"
 #include "model/model_parts.h"
 
-#define AROUND ((size_t)1 << 16) /* reading a page maps others around it, dropped ones, too */
-
 static bool is_vector(const struct qb_tensor *tensor)
 {
     return tensor->roles & (QB_ROLE_NORM | QB_ROLE_BIAS);
@@ -94,8 +92,7 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
         qb_hash_bytes(hash, x, count * tensor->cols * sizeof *x);
         if (is_vector(tensor))
             memcpy(vector, x, tensor->cols * sizeof *x);
-        size_t begin = row * row_size > AROUND ? row * row_size - AROUND : 0;
-        qb_map_drop((const uint8_t *)tensor->bytes + begin, (row + count) * row_size - begin);
+        qb_map_drop_read(tensor->bytes, row * row_size, (row + count) * row_size);
     }
     if (is_vector(tensor)) {
         tensor->format = NULL;

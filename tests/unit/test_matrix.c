@@ -1,9 +1,12 @@
 #include "net_support.h"
 
 #include <sys/mman.h>
+#include "base/file.h"
+#include "base/mem.h"
 #include "base/rng.h"
 #include "compute/matrix.h"
 #include "unit/counting_codec.h"
+#include "unit/sanitized.h"
 
 static struct qb_registry *registry;
 static struct qb_error err;
@@ -258,4 +261,42 @@ Test(matrix, pages_of_an_encoded_source_are_dropped)
     }
     cr_expect_eq(w[12345], 0.5f, "read again");
     munmap(w, size);
+}
+
+static size_t most_resident;
+
+static int resident_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
+                         size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
+{
+    size_t now = qb_rss_bytes();
+    most_resident = now > most_resident ? now : most_resident;
+    return counting_part(config, rows, cols, pass, row, count, x, out, out_bytes, error);
+}
+
+/* Beside what is encoded, no more of the source than a part: neither its floats nor its halves. */
+Test(matrix, pages_of_a_source_are_dropped_while_it_is_encoded, .disabled = QB_SANITIZED)
+{
+    enum { ROWS = 8192, COLS = 1024 };
+    struct qb_format fp16 = format_of("fp16");
+    for (size_t width = 2; width <= 4; width += 2) {
+        size_t size = (size_t)ROWS * COLS * width;
+        void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        cr_assert_neq(bytes, MAP_FAILED);
+        memset(bytes, 0x30, size);
+        qb_map_drop(bytes, size);
+        struct qb_matrix source = floats(bytes, ROWS, COLS), encoded;
+        source.format = width == 2 ? &fp16 : NULL;
+        source.size = size;
+        source.mapped = true;
+        counting_codec.encode_part = resident_part;
+        counting_codec.encode_passes = 2;
+        most_resident = 0;
+        size_t before = qb_rss_bytes(), allowed = (size_t)ROWS * COLS + ((size_t)2 << 20);
+        MUST(qb_matrix_encode(&source, 0, ROWS, &counting_format, &encoded, &err));
+        cr_expect(most_resident > 0 && most_resident < before + allowed, "%zu bytes a value: %zu resident, then %zu",
+                  width, before, most_resident);
+        qb_free((void *)(uintptr_t)encoded.bytes);
+        munmap(bytes, size);
+    }
+    qb_format_free(&fp16);
 }
