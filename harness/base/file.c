@@ -240,8 +240,18 @@ enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error
         system_error(err, path, "map");
     close(fd);
     if (!err->status)
-        *map = (struct qb_map){.data = data, .size = (size_t)info.st_size};
+        *map = (struct qb_map){data, (size_t)info.st_size, info.st_dev, info.st_ino, info.st_mtim};
     return err->status;
+}
+
+enum qb_status qb_map_unchanged(const struct qb_map *map, const char *path, struct qb_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || info.st_dev != map->device || info.st_ino != map->inode ||
+        ((size_t)info.st_size == map->size && info.st_mtim.tv_sec == map->written.tv_sec &&
+         info.st_mtim.tv_nsec == map->written.tv_nsec))
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT, "%s: the file was written while it was read", path);
 }
 
 enum qb_status qb_memory_map(size_t size, const char *what, struct qb_map *map, struct qb_error *err)

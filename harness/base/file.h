@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 #include "base/error.h"
 
 /* Reads all of path, at most max_bytes (more is an error), into a new buffer with a NUL behind the end; *size
@@ -29,9 +31,15 @@ bool qb_file_exists(const char *path);
 struct qb_map {
     const uint8_t *data;
     size_t size;
+    dev_t device; /* of a file: which it is, and when it was written */
+    ino_t inode;
+    struct timespec written;
 };
 /* Maps path read-only and private; an empty file is an error. */
 enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error *err);
+/* A map follows its file: QB_ERR_INPUT when the file at path was written since it was mapped. Another file at its path,
+ * or none, leaves the map as it is. */
+enum qb_status qb_map_unchanged(const struct qb_map *map, const char *path, struct qb_error *err);
 /* Maps size > 0 zeroed bytes, writable and shared with the processes forked from here: unlike private memory their
  * pages may be dropped. */
 enum qb_status qb_memory_map(size_t size, const char *what, struct qb_map *map, struct qb_error *err);

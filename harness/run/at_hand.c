@@ -122,13 +122,26 @@ static enum qb_status find_effects(struct qb_at_hand *hand, struct qb_error *err
     return err->status;
 }
 
-enum qb_status qb_at_hand_load(struct qb_at_hand *hand, size_t m, struct qb_error *err)
+/* Opened a second time, for the timed round, a model is the one whose cells ran in the first. */
+static enum qb_status open_model(struct qb_at_hand *hand, struct qb_error *err)
 {
     const struct qb_suite *suite = hand->schedule->suite;
+    const struct qb_model_facts *facts = &hand->facts[hand->index];
+    if (qb_suite_open_model(suite, &suite->models[hand->index], &hand->model, err) || !facts->sha256[0] ||
+        strcmp(facts->sha256, hand->model->sha256) == 0)
+        return err->status;
+    qb_model_free(hand->model);
+    hand->model = NULL;
+    return qb_fail(err, QB_ERR_INPUT, "model '%s': another one took its place while the run was on",
+                   suite->models[hand->index].name);
+}
+
+enum qb_status qb_at_hand_load(struct qb_at_hand *hand, size_t m, struct qb_error *err)
+{
     struct qb_model_facts *facts = &hand->facts[m];
     struct qb_error cause = {0};
     hand->index = m;
-    if (qb_suite_open_model(suite, &suite->models[m], &hand->model, &cause)) {
+    if (open_model(hand, &cause)) {
         for (size_t i = 0; i < hand->schedule->plan.count; i++)
             if (pending(hand, i) && fail_cell(hand, i, cause.message, err))
                 return err->status;

@@ -59,11 +59,14 @@ bool qb_cache_get(const struct qb_cache *cache, const char *key, const char *pat
 {
     char entry[QB_SHARD_PATH];
     struct qb_error ignored = {0};
+    struct stat info;
     if (!cache->folder)
         return false;
     entry_path(cache, key, entry);
-    if (!qb_file_exists(entry))
+    if (stat(entry, &info) || !S_ISREG(info.st_mode)) {
+        unlink(entry); /* a link to nothing would keep its place for ever, a pipe its reader */
         return false;
+    }
     unlink(path);
     if (link(entry, path) && copy(entry, path, &ignored))
         return false;

@@ -88,7 +88,8 @@ enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *
     if (!cell.message || !cell.warnings || qb_cell_facts_take(&cell.facts, job->provenance, err))
         return err->status;
     qb_blas_init();
-    if (find_reach(&job->env, &cell, err) || measure(job, &cell, err))
+    if (find_reach(&job->env, &cell, err) || measure(job, &cell, err) ||
+        qb_weights_unchanged(job->env.model->weights, job->env.model->origin, err))
         return err->status;
     cell.seconds = qb_clock() - start;
     cell.cpu_seconds = cpu_seconds();

@@ -36,6 +36,11 @@ void qb_weights_drop(const struct qb_weights *weights)
     qb_map_drop(weights->map.data, weights->map.size);
 }
 
+enum qb_status qb_weights_unchanged(const struct qb_weights *weights, const char *path, struct qb_error *err)
+{
+    return weights->generated ? QB_OK : qb_map_unchanged(&weights->map, path, err);
+}
+
 /* The format of a plugin's defaults, made once; NULL with err set. */
 static const struct qb_format *format_of(struct qb_weights *weights, const char *codec,
                                          const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err)

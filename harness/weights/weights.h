@@ -26,7 +26,8 @@ struct qb_weights; /* owns the map, its tensors and their formats */
 
 /* Opens a safetensors file. Nothing in its header is trusted: its length is checked against the file, every offset
  * against the data, shapes against byte counts; gaps and overlaps are errors, names are unique. Format:
- * huggingface/safetensors, README "Format". The file must not be changed while it is open. */
+ * huggingface/safetensors, README "Format". The file must not be written while it is open: qb_weights_unchanged tells.
+ */
 enum qb_status qb_weights_open(const char *path, struct qb_weights **weights, struct qb_error *err);
 
 /* A tensor that a generator draws: what its roles (codec/variant.h) say decides how. */
@@ -47,6 +48,10 @@ void qb_weights_drop(const struct qb_weights *weights);
  * plugin that registry (may be NULL) lacks is QB_ERR_INPUT naming tensor, type and plugin. Borrows the registry. */
 enum qb_status qb_weights_formats(struct qb_weights *weights, const struct qb_registry *registry, enum qb_isa isa,
                                   struct qb_error *err);
+
+/* QB_ERR_INPUT when the file, opened from path, was written since: what was read of it is neither the one nor the
+ * other. */
+enum qb_status qb_weights_unchanged(const struct qb_weights *weights, const char *path, struct qb_error *err);
 
 size_t qb_weights_bytes(const struct qb_weights *weights); /* of the whole file; 0: generated */
 size_t qb_weights_count(const struct qb_weights *weights);

@@ -47,6 +47,13 @@ same "and measure the same" "$(summary "$OUT/fourth.h5")" "$(summary "$OUT/secon
 has "then they are whole" "$(run -o "$OUT/fifth.h5")" "(6 references from the cache)"
 for entry in "$CACHE"/*; do : >"$entry"; done
 check "empty ones are damaged" run -o "$OUT/sixth.h5"
+n=0
+for entry in "$CACHE"/*; do
+    rm "$entry"
+    if [ $((n++)) = 0 ]; then mkfifo "$entry"; else ln -s "$TMP/nothing" "$entry"; fi
+done
+check "what is no file is none" timeout -s KILL 300 "$QINSBENCH" run "$TMP/s.yaml" -o "$OUT/pipe.h5"
+same "and makes room for one" "$(find "$CACHE" -name '*.h5' -type f | wc -l)" 6
 : >"$TMP/file"
 said=$(run -o "$OUT/seventh.h5" --cache "$TMP/file")
 same "a cache that cannot be: exit 0" $? 0

@@ -55,4 +55,30 @@ await "a preparer waits again" reached
 kill -9 $pid
 wait $pid 2>/dev/null
 await "it dies with the run" gone $pid
+# What is mapped follows its file: a model written while the run reads it gives no numbers; another in its place does.
+cp data/models/kjv.tokenizer.json "$TMP"
+cat >"$TMP/s.yaml" <<Y
+name: s
+models: {m: {file: $TMP/m.safetensors}}
+variants: [{name: waits, codec: planted, options: {fault: wait}, placement: ["mlp.*"]}, fp32]
+experiments:
+  teacher-forced: {corpus: data/corpus/kjv.heldout, context: 32, chunks: 2}
+  speed: {repeats: 3, prefill: 4, decode: 2}
+Y
+written() { printf '\1' | dd of="$1" bs=1 seek=100001 conv=notrunc 2>/dev/null; }
+replaced() { cp data/models/kjv-chain.safetensors "$1.new" && written "$1.new" && mv "$1.new" "$1"; }
+for how in written replaced; do
+    rm -f "$QB_PLANTED".*
+    cp data/models/kjv-chain.safetensors "$TMP/m.safetensors"
+    start "$QINSBENCH" run "$TMP/s.yaml" --codec "$TMP/planted.so" -o "$TMP/$how.h5" -j 1 2>"$TMP/log"
+    await "a cell waits while its model is $how" reached
+    $how "$TMP/m.safetensors"
+    touch "$QB_PLANTED.go"
+    wait $pid
+    same "a model is $how: exit code, cells that failed for it" \
+        "$? $(grep -c 'FAILED .*m.safetensors: the file was written while it was read' "$TMP/log")" \
+        "$([ $how = written ] && echo 3 2 || echo 3 0)"
+    same "the timed round, which opens it anew, measures no other" \
+        "$(grep -c "FAILED .*/speed: model 'm': another one took its place while the run was on" "$TMP/log")" 2
+done
 finish
