@@ -172,23 +172,6 @@ bool qb_preparer_ready(const struct qb_preparer *preparer)
     return qb_worker_reported(&preparer->worker, &report) && !report.status && preparer->asks >= 0;
 }
 
-enum qb_status qb_preparer_cell(struct qb_preparer *preparer, size_t i, struct qb_worker *worker, struct qb_error *err)
-{
-    int ends[2];
-    pid_t id = -1;
-    if (qb_worker_open(worker, ends, err))
-        return err->status;
-    bool asked = send_request(preparer->asks, i, ends);
-    close(ends[0]);
-    close(ends[1]);
-    if (!asked || recv(preparer->asks, &id, sizeof id, 0) != (ssize_t)sizeof id || id < 0) {
-        qb_worker_kill(worker); /* its pipes */
-        return qb_fail(err, QB_ERR_IO, "cannot start a worker from the prepared net");
-    }
-    worker->pid = id;
-    return QB_OK;
-}
-
 void qb_preparer_dismiss(struct qb_preparer *preparer)
 {
     if (preparer->asks >= 0)
@@ -200,4 +183,22 @@ void qb_preparer_kill(struct qb_preparer *preparer)
 {
     qb_preparer_dismiss(preparer);
     qb_worker_kill(&preparer->worker);
+}
+
+enum qb_status qb_preparer_cell(struct qb_preparer *preparer, size_t i, struct qb_worker *worker, struct qb_error *err)
+{
+    int ends[2];
+    pid_t id = -1;
+    if (qb_worker_open(worker, ends, err))
+        return err->status;
+    bool asked = send_request(preparer->asks, i, ends);
+    close(ends[0]);
+    close(ends[1]);
+    if (!asked || recv(preparer->asks, &id, sizeof id, 0) != (ssize_t)sizeof id || id < 0) {
+        qb_worker_kill(worker);     /* its pipes */
+        qb_preparer_kill(preparer); /* a late answer would be taken for the next cell's */
+        return qb_fail(err, QB_ERR_IO, "the process that prepared its net is gone or does not answer");
+    }
+    worker->pid = id;
+    return QB_OK;
 }
