@@ -93,6 +93,7 @@ enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *
         return err->status;
     cell.seconds = qb_clock() - start;
     cell.cpu_seconds = cpu_seconds();
+    cell.prepare_seconds = job->env.prepared ? job->env.prepared->seconds : 0;
     cell.peak_rss = qb_peak_rss_bytes();
     if (job->env.prepared && job->env.prepared->peak_rss > cell.peak_rss)
         cell.peak_rss = job->env.prepared->peak_rss;

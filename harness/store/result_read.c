@@ -111,6 +111,8 @@ static enum qb_status read_cell(hid_t variants, const char *model, const char *v
         !qb_attribute_number(group, "cpu_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->cpu_seconds, err) &&
         !qb_attribute_number(group, "peak_rss", H5T_NATIVE_UINT64, r->path, &cell->peak_rss, err))
         qb_attribute_number(group, "index", H5T_NATIVE_UINT64, r->path, &entry->index, err);
+    if (!err->status && H5Aexists(group, "prepare_seconds") > 0)
+        qb_attribute_number(group, "prepare_seconds", H5T_NATIVE_DOUBLE, r->path, &cell->prepare_seconds, err);
     if (!err->status)
         qb_cell_facts_read(group, r->path, &cell->facts, err);
     qb_hdf5_close(group);

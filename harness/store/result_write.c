@@ -23,7 +23,8 @@ static enum qb_status write_attributes(hid_t group, const struct qb_cell *cell, 
         if (qb_attribute_put_text(group, texts[i][0], texts[i][1], path, err))
             return err->status;
     if (!qb_attribute_put(group, "seconds", H5T_NATIVE_DOUBLE, &cell->seconds, path, err) &&
-        !qb_attribute_put(group, "cpu_seconds", H5T_NATIVE_DOUBLE, &cell->cpu_seconds, path, err))
+        !qb_attribute_put(group, "cpu_seconds", H5T_NATIVE_DOUBLE, &cell->cpu_seconds, path, err) &&
+        !qb_attribute_put(group, "prepare_seconds", H5T_NATIVE_DOUBLE, &cell->prepare_seconds, path, err))
         qb_attribute_put(group, "peak_rss", H5T_NATIVE_UINT64, &cell->peak_rss, path, err);
     return err->status;
 }

@@ -41,8 +41,10 @@ struct qb_cell {
     char *warnings; /* lines shown to the user once, e.g. the deprecation of legacy; "" when none */
     double seconds; /* wall */
     double cpu_seconds;
-    uint64_t peak_rss;   /* bytes */
-    enum qb_floor floor; /* that the variant is by definition; the reference is none */
+    double prepare_seconds; /* wall, of the process that built the variant's net for this and its sibling cells; 0:
+                               none, or a file of an older program */
+    uint64_t peak_rss;      /* bytes */
+    enum qb_floor floor;    /* that the variant is by definition; the reference is none */
     struct qb_reach reach;
     struct qb_record record; /* raw arrays; empty when read without them */
     struct qb_value *values; /* summary rows */

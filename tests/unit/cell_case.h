@@ -11,7 +11,8 @@
 static inline struct qb_cell make_cell(const char *model, const char *variant, const char *experiment, size_t n)
 {
     struct qb_error err = {0};
-    struct qb_cell cell = {.state = QB_CELL_DONE, .seconds = 1.5, .cpu_seconds = 2.5, .peak_rss = 1234567};
+    struct qb_cell cell = {
+        .state = QB_CELL_DONE, .seconds = 1.5, .cpu_seconds = 2.5, .prepare_seconds = 0.5, .peak_rss = 1234567};
     cell.model = qb_strdup(model, &err);
     cell.variant = qb_strdup(variant, &err);
     cell.experiment = qb_strdup(experiment, &err);
@@ -94,7 +95,7 @@ static inline void same_cell(const struct qb_cell *a, const struct qb_cell *b)
     cr_assert_str_eq(a->message, b->message);
     cr_assert_str_eq(a->warnings, b->warnings);
     cr_assert(a->state == b->state && a->seconds == b->seconds && a->cpu_seconds == b->cpu_seconds &&
-              a->peak_rss == b->peak_rss);
+              a->prepare_seconds == b->prepare_seconds && a->peak_rss == b->peak_rss);
     cr_assert(a->floor == b->floor && a->reach.known == b->reach.known && a->reach.tensors == b->reach.tensors &&
               a->reach.weights == b->reach.weights && a->reach.bytes == b->reach.bytes);
     if (a->reach.known)
