@@ -2,7 +2,7 @@
 #ifndef QB_REACH_TABLE_H
 #define QB_REACH_TABLE_H
 
-#include "show_table.h"
+#include "show_filter.h"
 #include "run/plan.h"
 #include "store/store.h"
 

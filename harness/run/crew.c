@@ -274,7 +274,7 @@ static enum qb_status take_end(struct qb_crew *crew, struct qb_seat *seat, struc
         return QB_OK;
     qb_shards_path(crew->shards, crew->schedule->cells[i].key, shard);
     if (qb_cache_put(crew->cache, crew->schedule->cells[i].key, shard, &cause) && !crew->cache_failed) {
-        qb_talk_note(crew->talk, QB_RUN_NOTE, "references are not kept: %s", cause.message);
+        qb_talk_note(crew->talk, QB_RUN_WARNING, "references are not kept: %s", cause.message);
         crew->cache_failed = true;
     }
     return QB_OK;

@@ -57,7 +57,7 @@ same "and makes room for one" "$(find "$CACHE" -name '*.h5' -type f | wc -l)" 6
 : >"$TMP/file"
 said=$(run -o "$OUT/seventh.h5" --cache "$TMP/file")
 same "a cache that cannot be: exit 0" $? 0
-has "and a note" "$said" "note: references are not kept"
+has "and a warning" "$said" "warning: references are not kept"
 
 # ---- bounds ----
 run -o "$OUT/touch.h5" --only 'a/fp32/depth' >/dev/null

@@ -1,0 +1,18 @@
+/* Which cells and metrics a reader of a result file asked for. */
+#ifndef QB_SHOW_FILTER_H
+#define QB_SHOW_FILTER_H
+
+#include <stdbool.h>
+#include "base/only.h"
+#include "store/store.h"
+
+struct qb_show_filter {
+    struct qb_only only;
+    const char *metric; /* glob */
+};
+static inline bool qb_show_wants(const struct qb_show_filter *filter, const struct qb_cell *cell)
+{
+    return qb_only_matches(&filter->only, cell->model, cell->variant, cell->experiment);
+}
+
+#endif
