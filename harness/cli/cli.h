@@ -74,6 +74,9 @@ int qb_flags_next(struct qb_flags *flags, int argc, char **argv);
 void qb_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says of a result whose run was interrupted that it was. */
 void qb_tell_interrupted(const struct qb_result *result);
+/* From now on a mapped file that becomes shorter while it is read ends the process, and those forked from it, with
+ * QB_EXIT_INPUT and the file's name on stderr, not with a bare SIGBUS. */
+void qb_tell_cut_files(void);
 /* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
 int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int qb_complain_error(const struct qb_error *err);

@@ -89,6 +89,7 @@ static void start_again(int argc, char **argv)
 int main(int argc, char **argv)
 {
     start_again(argc, argv);
+    qb_tell_cut_files();
     if (argc < 2) {
         print_help();
         return QB_EXIT_INPUT;

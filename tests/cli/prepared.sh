@@ -81,4 +81,14 @@ for how in written replaced; do
     same "the timed round, which opens it anew, measures no other" \
         "$(grep -c "FAILED .*/speed: model 'm': another one took its place while the run was on" "$TMP/log")" 2
 done
+# A model's file that is cut while a net is made of it is named, not only the signal.
+rm -f "$QB_PLANTED".*
+cp data/models/kjv-chain.safetensors "$TMP/m.safetensors"
+start "$QINSBENCH" run "$TMP/s.yaml" --codec "$TMP/planted.so" -o "$TMP/cut.h5" -j 1 --only '*/waits/teacher-forced' 2>"$TMP/log"
+await "a preparer waits while its model is cut" reached
+truncate -s 4096 "$TMP/m.safetensors"
+touch "$QB_PLANTED.go"
+wait $pid
+same "cells of a file that was cut: exit code" $? 3
+has "the file is named" "$(grep 'FAILED .*waits' "$TMP/log")" "m.safetensors: the file became shorter while it was read"
 finish
