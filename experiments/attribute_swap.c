@@ -47,12 +47,11 @@ static enum qb_status describe(const struct bench *b, struct qb_record *out, str
 /* The row blocks of all swaps as roles without repeats: q, k and v of a fused tensor apart, a tied embedding whole. */
 static size_t list_roles(const struct bench *b, uint32_t roles[32])
 {
-    const uint32_t fused = QB_ROLE_BLOCKS;
     size_t count = 0;
     for (size_t t = 0; t < b->count; t++) {
         uint32_t left = b->swaps[t].covered;
         while (left) {
-            uint32_t one = left & fused ? left & (~left + 1) : left;
+            uint32_t one = left & QB_ROLE_BLOCKS ? left & (~left + 1) : left;
             size_t i = 0;
             left &= ~one;
             while (i < count && roles[i] != one)
@@ -68,19 +67,13 @@ static size_t list_roles(const struct bench *b, uint32_t roles[32])
 static float *mix(const struct swap *s, uint32_t role, struct qb_error *err)
 {
     const struct qb_tensor *t = s->tensor;
-    size_t blocks = 0, before = 0;
-    for (uint32_t bit = 1; bit <= QB_ROLE_MLP_UP; bit <<= 1)
-        if (t->roles & bit) {
-            before += bit < role;
-            blocks++;
-        }
-    size_t part = t->rows / blocks * t->cols;
+    size_t part = t->rows / qb_role_blocks(t->roles) * t->cols, at = qb_role_block(t->roles, role) * part;
     float *mixed = qb_alloc(t->rows * t->cols, sizeof *mixed, "weights of one role", err);
     if (!mixed || qb_tensor_rows(t, 0, t->rows, mixed, err)) {
         qb_free(mixed);
         return NULL;
     }
-    memcpy(mixed + before * part, s->rounded + before * part, part * sizeof *mixed);
+    memcpy(mixed + at, s->rounded + at, part * sizeof *mixed);
     return mixed;
 }
 

@@ -159,8 +159,7 @@ static enum qb_status time_arms(struct bench *b, size_t repeat, struct qb_error 
 static void count_work(struct qb_net *net, double *flop_per_token, double *bytes_per_step, struct qb_net_buffer *rows,
                        size_t room)
 {
-    const uint32_t products = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O | QB_ROLE_MLP_GATE |
-                              QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN;
+    const uint32_t products = QB_ROLE_WEIGHTS & ~(uint32_t)(QB_ROLE_EMBED | QB_ROLE_HEAD);
     const bool tied = qb_net_model(net)->arch.tied_head;
     size_t n = qb_net_buffers(net, rows, room);
     *flop_per_token = *bytes_per_step = 0;

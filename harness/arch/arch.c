@@ -89,7 +89,7 @@ static void add(struct list *list, const struct qb_tensor_rule *rule, int layer)
     *weight = (struct qb_arch_tensor){.roles = rule->roles, .layer = layer};
     qb_rule_name(rule, layer, "weight", weight->name);
     shape_of(list, weight);
-    weight->rows *= (size_t)__builtin_popcount(rule->roles);
+    weight->rows *= qb_role_blocks(rule->roles);
     if (rule->roles == QB_ROLE_EMBED && list->arch->tied_head)
         weight->roles |= QB_ROLE_HEAD;
     if (rule->bias == QB_BIAS_NONE)

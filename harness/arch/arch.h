@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include "base/error.h"
 #include "base/text.h"
-#include "codec/variant.h" /* roles */
+#include "codec/role.h"
 
 enum qb_activation { QB_ACT_RELU, QB_ACT_GELU /* exact, erf */ };
 enum qb_norm { QB_NORM_NONE, QB_NORM_LAYERNORM };

@@ -45,3 +45,23 @@ bool qb_role_covered(uint32_t mask, uint32_t tensor)
 {
     return tensor != 0 && (tensor & ~QB_ROLE_WEIGHTS) == 0 && (tensor & ~mask) == 0;
 }
+
+size_t qb_role_blocks(uint32_t tensor)
+{
+    uint32_t blocks = tensor & QB_ROLE_BLOCKS;
+    return blocks ? (size_t)__builtin_popcount(blocks) : 1;
+}
+
+size_t qb_role_block(uint32_t tensor, uint32_t role)
+{
+    uint32_t blocks = tensor & QB_ROLE_BLOCKS;
+    return blocks & role ? (size_t)__builtin_popcount(blocks & (role - 1)) : 0;
+}
+
+uint32_t qb_role_of_block(uint32_t tensor, size_t i)
+{
+    uint32_t blocks = tensor & QB_ROLE_BLOCKS;
+    for (; blocks && i > 0; i--)
+        blocks &= blocks - 1;
+    return blocks ? blocks & (~blocks + 1) : tensor;
+}

@@ -3,6 +3,7 @@
 #define QB_ROLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "base/text.h"
 
@@ -32,6 +33,12 @@ enum qb_role {
 /* Of these the roles that share a fused tensor, each with an equal block of its rows, in the order of their bits. */
 #define QB_ROLE_BLOCKS                                                                                                 \
     ((uint32_t)(QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_MLP_GATE | QB_ROLE_MLP_UP))
+
+/* The row blocks of a tensor of these roles: as many as share it, or 1; the number of `role`'s block, 0 where it shares
+ * with none; the roles of block i, all where there is one. */
+size_t qb_role_blocks(uint32_t roles);
+size_t qb_role_block(uint32_t roles, uint32_t role);
+uint32_t qb_role_of_block(uint32_t roles, size_t i);
 
 /* "attn.q" ... ; "" for an unknown bit. qb_role_parse takes a name or a glob ("attn.*") and ors the bits; false when
  * nothing matches. A mask prints as "attn.q+attn.k+attn.v". */

@@ -16,33 +16,20 @@ static enum treatment treatment_of(const struct qb_variant *variant, const char 
     return qb_variant_stores(variant) ? TREAT_STORED : TREAT_CODED;
 }
 
-/* The row blocks' roles: a fused qkv has three, everything else one (a tied embedding is one block of two roles). */
-static size_t blocks_of(uint32_t roles, uint32_t blocks[8])
-{
-    static const uint32_t fused[] = {QB_ROLE_ATTN_Q, QB_ROLE_ATTN_K, QB_ROLE_ATTN_V, QB_ROLE_MLP_GATE, QB_ROLE_MLP_UP};
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof fused / sizeof *fused; i++)
-        if (roles & fused[i])
-            blocks[count++] = fused[i];
-    if (count == 0)
-        blocks[count++] = roles;
-    return count;
-}
-
 static size_t cut_segments(const struct qb_variant *variant, const struct qb_matrix *matrix,
                            struct segment segments[QB_CUT_MAX])
 {
-    uint32_t blocks[8];
-    size_t count = blocks_of(matrix->roles, blocks), rows = matrix->rows / count;
-    enum treatment first = treatment_of(variant, matrix->name, blocks[0]);
+    size_t count = qb_role_blocks(matrix->roles), rows = matrix->rows / count;
     bool alike = true;
-    for (size_t i = 1; i < count; i++)
-        alike = alike && treatment_of(variant, matrix->name, blocks[i]) == first;
+    for (size_t i = 0; i < count; i++) {
+        segments[i].roles = qb_role_of_block(matrix->roles, i);
+        segments[i].treatment = treatment_of(variant, matrix->name, segments[i].roles);
+        alike = alike && segments[i].treatment == segments[0].treatment;
+    }
     count = alike ? 1 : count;
     for (size_t i = 0; i < count; i++) {
         struct segment *segment = &segments[i];
-        segment->treatment = treatment_of(variant, matrix->name, blocks[i]);
-        segment->roles = alike ? matrix->roles : blocks[i];
+        segment->roles = alike ? matrix->roles : segment->roles;
         segment->row = i * rows;
         segment->rows = alike ? matrix->rows : rows;
         segment->format = segment->treatment == TREAT_STORED ? &variant->weights
@@ -91,8 +78,7 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
 enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err)
 {
-    uint32_t blocks[8];
-    size_t count = blocks_of(matrix->roles, blocks), rows = matrix->rows, cols = matrix->cols;
+    size_t count = qb_role_blocks(matrix->roles), rows = matrix->rows, cols = matrix->cols;
     if (rows == 0 || cols == 0 || rows % count)
         return qb_fail(err, QB_ERR_INPUT, "a weight matrix of %zu x %zu cannot be cut into %zu equal row blocks", rows,
                        cols, count);

@@ -35,11 +35,8 @@ static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *t
 /* The row block of a fused tensor that has this role, or all of a tensor that is no fused one. */
 static struct part part_of(const struct qb_tensor *tensor, uint32_t role, size_t linear)
 {
-    const uint32_t blocks = tensor->roles & (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V);
-    if (!(blocks & role))
-        return (struct part){linear, 0, tensor->rows};
-    size_t rows = tensor->rows / (size_t)__builtin_popcount(blocks);
-    return (struct part){linear, (size_t)__builtin_popcount(blocks & (role - 1)) * rows, rows};
+    size_t rows = tensor->rows / qb_role_blocks(tensor->roles);
+    return (struct part){linear, qb_role_block(tensor->roles, role) * rows, rows};
 }
 
 /* What computes a role: an operator for each tensor, made when it is first asked for. */

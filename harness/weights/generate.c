@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
-#include "codec/variant.h" /* roles */
+#include "codec/role.h"
 #include "weights/weights_parts.h"
 
 struct draw {
