@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
@@ -153,7 +154,23 @@ static int create_beside(const char *path, char temp[PATH_MAX], struct qb_error 
     return -1;
 }
 
-enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err)
+/* What a file is filled with: data[size], or all that can be read from `source`. */
+struct content {
+    const void *data;
+    size_t size;
+    int source; /* -1: none */
+};
+
+static enum qb_status copy_all(int fd, const char *path, int source, struct qb_error *err)
+{
+    ssize_t n;
+    do
+        n = sendfile(fd, source, NULL, (size_t)1 << 30);
+    while (n > 0);
+    return n < 0 ? system_error(err, path, "write") : QB_OK;
+}
+
+static enum qb_status replace(const char *path, const struct content *content, struct qb_error *err)
 {
     char temp[PATH_MAX];
     if (check_replaceable(path, err))
@@ -161,7 +178,9 @@ enum qb_status qb_file_replace(const char *path, const void *data, size_t size, 
     int fd = create_beside(path, temp, err);
     if (fd < 0)
         return err->status;
-    if (!write_all(fd, path, data, size, err) && fsync(fd) != 0)
+    if (!(content->source < 0 ? write_all(fd, path, content->data, content->size, err)
+                              : copy_all(fd, path, content->source, err)) &&
+        fsync(fd) != 0)
         system_error(err, path, "sync");
     if (close(fd) != 0 && !err->status)
         system_error(err, path, "close");
@@ -169,6 +188,21 @@ enum qb_status qb_file_replace(const char *path, const void *data, size_t size, 
         put_in_place(temp, path, err);
     if (err->status)
         unlink(temp); /* gone already when only the folder's sync failed */
+    return err->status;
+}
+
+enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err)
+{
+    return replace(path, &(struct content){data, size, -1}, err);
+}
+
+enum qb_status qb_file_copy(const char *from, const char *to, struct qb_error *err)
+{
+    int source = open_input(from, err);
+    if (source < 0)
+        return err->status;
+    replace(to, &(struct content){.source = source}, err);
+    close(source);
     return err->status;
 }
 

@@ -19,6 +19,9 @@ enum qb_status qb_file_read(const char *path, size_t max_bytes, char **data, siz
  * When only the folder's fsync fails, the new file is in place and the status still QB_ERR_IO. */
 enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err);
 
+/* Replaces `to` with what `from` holds, in the same way. */
+enum qb_status qb_file_copy(const char *from, const char *to, struct qb_error *err);
+
 /* Makes a finished temporary file durable and puts it in path's place: fsync(temp), rename, fsync of the folder.
  * Refusals as above; on failure temp stays, for the caller to remove. */
 enum qb_status qb_file_commit(const char *temp, const char *path, struct qb_error *err);

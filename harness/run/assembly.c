@@ -146,7 +146,7 @@ static enum qb_status find_shard(const struct qb_assembly *a, size_t i, char **p
 {
     char shard[QB_SHARD_PATH];
     struct qb_scheduled *cell = &a->schedule->cells[i];
-    qb_shards_path(a->shards, cell->key, shard);
+    qb_shard_path(a->shards->folder, cell->key, shard);
     if (!qb_schedule_variant(a->schedule, i) && !qb_schedule_experiment(a->schedule, i)->keeps_reference) {
         source->cell = &cell->outcome;
         return qb_shard_read(shard, false, &cell->outcome, err);

@@ -3,10 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,38 +13,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "run/shards.h"
-
-static void entry_path(const struct qb_cache *cache, const char *key, char out[QB_SHARD_PATH])
-{
-    snprintf(out, QB_SHARD_PATH, "%s/%s.h5", cache->folder, key);
-}
-
-static bool copy_bytes(int from, int to)
-{
-    ssize_t n;
-    do
-        n = sendfile(to, from, NULL, (size_t)1 << 30);
-    while (n > 0);
-    return n == 0;
-}
-
-/* Between file systems, or where there are no hard links. */
-static enum qb_status copy(const char *from, const char *to, struct qb_error *err)
-{
-    char temp[QB_SHARD_PATH + 32];
-    snprintf(temp, sizeof temp, "%s.%ld.tmp", to, (long)getpid());
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool fine = in >= 0 && out >= 0 && copy_bytes(in, out);
-    if (!fine)
-        qb_fail(err, QB_ERR_IO, "%s: cannot be copied to %s: %s", from, to, strerror(errno));
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
-    if (!fine || qb_file_commit(temp, to, err))
-        unlink(temp);
-    return err->status;
-}
 
 /* By access time, which is told here and not left to the file system: the time of change stays that of measuring. */
 static void touch(const char *path)
@@ -62,13 +28,13 @@ bool qb_cache_get(const struct qb_cache *cache, const char *key, const char *pat
     struct stat info;
     if (!cache->folder)
         return false;
-    entry_path(cache, key, entry);
+    qb_shard_path(cache->folder, key, entry);
     if (stat(entry, &info) || !S_ISREG(info.st_mode)) {
         unlink(entry); /* a link to nothing would keep its place for ever, a pipe its reader */
         return false;
     }
     unlink(path);
-    if (link(entry, path) && copy(entry, path, &ignored))
+    if (link(entry, path) && qb_file_copy(entry, path, &ignored))
         return false;
     touch(entry);
     return true;
@@ -79,8 +45,8 @@ enum qb_status qb_cache_put(const struct qb_cache *cache, const char *key, const
     char entry[QB_SHARD_PATH];
     if (!cache->folder || qb_file_mkdirs(cache->folder, err))
         return err->status;
-    entry_path(cache, key, entry);
-    if (link(path, entry) && errno != EEXIST && copy(path, entry, err))
+    qb_shard_path(cache->folder, key, entry);
+    if (link(path, entry) && errno != EEXIST && qb_file_copy(path, entry, err))
         return err->status;
     touch(entry);
     qb_cache_trim(cache);
@@ -90,7 +56,7 @@ enum qb_status qb_cache_put(const struct qb_cache *cache, const char *key, const
 void qb_cache_drop(const struct qb_cache *cache, const char *key)
 {
     char entry[QB_SHARD_PATH];
-    entry_path(cache, key, entry);
+    qb_shard_path(cache->folder, key, entry);
     unlink(entry);
 }
 

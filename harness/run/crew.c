@@ -58,14 +58,14 @@ static enum qb_status run_cell(void *context, size_t i, const struct qb_prepared
                                 .threads = crew->hand->threads,
                                 .provenance = crew->provenance};
     job.env.prepared = prepared;
-    qb_shards_path(crew->shards, job.key, shard);
+    qb_shard_path(crew->shards->folder, job.key, shard);
     if (reference != QB_PLAN_NONE) {
         job.reference = &source;
         if (schedule->cells[reference].taken == QB_TAKEN_RESULT) {
             source.result = crew->shards->output;
             source.index = schedule->cells[reference].old_index;
         } else {
-            qb_shards_path(crew->shards, schedule->cells[reference].key, reference_shard);
+            qb_shard_path(crew->shards->folder, schedule->cells[reference].key, reference_shard);
             source.shard = reference_shard;
         }
     }
@@ -272,7 +272,7 @@ static enum qb_status take_end(struct qb_crew *crew, struct qb_seat *seat, struc
     qb_talk_done(crew->talk, i, seconds);
     if (qb_schedule_variant(crew->schedule, i))
         return QB_OK;
-    qb_shards_path(crew->shards, crew->schedule->cells[i].key, shard);
+    qb_shard_path(crew->shards->folder, crew->schedule->cells[i].key, shard);
     if (qb_cache_put(crew->cache, crew->schedule->cells[i].key, shard, &cause) && !crew->cache_failed) {
         qb_talk_note(crew->talk, QB_RUN_WARNING, "references are not kept: %s", cause.message);
         crew->cache_failed = true;

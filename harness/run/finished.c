@@ -199,7 +199,7 @@ void qb_finished_take(struct qb_finished *f, size_t i)
 {
     char path[QB_SHARD_PATH];
     struct qb_error cause = {0};
-    qb_shards_path(f->shards, f->schedule->cells[i].key, path);
+    qb_shard_path(f->shards->folder, f->schedule->cells[i].key, path);
     if (qb_file_exists(path) && shard_fits(f, i, path, &cause)) {
         mark_taken(f, i, QB_TAKEN_SHARD, QB_PLAN_NONE);
         return;
@@ -221,7 +221,7 @@ void qb_finished_lend(struct qb_finished *f, size_t i)
         return; /* its record is at hand */
     cell->stage = QB_STAGE_WAITING;
     cell->taken = QB_TAKEN_NOT;
-    qb_shards_path(f->shards, cell->key, path);
+    qb_shard_path(f->shards->folder, cell->key, path);
     if (!qb_cache_get(f->cache, cell->key, path))
         return;
     if (shard_fits(f, i, path, &cause)) {

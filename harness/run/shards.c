@@ -103,9 +103,9 @@ void qb_shards_close(struct qb_shards *shards)
     qb_free(shards->folder);
 }
 
-void qb_shards_path(const struct qb_shards *shards, const char *key, char out[QB_SHARD_PATH])
+void qb_shard_path(const char *folder, const char *key, char out[QB_SHARD_PATH])
 {
-    snprintf(out, QB_SHARD_PATH, "%s/%s.h5", shards->folder, key);
+    snprintf(out, QB_SHARD_PATH, "%s/%s.h5", folder, key);
 }
 
 bool qb_shard_name(const char *name)

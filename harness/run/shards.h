@@ -18,8 +18,9 @@ struct qb_shards {
 enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, struct qb_error *err);
 void qb_shards_close(struct qb_shards *shards); /* an empty folder goes */
 
-void qb_shards_path(const struct qb_shards *shards, const char *key, char out[QB_SHARD_PATH]);
-bool qb_shard_name(const char *name); /* <key>.h5 */
+/* Where a cell of this key is in a folder of shards, a run's or the cache; and is this the name of one, <key>.h5? */
+void qb_shard_path(const char *folder, const char *key, char out[QB_SHARD_PATH]);
+bool qb_shard_name(const char *name);
 
 /* Removes the folder's temporary files, which killed workers left, and with `all` its shards but those that `keep`
  * names. The folder is this program's own; sub-folders in it are not touched. */

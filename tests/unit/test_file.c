@@ -143,6 +143,22 @@ Test(file, replace_without_space_keeps_the_old_file)
     cr_assert_eq(scratch_count(), 1);
 }
 
+Test(file, copy)
+{
+    struct qb_error err = {0}, missing = {0};
+    char from[PATH_MAX], to[PATH_MAX];
+    snprintf(from, sizeof from, "%s/from", scratch_folder);
+    snprintf(to, sizeof to, "%s/to", scratch_folder);
+    scratch_write("from", "new", 3);
+    scratch_write("to", "old", 3);
+    cr_assert_eq(qb_file_copy(from, to, &err), QB_OK, "%s", err.message);
+    expect_content(to, "new");
+    cr_assert_eq(unlink(from), 0);
+    cr_assert_eq(qb_file_copy(from, to, &missing), QB_ERR_INPUT);
+    expect_content(to, "new");
+    cr_assert_eq(scratch_count(), 1);
+}
+
 Test(file, replace_refusals)
 {
     struct qb_error err = {0};
