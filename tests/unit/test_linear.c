@@ -1,23 +1,9 @@
-#include "net_support.h"
+#include "registry_fixture.h"
 
 #include "base/rng.h"
 #include "compute/gemm.h"
 
-static struct qb_registry *registry;
-static struct qb_error err;
-
-static void begin(void)
-{
-    registry = support_registry();
-    err = (struct qb_error){0};
-}
-
-static void end(void)
-{
-    qb_registry_free(registry);
-}
-
-TestSuite(linear, .init = begin, .fini = end);
+TestSuite(linear, .init = registry_begin, .fini = registry_end);
 
 static float *normal(size_t n, uint32_t seed)
 {

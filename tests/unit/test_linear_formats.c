@@ -1,25 +1,11 @@
 /* Linear operators on models that are not FP32, and on codecs that multiply for themselves. */
-#include "net_support.h"
+#include "registry_fixture.h"
 
 #include <sys/mman.h>
 #include "base/rng.h"
 #include "unit/counting_codec.h"
 
-static struct qb_registry *registry;
-static struct qb_error err;
-
-static void begin(void)
-{
-    registry = support_registry();
-    err = (struct qb_error){0};
-}
-
-static void end(void)
-{
-    qb_registry_free(registry);
-}
-
-TestSuite(linear_formats, .init = begin, .fini = end);
+TestSuite(linear_formats, .init = registry_begin, .fini = registry_end);
 
 #define QKV (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V)
 enum { ROWS = 300, COLS = 129, N = 130 };

@@ -1,4 +1,4 @@
-#include "net_support.h"
+#include "registry_fixture.h"
 
 #include <sys/mman.h>
 #include "base/file.h"
@@ -8,21 +8,7 @@
 #include "unit/counting_codec.h"
 #include "unit/sanitized.h"
 
-static struct qb_registry *registry;
-static struct qb_error err;
-
-static void begin(void)
-{
-    registry = support_registry();
-    err = (struct qb_error){0};
-}
-
-static void end(void)
-{
-    qb_registry_free(registry);
-}
-
-TestSuite(matrix, .init = begin, .fini = end);
+TestSuite(matrix, .init = registry_begin, .fini = registry_end);
 
 /* Not accounted: what a test measures is the harness's memory. */
 static float *normal(size_t n, uint32_t seed)

@@ -1,23 +1,19 @@
 /* Models as files: written, read back, and every kind of damage refused with a message that names the place. */
-#include "net_support.h"
+#include "registry_fixture.h"
 
 #include "base/file.h"
 #include "model/half.h"
 #include "scratch.h"
 
-static struct qb_error err;
-static struct qb_registry *registry;
-
 static void begin(void)
 {
-    err = (struct qb_error){0};
-    registry = support_registry();
+    registry_begin();
     scratch_begin();
 }
 
 static void end(void)
 {
-    qb_registry_free(registry);
+    registry_end();
     scratch_end();
 }
 

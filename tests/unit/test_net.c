@@ -1,20 +1,6 @@
-#include "net_support.h"
+#include "registry_fixture.h"
 
-static struct qb_registry *registry;
-static struct qb_error err;
-
-static void begin(void)
-{
-    registry = support_registry();
-    err = (struct qb_error){0};
-}
-
-static void end(void)
-{
-    qb_registry_free(registry);
-}
-
-TestSuite(net, .init = begin, .fini = end);
+TestSuite(net, .init = registry_begin, .fini = registry_end);
 
 /* Feeding in pieces must give what one forward pass gives. */
 static void decoder_agrees(const char *generator, bool causal, const char *variant_name)

@@ -1,20 +1,18 @@
 /* Variants as a whole net computes them: tensors chosen by name, stored weights under coded activations, arithmetic in
  * another order. */
-#include "net_support.h"
+#include "registry_fixture.h"
 
 #include "base/rng.h"
 
 enum { VOCAB = 60, H = 32, LAYERS = 3, LENGTH = 11 };
 
-static struct qb_registry *registry;
 static struct qb_model *model;
-static struct qb_error err;
 static int32_t tokens[2 * LENGTH];
 
 static void begin(void)
 {
     struct qb_rng rng;
-    registry = support_registry();
+    registry_begin();
     model = support_model("transformer", VOCAB, H, LAYERS, 5);
     for (size_t t = 0; t < model->tensor_count; t++) /* large enough for the layers to matter */
         for (size_t i = 0; i < model->tensors[t].rows * model->tensors[t].cols; i++)
@@ -22,13 +20,12 @@ static void begin(void)
     qb_rng_seed(&rng, 6);
     for (size_t i = 0; i < 2 * LENGTH; i++)
         tokens[i] = (int32_t)qb_rng_randint(&rng, VOCAB);
-    err = (struct qb_error){0};
 }
 
 static void end(void)
 {
     qb_model_free(model);
-    qb_registry_free(registry);
+    registry_end();
 }
 
 TestSuite(net_variants, .init = begin, .fini = end);

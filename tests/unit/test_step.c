@@ -1,23 +1,20 @@
 /* One step, however the positions are cut into blocks, whichever are kept and however q, k and v are stored. */
-#include "net_support.h"
+#include "registry_fixture.h"
 
 enum { BATCH = 3, LENGTH = 13, WIDEST = 256 };
 
-static struct qb_registry *registry;
-static struct qb_error err;
 static int32_t tokens[BATCH * LENGTH];
 static float whole[BATCH * LENGTH * WIDEST], hidden[BATCH * LENGTH * WIDEST];
 
 static void begin(void)
 {
-    registry = support_registry();
-    err = (struct qb_error){0};
+    registry_begin();
     support_tokens(tokens, BATCH * LENGTH, 3);
 }
 
 static void end(void)
 {
-    qb_registry_free(registry);
+    registry_end();
 }
 
 TestSuite(step, .init = begin, .fini = end);

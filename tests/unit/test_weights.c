@@ -1,25 +1,21 @@
 /* Sources of weights: every type's rows against a conversion of the test's own, one hash for equal values however they
  * are stored, and loading that leaves next to nothing behind. */
-#include "net_support.h"
+#include "registry_fixture.h"
 
 #include "base/file.h"
 #include "base/text.h"
 #include "sanitized.h"
 #include "scratch.h"
 
-static struct qb_error err;
-static struct qb_registry *registry;
-
 static void begin(void)
 {
-    err = (struct qb_error){0};
-    registry = support_registry();
+    registry_begin();
     scratch_begin();
 }
 
 static void end(void)
 {
-    qb_registry_free(registry);
+    registry_end();
     scratch_end();
 }
 
