@@ -149,3 +149,16 @@ void qb_pool_run(struct qb_pool *pool, size_t tasks, void (*task)(void *context,
         pthread_cond_wait(&pool->done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }
+
+void qb_task_fail(struct qb_task_error *error, const struct qb_error *err)
+{
+    if (!atomic_flag_test_and_set(&error->taken))
+        error->error = *err;
+}
+
+enum qb_status qb_task_status(const struct qb_task_error *error, struct qb_error *err)
+{
+    if (error->error.status)
+        *err = error->error;
+    return err->status;
+}

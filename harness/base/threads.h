@@ -3,6 +3,7 @@
 #ifndef QB_THREADS_H
 #define QB_THREADS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include "base/error.h"
 
@@ -17,5 +18,18 @@ unsigned qb_pool_threads(const struct qb_pool *pool);
  * it (for scratch buffers); returns when all are done. Not re-entrant: a task starts no loop on the same pool. */
 void qb_pool_run(struct qb_pool *pool, size_t tasks, void (*task)(void *context, size_t index, unsigned worker),
                  void *context);
+
+/* What the tasks of one loop share when they can fail: the error of the first that did. Begins as QB_TASKS_FINE. */
+struct qb_task_error {
+    atomic_flag taken;
+    struct qb_error error;
+};
+#define QB_TASKS_FINE                                                                                                  \
+    {                                                                                                                  \
+        .taken = ATOMIC_FLAG_INIT                                                                                      \
+    }
+void qb_task_fail(struct qb_task_error *error, const struct qb_error *err);
+/* When the loop is done: its error in err, or QB_OK. */
+enum qb_status qb_task_status(const struct qb_task_error *error, struct qb_error *err);
 
 #endif

@@ -1,5 +1,4 @@
 /* Using a linear operator: its segments' products (matrix.c) on x, c(x) or x turned round, then S and the bias. */
-#include <stdatomic.h>
 #include <string.h>
 #include "base/mem.h"
 #include "compute/linear_parts.h"
@@ -8,7 +7,7 @@
 #define INPUT_ROWS 16 /* positions that a task prepares */
 
 /* The inputs that segments take which do not take x itself: c(x), or x turned round. What the tasks that prepare them
- * share; who is the first to fail leaves its error. */
+ * share. */
 struct inputs {
     const struct qb_format *format; /* of c(x); NULL: turned round */
     const float *x;
@@ -16,8 +15,7 @@ struct inputs {
     size_t n, cols, floats; /* floats of out; 0: all take x */
     uint8_t *bytes;         /* a piece for each worker */
     size_t size, room;      /* of one encoded position; of a piece */
-    atomic_flag failed;
-    struct qb_error error;
+    struct qb_task_error failed;
 };
 
 /* c(x) of some positions; each is a matrix of one row, so that no position's range depends on its neighbours. */
@@ -31,8 +29,8 @@ static void encode_task(void *context, size_t index, unsigned worker)
         if (qb_encode(in->format, 1, cols, in->x + i * cols, bytes, in->size, &err) ||
             qb_coordinates(in->format, 1, cols, bytes, in->size, 0, 1, in->out + i * cols, &err))
             qb_wrap(&err, "activations of position %zu", i);
-    if (err.status && !atomic_flag_test_and_set(&in->failed))
-        in->error = err;
+    if (err.status)
+        qb_task_fail(&in->failed, &err);
 }
 
 static void reverse_task(void *context, size_t index, unsigned worker)
@@ -49,9 +47,7 @@ static enum qb_status prepare(struct inputs *in, struct qb_pool *pool, struct qb
 {
     if (in->floats)
         qb_pool_run(pool, (in->n + INPUT_ROWS - 1) / INPUT_ROWS, in->format ? encode_task : reverse_task, in);
-    if (in->error.status)
-        *err = in->error;
-    return err->status;
+    return qb_task_status(&in->failed, err);
 }
 
 /* From now on the segment is a view of its decoded rows. */
@@ -136,7 +132,7 @@ enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *po
         return qb_fail(err, QB_ERR_INTERNAL, "output channels [%zu, %zu) of %zu, rows %zu apart", row, row + count,
                        linear->rows, ld);
     struct qb_product products[QB_CUT_MAX];
-    struct inputs in = {.x = x, .n = n, .cols = linear->cols, .failed = ATOMIC_FLAG_INIT};
+    struct inputs in = {.x = x, .n = n, .cols = linear->cols, .failed = QB_TASKS_FINE};
     if (plan_products(linear, pool, row, count, products, &in, err))
         return err->status;
     float *scratch = get_scratch(linear, qb_pool_threads(pool), products, &in, err), *to = y;

@@ -3,7 +3,6 @@
  * a group of panels that all workers read, then multiply. */
 #include "compute/matrix.h"
 
-#include <stdatomic.h>
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
@@ -111,30 +110,21 @@ enum qb_status qb_matrix_encode(const struct qb_matrix *source, size_t row, size
 
 /* ---- products ---- */
 
-/* What the tasks of one product share; who is the first to fail leaves its error. */
+/* What the tasks of one product share. */
 struct work {
     const struct qb_product *product;
     struct qb_gemm_plan plan;
     float *panels;
     size_t row, rows; /* read rows [row, row + rows) of the matrix into panels */
     size_t first;     /* number of the panel that this is */
-    atomic_flag failed;
-    struct qb_error error;
+    struct qb_task_error failed;
 };
-
-static void fail(struct work *work, const struct qb_error *err)
-{
-    if (!atomic_flag_test_and_set(&work->failed))
-        work->error = *err;
-}
 
 static enum qb_status run(struct work *work, struct qb_pool *pool, size_t tasks,
                           void (*task)(void *work, size_t index, unsigned worker), struct qb_error *err)
 {
     qb_pool_run(pool, tasks, task, work);
-    if (work->error.status)
-        *err = work->error;
-    return err->status;
+    return qb_task_status(&work->failed, err);
 }
 
 static size_t panel_floats(const struct qb_gemm_plan *plan)
@@ -150,7 +140,7 @@ static void read_task(void *context, size_t index, unsigned worker)
     size_t row = index * READ_ROWS, count = at_most(READ_ROWS, work->rows - row);
     (void)worker;
     if (p->ops->rows(p->matrix, work->row + row, count, work->panels + row * p->matrix->cols, &err))
-        fail(work, &err);
+        qb_task_fail(&work->failed, &err);
 }
 
 static enum qb_status read_all(struct work *work, struct qb_pool *pool, size_t row, size_t rows, struct qb_error *err)
@@ -164,7 +154,7 @@ enum qb_status qb_matrix_unpack(const struct qb_matrix *m, const struct qb_matri
                                 float *out, struct qb_error *err)
 {
     const struct qb_product product = {.matrix = m, .ops = ops};
-    struct work work = {.product = &product, .panels = out, .failed = ATOMIC_FLAG_INIT};
+    struct work work = {.product = &product, .panels = out, .failed = QB_TASKS_FINE};
     return read_all(&work, pool, 0, m->rows, err);
 }
 
@@ -178,7 +168,7 @@ static void panel_task(void *context, size_t index, unsigned worker)
     float *panel = work->panels + worker * panel_floats(plan);
     size_t row = index * plan->tile_n;
     if (p->ops->rows(p->matrix, p->row + row, at_most(plan->tile_n, plan->n - row), panel, &err))
-        fail(work, &err);
+        qb_task_fail(&work->failed, &err);
     else
         qb_gemm_tile(plan, 0, index, p->x, plan->k, panel, p->y, p->ld);
 }
@@ -204,7 +194,7 @@ static size_t group_of(const struct qb_gemm_plan *plan, unsigned threads)
 
 static enum qb_status apply_panels(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
 {
-    struct work work = {.product = p, .panels = p->scratch, .failed = ATOMIC_FLAG_INIT};
+    struct work work = {.product = p, .panels = p->scratch, .failed = QB_TASKS_FINE};
     const struct qb_gemm_plan *plan = &work.plan;
     work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
     size_t group = group_of(plan, qb_pool_threads(pool));
@@ -238,14 +228,14 @@ static void codec_task(void *context, size_t index, unsigned worker)
     if (qb_codec_multiply(m->format, m->rows, m->cols, m->bytes, m->size, p->row + j,
                           at_most(plan->tile_n, plan->n - j), p->x + i * m->cols, at_most(plan->tile_m, plan->m - i),
                           p->y + i * p->ld + j, p->ld, &err))
-        fail(work, &err);
+        qb_task_fail(&work->failed, &err);
 }
 
 static enum qb_status apply_codec(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
 {
     if (!qb_codec_multiplies(p->matrix->format, p->n))
         return apply_panels(p, pool, err);
-    struct work work = {.product = p, .failed = ATOMIC_FLAG_INIT};
+    struct work work = {.product = p, .failed = QB_TASKS_FINE};
     work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
     return run(&work, pool, work.plan.tiles_m * work.plan.tiles_n, codec_task, err);
 }
