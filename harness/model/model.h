@@ -54,6 +54,8 @@ struct qb_generator_options {
     size_t vocab, hidden, layers; /* defaults 5000, 256, 3 */
     uint32_t seed;                /* default 42 */
 };
+/* "generator transformer vocab=5000 hidden=256 layers=3 seed=42" */
+void qb_generator_print(const char *generator, const struct qb_generator_options *options, char out[160]);
 /* A family's generator (source-protocols 2 and 3), bit-compatible with the protocols at any size: the chain's linears
  * are hidden->2h, 2h->2h x layers-1, 2h->hidden, so that the source's is layers = 3. Sizes are bounded (vocab <= 2^20,
  * hidden <= 2^14, layers <= 1024, and the whole under 2^33 bytes). */

@@ -44,6 +44,12 @@ out:
     return err->status;
 }
 
+void qb_generator_print(const char *generator, const struct qb_generator_options *o, char out[160])
+{
+    snprintf(out, 160, "generator %s vocab=%zu hidden=%zu layers=%zu seed=%u", generator, o->vocab, o->hidden,
+             o->layers, o->seed);
+}
+
 static enum qb_status make(const struct qb_family *family, const struct qb_generator_options *o,
                            struct qb_model **model, struct qb_error *err)
 {
@@ -54,8 +60,7 @@ static enum qb_status make(const struct qb_family *family, const struct qb_gener
     arch.vocab = o->vocab;
     arch.hidden = o->hidden;
     arch.layers = o->layers + family->generated_extra;
-    snprintf(origin, sizeof origin, "generator %s vocab=%zu hidden=%zu layers=%zu seed=%u", family->name, o->vocab,
-             o->hidden, o->layers, o->seed);
+    qb_generator_print(family->name, o, origin);
     size_t *inner = qb_alloc(arch.layers, sizeof *inner, "layer widths", err);
     if (!inner)
         return err->status;

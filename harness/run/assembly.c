@@ -27,9 +27,8 @@ static enum qb_status add_generator(const struct qb_suite_model *model, struct q
         const char *part;
         size_t value;
     } parts[] = {{"vocab", made->vocab}, {"hidden", made->hidden}, {"layers", made->layers}, {"seed", made->seed}};
-    char origin[200];
-    snprintf(origin, sizeof origin, "generator %s vocab=%zu hidden=%zu layers=%zu seed=%zu", model->generator,
-             parts[0].value, parts[1].value, parts[2].value, parts[3].value);
+    char origin[160];
+    qb_generator_print(model->generator, made, origin);
     add_of_model(model, "origin", origin, p, err);
     add_of_model(model, "generator", model->generator, p, err);
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !err->status; i++) {
