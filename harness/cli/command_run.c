@@ -170,49 +170,53 @@ static void default_cache(const char *output, struct qb_text *out)
     qb_text_add(out, "%.*s.cache", slash ? (int)(slash + 1 - output) : 0, output);
 }
 
+/* The result file and the cache: as asked for, or where they usually are. */
+static enum qb_status choose_places(const struct arguments *a, const struct qb_suite *suite, struct qb_text *output,
+                                    struct qb_text *cache, struct qb_error *err)
+{
+    if (a->output)
+        qb_text_add(output, "%s", a->output);
+    else
+        qb_text_add(output, "results/%s.h5", suite->name);
+    if (a->cache)
+        qb_text_add(cache, "%s", a->cache);
+    else
+        default_cache(output->data ? output->data : "", cache);
+    return output->failed || cache->failed ? qb_fail(err, QB_ERR_MEMORY, "no memory") : QB_OK;
+}
+
 static enum qb_status run_suite(const struct arguments *a, const char *path, const char *command,
                                 struct qb_run_summary *summary, struct qb_text *output, struct qb_error *err)
 {
+    const unsigned cores = qb_cpu()->cores, threads = (unsigned)a->threads;
+    const unsigned jobs = a->jobs ? (unsigned)a->jobs : cores / threads > 0 ? cores / threads : 1;
     struct qb_registry *registry = NULL;
     struct qb_suite *suite = NULL;
     struct qb_progress progress;
     struct qb_text cache = {0};
-    if (!qb_open_registry(a->codec, &registry, err)) {
-        struct qb_suite_options options = {registry, a->isa, a->set};
-        qb_suite_load(path, &options, &suite, err);
-    }
-    if (!err->status) {
-        note_unused_codecs(a, registry, suite);
-        if (a->output)
-            qb_text_add(output, "%s", a->output);
-        else
-            qb_text_add(output, "results/%s.h5", suite->name);
-        if (a->cache)
-            qb_text_add(&cache, "%s", a->cache);
-        else
-            default_cache(output->data ? output->data : "", &cache);
-        unsigned cores = qb_cpu()->cores, threads = (unsigned)a->threads;
-        unsigned jobs = a->jobs ? (unsigned)a->jobs : cores / threads > 0 ? cores / threads : 1;
-        struct qb_run_options options = {.output = output->data,
-                                         .cache = cache.data,
-                                         .cache_most = a->cache_size,
-                                         .only = a->only,
-                                         .resume = a->resume,
-                                         .force = a->force,
-                                         .jobs = jobs > 256 ? 256 : jobs,
-                                         .threads = threads,
-                                         .isa = a->isa,
-                                         .command = command,
-                                         .stop = &stop_requests,
-                                         .event = qb_progress_event,
-                                         .context = &progress};
-        qb_progress_begin(&progress, a->quiet);
-        if (output->failed || cache.failed)
-            qb_fail(err, QB_ERR_MEMORY, "no memory");
-        else
-            qb_run(suite, &options, summary, err);
-        qb_progress_end(&progress);
-    }
+    if (qb_open_registry(a->codec, &registry, err) ||
+        qb_suite_load(path, &(struct qb_suite_options){registry, a->isa, a->set}, &suite, err))
+        goto out;
+    note_unused_codecs(a, registry, suite);
+    if (choose_places(a, suite, output, &cache, err))
+        goto out;
+    const struct qb_run_options options = {.output = output->data,
+                                           .cache = cache.data,
+                                           .cache_most = a->cache_size,
+                                           .only = a->only,
+                                           .resume = a->resume,
+                                           .force = a->force,
+                                           .jobs = jobs > 256 ? 256 : jobs,
+                                           .threads = threads,
+                                           .isa = a->isa,
+                                           .command = command,
+                                           .stop = &stop_requests,
+                                           .event = qb_progress_event,
+                                           .context = &progress};
+    qb_progress_begin(&progress, a->quiet);
+    qb_run(suite, &options, summary, err);
+    qb_progress_end(&progress);
+out:
     qb_text_free(&cache);
     qb_suite_free(suite);
     qb_registry_free(registry);
