@@ -168,7 +168,7 @@ size_t qb_linear_foreign_bytes(const struct qb_linear *linear)
     size_t bytes = 0;
     for (size_t i = 0; i < linear->segment_count; i++)
         if (segment_is_foreign(&linear->segments[i]))
-            bytes += linear->segments[i].matrix.rows * linear->cols * sizeof(float);
+            bytes += linear->segments[i].rows * linear->cols * sizeof(float);
     return bytes;
 }
 

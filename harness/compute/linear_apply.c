@@ -50,18 +50,20 @@ static enum qb_status prepare(struct inputs *in, struct qb_pool *pool, struct qb
     return qb_task_status(&in->failed, err);
 }
 
-/* From now on the segment is a view of its decoded rows. */
+/* From now on the segment is a view of its decoded rows, and of no others of a tensor that it shares. */
 static enum qb_status make_cache(struct segment *segment, struct qb_pool *pool, struct qb_error *err)
 {
     struct qb_matrix *matrix = &segment->matrix;
-    float *cache = qb_alloc(matrix->rows * matrix->cols, sizeof *cache, "decoded weights", err);
+    float *cache = qb_alloc(segment->rows * matrix->cols, sizeof *cache, "decoded weights", err);
     if (!cache)
         return err->status;
-    if (qb_matrix_unpack(matrix, segment->ops, pool, cache, err)) {
+    if (qb_matrix_unpack(matrix, segment->ops, pool, segment->first, segment->rows, cache, err)) {
         qb_free(cache);
         return err->status;
     }
     segment->cache = cache;
+    segment->first = 0;
+    matrix->rows = segment->rows;
     matrix->format = NULL;
     matrix->mapped = false;
     matrix->bytes = cache;

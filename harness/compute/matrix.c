@@ -151,11 +151,11 @@ static enum qb_status read_all(struct work *work, struct qb_pool *pool, size_t r
 }
 
 enum qb_status qb_matrix_unpack(const struct qb_matrix *m, const struct qb_matrix_ops *ops, struct qb_pool *pool,
-                                float *out, struct qb_error *err)
+                                size_t row, size_t count, float *out, struct qb_error *err)
 {
     const struct qb_product product = {.matrix = m, .ops = ops};
     struct work work = {.product = &product, .panels = out, .failed = QB_TASKS_FINE};
-    return read_all(&work, pool, 0, m->rows, err);
+    return read_all(&work, pool, row, count, err);
 }
 
 /* A panel that its worker reads for itself, and the one tile that needs it. */

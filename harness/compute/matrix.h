@@ -60,9 +60,9 @@ size_t qb_product_scratch(const struct qb_product *product, unsigned threads);
  * the FP32 rows that `ops` reads. */
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
 
-/* All rows that `ops` reads, [rows, cols], over the pool. */
+/* Rows [row, row + count) as `ops` reads them, out[count, cols], over the pool. */
 enum qb_status qb_matrix_unpack(const struct qb_matrix *matrix, const struct qb_matrix_ops *ops, struct qb_pool *pool,
-                                float *out, struct qb_error *err);
+                                size_t row, size_t count, float *out, struct qb_error *err);
 
 /* The values of rows [row, row + count) in FP32, out[count, cols]; decodes no other row. */
 enum qb_status qb_matrix_rows(const struct qb_matrix *matrix, size_t row, size_t count, float *out,

@@ -101,7 +101,7 @@ Test(linear_formats, a_weight_is_used_in_the_models_format)
 Test(linear_formats, a_borrowed_weight_can_be_held_as_fp32)
 {
     static const char *const variants[] = {NULL, "calibrated", "fp32-reordered"};
-    const size_t copies[] = {ROWS * COLS * 4, ROWS * COLS * 4, 0};
+    const size_t copies[] = {ROWS * COLS * 4, ROWS / 3 * COLS * 4, 0}; /* calibrated borrows v alone */
     for (size_t v = 0; v < 3; v++) {
         struct twins *t = twins_of("fp16");
         struct qb_variant *variant = variants[v] ? support_variant(registry, variants[v]) : NULL;
