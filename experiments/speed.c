@@ -17,7 +17,7 @@ static const struct qb_codec_option options[] = {
     {"prefill", QB_OPTION_INT, "256", 1, 65536, NULL, "tokens of a prefill"},
     {"decode", QB_OPTION_INT, "16", 1, 65536, NULL, "tokens generated one at a time behind a short prompt"},
     {"hold", QB_OPTION_INT, "2048", 0, 1048576, NULL,
-     "MiB up to which every arm holds the weights that it does not encode as FP32, where the file has another format"},
+     "MiB up to which the arms hold the weights that they do not encode as FP32, where the file has another format"},
     {0}};
 
 #define WARM_TOKENS 16 /* of the untimed pass before a timed one: enough to read every weight as a prefill does */
@@ -240,17 +240,17 @@ static enum qb_status add_arrays(struct bench *b, struct qb_record *out, struct 
     return QB_OK;
 }
 
-/* FP32 as a user of FP32 has it: nobody decodes a file's F16 at every step who can keep it decoded. All arms or none.
- */
+/* FP32 as a user of FP32 has it: nobody decodes a file's F16 at every step who can keep it decoded. All arms or none,
+ * and all read the same copy: two copies lie differently in the caches, and FP32 over FP32 would not be 1. */
 static enum qb_status hold_fp32(struct bench *b, struct qb_error *err)
 {
-    size_t most = 0;
-    for (int i = 0; i < ARMS; i++)
-        most += qb_net_foreign_bytes(b->arm[i].net);
-    b->held = most <= (size_t)b->env->options[OPTION_HOLD].i << 20;
-    for (int i = 0; i < ARMS && b->held && !err->status; i++)
-        qb_net_hold_fp32(b->arm[i].net, err);
-    return err->status;
+    struct qb_net *reference = b->arm[REFERENCE].net;
+    b->held = qb_net_foreign_bytes(reference) <= (size_t)b->env->options[OPTION_HOLD].i << 20;
+    if (!b->held || qb_net_hold_fp32(reference, err))
+        return err->status;
+    qb_net_share_fp32(b->arm[VARIANT].net, reference);
+    qb_net_share_fp32(b->arm[SELF].net, reference);
+    return QB_OK;
 }
 
 static enum qb_status bench_open(struct bench *b, struct qb_error *err)

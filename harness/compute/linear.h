@@ -62,10 +62,12 @@ enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale,
 /* S as it is applied, [rows], 1 where a segment takes none; NULL when no scale was set. Owned by the operator. */
 const float *qb_linear_scale(const struct qb_linear *linear);
 
-/* Bytes of FP32 copies of the rows that it borrows in another format and whose values it multiplies; and making them:
- * from then on nothing of these is decoded. */
+/* Bytes of FP32 copies of the rows that it borrows in another format and whose values it multiplies; making them; and
+ * reading those of another operator of the same matrix, which holds all rows and outlives this one. From then on
+ * nothing of these rows is decoded. */
 size_t qb_linear_foreign_bytes(const struct qb_linear *linear);
 enum qb_status qb_linear_hold_fp32(struct qb_linear *linear, struct qb_pool *pool, struct qb_error *err);
+void qb_linear_share_fp32(struct qb_linear *linear, const struct qb_linear *held);
 
 /* y[n, rows] = operator on x[n, cols]; with_bias false leaves the bias out (calibration). Rows of x are positions. */
 enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,

@@ -80,6 +80,18 @@ enum qb_status qb_linear_hold_fp32(struct qb_linear *linear, struct qb_pool *poo
     return QB_OK;
 }
 
+void qb_linear_share_fp32(struct qb_linear *linear, const struct qb_linear *held)
+{
+    for (size_t i = 0; i < linear->segment_count; i++) {
+        struct segment *segment = &linear->segments[i];
+        if (!segment_is_foreign(segment))
+            continue;
+        segment->matrix = held->segments[0].matrix;
+        segment->first = segment->row;
+        segment->ops = held->segments[0].ops;
+    }
+}
+
 static bool takes_x(const struct segment *segment)
 {
     return !segment->coded_input && segment->treatment != TREAT_REVERSED;

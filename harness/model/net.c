@@ -212,6 +212,12 @@ enum qb_status qb_net_hold_fp32(struct qb_net *net, struct qb_error *err)
     return err->status;
 }
 
+void qb_net_share_fp32(struct qb_net *net, const struct qb_net *held)
+{
+    for (size_t i = 0; i < net->linear_count; i++)
+        qb_linear_share_fp32(net->linears[i].linear, held->linears[i].linear);
+}
+
 size_t qb_net_head(const struct qb_net *net)
 {
     return net->head.linear;

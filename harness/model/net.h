@@ -97,10 +97,12 @@ struct qb_net_buffer {
  * channel scale S is a row "calibration.scale" with the matrix's roles | QB_ROLE_BIAS. */
 size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size_t room);
 
-/* Bytes that copies of the weights that are not placed take as FP32, where the model's file has another format; and
- * making these copies: from then on such weights are read as they are, and cost no decoding. */
+/* Bytes that copies of the weights that are not placed take as FP32, where the model's file has another format; making
+ * these copies; and reading those of an FP32 net of the same model, which outlives this one. From then on such weights
+ * are read as they are, and cost no decoding. */
 size_t qb_net_foreign_bytes(const struct qb_net *net);
 enum qb_status qb_net_hold_fp32(struct qb_net *net, struct qb_error *err);
+void qb_net_share_fp32(struct qb_net *net, const struct qb_net *held);
 
 /* The net's operators: 0 is the embedding (and the head, when tied), then each layer's in order of use, an untied head
  * last. NULL past the end. *tensor (may be NULL) gets the tensor it was made of. Owned by the net; for timing single

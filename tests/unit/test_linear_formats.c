@@ -127,6 +127,32 @@ Test(linear_formats, a_borrowed_weight_can_be_held_as_fp32)
     }
 }
 
+/* Another operator's copy serves as an own one would, row block by row block, and is not copied again. */
+Test(linear_formats, operators_share_what_is_held_as_fp32)
+{
+    struct twins *t = twins_of("fp16");
+    struct qb_variant *variant = support_variant(registry, "calibrated");
+    struct qb_pool *pool = support_pool(1);
+    struct qb_linear *held, *l;
+    MUST(qb_linear_create(NULL, &t->matrix[1], NULL, &held, &err));
+    MUST(qb_linear_create(variant, &t->matrix[1], NULL, &l, &err));
+    MUST(qb_linear_hold_fp32(held, pool, &err));
+    MUST(qb_linear_apply(l, pool, t->x, N, t->y[0], true, &err));
+    const size_t before = qb_mem_stats().live_bytes;
+    qb_linear_share_fp32(l, held);
+    cr_expect_eq(qb_mem_stats().live_bytes, before);
+    MUST(qb_linear_apply(l, pool, t->x, N, t->y[1], true, &err));
+    cr_expect_eq(memcmp(t->y[0], t->y[1], sizeof t->y[0]), 0);
+    cr_expect_eq(qb_linear_foreign_bytes(l), 0);
+    cr_expect_str_eq(qb_linear_segment(l, 2).product, "view");
+    cr_expect_eq(qb_linear_segment(l, 2).held_bytes, ROWS / 3 * COLS * 4);
+    qb_linear_free(l);
+    qb_linear_free(held);
+    qb_pool_free(pool);
+    qb_variant_free(variant);
+    free_twins(t);
+}
+
 /* A head of 64 MB as FP32: in neither arm does anything come near a copy. */
 Test(linear_formats, a_wide_head_needs_no_fp32_copy)
 {
