@@ -9,7 +9,7 @@ endif
 
 include scripts/version.mk
 
-PKGS := yaml-0.1 jansson libcrypto hdf5-serial openblas
+PKGS := yaml-0.1 jansson libcrypto hdf5-serial openblas libpcre2-8 libutf8proc
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Werror
 OPT ?= -O3 -g
 SAN ?=

@@ -3,7 +3,7 @@
 # Asks nothing; does nothing when all are there. Needs root, or sudo.
 set -eu
 
-build="gcc libc6-dev make pkg-config libyaml-dev libjansson-dev libssl-dev libhdf5-dev libopenblas-pthread-dev gnuplot-nox"
+build="gcc libc6-dev make pkg-config libyaml-dev libjansson-dev libssl-dev libhdf5-dev libopenblas-pthread-dev libpcre2-dev libutf8proc-dev gnuplot-nox"
 test="libcriterion-dev hdf5-tools libxml2-utils poppler-utils"
 latex="texlive-latex-base texlive-latex-recommended texlive-science lmodern poppler-utils"
 lint="clang clang-format libclang-rt-14-dev"

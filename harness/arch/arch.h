@@ -10,15 +10,46 @@
 #include "base/text.h"
 #include "codec/role.h"
 
-enum qb_activation { QB_ACT_RELU, QB_ACT_GELU /* exact, erf */ };
-enum qb_norm { QB_NORM_NONE, QB_NORM_LAYERNORM };
+enum qb_activation { QB_ACT_RELU, QB_ACT_GELU /* exact, erf */, QB_ACT_GELU_TANH /* gelu_new */, QB_ACT_SILU };
+enum qb_norm { QB_NORM_NONE, QB_NORM_LAYERNORM, QB_NORM_RMS /* Zhang and Sennrich 2019: x / rms(x) * weight */ };
+
+/* Rotary positions (Su et al. 2021) and how they are stretched. */
+enum qb_rope_scaling { QB_ROPE_PLAIN, QB_ROPE_LINEAR, QB_ROPE_LLAMA3, QB_ROPE_YARN, QB_ROPE_LONGROPE };
+enum { QB_HEAD_DIM_MAX = 512, QB_LAYERS_MAX = 1024 };
+struct qb_rope {
+    size_t dims; /* of a head that are rotated, even, from the first on; 0: no rotary positions */
+    bool pairs;  /* rotates (x[2i], x[2i+1]), as GGUF's llama; false: (x[i], x[i + dims/2]), as Hugging Face */
+    float theta; /* base: angle i of position p is p * theta^(-2i/dims), before scaling */
+    enum qb_rope_scaling scaling;
+    float factor;                            /* linear, llama3, yarn, longrope */
+    float low_freq_factor, high_freq_factor; /* llama3 */
+    size_t original_context;                 /* llama3, yarn, longrope: positions that the model was trained for */
+    float beta_fast, beta_slow;              /* yarn */
+    float attention_factor;                  /* yarn, longrope: of cos and sin; 0: the scaling's own rule */
+    bool factors_long, factors_short;        /* angle i is divided by long_factor[i] (short_factor[i] where ... */
+    float long_factor[QB_HEAD_DIM_MAX / 2];  /* ... longrope's sequence is not longer than original_context). A */
+    float short_factor[QB_HEAD_DIM_MAX / 2]; /* rope_freqs tensor is both. */
+};
 
 /* The architecture as options. Widths of single layers follow from the tensors' shapes. */
 struct qb_arch {
     char name[32]; /* of the family */
     size_t vocab, hidden, layers, heads;
-    size_t context;          /* largest number of positions; 0: no limit */
-    bool attention;          /* softmax(q k^T / sqrt(hidden / heads)) v, then the output projection */
+    size_t kv_heads;                       /* each serves heads / kv_heads queries' heads; 0: heads */
+    size_t head_dim;                       /* 0: hidden / heads */
+    size_t context;                        /* largest number of positions; 0: no limit */
+    bool attention;                        /* softmax(q k^T * scale) v, then the output projection */
+    float attention_scale;                 /* 0: 1 / sqrt(head_dim) */
+    float attention_softcap;               /* s = c * tanh(s / c) of scores; 0: none */
+    float logit_softcap;                   /* likewise of logits */
+    size_t window;                         /* position i sees positions > i - window; 0: all before it */
+    uint64_t windowed[QB_LAYERS_MAX / 64]; /* bit l: the window holds in layer l */
+    struct qb_rope rope[2];                /* [1]: of windowed layers; equal to [0] where the family has one */
+    bool qk_norm;                          /* RMS norm of each head's queries and keys, before rope */
+    bool norm_after;         /* a norm behind attention and behind the mlp, too, before the sum (Gemma 2) */
+    bool norm_plus_one;      /* RMS weights are stored as w - 1 (Gemma in Hugging Face's form) */
+    float embed_scale;       /* of embeddings as input, not as head; 0: 1 */
+    bool gated;              /* mlp: down(act(gate(x)) * up(x)) */
     bool causal;             /* position i sees positions <= i; false: all positions see all */
     bool learned_positions;  /* a position vector is added to the embedding */
     bool residual;           /* h += attention(h), h += mlp(h); false: h = act(up(h)) */
@@ -32,12 +63,27 @@ struct qb_arch {
 
 enum qb_bias { QB_BIAS_NONE, QB_BIAS_ALWAYS, QB_BIAS_OPTIONAL };
 
+/* Where a norm stands. */
+enum qb_norm_at {
+    QB_NORM_NOWHERE, /* no norm's tensor */
+    QB_NORM_BEFORE_ATTENTION,
+    QB_NORM_OF_QUERY,
+    QB_NORM_OF_KEY,
+    QB_NORM_AFTER_ATTENTION,
+    QB_NORM_BEFORE_MLP,
+    QB_NORM_AFTER_MLP,
+    QB_NORM_FINAL
+};
+
 /* A tensor of a family, <own>.weight, and its bias. Its shape, and whether the options ask for it, follow from its
- * roles; a fused tensor has several, one for each of its equal row blocks, in the order of their bits. */
+ * roles; a fused tensor has several, one for each of its row blocks, in the order of their bits. */
 struct qb_tensor_rule {
     uint32_t roles;
     const char *own; /* in our safetensors layout (data/models/README.md); with %d: one a layer */
     enum qb_bias bias;
+    enum qb_norm_at norm;  /* roles QB_ROLE_NORM */
+    const char *hf, *gguf; /* in a Hugging Face folder and in GGUF, likewise without .weight; NULL: not in that form */
+    bool transposed;       /* Hugging Face has it as (in, out), as GPT-2's Conv1D */
 };
 
 struct qb_family {
@@ -64,6 +110,9 @@ struct qb_arch_tensor {
     uint32_t roles; /* role bits; a bias has QB_ROLE_BIAS and its matrix's bits */
     int layer;      /* from 0; -1: none */
     size_t rows, cols;
+    size_t block_rows[3]; /* of a fused tensor, in the order of its roles' bits; of others rows, 0, 0 */
+    enum qb_norm_at norm;
+    const struct qb_tensor_rule *rule;
     bool optional; /* a model may lack it */
 };
 /* The tensors of arch in canonical order: *tensors is a new array for qb_free. inner[layers] is the width that each

@@ -2,24 +2,25 @@
 #include "arch/arch.h"
 
 static const struct qb_tensor_rule transformer[] = {
-    {QB_ROLE_EMBED, "embed", QB_BIAS_NONE},
-    {QB_ROLE_POSITION, "pos", QB_BIAS_NONE},
-    {QB_ROLE_NORM, "layers.%d.norm1", QB_BIAS_ALWAYS},
-    {QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V, "layers.%d.attn.qkv", QB_BIAS_ALWAYS},
-    {QB_ROLE_ATTN_O, "layers.%d.attn.out", QB_BIAS_ALWAYS},
-    {QB_ROLE_NORM, "layers.%d.norm2", QB_BIAS_ALWAYS},
-    {QB_ROLE_MLP_UP, "layers.%d.mlp.up", QB_BIAS_ALWAYS},
-    {QB_ROLE_MLP_DOWN, "layers.%d.mlp.down", QB_BIAS_ALWAYS},
-    {QB_ROLE_NORM, "norm", QB_BIAS_ALWAYS},
-    {QB_ROLE_HEAD, "head", QB_BIAS_OPTIONAL},
+    {.roles = QB_ROLE_EMBED, .own = "embed", .bias = QB_BIAS_NONE},
+    {.roles = QB_ROLE_POSITION, .own = "pos", .bias = QB_BIAS_NONE},
+    {.roles = QB_ROLE_NORM, .own = "layers.%d.norm1", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V, .own = "layers.%d.attn.qkv", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_ATTN_O, .own = "layers.%d.attn.out", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_NORM, .own = "layers.%d.norm2", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_MLP_UP, .own = "layers.%d.mlp.up", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_MLP_DOWN, .own = "layers.%d.mlp.down", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_NORM, .own = "norm", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_HEAD, .own = "head", .bias = QB_BIAS_OPTIONAL},
     {0}};
 
-static const struct qb_tensor_rule chain[] = {{QB_ROLE_EMBED, "embed", QB_BIAS_NONE},
-                                              {QB_ROLE_NORM, "layers.%d.norm2", QB_BIAS_ALWAYS},
-                                              {QB_ROLE_MLP_UP, "layers.%d.mlp.up", QB_BIAS_ALWAYS},
-                                              {QB_ROLE_NORM, "norm", QB_BIAS_ALWAYS},
-                                              {QB_ROLE_HEAD, "head", QB_BIAS_OPTIONAL},
-                                              {0}};
+static const struct qb_tensor_rule chain[] = {
+    {.roles = QB_ROLE_EMBED, .own = "embed", .bias = QB_BIAS_NONE},
+    {.roles = QB_ROLE_NORM, .own = "layers.%d.norm2", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_MLP_UP, .own = "layers.%d.mlp.up", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_NORM, .own = "norm", .bias = QB_BIAS_ALWAYS},
+    {.roles = QB_ROLE_HEAD, .own = "head", .bias = QB_BIAS_OPTIONAL},
+    {0}};
 
 static const struct qb_family families[] = {
     {.name = "transformer",

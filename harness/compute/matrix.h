@@ -12,8 +12,9 @@
  * gone over once (by the source's reader, or qb_matrix_check): sizes fit and every value is finite. */
 struct qb_matrix {
     const char *name;               /* of the tensor: a variant may choose by it */
-    uint32_t roles;                 /* of its equal row blocks (q, k, v for a fused qkv) */
+    uint32_t roles;                 /* of its row blocks (q, k, v for a fused qkv) */
     size_t rows, cols;              /* output channels, inputs; row-major */
+    size_t block_rows[3];           /* of each block in the order of the roles' bits; all 0: equal blocks */
     const struct qb_format *format; /* of bytes; NULL: FP32 as the machine holds it, aligned to 4 */
     const void *bytes;              /* NULL where only the shape matters */
     size_t size;                    /* of bytes */

@@ -14,10 +14,12 @@
 #include "weights/weights.h"
 
 struct qb_tensor {
-    char name[64];     /* as in the safetensors layout of data/models/README.md, e.g. "layers.0.attn.qkv.weight" */
-    uint32_t roles;    /* role bits; a bias has QB_ROLE_BIAS and its matrix's bits; a norm QB_ROLE_NORM */
-    int layer;         /* from 0; -1: none */
-    size_t rows, cols; /* a matrix is (out, in); a vector is (1, n) */
+    char name[64];        /* as in the safetensors layout of data/models/README.md, e.g. "layers.0.attn.qkv.weight" */
+    uint32_t roles;       /* role bits; a bias has QB_ROLE_BIAS and its matrix's bits; a norm QB_ROLE_NORM */
+    int layer;            /* from 0; -1: none */
+    size_t rows, cols;    /* a matrix is (out, in); a vector is (1, n) */
+    size_t block_rows[3]; /* of a fused tensor (arch.h) */
+    enum qb_norm_at norm; /* of a norm's weight and bias: where it stands */
     const struct qb_format *format; /* of bytes; NULL: FP32 as the machine holds it, aligned to 4 */
     const void *bytes;              /* rows x cols, row-major. A matrix's lie in model->weights; a vector (norm, bias),
                                      * which every step reads, is FP32 in model->vectors */

@@ -24,6 +24,27 @@ struct qb_source_tensor {
 
 struct qb_weights; /* owns the map, its tensors and their formats */
 
+/* Where weights came from: it decides which names tensors and options have. */
+enum qb_source {
+    QB_SOURCE_GENERATOR,
+    QB_SOURCE_OWN,         /* a safetensors file in our layout */
+    QB_SOURCE_HUGGINGFACE, /* a folder: config.json, safetensors in one file or in shards with an index */
+    QB_SOURCE_GGUF
+};
+enum qb_source qb_weights_source(const struct qb_weights *weights);
+/* Options as the source has them: config.json, or GGUF's metadata as one object whose keys are the full ones
+ * ("llama.block_count"; arrays of more than 4096 entries are left out: qb_weights_array). NULL: our own layout and
+ * generators (qb_weights_meta). Borrowed. */
+const struct json_t *qb_weights_config(const struct qb_weights *weights);
+/* An array of GGUF's metadata, walked in the mapped file: its length and element type (0: there is none), then element
+ * by element. Strings are borrowed, not terminated. */
+enum qb_array_type { QB_ARRAY_NONE, QB_ARRAY_TEXT, QB_ARRAY_FLOAT, QB_ARRAY_INT };
+enum qb_array_type qb_weights_array(const struct qb_weights *weights, const char *key, size_t *count);
+typedef enum qb_status (*qb_array_visit)(void *context, size_t index, const char *text, size_t size, double number,
+                                         struct qb_error *err);
+enum qb_status qb_weights_array_each(const struct qb_weights *weights, const char *key, qb_array_visit visit,
+                                     void *context, struct qb_error *err);
+
 /* Opens a safetensors file. Nothing in its header is trusted: its length is checked against the file, every offset
  * against the data, shapes against byte counts; gaps and overlaps are errors, names are unique. Format:
  * huggingface/safetensors, README "Format". The file must not be written while it is open: qb_weights_unchanged tells.
