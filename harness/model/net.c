@@ -35,8 +35,10 @@ static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *t
 /* The row block of a fused tensor that has this role, or all of a tensor that is no fused one. */
 static struct part part_of(const struct qb_tensor *tensor, uint32_t role, size_t linear)
 {
-    size_t rows = tensor->rows / qb_role_blocks(tensor->roles);
-    return (struct part){linear, qb_role_block(tensor->roles, role) * rows, rows};
+    struct part part = {.linear = linear};
+    part.rows =
+        qb_role_rows(tensor->roles, tensor->rows, tensor->block_rows, qb_role_block(tensor->roles, role), &part.row);
+    return part;
 }
 
 /* What computes a role: an operator for each tensor, made when it is first asked for. */
