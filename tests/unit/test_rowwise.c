@@ -168,24 +168,25 @@ Test(rowwise, softmax)
     cr_expect(isnan(infinite[1]));
 }
 
-/* Attention over odd shapes, several heads and a cache longer than the queries; bitwise over thread counts. */
-static void attention_case(size_t batch, size_t queries, size_t keys, size_t heads, size_t dim, bool causal)
+/* Attention over odd shapes, several heads, groups of them and a cache longer than the queries; bitwise over thread
+ * counts. `of`: the sizes and options, with the rest filled in here. */
+static void attention_case(struct qb_attention of)
 {
-    size_t width = heads * dim, n = batch * keys * 3 * width;
+    struct qb_attention a = of;
+    size_t kv_heads = a.kv_heads ? a.kv_heads : a.heads, width = a.heads * a.head_dim, kv_width = kv_heads * a.head_dim;
+    size_t row = width + 2 * kv_width, n = a.batch * a.keys * row, outputs = a.batch * a.queries * width;
     float *qkv = calloc(n, sizeof *qkv), *out[3];
-    double *scores = calloc(keys, sizeof *scores);
+    double *scores = calloc(a.keys, sizeof *scores);
     struct qb_rng rng;
-    qb_rng_seed(&rng, (uint32_t)(queries + keys));
+    qb_rng_seed(&rng, (uint32_t)(a.queries + a.keys));
     qb_rng_normal(&rng, 0.0f, 1.0f, qkv, n);
-    struct qb_attention a = {
-        .batch = batch, .queries = queries, .keys = keys, .heads = heads, .head_dim = dim, .causal = causal};
-    a.q = (struct qb_heads){qkv, 3 * width, keys * 3 * width};
-    a.k = (struct qb_heads){qkv + width, 3 * width, keys * 3 * width};
-    a.v = (struct qb_heads){qkv + 2 * width, 3 * width, keys * 3 * width};
+    a.q = (struct qb_heads){qkv, row, a.keys * row};
+    a.k = (struct qb_heads){qkv + width, row, a.keys * row};
+    a.v = (struct qb_heads){qkv + width + kv_width, row, a.keys * row};
     a.out_stride = width;
-    a.out_batch_stride = queries * width;
+    a.out_batch_stride = a.queries * width;
     for (unsigned i = 0; i < 3; i++) {
-        a.out = out[i] = calloc(batch * queries * width, sizeof(float));
+        a.out = out[i] = calloc(outputs, sizeof(float));
         struct qb_scratch scratch = {0};
         struct qb_pool *pool = pool_of(i ? 3 : 1);
         if (i < 2)
@@ -195,23 +196,38 @@ static void attention_case(size_t batch, size_t queries, size_t keys, size_t hea
         qb_scratch_free(&scratch);
         qb_pool_free(pool);
     }
-    cr_expect_eq(memcmp(out[0], out[1], batch * queries * width * sizeof(float)), 0, "differs over thread counts");
-    for (size_t i = 0; i < batch * queries * width; i++)
-        cr_assert_float_eq(out[0][i], out[2][i], 3e-6, "%zu x %zu keys: %g, expected %g", queries, keys,
-                           (double)out[0][i], (double)out[2][i]);
+    cr_expect_eq(memcmp(out[0], out[1], outputs * sizeof(float)), 0, "differs over thread counts");
+    for (size_t i = 0; i < outputs; i++)
+        cr_assert_float_eq(out[0][i], out[2][i], 3e-6, "%zu x %zu keys, %zu of %zu heads, window %zu: %g, expected %g",
+                           a.queries, a.keys, kv_heads, a.heads, a.window, (double)out[0][i], (double)out[2][i]);
     for (unsigned i = 0; i < 3; i++)
         free(out[i]);
     free(qkv);
     free(scores);
 }
 
+#define ATTENTION(...) attention_case((struct qb_attention){__VA_ARGS__})
+
 Test(attention, agrees_with_the_reference)
 {
-    attention_case(1, 1, 1, 1, 16, true);
-    attention_case(2, 5, 5, 1, 32, false);
-    attention_case(3, 17, 17, 4, 8, true);
-    attention_case(2, 130, 130, 1, 24, true);
-    attention_case(2, 129, 129, 2, 24, false);
-    attention_case(3, 1, 77, 1, 64, true);
-    attention_case(1, 3, 300, 3, 16, true);
+    ATTENTION(.batch = 1, .queries = 1, .keys = 1, .heads = 1, .head_dim = 16, .causal = true);
+    ATTENTION(.batch = 2, .queries = 5, .keys = 5, .heads = 1, .head_dim = 32);
+    ATTENTION(.batch = 3, .queries = 17, .keys = 17, .heads = 4, .head_dim = 8, .causal = true);
+    ATTENTION(.batch = 2, .queries = 130, .keys = 130, .heads = 1, .head_dim = 24, .causal = true);
+    ATTENTION(.batch = 2, .queries = 129, .keys = 129, .heads = 2, .head_dim = 24);
+    ATTENTION(.batch = 3, .queries = 1, .keys = 77, .heads = 1, .head_dim = 64, .causal = true);
+    ATTENTION(.batch = 1, .queries = 3, .keys = 300, .heads = 3, .head_dim = 16, .causal = true);
+}
+
+Test(attention, groups_windows_and_caps)
+{
+    for (size_t window = 0; window <= 200; window += window < 2 ? 1 : 66) {
+        ATTENTION(.batch = 2, .queries = 101, .keys = 101, .heads = 6, .kv_heads = 2, .head_dim = 8, .causal = true,
+                  .window = window);
+        ATTENTION(.batch = 2, .queries = 1, .keys = 150, .heads = 9, .kv_heads = 3, .head_dim = 10, .causal = true,
+                  .window = window, .softcap = 1.5f);
+        ATTENTION(.batch = 1, .queries = 130, .keys = 301, .heads = 2, .head_dim = 8, .causal = true, .window = window,
+                  .scale = 0.7f, .softcap = 2);
+        ATTENTION(.batch = 1, .queries = 5, .keys = 40, .heads = 130, .kv_heads = 1, .head_dim = 4, .window = window);
+    }
 }
