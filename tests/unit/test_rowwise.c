@@ -89,6 +89,50 @@ Test(lanes, erf_within_two_ulp)
     cr_expect_float_eq(edge[5], -1.1283792e-30f, 1e-36);
 }
 
+static void tanh_16(float x[LANES])
+{
+    vf v;
+    memcpy(&v, x, sizeof v);
+    tanh_floats(&v);
+    memcpy(x, &v, sizeof v);
+}
+
+static void sigmoid_16(float x[LANES])
+{
+    vf v;
+    memcpy(&v, x, sizeof v);
+    sigmoid_floats(&v);
+    memcpy(x, &v, sizeof v);
+}
+
+Test(lanes, tanh_within_three_ulp_and_sigmoid_within_four)
+{
+    double worst[2] = {0, 0};
+    for (int i = 0; i < 1000000; i += LANES) {
+        float x[LANES], y[2][LANES];
+        for (int l = 0; l < LANES; l++)
+            y[0][l] = y[1][l] = x[l] = (float)(i + l - 500000) * (12.0f / 500000);
+        tanh_16(y[0]);
+        sigmoid_16(y[1]);
+        for (int l = 0; l < LANES; l++) {
+            worst[0] = fmax(worst[0], ulps(y[0][l], tanh((double)x[l])));
+            worst[1] = fmax(worst[1], ulps(y[1][l], 1 / (1 + exp(-(double)x[l]))));
+        }
+    }
+    cr_expect_leq(worst[0], 3.0, "tanh is off by %g ulp", worst[0]);
+    cr_expect_leq(worst[1], 4.0, "sigmoid is off by %g ulp", worst[1]);
+    float edge[LANES] = {0.0f, INFINITY, -INFINITY, NAN, 1e-30f, -1e-30f, 100, -100};
+    const double due[2][8] = {{0, 1, -1, NAN, 1e-30, -1e-30, 1, -1}, {0.5, 1, 0, NAN, 0.5, 0.5, 1, 0}};
+    for (int which = 0; which < 2; which++) {
+        float y[LANES];
+        memcpy(y, edge, sizeof y);
+        (which ? sigmoid_16 : tanh_16)(y);
+        for (int l = 0; l < 8; l++)
+            cr_expect(isnan(due[which][l]) ? isnan(y[l]) : fabs((double)y[l] - due[which][l]) <= 1e-36, "%s(%g) is %g",
+                      which ? "sigmoid" : "tanh", (double)edge[l], (double)y[l]);
+    }
+}
+
 static const size_t widths[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 255, 256, 257};
 #define WIDTHS (sizeof widths / sizeof *widths)
 
@@ -128,6 +172,64 @@ Test(rowwise, agrees_with_the_reference_at_odd_sizes)
         qb_affine(pool, y, N, cols, cols, w, b);
         for (size_t i = 0; i < n; i++)
             cr_expect_eq(y[i], (x[i] + x[i]) * w[i % cols] + b[i % cols]);
+        cr_expect_eq(y[n], 123.0f, "written behind the end");
+    }
+    qb_pool_free(pool);
+}
+
+/* A kernel of one row on all of y against its plain version on x, relative to what it may be. */
+static void expect_each(const char *what, const float *x, const float *y, size_t n, void (*plain)(float *x, size_t n))
+{
+    for (size_t i = 0; i < n; i++) {
+        float one = x[i];
+        plain(&one, 1);
+        cr_expect_float_eq(y[i], one, 3e-7 * (1 + fabs((double)x[i])) * fmax(1e-3, fabs((double)one)),
+                           "%s(%g) is %g, expected %g", what, (double)x[i], (double)y[i], (double)one);
+    }
+}
+
+static void softcap_ref_20(float *x, size_t n)
+{
+    qb_softcap_ref(x, n, 20);
+}
+
+Test(rowwise, what_the_families_need_agrees_with_the_reference_at_odd_sizes)
+{
+    enum { N = 35, PARTS_OF_ROW = 3 };
+    static float x[N * 257 * PARTS_OF_ROW + 1], y[N * 257 * PARTS_OF_ROW + 1], w[257];
+    struct qb_rng rng;
+    struct qb_pool *pool = pool_of(2);
+    qb_rng_seed(&rng, 11);
+    for (size_t k = 0; k < WIDTHS; k++) {
+        size_t cols = widths[k], n = N * cols, ld = PARTS_OF_ROW * cols;
+        qb_rng_normal(&rng, 0.3f, 4.0f, x, N * ld);
+        qb_rng_normal(&rng, 0.0f, 0.3f, w, cols);
+        memcpy(y, x, N * ld * sizeof *x);
+        qb_rmsnorm(pool, x, N, ld, PARTS_OF_ROW - 1, cols, w, 1, 1e-6f, y);
+        for (size_t i = 0; i < N * PARTS_OF_ROW; i++) {
+            float due[257];
+            memcpy(due, x + i * cols, cols * sizeof *due);
+            if (i % PARTS_OF_ROW < PARTS_OF_ROW - 1)
+                qb_rmsnorm_ref(x + i * cols, cols, w, 1, 1e-6f, due);
+            for (size_t c = 0; c < cols; c++)
+                cr_expect_float_eq(y[i * cols + c], due[c], 1e-6 * fmax(1, fabs((double)due[c])), "RMS norm, width %zu",
+                                   cols);
+        }
+        memcpy(y, x, n * sizeof *x);
+        qb_activate(pool, qb_kernels()->gelu_tanh, y, N, cols);
+        expect_each("GELU by tanh", x, y, n, qb_gelu_tanh_ref);
+        memcpy(y, x, n * sizeof *x);
+        qb_activate(pool, qb_kernels()->silu, y, N, cols);
+        expect_each("SiLU", x, y, n, qb_silu_ref);
+        memcpy(y, x, n * sizeof *x);
+        qb_softcap(pool, y, N, cols, 20);
+        expect_each("soft cap", x, y, n, softcap_ref_20);
+        y[n] = 123.0f; /* canary */
+        qb_gated(pool, qb_kernels()->relu, x, x + cols, N, cols, ld, y);
+        for (size_t i = 0; i < n; i++) {
+            const float *row = x + i / cols * ld + i % cols;
+            cr_expect_eq(y[i], fmaxf(row[0], 0) * row[cols], "gated, width %zu", cols);
+        }
         cr_expect_eq(y[n], 123.0f, "written behind the end");
     }
     qb_pool_free(pool);
