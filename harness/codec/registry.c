@@ -47,7 +47,7 @@ static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error 
                        QB_UPTO(40, codec->id ? codec->id : "(null)"));
     if (!codec->version || !*codec->version || !codec->summary || !*codec->summary || strchr(codec->summary, '\n'))
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' needs a version and a summary of one line", codec->id);
-    if (codec->flags & ~(uint32_t)(QB_CODEC_LOSSLESS | QB_CODEC_KEEPS_ZERO))
+    if (codec->flags & ~(uint32_t)(QB_CODEC_LOSSLESS | QB_CODEC_KEEPS_ZERO | QB_CODEC_RESCALES))
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' sets unknown flags (0x%x)", codec->id, codec->flags);
     const char *missing = !codec->encoded_size ? "encoded_size"
                           : !codec->encode     ? "encode"
