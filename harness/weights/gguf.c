@@ -24,9 +24,6 @@ static enum qb_status read_counts(struct qb_cursor *cursor, uint64_t *tensors, u
         return qb_fail(err, QB_ERR_INPUT, "a GGUF file in big-endian order, expected little-endian");
     if (version != 2 && version != 3)
         return qb_fail(err, QB_ERR_INPUT, "GGUF version %" PRIu64 ", expected 2 or 3", version);
-    if (*tensors > qb_cursor_left(cursor) / INFO_BYTES)
-        return qb_fail(err, QB_ERR_INPUT, "%" PRIu64 " tensors, more than the file's %zu bytes can hold", *tensors,
-                       cursor->size);
     return QB_OK;
 }
 
@@ -110,6 +107,9 @@ static enum qb_status read_infos(struct qb_weights *weights, struct qb_cursor *c
                                  struct qb_error *err)
 {
     uint64_t at = 0;
+    if (count > qb_cursor_left(cursor) / INFO_BYTES)
+        return qb_fail(err, QB_ERR_INPUT, "%" PRIu64 " tensors, more than the file of %zu bytes can hold", count,
+                       cursor->size);
     weights->names = qb_alloc((size_t)count, sizeof *weights->names, "tensor names", err);
     weights->tensors = qb_alloc((size_t)count, sizeof *weights->tensors, "tensor list", err);
     if (err->status)
