@@ -1,6 +1,7 @@
 /* qinsbench inspect: what is in a file. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cpu.h"
@@ -26,8 +27,8 @@ static const struct qb_flag flags[] = {
     {0}};
 static const struct qb_usage usage = {
     "inspect", "FILE [options]",
-    "Shows a model (.safetensors), a result file (.h5), a codec plugin (.so), or a "
-    "suite or variant (.yaml), checked as\n"
+    "Shows a model (.safetensors, .gguf or a Hugging Face folder), a result file (.h5), a codec\n"
+    "plugin (.so), or a suite or variant (.yaml), checked as\n"
     "run would check it. A suite's plan is printed, one cell a line, and what each variant encodes\n"
     "of each model, which is opened for it.",
     flags,
@@ -288,27 +289,27 @@ out:
 static const struct {
     const char *suffix;
     enum qb_status (*inspect)(const struct arguments *, struct qb_text *, int *, struct qb_error *);
-} kinds[] = {{".safetensors", inspect_model},
-             {".h5", inspect_result},
-             {".so", inspect_codec},
-             {".yaml", inspect_yaml},
-             {".yml", inspect_yaml}};
+} kinds[] = {{".safetensors", inspect_model}, {".gguf", inspect_model}, {".h5", inspect_result},
+             {".so", inspect_codec},          {".yaml", inspect_yaml},  {".yml", inspect_yaml}};
 
 static int inspect(const struct arguments *a)
 {
     struct qb_error err = {0};
     struct qb_text out = {0};
+    struct stat info;
     size_t length = strlen(a->path);
+    const bool folder = stat(a->path, &info) == 0 && S_ISDIR(info.st_mode); /* a model's */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         size_t end = strlen(kinds[i].suffix);
-        if (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0)
+        if (!folder && (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0))
             continue;
         int code = QB_EXIT_DONE;
         int printed = kinds[i].inspect(a, &out, &code, &err) ? qb_complain_error(&err) : qb_print(&out);
         qb_text_free(&out);
         return printed ? printed : code;
     }
-    return qb_complain("inspect %s: expected a name that ends in .safetensors, .h5, .so or .yaml", a->path);
+    return qb_complain("inspect %s: expected a folder or a name that ends in .safetensors, .gguf, .h5, .so or .yaml",
+                       a->path);
 }
 
 int qb_command_inspect(int argc, char **argv)
