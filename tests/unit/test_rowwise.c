@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/rng.h"
 #include "compute/attention.h"
+#include "compute/kernels.h"
 #define QB_VECTOR_BYTES 64
 #include "compute/lanes.h"
 #include "compute/rowwise.h"
@@ -112,14 +113,14 @@ Test(rowwise, agrees_with_the_reference_at_odd_sizes)
                 cr_expect_float_eq(y[r * cols + i], expected[i], 2e-6, "layer norm, width %zu", cols);
         }
         memcpy(y, x, n * sizeof *x);
-        qb_gelu(pool, y, N, cols);
+        qb_activate(pool, qb_kernels()->gelu, y, N, cols);
         for (size_t i = 0; i < n; i++) {
             float one = x[i];
             qb_gelu_ref(&one, 1);
             cr_expect_float_eq(y[i], one, 3e-7 * fmax(1.0, fabs((double)x[i])), "GELU(%g)", (double)x[i]);
         }
         memcpy(y, x, n * sizeof *x);
-        qb_relu(pool, y, N, cols);
+        qb_activate(pool, qb_kernels()->relu, y, N, cols);
         for (size_t i = 0; i < n; i++)
             cr_expect_eq(y[i], x[i] < 0 ? 0.0f : x[i]);
         memcpy(y, x, n * sizeof *x);
@@ -137,7 +138,7 @@ Test(rowwise, relu_keeps_nan)
     struct qb_pool *pool = pool_of(1);
     float x[20] = {NAN};
     x[18] = NAN;
-    qb_relu(pool, x, 1, 20);
+    qb_activate(pool, qb_kernels()->relu, x, 1, 20);
     cr_expect(isnan(x[0]) && isnan(x[18]));
     qb_pool_free(pool);
 }
