@@ -79,7 +79,7 @@ static enum qb_status check_heads(const struct qb_net *net, int index, struct qb
 static enum qb_status add_attention(struct qb_net *net, int index, struct layer *layer, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
-    bool windowed = arch->windowed[index / 64] >> (index % 64) & 1;
+    bool windowed = index < QB_LAYERS_MAX && arch->windowed[index / 64] >> (index % 64) & 1;
     layer->window = windowed ? arch->window : 0;
     layer->rope = windowed && memcmp(&arch->rope[0], &arch->rope[1], sizeof arch->rope[0]) != 0;
     return add_part(net, QB_ROLE_ATTN_Q, index, &layer->attention[QUERY], err) ||
