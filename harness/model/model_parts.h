@@ -24,5 +24,14 @@ enum qb_status model_write_bytes(FILE *file, const void *bytes, size_t size, str
  * each, in the order of the file. */
 enum qb_status model_write(const struct qb_model *model, const struct stored_tensor *stored, write_tensor_fn *write,
                            void *context, const char *path, struct qb_error *err);
+/* The source's tensor of a rule, or NULL; name gets what it is called there ("" where that form has none). */
+const struct qb_source_tensor *qb_model_find(const struct qb_weights *weights, const struct qb_tensor_rule *rule,
+                                             int layer, const char *suffix, char name[64]);
+/* Takes the due tensors from model->weights: they must be there in their shapes, and nothing else but what is known to
+ * be no weight. Transposed ones (GPT-2 in Hugging Face's form) become copies. */
+enum qb_status qb_model_take(const struct qb_arch_tensor *due, size_t count, struct qb_model *model,
+                             struct qb_error *err);
+/* GGUF's factors of rotary frequencies, which are tensors, into arch->rope. The weights have their formats. */
+enum qb_status qb_model_rope_factors(const struct qb_weights *weights, struct qb_arch *arch, struct qb_error *err);
 
 #endif

@@ -10,18 +10,15 @@
 
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
-    const struct qb_arch *arch = &model->arch;
-    qb_text_add(out, "\"format\":\"qinsbench\",\"architecture\":\"%s\",\"activation\":\"%s\"", arch->name,
-                arch->activation == QB_ACT_GELU ? "gelu" : "relu");
-    qb_text_add(out, ",\"tied_head\":\"%s\",\"context\":\"%zu\"", arch->tied_head ? "true" : "false", arch->context);
-    qb_text_add(out, ",\"norm\":\"%s\",\"norm_eps\":\"%.9g\"",
-                arch->block_norm != QB_NORM_NONE   ? "pre"
-                : arch->final_norm != QB_NORM_NONE ? "final"
-                                                   : "none",
-                (double)arch->norm_eps);
-    if (arch->attention)
-        qb_text_add(out, ",\"heads\":\"%zu\",\"causal\":\"%s\",\"positions\":\"%s\"", arch->heads,
-                    arch->causal ? "true" : "false", arch->learned_positions ? "learned" : "none");
+    const char *option;
+    qb_text_add(out, "\"format\":\"qinsbench\",\"architecture\":\"%s\"", model->arch.name);
+    for (size_t i = 0; (option = qb_arch_option(i)); i++) {
+        struct qb_text text = {0};
+        if (qb_arch_option_print(&model->arch, i, &text))
+            qb_text_add(out, ",\"%s\":\"%s\"", option, text.data ? text.data : "");
+        out->failed = out->failed || text.failed;
+        qb_text_free(&text);
+    }
     if (model->tokenizer) {
         const char *slash = strrchr(model->tokenizer, '/');
         qb_text_add(out, ",\"tokenizer\":");

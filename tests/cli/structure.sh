@@ -9,7 +9,7 @@ base
 codec        base
 compute      codec base
 weights      codec base
-arch         codec base
+arch         weights codec base
 tokenizer    base
 model        tokenizer arch weights compute codec base
 metric       base compute/kernels.h
