@@ -121,6 +121,8 @@ for room in $(cd harness && ls -d -- */) codecs/ experiments/ reports/; do
     has "$page tells of the room $room" "$(cat $page)" "${room#harness/}"
 done
 
+none "every codec has a README" "$(cd codecs && for codec in */; do [ -e "$codec/README.md" ] || echo "$codec"; done)"
+
 # A house with each fault: seen.
 mkdir -p "$TMP/house"/{harness/base,harness/cli,codecs/x}
 cd "$TMP/house" || exit 2
