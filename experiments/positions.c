@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/probability.h"
 #include "common.h"
 
@@ -77,8 +78,9 @@ static float largest_difference(const float *p, const float *q, size_t vocab, co
     return fminf(largest, FLT_MAX);
 }
 
-enum qb_status qb_positions_compare(const float *p, const float *q, size_t vocab, uint8_t *mask, struct qb_positions *r,
-                                    size_t i, struct qb_error *err)
+/* mask[vocab]: scratch. */
+static enum qb_status compare_row(const float *p, const float *q, size_t vocab, uint8_t *mask, struct qb_positions *r,
+                                  size_t i, struct qb_error *err)
 {
     struct qb_row_stats ps, qs;
     if (qb_row_stats(p, vocab, &ps, err))
@@ -100,4 +102,37 @@ enum qb_status qb_positions_compare(const float *p, const float *q, size_t vocab
         r->nll[i] = qb_logsumexp(q, vocab) - (double)q[r->target[i]];
     }
     return QB_OK;
+}
+
+struct compare {
+    const float *p, *q;
+    size_t vocab, first;
+    struct qb_positions *rows;
+    uint8_t *masks;          /* [worker, vocab] */
+    struct qb_error *errors; /* one a row of the block */
+};
+
+static void compare_task(void *context, size_t i, unsigned worker)
+{
+    struct compare *c = context;
+    compare_row(c->p + i * c->vocab, c->q + i * c->vocab, c->vocab, c->masks + worker * c->vocab, c->rows, c->first + i,
+                &c->errors[i]);
+}
+
+enum qb_status qb_positions_block(struct qb_pool *pool, const float *p, const float *q, size_t vocab, size_t first,
+                                  size_t n, struct qb_positions *r, struct qb_error *err)
+{
+    struct qb_error *errors = qb_alloc(n, sizeof *errors, "row errors", err);
+    uint8_t *masks = errors ? qb_alloc(qb_pool_threads(pool), vocab, "masks of rows", err) : NULL;
+    if (!masks) {
+        qb_free(errors);
+        return err->status;
+    }
+    struct compare c = {p, q, vocab, first, r, masks, errors};
+    qb_pool_run(pool, n, compare_task, &c);
+    for (size_t i = 0; i < n && !err->status; i++)
+        *err = errors[i];
+    qb_free(masks);
+    qb_free(errors);
+    return err->status;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/record.h"
+#include "base/threads.h"
 
 /* Arrays of a record, all [count]; what each holds says qb_positions_add. */
 struct qb_positions {
@@ -19,10 +20,9 @@ struct qb_positions {
 /* Adds the arrays of n positions to `out`, which owns them. The caller fills chunk, position and target. */
 enum qb_status qb_positions_add(size_t n, struct qb_positions *r, struct qb_record *out, struct qb_error *err);
 
-/* Position i, whose target is filled in, from the logits p[vocab] of the reference and q[vocab] of the variant.
- * mask[vocab] is scratch. Different positions may be compared at the same time. Logits that are not finite are
- * QB_ERR_NUMERIC. */
-enum qb_status qb_positions_compare(const float *p, const float *q, size_t vocab, uint8_t *mask, struct qb_positions *r,
-                                    size_t i, struct qb_error *err);
+/* Positions [first, first + n), whose targets are filled in, from the logits p[n, vocab] of the reference and q[n,
+ * vocab] of the variant. Logits that are not finite are QB_ERR_NUMERIC. */
+enum qb_status qb_positions_block(struct qb_pool *pool, const float *p, const float *q, size_t vocab, size_t first,
+                                  size_t n, struct qb_positions *r, struct qb_error *err);
 
 #endif

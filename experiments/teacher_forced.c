@@ -9,44 +9,6 @@
 
 #define BLOCK QB_FORCED_BLOCK
 
-struct compare {
-    const float *p, *q;
-    size_t vocab, first;
-    struct qb_positions *rows;
-    uint8_t *masks;          /* [worker, vocab] */
-    struct qb_error *errors; /* one a row of the block */
-};
-
-static void compare_task(void *context, size_t i, unsigned worker)
-{
-    struct compare *c = context;
-    qb_positions_compare(c->p + i * c->vocab, c->q + i * c->vocab, c->vocab, c->masks + worker * c->vocab, c->rows,
-                         c->first + i, &c->errors[i]);
-}
-
-/* Rows [first, first + n) from both arms' final hidden states. */
-static enum qb_status compare_block(const struct qb_cell_env *env, struct qb_net *fp32, struct qb_net *net,
-                                    const float *reference, const float *hidden, size_t first, size_t n, float *p,
-                                    float *q, struct qb_positions *r, struct qb_error *err)
-{
-    size_t vocab = env->model->arch.vocab;
-    if (qb_net_logits(fp32, reference, n, p, err) || qb_net_logits(net, hidden, n, q, err))
-        return err->status;
-    struct qb_error *errors = qb_alloc(n, sizeof *errors, "row errors", err);
-    uint8_t *masks = errors ? qb_alloc(qb_pool_threads(env->pool), vocab, "masks of rows", err) : NULL;
-    if (!masks) {
-        qb_free(errors);
-        return err->status;
-    }
-    struct compare c = {p, q, vocab, first, r, masks, errors};
-    qb_pool_run(env->pool, n, compare_task, &c);
-    for (size_t i = 0; i < n && !err->status; i++)
-        *err = errors[i];
-    qb_free(masks);
-    qb_free(errors);
-    return err->status;
-}
-
 static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *net, const float *reference,
                                   const float *hidden, struct qb_positions *r, struct qb_error *err)
 {
@@ -56,7 +18,9 @@ static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *
     float *q = p ? qb_alloc(BLOCK * vocab, sizeof *q, "logits", err) : NULL;
     for (size_t i = 0; i < r->count && !err->status; i += BLOCK) {
         size_t n = r->count - i < BLOCK ? r->count - i : BLOCK;
-        compare_block(env, fp32, net, reference + i * width, hidden + i * width, i, n, p, q, r, err);
+        if (!qb_net_logits(fp32, reference + i * width, n, p, err) &&
+            !qb_net_logits(net, hidden + i * width, n, q, err))
+            qb_positions_block(env->pool, p, q, vocab, i, n, r, err);
     }
     qb_free(q);
     qb_free(p);
