@@ -71,6 +71,8 @@ static const struct source {
     {"kl", "kl_mean", true, "kl chunk"},
     {"kl", "kl_p99", true, "kl chunk"},
     {"kl", "perplexity", true, "nll target chunk"},
+    {"kl", "kl_p_*", false, "kl reference_top_p chunk"},
+    {"kl", "kl_p*", false, "kl chunk"},
     {"kl", "kl_min", false, "kl"},
     {"kl", "dp_max", false, "nll reference_nll"},
     {"kl", "dp_min", false, "nll reference_nll"},
