@@ -49,7 +49,7 @@ static enum qb_status tokenise(const struct qb_words *words, const struct qb_mod
                             model->name);
     if (qb_file_read(words->file, CORPUS_MAX, &data, &size, err) ||
         qb_tokenizer_open(model->tokenizer, &tokenizer, err) ||
-        qb_tokenizer_encode(tokenizer, data, size, &file->tokens, &file->count, err))
+        qb_tokenizer_encode(tokenizer, data, size, 0, &file->tokens, &file->count, err))
         goto out;
     for (size_t i = 0; i < file->count && !err->status; i++)
         if (file->tokens[i] < 0 || (size_t)file->tokens[i] >= model->arch.vocab)
