@@ -33,6 +33,16 @@ const struct qb_tensor_rule *qb_family_rule(const struct qb_family *family, uint
     return NULL;
 }
 
+size_t qb_arch_head_dim(const struct qb_arch *arch)
+{
+    return arch->head_dim ? arch->head_dim : arch->hidden / arch->heads;
+}
+
+size_t qb_arch_kv_heads(const struct qb_arch *arch)
+{
+    return arch->kv_heads ? arch->kv_heads : arch->heads;
+}
+
 static bool layered(const struct qb_tensor_rule *rule)
 {
     return strchr(rule->own, '%') != NULL;
@@ -86,7 +96,7 @@ static void add(struct list *list, const struct qb_tensor_rule *rule, int layer)
     if (!asked_for(list->arch, rule))
         return;
     struct qb_arch_tensor *weight = &list->tensors[list->count++];
-    *weight = (struct qb_arch_tensor){.roles = rule->roles, .layer = layer};
+    *weight = (struct qb_arch_tensor){.roles = rule->roles, .layer = layer, .norm = rule->norm, .rule = rule};
     qb_rule_name(rule, layer, "weight", weight->name);
     shape_of(list, weight);
     weight->rows *= qb_role_blocks(rule->roles);
@@ -99,6 +109,8 @@ static void add(struct list *list, const struct qb_tensor_rule *rule, int layer)
                                       .layer = layer,
                                       .rows = 1,
                                       .cols = rule->roles == QB_ROLE_NORM ? weight->cols : weight->rows,
+                                      .norm = rule->norm,
+                                      .rule = rule,
                                       .optional = rule->bias == QB_BIAS_OPTIONAL};
     qb_rule_name(rule, layer, "bias", vector->name);
 }

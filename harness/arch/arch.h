@@ -101,6 +101,10 @@ const struct qb_family *qb_family_find(const char *name);
 /* Appends "transformer or chain": all families, or those with a generator. */
 void qb_family_names(bool generated, struct qb_text *out);
 
+/* Width of a head, and how many heads keys and values have, where arch leaves them to the rule (0). */
+size_t qb_arch_head_dim(const struct qb_arch *arch);
+size_t qb_arch_kv_heads(const struct qb_arch *arch);
+
 /* The first rule of this role, or NULL; its tensor's name for a layer (-1: none), suffix "weight" or "bias". */
 const struct qb_tensor_rule *qb_family_rule(const struct qb_family *family, uint32_t role);
 void qb_rule_name(const struct qb_tensor_rule *rule, int layer, const char *suffix, char name[64]);

@@ -1,6 +1,7 @@
 /* qinsbench inspect: what is in a file. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cpu.h"
@@ -26,8 +27,8 @@ static const struct qb_flag flags[] = {
     {0}};
 static const struct qb_usage usage = {
     "inspect", "FILE [options]",
-    "Shows a model (.safetensors), a result file (.h5), a codec plugin (.so), or a "
-    "suite or variant (.yaml), checked as\n"
+    "Shows a model (.safetensors, .gguf or a Hugging Face folder), a result file (.h5), a codec\n"
+    "plugin (.so), or a suite or variant (.yaml), checked as\n"
     "run would check it. A suite's plan is printed, one cell a line, and what each variant encodes\n"
     "of each model, which is opened for it.",
     flags,
@@ -166,9 +167,9 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
 static void describe_codec(const struct qb_plugin *plugin, struct qb_text *out)
 {
     const struct qb_codec *c = plugin->codec;
-    qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s\n", c->id, c->version,
-                c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
-                c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
+    qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s%s\n", c->id,
+                c->version, c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
+                c->flags & QB_CODEC_RESCALES ? "rescales " : "", c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
     qb_text_add(out, "offers       encode decode%s%s%s%s\n", c->encode_part ? " encode_part" : "",
                 c->coordinates ? " coordinates" : "", c->gemv ? " gemv" : "", c->gemm_tile ? " gemm_tile" : "");
     qb_text_add(out, "tolerance    relative %g (over %g of max), absolute %g of max, bias %g, SQNR %g dB\n",
@@ -288,27 +289,27 @@ out:
 static const struct {
     const char *suffix;
     enum qb_status (*inspect)(const struct arguments *, struct qb_text *, int *, struct qb_error *);
-} kinds[] = {{".safetensors", inspect_model},
-             {".h5", inspect_result},
-             {".so", inspect_codec},
-             {".yaml", inspect_yaml},
-             {".yml", inspect_yaml}};
+} kinds[] = {{".safetensors", inspect_model}, {".gguf", inspect_model}, {".h5", inspect_result},
+             {".so", inspect_codec},          {".yaml", inspect_yaml},  {".yml", inspect_yaml}};
 
 static int inspect(const struct arguments *a)
 {
     struct qb_error err = {0};
     struct qb_text out = {0};
+    struct stat info;
     size_t length = strlen(a->path);
+    const bool folder = stat(a->path, &info) == 0 && S_ISDIR(info.st_mode); /* a model's */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         size_t end = strlen(kinds[i].suffix);
-        if (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0)
+        if (!folder && (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0))
             continue;
         int code = QB_EXIT_DONE;
         int printed = kinds[i].inspect(a, &out, &code, &err) ? qb_complain_error(&err) : qb_print(&out);
         qb_text_free(&out);
         return printed ? printed : code;
     }
-    return qb_complain("inspect %s: expected a name that ends in .safetensors, .h5, .so or .yaml", a->path);
+    return qb_complain("inspect %s: expected a folder or a name that ends in .safetensors, .gguf, .h5, .so or .yaml",
+                       a->path);
 }
 
 int qb_command_inspect(int argc, char **argv)

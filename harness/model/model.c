@@ -28,6 +28,7 @@ struct qb_matrix qb_tensor_matrix(const struct qb_tensor *tensor)
                               .roles = tensor->roles,
                               .rows = tensor->rows,
                               .cols = tensor->cols,
+                              .block_rows = {tensor->block_rows[0], tensor->block_rows[1], tensor->block_rows[2]},
                               .format = tensor->format,
                               .bytes = tensor->bytes,
                               .size = tensor->size,

@@ -30,11 +30,13 @@ static enum qb_status take(const struct qb_arch_tensor *due, struct qb_model *mo
                                  .layer = due->layer,
                                  .rows = due->rows,
                                  .cols = due->cols,
+                                 .norm = due->norm,
                                  .format = found->format,
                                  .bytes = found->bytes,
                                  .size = found->size,
                                  .mapped = true};
     memcpy(tensor->name, due->name, sizeof tensor->name);
+    memcpy(tensor->block_rows, due->block_rows, sizeof tensor->block_rows);
     return QB_OK;
 }
 

@@ -19,16 +19,20 @@ run          store metric model tokenizer arch weights compute codec base
 experiments  run/experiment.h model weights compute metric codec base
 reports      store metric codec/role.h base
 cli          reports run gate store metric model tokenizer arch weights compute codec base
-codecs       codec.h codec_util.h'
+codecs       codec.h codec_util.h codec_block.h gguf.h gguf_search.h'
 
 # Used by tests alone, each for its reason.
 for_tests='
 qb_attention_ref     plain loops that the kernels are compared with
 qb_gelu_ref          likewise
+qb_gelu_tanh_ref     likewise
 qb_gemm_nt_ref       likewise
 qb_kl_plain          likewise
 qb_layernorm_ref     likewise
 qb_logsumexp_plain   likewise
+qb_rmsnorm_ref       likewise
+qb_silu_ref          likewise
+qb_softcap_ref       likewise
 qb_softmax_ref       likewise
 qb_mem_fail_at       makes the n-th allocation fail
 qb_argmax            a part of what its own file offers, which has tests of its own
