@@ -166,9 +166,8 @@ static enum qb_status add_blanks(struct file *file, bool prefix, struct qb_error
 static enum qb_status add_charsmap(struct file *file, bool prefix, struct qb_error *err)
 {
     struct qb_normal_step table = {.kind = QB_NORMAL_CHARSMAP};
-    struct qb_normal_step blanks = {.kind = QB_NORMAL_BLANKS,
-                                    .left = prefix,
-                                    .right = is_on(file, KEY("remove_extra_whitespaces"), false)};
+    struct qb_normal_step blanks = {
+        .kind = QB_NORMAL_BLANKS, .left = prefix, .right = is_on(file, KEY("remove_extra_whitespaces"), false)};
     if (qb_weights_array(file->weights, KEY("precompiled_charsmap"), &table.size) == QB_ARRAY_INT) {
         table.content = file->bytes = qb_alloc(table.size, 1, "table of replacements", err);
         if (!table.content || qb_weights_array_each(file->weights, KEY("precompiled_charsmap"), take_byte, file, err) ||
@@ -223,10 +222,8 @@ static enum qb_status add_tokens(struct file *file, struct qb_error *err)
     for (size_t i = 0; i < file->count && !err->status; i++) {
         uint8_t type = file->types[i];
         const char *bytes = qb_vocab_bytes(vocab, i);
-        struct qb_added added = {.id = (int32_t)i,
-                                 .text = (char *)(uintptr_t)bytes,
-                                 .size = vocab->tokens[i].size,
-                                 .control = type != USER};
+        struct qb_added added = {
+            .id = (int32_t)i, .text = (char *)(uintptr_t)bytes, .size = vocab->tokens[i].size, .control = type != USER};
         if (added.size == 0 || (type != UNKNOWN && type != CONTROL && type != USER))
             continue;
         /* GGUF does not say what Phi-3's tokenizer.json says of its control tokens. */

@@ -1,5 +1,6 @@
 /* GGUF names a splitting (tokenizer.ggml.pre); the patterns are those of the models' own tokenizer.json or tiktoken
  * files. */
+#include <stdio.h>
 #include <string.h>
 #include "tokenizer/tokenizer_parts.h"
 
@@ -13,8 +14,8 @@
 static const char llama3[] = CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}{1,3}|" REST;
 static const char qwen2[] = CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}|" REST;
 static const char tekken[] = BEFORE UPPER "*" LOWER "+|" BEFORE UPPER "+" LOWER "*|\\p{N}|" REST_SLASH;
-static const char gpt4o[] = BEFORE UPPER "*" LOWER "+" CONTRACTIONS "?|" BEFORE UPPER "+" LOWER "*" CONTRACTIONS
-                                   "?|\\p{N}{1,3}|" REST_SLASH;
+static const char gpt4o[] =
+    BEFORE UPPER "*" LOWER "+" CONTRACTIONS "?|" BEFORE UPPER "+" LOWER "*" CONTRACTIONS "?|\\p{N}{1,3}|" REST_SLASH;
 
 static const struct pre {
     const char *names; /* with blanks around each */

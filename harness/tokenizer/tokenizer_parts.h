@@ -115,7 +115,8 @@ enum qb_status qb_tokenizer_index(struct qb_tokenizer *tokenizer, struct qb_erro
 void qb_tokenizer_end(struct qb_tokenizer *tokenizer, int32_t id);
 enum qb_status qb_tokenizer_finish(struct qb_tokenizer *tokenizer, struct qb_error *err);
 
-/* The splitting that GGUF calls `name`, and whether such tokenizers put BOS before a text where the file does not say. */
+/* The splitting that GGUF calls `name`, and whether such tokenizers put BOS before a text where the file does not say.
+ */
 enum qb_status qb_tokenizer_pre(struct qb_tokenizer *tokenizer, const char *name, bool *add_bos, struct qb_error *err);
 /* A tokenizer.json alone. */
 enum qb_status qb_tokenizer_open_json(const char *path, struct qb_tokenizer **tokenizer, struct qb_error *err);
