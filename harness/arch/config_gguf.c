@@ -181,12 +181,12 @@ static const struct qb_family *find_family(const struct json_t *json, struct qb_
     const struct qb_family *family;
     struct qb_text names = {0};
     const char *type = json_string_value(json_object_get(json, "general.architecture"));
-    for (size_t i = 0; (family = qb_family_at(i)); i++) {
-        if (type && family->gguf && strcmp(family->gguf, type) == 0)
+    for (size_t i = 0; type && (family = qb_family_at(i)); i++)
+        if (family->gguf && strcmp(family->gguf, type) == 0)
             return family;
+    for (size_t i = 0; (family = qb_family_at(i)); i++)
         if (family->gguf)
             qb_text_add(&names, "%s%s", names.size ? ", " : "", family->gguf);
-    }
     qb_fail(err, QB_ERR_INPUT, "general.architecture is '%.*s', expected one of %s", QB_UPTO(64, type ? type : ""),
             names.data ? names.data : "those known");
     qb_text_free(&names);

@@ -198,12 +198,12 @@ static const struct qb_family *find_family(const struct qb_config *config, struc
     const char *type;
     if (qb_config_text(config, "model_type", &type, err))
         return NULL;
-    for (size_t i = 0; (family = qb_family_at(i)); i++) {
-        if (type && family->hf && strcmp(family->hf, type) == 0)
+    for (size_t i = 0; type && (family = qb_family_at(i)); i++)
+        if (family->hf && strcmp(family->hf, type) == 0)
             return family;
+    for (size_t i = 0; (family = qb_family_at(i)); i++)
         if (family->hf)
             qb_text_add(&names, "%s%s", names.size ? ", " : "", family->hf);
-    }
     qb_fail(err, QB_ERR_INPUT, "model_type is '%.*s', expected one of %s", QB_UPTO(64, type ? type : ""),
             names.data ? names.data : "those known");
     qb_text_free(&names);
