@@ -109,6 +109,109 @@ static void check(const char *path, const struct golden *golden)
     qb_model_free(model);
 }
 
+/* A reader that took an option for another's value would be seen: each option that a model has moves its logits. */
+Test(families, every_option_matters)
+{
+    static const struct {
+        const char *model, *option, *text;
+    } faults[] = {{"llama", "norm_eps", "1e-3"},
+                  {"llama", "rope.theta", "11000"},
+                  {"llama", "rope.pairs", "true"},
+                  {"llama", "rope.dims", "4"},
+                  {"llama/model.gguf", "rope.pairs", "false"},
+                  {"llama-linear", "rope.factor", "4.1"},
+                  {"llama-linear", "rope.scaling", "plain"},
+                  {"llama-llama3", "rope.factor", "7"},
+                  {"llama-llama3", "rope.low_freq_factor", "1.5"},
+                  {"llama-llama3", "rope.high_freq_factor", "8"},
+                  {"llama-llama3", "rope.original_context", "32"},
+                  {"llama-yarn", "rope.factor", "5"},
+                  {"llama-yarn", "rope.beta_fast", "0.3"},
+                  {"llama-yarn", "rope.beta_slow", "0.1"},
+                  {"llama-yarn", "rope.original_context", "128"},
+                  {"llama-yarn", "rope.attention_factor", "1"},
+                  {"mistral", "window", "9"},
+                  {"mistral", "windowed", "0"},
+                  {"gpt2", "activation", "gelu"},
+                  {"gpt2", "norm_eps", "1e-3"},
+                  {"phi3-short", "windowed_rope.short_factor", "1,1.3"},
+                  {"phi3-short", "windowed_rope.original_context", "39"},
+                  {"phi3-short", "window", "11"},
+                  {"phi3-long", "windowed_rope.long_factor", "1.6,4"},
+                  {"phi3-long", "windowed_rope.original_context", "40"},
+                  {"phi3-long", "windowed_rope.attention_factor", "1"},
+                  {"qwen2", "window", "7"},
+                  {"qwen2", "windowed", "0-2"},
+                  {"gemma2", "attention_softcap", "5"},
+                  {"gemma2", "logit_softcap", "7"},
+                  {"gemma2", "attention_scale", "0.26"},
+                  {"gemma2", "embed_scale", "4.8"},
+                  {"gemma2", "norm_plus_one", "false"},
+                  {"gemma2", "windowed", "1"},
+                  {"gemma2/model.gguf", "norm_plus_one", "true"},
+                  {"gemma3", "rope.factor", "7"},
+                  {"gemma3", "rope.theta", "500000"},
+                  {"gemma3", "windowed_rope.theta", "11000"},
+                  {"gemma3", "windowed", "0-2"}};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        char path[300], folder[300];
+        struct qb_error err = {0};
+        struct qb_model *model = NULL;
+        double stepped;
+        snprintf(path, sizeof path, "tests/golden/families/%s", faults[i].model);
+        snprintf(folder, sizeof folder, "tests/golden/families/%.*s", (int)strcspn(faults[i].model, "/"),
+                 faults[i].model);
+        struct golden golden = open_golden(folder);
+        MUST(qb_model_open(path, registry, qb_cpu()->isa, &model, &err));
+        MUST(qb_arch_option_read(&model->arch, faults[i].option, faults[i].text, &err));
+        double whole = compare(model, &golden, &stepped);
+        cr_expect(whole > 1e-4 && stepped > 1e-4, "%s, %s %s: only %.3g, %.3g away", path, faults[i].option,
+                  faults[i].text, whole, stepped);
+        qb_model_free(model);
+        qb_weights_free(golden.file);
+    }
+}
+
+/* One family, one set of values, two forms: one hash. And our own layout carries every option. */
+Test(families, own_layout_carries_every_family)
+{
+    static const char *const same[] = {"qwen2-full", "qwen3", "gpt2"};
+    struct dirent **entries = NULL;
+    int count = scandir("tests/golden/families", &entries, NULL, alphasort);
+    char file[] = "/tmp/qb-families-XXXXXX";
+    cr_assert_geq(mkstemp(file), 0);
+    for (int i = 0; i < count; i++) {
+        char folder[300];
+        struct qb_error err = {0};
+        struct qb_model *model = NULL, *back = NULL;
+        snprintf(folder, sizeof folder, "tests/golden/families/%s", entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.') {
+            MUST(qb_model_open(folder, registry, qb_cpu()->isa, &model, &err));
+            MUST(qb_model_save(model, false, file, &err));
+            MUST(qb_model_open(file, NULL, QB_ISA_PORTABLE, &back, &err));
+            cr_expect_str_eq(model->sha256, back->sha256, "%s", folder);
+            cr_expect_eq(model->arch.trained_context, back->arch.trained_context, "%s", folder);
+            qb_model_free(model);
+            qb_model_free(back);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    unlink(file);
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        char path[300];
+        struct qb_error err = {0};
+        struct qb_model *folder = NULL, *gguf = NULL;
+        snprintf(path, sizeof path, "tests/golden/families/%s", same[i]);
+        MUST(qb_model_open(path, registry, qb_cpu()->isa, &folder, &err));
+        strcat(path, "/model.gguf");
+        MUST(qb_model_open(path, registry, qb_cpu()->isa, &gguf, &err));
+        cr_expect_str_eq(folder->sha256, gguf->sha256, "%s", path);
+        qb_model_free(folder);
+        qb_model_free(gguf);
+    }
+}
+
 Test(families, logits_are_those_of_transformers)
 {
     struct dirent **entries = NULL;
