@@ -45,7 +45,8 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
         qb_hash_bytes(hash, x, count * tensor->cols * sizeof *x);
         if (is_vector(tensor))
             memcpy(vector, x, tensor->cols * sizeof *x);
-        qb_map_drop_read(tensor->bytes, row * row_size, (row + count) * row_size);
+        if (tensor->mapped)
+            qb_map_drop_read(tensor->bytes, row * row_size, (row + count) * row_size);
     }
     if (is_vector(tensor)) {
         tensor->format = NULL;

@@ -43,6 +43,7 @@ qb_figure_names      likewise
 qb_gate_rules_parse  likewise
 qb_rope_frequencies  likewise
 qb_top2_margin       likewise
+qb_model_named       likewise: of a model, what its tensors hold
 qb_transform         likewise
 qb_tokenizer_decode  the way back: what encoding lost shows there'
 
