@@ -34,7 +34,7 @@ static void widen(const unsigned char *bytes, size_t n, float *out)
         memcpy(&value, &word, sizeof value);
         value *= 0x1p112f; /* rebias; exact, and a denormal float becomes the denormal half's value */
         memcpy(&word, &value, sizeof word);
-        word |= sign;
+        word |= sign | ((half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0); /* NaN and Inf stay what they are */
         memcpy(&out[i], &word, sizeof word);
     }
 }
