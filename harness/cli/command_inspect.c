@@ -167,9 +167,9 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
 static void describe_codec(const struct qb_plugin *plugin, struct qb_text *out)
 {
     const struct qb_codec *c = plugin->codec;
-    qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s\n", c->id, c->version,
-                c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
-                c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
+    qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s%s\n", c->id,
+                c->version, c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
+                c->flags & QB_CODEC_RESCALES ? "rescales " : "", c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
     qb_text_add(out, "offers       encode decode%s%s%s%s\n", c->encode_part ? " encode_part" : "",
                 c->coordinates ? " coordinates" : "", c->gemv ? " gemv" : "", c->gemm_tile ? " gemm_tile" : "");
     qb_text_add(out, "tolerance    relative %g (over %g of max), absolute %g of max, bias %g, SQNR %g dB\n",
