@@ -1,5 +1,4 @@
 /* qinsbench convert: a model's weights as a variant stores them, in a file. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/yaml.h"
 #include "cli.h"
 #include "model/convert.h"
+#include "weights_table.h"
 
 enum { OUTPUT_FILE, VARIANT, CODEC, FORCE, ISA, OUTPUT };
 static const struct qb_flag flags[] = {
@@ -120,46 +120,20 @@ static enum qb_status put_tokenizer(const struct qb_model *model, const char *to
     return err->status;
 }
 
-static void add_row(struct qb_listing *listing, const struct qb_converted *row)
-{
-    struct qb_text roles = {0};
-    char numbers[5][32];
-    if (row->roles & (QB_ROLE_NORM | QB_ROLE_BIAS))
-        qb_text_add(&roles, "norms and biases");
-    else
-        qb_role_print(row->roles, &roles);
-    snprintf(numbers[0], 32, "%zu", row->tensors);
-    snprintf(numbers[1], 32, "%zu", row->weights);
-    snprintf(numbers[2], 32, "%.4f", 8.0 * (double)row->bytes / (double)row->weights);
-    snprintf(numbers[3], 32, "%zu", row->bytes);
-    snprintf(numbers[4], 32, "%s", "");
-    if (row->signal > 0)
-        snprintf(numbers[4], 32, "%.2f", 10 * log10(row->signal / row->noise));
-    qb_listing_add(listing, (const char *const[]){roles.data ? roles.data : "", row->store, numbers[0], numbers[1],
-                                                  numbers[2], numbers[3], numbers[4]});
-    qb_text_free(&roles);
-}
-
 static int print_rows(const struct qb_converted *rows, size_t count, enum qb_output output)
 {
-    static const char *const columns[] = {"role",          "stored", "tensors", "weights",
-                                          "bits_a_weight", "bytes",  "sqnr_db", NULL};
-    static const bool numeric[] = {false, false, true, true, true, true, true};
-    struct qb_listing listing = {.columns = columns, .numeric = numeric};
-    struct qb_converted total = {0};
     struct qb_text out = {0};
+    qb_weights_table(rows, count, output, &out);
+    const int code = qb_print(&out);
+    qb_text_free(&out);
+    struct qb_converted total = {0};
     for (size_t i = 0; i < count; i++) {
-        add_row(&listing, &rows[i]);
         total.tensors += rows[i].tensors;
         total.weights += rows[i].weights;
         total.bytes += rows[i].bytes;
     }
-    qb_listing_print(&listing, output, &out);
-    int code = qb_print(&out);
     qb_tell("%zu tensors, %zu weights, %zu bytes: %.4f bits a weight", total.tensors, total.weights, total.bytes,
             8.0 * (double)total.bytes / (double)total.weights);
-    qb_listing_free(&listing);
-    qb_text_free(&out);
     return code;
 }
 
