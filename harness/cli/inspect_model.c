@@ -35,7 +35,7 @@ static void add_tensors(const struct qb_weights *weights, struct qb_text *out)
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
     const char *option;
-    qb_text_add(out, "%-14s %s\n", "family", model->arch.name);
+    qb_text_add(out, "%-14s %s\n", "architecture", model->arch.name);
     qb_text_add(out, "%-14s %zu\n%-14s %zu\n%-14s %zu\n", "vocab", model->arch.vocab, "hidden", model->arch.hidden,
                 "layers", model->arch.layers);
     for (size_t i = 0; (option = qb_arch_option(i)); i++) {
