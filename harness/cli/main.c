@@ -26,6 +26,7 @@ static const struct command {
     {"bench", qb_command_bench, "codec and BLAS speed on this machine"},
     {"convert", qb_command_convert, "a model's weights as a variant stores them, in a file"},
     {"generate", qb_command_generate, "write a generated model as safetensors"},
+    {"tokenize", qb_command_tokenize, "the token ids of a text"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

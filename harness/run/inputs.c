@@ -42,7 +42,7 @@ struct source {
 
 /* ---- text ---- */
 
-/* The one place that a tokenizer is asked at. It knows no special tokens, nor a BOS that it adds, so far. */
+/* The one place that a tokenizer is asked at. */
 static enum qb_status encode(const struct qb_words *words, const struct qb_model *model, const char *data, size_t size,
                              struct qb_token_file *file, struct qb_error *err)
 {
@@ -52,11 +52,9 @@ static enum qb_status encode(const struct qb_words *words, const struct qb_model
                             "model '%s' has no tokenizer to read text with; use {random: ...}, {tokens: FILE} or "
                             "{greedy: N}",
                             model->name);
-    if (words->special)
-        return qb_yaml_fail(words->node, err, "special: true, and the tokenizer of model '%s' has no special tokens",
-                            model->name);
     if (!qb_tokenizer_open(model->tokenizer, &tokenizer, err))
-        qb_tokenizer_encode(tokenizer, data, size, &file->tokens, &file->count, err);
+        qb_tokenizer_encode(tokenizer, data, size, words->special ? QB_ENCODE_SPECIAL : 0, &file->tokens, &file->count,
+                            err);
     qb_tokenizer_free(tokenizer);
     return err->status;
 }
