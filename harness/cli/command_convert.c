@@ -90,21 +90,48 @@ static enum qb_status make_variant(const struct arguments *a, const struct qb_re
     return err->status;
 }
 
-/* The name, beside the file that is written, of a copy of its tokenizer; "" where the model has none. */
+/* ---- the tokenizer, beside the file and under its name ---- */
+
+/* Length of the path's start that the files beside have, too: up to its last '.' or all of it. */
+static int stem_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    return (int)(dot && dot > path && (!slash || dot > slash + 1) ? dot - path : (long)strlen(path));
+}
+
+/* "NAME.tokenizer.json" for the file NAME.safetensors; "" where the model has none. */
 static enum qb_status tokenizer_name(const struct qb_model *model, const char *to, char name[256], struct qb_error *err)
 {
-    const char *slash = strrchr(to, '/'), *file = slash ? slash + 1 : to, *dot = strrchr(file, '.');
-    const char *kind = qb_weights_source(model->weights) == QB_SOURCE_GGUF ? "gguf" : "json";
+    const char *slash = strrchr(to, '/'), *file = slash ? slash + 1 : to;
+    const bool gguf = model->tokenizer && ends_with(model->tokenizer, ".gguf");
     *name = '\0';
     if (!model->tokenizer)
         return QB_OK;
-    const int size = snprintf(name, 256, "%.*s.tokenizer.%s", dot ? (int)(dot - file) : (int)strlen(file), file, kind);
+    const int size = snprintf(name, 256, "%.*s.tokenizer.%s", stem_of(file), file, gguf ? "gguf" : "json");
     return size > 0 && size < 256 ? QB_OK : qb_fail(err, QB_ERR_INPUT, "%s: the name is too long", to);
 }
 
+/* Copies FROM + name to TO + name, where it is there. */
+static enum qb_status copy_one(const char *from, int from_size, const char *to, int to_size, const char *name,
+                               struct qb_error *err)
+{
+    struct qb_text source = {0}, target = {0};
+    qb_text_add(&source, "%.*s%s", from_size, from, name);
+    qb_text_add(&target, "%.*s.%s", to_size, to, name);
+    if (source.failed || target.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
+    else if (qb_file_exists(source.data))
+        qb_file_copy(source.data, target.data, err);
+    qb_text_free(&source);
+    qb_text_free(&target);
+    return err->status;
+}
+
+/* Of GGUF its metadata; of a tokenizer.json also what belongs to it (harness/tokenizer/beside.c). */
 static enum qb_status put_tokenizer(const struct qb_model *model, const char *to, const char *name,
                                     struct qb_error *err)
 {
+    static const char *const others[] = {"tokenizer_config.json", "generation_config.json", "chat_template.jinja"};
     const char *slash = strrchr(to, '/');
     struct qb_text path = {0};
     if (!*name)
@@ -117,6 +144,9 @@ static enum qb_status put_tokenizer(const struct qb_model *model, const char *to
     else
         qb_file_copy(model->tokenizer, path.data, err);
     qb_text_free(&path);
+    const int start = (int)(strlen(model->tokenizer) - strlen("tokenizer.json"));
+    for (size_t i = 0; !err->status && ends_with(model->tokenizer, "tokenizer.json") && i < 3; i++)
+        copy_one(model->tokenizer, start, to, stem_of(to), others[i], err);
     return err->status;
 }
 
