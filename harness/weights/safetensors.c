@@ -30,8 +30,8 @@ static enum qb_status read_shape(const json_t *shape, struct qb_source_tensor *t
     return QB_OK;
 }
 
-/* The tensor's place in data[data_size], which its shape must fill. */
-static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, uint64_t data_size,
+/* The tensor's place in data[data_size], which takes `need` bytes. */
+static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, uint64_t data_size, uint64_t need,
                                    struct qb_source_tensor *tensor, struct qb_error *err)
 {
     const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
@@ -40,7 +40,6 @@ static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, u
         return qb_fail(err, QB_ERR_INPUT, "tensor %s: 'data_offsets' is no pair [begin, end] with 0 <= begin <= end",
                        tensor->name);
     uint64_t begin = (uint64_t)json_integer_value(first), end = (uint64_t)json_integer_value(last);
-    uint64_t need = tensor->rows * tensor->cols * qb_tensor_type(tensor->type)->bytes;
     if (end > data_size)
         return qb_fail(err, QB_ERR_INPUT, "tensor %s: its data end at byte %" PRIu64 " of %" PRIu64 " in the file",
                        tensor->name, end, data_size);
@@ -52,20 +51,40 @@ static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, u
     return QB_OK;
 }
 
-static enum qb_status read_entry(const char *name, const json_t *entry, const uint8_t *data, uint64_t data_size,
-                                 struct qb_source_tensor *tensor, struct qb_error *err)
+/* A tensor that a codec encoded lies as bytes, and metadata say what they are. */
+static enum qb_status read_encoded(struct qb_weights *weights, const char *encoding, const json_t *shape,
+                                   struct qb_source_tensor *tensor, uint64_t *need, struct qb_error *err)
 {
-    tensor->name = name;
-    if (!json_is_object(entry) || json_object_size(entry) != 3)
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected an object of dtype, shape and data_offsets", name);
-    tensor->type = json_string_value(json_object_get(entry, "dtype"));
-    const struct qb_tensor_type *type = tensor->type ? qb_tensor_type(tensor->type) : NULL;
-    if (!type || type->block != 1)
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: dtype '%.*s', expected F32, F16 or BF16", name,
-                       QB_UPTO(16, tensor->type ? tensor->type : "?"));
-    if (read_shape(json_object_get(entry, "shape"), tensor, err))
+    struct qb_source_tensor bytes = {.name = tensor->name};
+    if (read_shape(shape, &bytes, err))
         return err->status;
-    return read_offsets(json_object_get(entry, "data_offsets"), data, data_size, tensor, err);
+    *need = bytes.rows * bytes.cols;
+    return qb_encoding_read(weights, encoding, tensor, &shape, err) || read_shape(shape, tensor, err) ? err->status
+                                                                                                      : QB_OK;
+}
+
+static enum qb_status read_entry(struct qb_weights *weights, const json_t *metadata, const json_t *entry,
+                                 const uint8_t *data, uint64_t data_size, struct qb_source_tensor *tensor,
+                                 struct qb_error *err)
+{
+    if (!json_is_object(entry) || json_object_size(entry) != 3)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected an object of dtype, shape and data_offsets",
+                       tensor->name);
+    const char *word = json_string_value(json_object_get(entry, "dtype"));
+    const struct qb_tensor_type *type = word ? qb_tensor_type(word) : NULL;
+    const json_t *shape = json_object_get(entry, "shape"), *offsets = json_object_get(entry, "data_offsets");
+    const char *encoding = word && strcmp(word, "U8") == 0 && metadata ? qb_encoding_of(metadata, tensor->name) : NULL;
+    uint64_t need = 0;
+    if (!encoding && (!type || type->block != 1))
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: dtype '%.*s', expected F32, F16 or BF16", tensor->name,
+                       QB_UPTO(16, word ? word : "?"));
+    if (encoding ? read_encoded(weights, encoding, shape, tensor, &need, err) : read_shape(shape, tensor, err))
+        return err->status;
+    if (!encoding) {
+        tensor->type = type->name;
+        need = tensor->rows * tensor->cols * type->bytes;
+    }
+    return read_offsets(offsets, data, data_size, need, tensor, err);
 }
 
 static int by_place(const void *a, const void *b)
@@ -117,6 +136,8 @@ static enum qb_status read_metadata(const json_t *metadata, struct qb_error *err
 static enum qb_status read_header(struct qb_weights *weights, json_t *header, const uint8_t *data, uint64_t data_size,
                                   struct qb_error *err)
 {
+    const json_t *metadata =
+        weights->source == QB_SOURCE_OWN ? json_object_get(header, "__metadata__") : NULL; /* which say encodings */
     const size_t first = weights->count;
     const char *name;
     json_t *entry;
@@ -130,9 +151,12 @@ static enum qb_status read_header(struct qb_weights *weights, json_t *header, co
         if (strcmp(name, "__metadata__") == 0) {
             if (read_metadata(entry, err))
                 return err->status;
-        } else if (read_entry(name, entry, data, data_size, &weights->tensors[weights->count++], err)) {
-            return err->status;
+            continue;
         }
+        struct qb_source_tensor *tensor = &weights->tensors[weights->count++];
+        tensor->name = name;
+        if (read_entry(weights, metadata, entry, data, data_size, tensor, err))
+            return err->status;
     }
     return check_cover(weights->tensors + first, weights->count - first, data, data_size, err);
 }

@@ -6,13 +6,15 @@
 #include "base/utf8.h"
 #include "weights/weights_parts.h"
 
+enum { FORMATS_MAX = 64 };
+
 void qb_weights_free(struct qb_weights *weights)
 {
     if (!weights)
         return;
     for (size_t i = 0; i < weights->format_count; i++) {
-        qb_format_free(weights->formats[i]);
-        qb_free(weights->formats[i]);
+        qb_format_free(weights->formats[i].format);
+        qb_free(weights->formats[i].format);
     }
     for (size_t i = 0; i < weights->file_count; i++) {
         qb_file_unmap(&weights->files[i].map);
@@ -21,6 +23,7 @@ void qb_weights_free(struct qb_weights *weights)
     json_decref(weights->headers);
     json_decref(weights->config);
     json_decref(weights->arrays);
+    json_decref(weights->encodings);
     qb_free(weights->formats);
     qb_free(weights->files);
     qb_free(weights->names);
@@ -70,27 +73,52 @@ enum qb_status qb_weights_unchanged(const struct qb_weights *weights, struct qb_
     return err->status;
 }
 
-/* The format of a plugin's defaults, made once; NULL with err set. */
-static const struct qb_format *format_of(struct qb_weights *weights, const char *codec,
+static bool is_encoded(const struct qb_weights *weights, const struct qb_source_tensor *tensor)
+{
+    return json_object_get(weights->encodings, tensor->name) != NULL;
+}
+
+/* The format in use that reads the tensor, or NULL. */
+static const struct qb_format *find_format(const struct qb_weights *weights, const char *codec, const char *encoded)
+{
+    for (size_t i = 0; i < weights->format_count; i++) {
+        const struct qb_weights_format *known = &weights->formats[i];
+        if (strcmp(known->format->plugin->codec->id, codec) == 0 && !known->encoded == !encoded &&
+            (!encoded || qb_encoding_same(weights, known->encoded, encoded)))
+            return known->format;
+    }
+    return NULL;
+}
+
+/* The format that reads the tensor, made once; NULL with err set. */
+static const struct qb_format *format_of(struct qb_weights *weights, const struct qb_source_tensor *tensor,
                                          const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err)
 {
-    for (size_t i = 0; i < weights->format_count; i++)
-        if (strcmp(weights->formats[i]->plugin->codec->id, codec) == 0)
-            return weights->formats[i];
+    const bool encoded = is_encoded(weights, tensor);
+    const char *codec = encoded ? tensor->type : qb_tensor_type(tensor->type)->codec;
+    const struct qb_format *known = find_format(weights, codec, encoded ? tensor->name : NULL);
+    if (known)
+        return known;
     const struct qb_plugin *plugin = registry ? qb_registry_find(registry, codec) : NULL;
     if (!plugin) {
-        qb_fail(err, QB_ERR_INPUT, "it is read by the codec '%s', which is not loaded", codec);
+        qb_fail(err, QB_ERR_INPUT, "it is read by the codec '%.*s', which is not loaded", QB_UPTO(64, codec));
         return NULL;
     }
-    struct qb_format **larger =
+    if (weights->format_count == FORMATS_MAX) {
+        qb_fail(err, QB_ERR_INPUT, "the file uses more than %d different formats", FORMATS_MAX);
+        return NULL;
+    }
+    struct qb_weights_format *larger =
         qb_grow(weights->formats, weights->format_count + 1, sizeof *larger, "list of formats", err);
     struct qb_format *new = larger ? qb_alloc(1, sizeof *new, "format", err) : NULL;
     weights->formats = larger ? larger : weights->formats;
-    if (!new || qb_format_make(plugin, NULL, isa, new, err)) {
+    if (!new || (encoded ? qb_encoding_format(weights, tensor, plugin, isa, new, err)
+                         : qb_format_make(plugin, NULL, isa, new, err))) {
         qb_free(new);
         return NULL;
     }
-    return weights->formats[weights->format_count++] = new;
+    weights->formats[weights->format_count++] = (struct qb_weights_format){new, encoded ? tensor->name : NULL};
+    return new;
 }
 
 enum qb_status qb_weights_formats(struct qb_weights *weights, const struct qb_registry *registry, enum qb_isa isa,
@@ -99,14 +127,15 @@ enum qb_status qb_weights_formats(struct qb_weights *weights, const struct qb_re
     size_t size = 0;
     for (size_t i = 0; i < weights->count; i++) {
         struct qb_source_tensor *t = &weights->tensors[i];
-        if (strcmp(t->type, "F32") == 0 && (uintptr_t)t->bytes % _Alignof(float) == 0)
+        if (!is_encoded(weights, t) && strcmp(t->type, "F32") == 0 && (uintptr_t)t->bytes % _Alignof(float) == 0)
             continue;
-        t->format = format_of(weights, qb_tensor_type(t->type)->codec, registry, isa, err);
+        t->format = format_of(weights, t, registry, isa, err);
         if (!t->format || qb_encoded_size(t->format, t->rows, t->cols, &size, err))
             return qb_wrap(err, "tensor %s of type %s", t->name, t->type);
         if (size != t->size)
-            return qb_fail(err, QB_ERR_CODEC, "tensor %s of type %s: %zu bytes, the codec '%s' expects %zu", t->name,
-                           t->type, t->size, t->format->plugin->codec->id, size);
+            return qb_fail(err, is_encoded(weights, t) ? QB_ERR_INPUT : QB_ERR_CODEC,
+                           "tensor %s of type %s: %zu bytes, the codec '%s' expects %zu", t->name, t->type, t->size,
+                           t->format->plugin->codec->id, size);
     }
     return QB_OK;
 }
@@ -157,18 +186,35 @@ const struct qb_source_tensor *qb_weights_find(const struct qb_weights *weights,
     return found ? *found : NULL;
 }
 
+/* Appends "NAME x COUNT" where there are any; was anything appended? */
+static bool print_count(const struct qb_weights *weights, const char *type, const char *between, struct qb_text *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < weights->count; i++)
+        count += strcmp(weights->tensors[i].type, type) == 0;
+    if (count)
+        qb_text_add(out, "%s%.*s x %zu", between, QB_UPTO(64, type), count);
+    return count > 0;
+}
+
 void qb_weights_print_types(const struct qb_weights *weights, struct qb_text *out)
 {
-    const char *between = "";
     const struct qb_tensor_type *type;
-    for (size_t k = 0; (type = qb_tensor_type_at(k)); k++) {
-        size_t count = 0;
-        for (size_t i = 0; i < weights->count; i++)
-            count += strcmp(weights->tensors[i].type, type->name) == 0;
-        if (count) {
-            qb_text_add(out, "%s%s x %zu", between, type->name, count);
+    const char *codecs[FORMATS_MAX], *between = "";
+    size_t codec_count = 0;
+    for (size_t i = 0; (type = qb_tensor_type_at(i)); i++)
+        if (print_count(weights, type->name, between, out))
             between = ", ";
-        }
+    for (size_t i = 0, k; i < weights->count && codec_count < FORMATS_MAX; i++) {
+        if (!is_encoded(weights, &weights->tensors[i]))
+            continue;
+        for (k = 0; k < codec_count && strcmp(codecs[k], weights->tensors[i].type) != 0; k++)
+            ;
+        if (k < codec_count)
+            continue;
+        codecs[codec_count++] = weights->tensors[i].type;
+        print_count(weights, weights->tensors[i].type, between, out);
+        between = ", ";
     }
 }
 
@@ -193,7 +239,9 @@ enum qb_status qb_weights_meta_known(const struct qb_weights *weights, const cha
         size_t i = 0;
         while (known[i] && strcmp(known[i], key) != 0)
             i++;
-        if (!known[i])
+        const size_t prefix = strlen(QB_ENCODED_KEY);
+        if (!known[i] &&
+            (strncmp(key, QB_ENCODED_KEY, prefix) != 0 || !json_object_get(weights->encodings, key + prefix)))
             return qb_fail(err, QB_ERR_INPUT, "__metadata__: unknown key '%.*s'", QB_UPTO(64, key));
     }
     return QB_OK;

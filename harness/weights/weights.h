@@ -14,7 +14,7 @@
 
 /* Borrowed from its source. */
 struct qb_source_tensor {
-    const char *name, *type; /* type: the source's own word, "F32", "BF16", "Q4_K" */
+    const char *name, *type; /* type: the source's own word, "F32", "Q4_K"; encoded: the codec's id */
     size_t rank, dims[QB_TENSOR_RANK_MAX];
     size_t rows, cols;              /* all dims but the last; the last. A vector of n is (1, n) */
     const struct qb_format *format; /* of bytes, from qb_weights_formats; NULL: FP32, native, aligned to 4 */
@@ -46,6 +46,9 @@ typedef enum qb_status (*qb_array_visit)(void *context, size_t index, const char
 enum qb_status qb_weights_array_each(const struct qb_weights *weights, const char *key, qb_array_visit visit,
                                      void *context, struct qb_error *err);
 
+/* Replaces path with GGUF's metadata alone, byte for byte, as a GGUF file without tensors: what a tokenizer needs. */
+enum qb_status qb_weights_save_metadata(const struct qb_weights *weights, const char *path, struct qb_error *err);
+
 /* Opens a Hugging Face folder, a GGUF file (by its first bytes) or else a safetensors file. Nothing in them is trusted:
  * every length and count is checked against the file before it is used, every offset against the data, shapes against
  * byte counts; gaps and overlaps are errors, names are unique. Formats: huggingface/safetensors, README "Format";
@@ -68,8 +71,9 @@ void qb_weights_free(struct qb_weights *weights);
 /* Takes all that was read out of the resident set. */
 void qb_weights_drop(const struct qb_weights *weights);
 
-/* Gives every tensor the format that reads its bytes: of the plugin of its type, or fp32 where FP32 is misaligned. A
- * plugin that registry (may be NULL) lacks is QB_ERR_INPUT naming tensor, type and plugin. Borrows the registry. */
+/* Gives every tensor the format that reads its bytes: of the plugin of its type, or fp32 where FP32 is misaligned; of
+ * an encoded tensor the codec with the options that it was encoded with, in the same version. A plugin that registry
+ * (may be NULL) lacks is QB_ERR_INPUT naming tensor, type and plugin. Borrows the registry. */
 enum qb_status qb_weights_formats(struct qb_weights *weights, const struct qb_registry *registry, enum qb_isa isa,
                                   struct qb_error *err);
 
@@ -86,8 +90,12 @@ void qb_weights_print_types(const struct qb_weights *weights, struct qb_text *ou
 
 /* The value of a __metadata__ key, or NULL. */
 const char *qb_weights_meta(const struct qb_weights *weights, const char *key);
-/* Every __metadata__ key must be in known (NULL-terminated): an option that is not understood must not pass silently.
- */
+/* Every __metadata__ key must be in known (NULL-terminated) or say how a tensor is encoded: an option that is not
+ * understood must not pass silently. */
 enum qb_status qb_weights_meta_known(const struct qb_weights *weights, const char *const *known, struct qb_error *err);
+
+/* How our own layout says in __metadata__ that a rows x cols tensor is encoded in `format`, under the key "encoded."
+ * and its name; appended to out. */
+void qb_encoding_print(const struct qb_format *format, size_t rows, size_t cols, struct qb_text *out);
 
 #endif

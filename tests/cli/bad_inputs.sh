@@ -73,7 +73,7 @@ bad "--output xml" "expected console, csv or json" show "$TMP/good.h5" --output 
 bad "list of something else" "did you mean 'codecs'" list codec
 bad "generate of another architecture" "expected" generate perceptron -o "$TMP/x.safetensors"
 bad "generate without -o" "-o FILE" generate chain
-bad "inspect of an unknown kind of file" "expected a name that ends in" inspect "$TMP/good"
+bad "inspect of an unknown kind of file" "expected a folder or a name that ends in" inspect "$TMP/good"
 printf 'precious\n' >"$TMP/precious.txt"
 bad "-o over a file that is no result file" "it is left alone" run "$TMP/good.yaml" -o "$TMP/precious.txt"
 bad "-o over finished cells" "2 finished cells (first tiny/reference/greedy) would be dropped" run "$TMP/good.yaml" -o "$TMP/good.h5"

@@ -9,8 +9,8 @@ base
 codec        base
 compute      codec base
 weights      codec base
-arch         codec base
-tokenizer    base
+arch         weights codec base
+tokenizer    weights codec base
 model        tokenizer arch weights compute codec base
 metric       base compute/kernels.h
 store        metric base
@@ -40,6 +40,7 @@ qb_beta_cdf          likewise
 qb_contexts_in_text  likewise
 qb_figure_names      likewise
 qb_gate_rules_parse  likewise
+qb_rope_frequencies  likewise
 qb_top2_margin       likewise
 qb_transform         likewise
 qb_tokenizer_decode  the way back: what encoding lost shows there'

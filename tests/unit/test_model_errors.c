@@ -31,7 +31,11 @@ static void refused(const char *what, const char *path)
     struct qb_weights *weights = NULL;
     struct qb_error e = {0};
     const size_t live = qb_mem_stats().live_bytes;
-    cr_expect_eq(qb_weights_open(path, &weights, &e), QB_ERR_INPUT, "%s: status %d", what, e.status);
+    if (!qb_weights_open(path, &weights, &e)) {
+        qb_weights_formats(weights, registry, QB_ISA_PORTABLE, &e);
+        qb_weights_free(weights);
+    }
+    cr_expect_eq(e.status, QB_ERR_INPUT, "%s: status %d", what, e.status);
     cr_expect_eq(qb_mem_stats().live_bytes, live, "%s: leak", what);
     qb_text_add(&page, "| %s | `", what);
     for (const char *at = e.message, *next; *at; at = next) {
@@ -68,6 +72,8 @@ static void gguf(const char *what, const struct gguf_file *file, size_t cut)
         change;                                                                                                        \
         gguf(what, &f, 0);                                                                                             \
     } while (0)
+
+#define VALUE(pair, text) (f.pairs[pair].value = text, f.pairs[pair].size = sizeof text - 1)
 
 /* Every prefix is refused; those that end in another section are on the page. */
 static void gguf_prefixes(void)
@@ -115,17 +121,17 @@ static void gguf_metadata(void)
     GGUF("a key twice", f.pairs[1] = f.pairs[0]);
     GGUF("an array's key twice", f.pairs[1] = f.pairs[2]);
     GGUF("a type of value that there is none of", f.pairs[1].type = 13);
-    GGUF("a text longer than the file", f.pairs[0].value = "\xff\xff\xff\xff\xff\xff\xff\x7fllama");
-    GGUF("a text that is no UTF-8", f.pairs[0].value = "\5\0\0\0\0\0\0\0ll\xc3ma");
+    GGUF("a text longer than the file", VALUE(0, "\xff\xff\xff\xff\xff\xff\xff\x7fllama"));
+    GGUF("a text that is no UTF-8", VALUE(0, "\5\0\0\0\0\0\0\0ll\xc3ma"));
     GGUF("a bool that is 2",
          f.pairs[1] = ((struct gguf_pair){GGUF_KEY_SIZE("tokenizer.ggml.add_bos_token"), 7, "\2", 1}));
-    GGUF("an array longer than the file", f.pairs[2].value = "\10\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
-    GGUF("an array of arrays", f.pairs[2].value = "\11\0\0\0\1\0\0\0\0\0\0\0");
-    GGUF("an array of a type that there is none of", f.pairs[2].value = "\77\0\0\0\1\0\0\0\0\0\0\0");
+    GGUF("an array longer than the file", VALUE(2, "\10\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"));
+    GGUF("an array of arrays", VALUE(2, "\11\0\0\0\1\0\0\0\0\0\0\0"));
+    GGUF("an array of a type that there is none of", VALUE(2, "\77\0\0\0\1\0\0\0\0\0\0\0"));
     GGUF("a text of an array that is no UTF-8",
-         f.pairs[2].value = "\10\0\0\0\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\2\0\0\0\0\0\0\0\xed\xa0");
-    GGUF("an alignment of 0", f.pairs[1].value = "\0\0\0\0");
-    GGUF("an alignment of 48", f.pairs[1].value = "\x30\0\0\0");
+         VALUE(2, "\10\0\0\0\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\2\0\0\0\0\0\0\0\xed\xa0"));
+    GGUF("an alignment of 0", VALUE(1, "\0\0\0\0"));
+    GGUF("an alignment of 48", VALUE(1, "\x30\0\0\0"));
     GGUF("a part of a model in several files",
          f.pairs[2] = ((struct gguf_pair){GGUF_KEY_SIZE("split.count"), 2, "\3\0", 2}));
 }
@@ -211,6 +217,36 @@ static void safetensors_all(void)
     safetensors("metadata that are no texts", "{\"__metadata__\":{\"k\":1}," GOOD_ENTRY "}", 16);
 }
 
+#define BYTES ENTRY("a", "U8", "20", "0", "20")
+/* An 8 x 2 matrix of int8 by rows would take 16 codes and 8 scales; by the tensor, 16 codes and one. */
+#define ENCODED(encoding) "{\"__metadata__\":{\"encoded.a\":\"" encoding "\"}," BYTES "}"
+#define Q "\\\""
+#define SAYS(codec, version, shape, options)                                                                           \
+    "{" Q "codec" Q ":" codec "," Q "version" Q ":" version "," Q "shape" Q ":" shape "," Q "options" Q ":" options "}"
+
+static void encoded_all(void)
+{
+    const char *good = ENCODED(SAYS(Q "int8" Q, Q "1" Q, "[8,2]", Q "{scope: tensor}" Q));
+    struct qb_weights *weights = NULL;
+    MUST(qb_weights_open(safetensors_write("m.safetensors", good, 20), &weights, &err));
+    MUST(qb_weights_formats(weights, registry, QB_ISA_PORTABLE, &err));
+    cr_expect_str_eq(qb_weights_at(weights, 0)->type, "int8");
+    qb_weights_free(weights);
+    safetensors("bytes that nothing says to be encoded", "{" BYTES "}", 20);
+    safetensors("an encoding that is no JSON", ENCODED("int8"), 20);
+    safetensors("an encoding without a version", ENCODED("{" Q "codec" Q ":" Q "int8" Q "}"), 20);
+    safetensors("a codec that is no text", ENCODED(SAYS("8", Q "1" Q, "[8,2]", Q "{}" Q)), 20);
+    safetensors("a codec that is not there", ENCODED(SAYS(Q "int9" Q, Q "1" Q, "[8,2]", Q "{}" Q)), 20);
+    safetensors("a codec named like a type", ENCODED(SAYS(Q "F32" Q, Q "1" Q, "[5,1]", Q "{}" Q)), 20);
+    safetensors("another version of the codec", ENCODED(SAYS(Q "int8" Q, Q "0.9" Q, "[8,2]", Q "{}" Q)), 20);
+    safetensors("an option that the codec has not", ENCODED(SAYS(Q "int8" Q, Q "1" Q, "[8,2]", Q "{scale: 1}" Q)), 20);
+    safetensors("options that are no YAML", ENCODED(SAYS(Q "int8" Q, Q "1" Q, "[8,2]", Q "{scope: [}" Q)), 20);
+    safetensors("a shape of another size", ENCODED(SAYS(Q "int8" Q, Q "1" Q, "[8,3]", Q "{scope: tensor}" Q)), 20);
+    safetensors("a shape whose product overflows",
+                ENCODED(SAYS(Q "int8" Q, Q "1" Q, "[4294967296,4294967296]", Q "{scope: tensor}" Q)), 20);
+    safetensors("a shape of 2^48 values", ENCODED(SAYS(Q "int8" Q, Q "1" Q, "[16777216,16777216]", Q "{}" Q)), 20);
+}
+
 static const char *const folder_files[] = {"config.json", "model.safetensors", "model.safetensors.index.json",
                                            "one.safetensors", "two.safetensors"};
 
@@ -267,6 +303,8 @@ Test(model_errors, malformed_files_get_the_messages_of_the_page)
     gguf_tensors();
     section("safetensors");
     safetensors_all();
+    section("Encoded tensors in safetensors");
+    encoded_all();
     section("Hugging Face folders");
     folders_all();
     if (to)

@@ -59,7 +59,7 @@ Test(bpe, merges_by_rank_then_place)
         {"aaaa", 1, {260}},         {"aaaaa", 2, {260, 'a'}}, {"aab", 2, {'a', 256}}, {"a'bc", 3, {'a', '\'', 258}},
         {"\xff\x80", 2, {255, 128}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        cr_assert_eq(qb_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), &ids, &n, &err), QB_OK);
+        cr_assert_eq(qb_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), 0, &ids, &n, &err), QB_OK);
         cr_expect_eq(n, cases[i].count, "%s: %zu tokens", cases[i].text, n);
         cr_expect_eq(memcmp(ids, cases[i].ids, n * sizeof *ids), 0, "%s", cases[i].text);
         qb_free(ids);
@@ -81,7 +81,7 @@ Test(bpe, any_bytes_come_back_and_long_words_take_no_square_time)
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < SIZE; i++)
             text[i] = pass ? 'a' : (char)(unsigned char)qb_rng_randint(&rng, 256);
-        cr_assert_eq(qb_tokenizer_encode(t, text, SIZE, &ids, &n, &err), QB_OK);
+        cr_assert_eq(qb_tokenizer_encode(t, text, SIZE, 0, &ids, &n, &err), QB_OK);
         cr_assert_eq(qb_tokenizer_decode(t, ids, n, &back, &size, &err), QB_OK);
         cr_expect(size == SIZE && memcmp(back, text, SIZE) == 0);
         cr_expect_eq(n == SIZE / 4, pass == 1);
