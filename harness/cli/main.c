@@ -25,6 +25,7 @@ static const struct command {
     {"new-codec", qb_command_new_codec, "write a codec plugin of your own that builds and passes its tests"},
     {"bench", qb_command_bench, "codec and BLAS speed on this machine"},
     {"generate", qb_command_generate, "write a generated model as safetensors"},
+    {"tokenize", qb_command_tokenize, "the token ids of a text"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -10,7 +10,7 @@ codec        base
 compute      codec base
 weights      codec base
 arch         codec base
-tokenizer    base
+tokenizer    weights codec base
 model        tokenizer arch weights compute codec base
 metric       base compute/kernels.h
 store        metric base
