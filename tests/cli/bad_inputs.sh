@@ -172,6 +172,8 @@ printf 'int nothing;\n' >"$TMP/x.c" && ${CC:-cc} -shared -fPIC -o "$TMP/noentry.
 bad "a shared object without qb_codec_entry" "qb_codec_entry" inspect "$TMP/noentry.so"
 cp "$ROOT/$BUILD/codecs/fp32.so" "$TMP/other.so"
 bad "a codec id that is taken" "fp32" run "$TMP/good.yaml" --codec "$TMP/other.so"
+sed "s/- fp32/- q4_0/" "$TMP/good.yaml" >"$TMP/bad.yaml"
+bad "rows that are no whole blocks of a format" "tensor embed.weight: codec 'q4_0'" -3 run "$TMP/bad.yaml" -o "$TMP/bad.h5" --force --quiet
 if build_planted 2>/dev/null; then
     for fault in crash nan refuse; do
         sed "s/- fp32/- {name: $fault, codec: planted, options: {fault: $fault}, placement: ['mlp.*']}/" "$TMP/good.yaml" >"$TMP/bad.yaml"
