@@ -27,6 +27,7 @@ static const struct command {
     {"convert", qb_command_convert, "a model's weights as a variant stores them, in a file"},
     {"generate", qb_command_generate, "write a generated model as safetensors"},
     {"tokenize", qb_command_tokenize, "the token ids of a text"},
+    {"kl-base", qb_command_kl_base, "a model's logits of a text as llama.cpp's logits base file"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
