@@ -57,8 +57,7 @@ static inline void gguf_unpack5(const unsigned char fifth[4], const unsigned cha
         codes[i] |= (unsigned char)((fifth[i / 8] & 1 << i % 8) != 0) << 4;
 }
 
-/* The 256 codes of a K block, 4 bits: each `width` bytes have the low halves for as many codes, then the high halves.
- */
+/* The 256 codes of a K block, 4 bits each: the low halves of `width` bytes, then their high halves. */
 static inline void gguf_unpack4(const unsigned char *restrict packed, size_t width, unsigned char *restrict codes)
 {
     for (size_t at = 0; at < GGUF_K / 2; at += width)
@@ -68,7 +67,7 @@ static inline void gguf_unpack4(const unsigned char *restrict packed, size_t wid
         }
 }
 
-/* Likewise of 2 bits: each 32 bytes have the lowest quarters for 32 codes, then the next ones. */
+/* Likewise of 2 bits: the lowest quarters of 32 bytes, then the next ones. */
 static inline void gguf_unpack2(const unsigned char *restrict packed, unsigned char *restrict codes)
 {
     for (size_t part = 0; part < 2; part++)

@@ -3,38 +3,15 @@
 
 enum { GROUP = 16, GROUPS = GGUF_K / GROUP, BYTES = 84, CODES = 16, SCALE = 80, MINIMUM = 82 }; /* scales lie at 0 */
 
-static void fit(const float *x, struct gguf_line *line)
-{
-    static const struct gguf_tries tries = {.top = 3, .first = -0.5f, .step = 0.1f, .count = 16, .absolute = true};
-    float w[GROUP];
-    for (size_t i = 0; i < GROUP; i++)
-        w[i] = fabsf(x[i]);
-    *line = gguf_fit_line(x, w, GROUP, &tries);
-}
-
 static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
-    float y[GGUF_K];
-    const float unit = gguf_normalise(x, GGUF_K, y);
-    struct gguf_line lines[GROUPS], top = {0, 0};
-    for (size_t g = 0; g < GROUPS; g++) {
-        fit(y + g * GROUP, &lines[g]);
-        top.scale = lines[g].scale > top.scale ? lines[g].scale : top.scale;
-        top.low = lines[g].low < top.low ? lines[g].low : top.low;
-    }
-    float d, dmin;
-    if (!qb_half_write(block + SCALE, top.scale * unit / 15) ||
-        !qb_half_write(block + MINIMUM, fabsf(top.low) * unit / 15))
+    static const struct gguf_lines kind = {
+        .group = GROUP, .most = 15, .tries = {.top = 3, .first = -0.5f, .step = 0.1f, .count = 16, .absolute = true}};
+    unsigned char codes[GGUF_K], scales[GROUPS], minima[GROUPS];
+    if (!gguf_fit_lines(x, &kind, block + SCALE, scales, minima, codes))
         return false;
-    qb_half_read(block + SCALE, &d);
-    qb_half_read(block + MINIMUM, &dmin);
-    unsigned char codes[GGUF_K];
-    for (size_t g = 0; g < GROUPS; g++) {
-        const float scale = gguf_clamp(lines[g].scale * gguf_inverse(top.scale / 15), 0, 15);
-        const float minimum = gguf_clamp(lines[g].low * gguf_inverse(top.low / 15), 0, 15);
-        block[g] = (unsigned char)((int)scale | (int)minimum << 4);
-        gguf_line_codes(x + g * GROUP, GROUP, d * scale, dmin * minimum, 3, codes + g * GROUP);
-    }
+    for (size_t g = 0; g < GROUPS; g++)
+        block[g] = (unsigned char)(scales[g] | minima[g] << 4);
     gguf_pack2(codes, block + CODES);
     return true;
 }

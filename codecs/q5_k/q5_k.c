@@ -4,40 +4,13 @@
 enum { GROUP = 32, GROUPS = GGUF_K / GROUP, BYTES = 176 };
 enum { SCALE = 0, MINIMUM = 2, SCALES = 4, FIFTH = 16, CODES = 48 };
 
-static void fit(const float *x, struct gguf_line *line)
-{
-    static const struct gguf_tries tries = {.top = 31, .first = -0.5f, .step = 0.1f, .count = 16};
-    float w[GROUP], square = 0;
-    for (size_t i = 0; i < GROUP; i++)
-        square += x[i] * x[i];
-    const float middle = sqrtf(square / GROUP);
-    for (size_t i = 0; i < GROUP; i++)
-        w[i] = middle + fabsf(x[i]);
-    *line = gguf_fit_line(x, w, GROUP, &tries);
-}
-
 static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
-    float y[GGUF_K];
-    const float unit = gguf_normalise(x, GGUF_K, y);
-    struct gguf_line lines[GROUPS], top = {0, 0};
-    for (size_t g = 0; g < GROUPS; g++) {
-        fit(y + g * GROUP, &lines[g]);
-        top.scale = lines[g].scale > top.scale ? lines[g].scale : top.scale;
-        top.low = lines[g].low < top.low ? lines[g].low : top.low;
-    }
-    float d, dmin;
-    if (!qb_half_write(block + SCALE, top.scale * unit / 63) ||
-        !qb_half_write(block + MINIMUM, fabsf(top.low) * unit / 63))
-        return false;
-    qb_half_read(block + SCALE, &d);
-    qb_half_read(block + MINIMUM, &dmin);
+    static const struct gguf_lines kind = {
+        .group = GROUP, .most = 63, .mean = true, .tries = {.top = 31, .first = -0.5f, .step = 0.1f, .count = 16}};
     unsigned char codes[GGUF_K], scales[GROUPS], minima[GROUPS];
-    for (size_t g = 0; g < GROUPS; g++) {
-        scales[g] = (unsigned char)gguf_clamp(lines[g].scale * gguf_inverse(top.scale / 63), 0, 63);
-        minima[g] = (unsigned char)gguf_clamp(lines[g].low * gguf_inverse(top.low / 63), 0, 63);
-        gguf_line_codes(x + g * GROUP, GROUP, d * (float)scales[g], dmin * (float)minima[g], 31, codes + g * GROUP);
-    }
+    if (!gguf_fit_lines(x, &kind, block + SCALE, scales, minima, codes))
+        return false;
     gguf_k_pack(scales, minima, block + SCALES);
     gguf_pack4(codes, GROUP, block + CODES);
     gguf_pack_bit(codes, 4, block + FIFTH);

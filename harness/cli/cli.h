@@ -34,6 +34,7 @@ int qb_command_baseline(int argc, char **argv);
 int qb_command_compare(int argc, char **argv);
 int qb_command_new_codec(int argc, char **argv);
 int qb_command_coverage(int argc, char **argv);
+int qb_command_convert(int argc, char **argv);
 int qb_command_tokenize(int argc, char **argv);
 
 /* ---- options and help as data ---- */

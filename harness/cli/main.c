@@ -24,6 +24,7 @@ static const struct command {
     {"coverage", qb_command_coverage, "what the 95% intervals really cover, simulated"},
     {"new-codec", qb_command_new_codec, "write a codec plugin of your own that builds and passes its tests"},
     {"bench", qb_command_bench, "codec and BLAS speed on this machine"},
+    {"convert", qb_command_convert, "a model's weights as a variant stores them, in a file"},
     {"generate", qb_command_generate, "write a generated model as safetensors"},
     {"tokenize", qb_command_tokenize, "the token ids of a text"},
 };

@@ -26,8 +26,7 @@ static inline int qb_block_check(const struct qb_block *block, size_t rows, size
     int status = qb_check_shape(rows, cols, sizeof(float), error);
     if (!status && cols % block->values != 0)
         return qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX,
-                         "%zu columns are no multiple of %zu, and it stores blocks of %zu values of a row", cols,
-                         block->values, block->values);
+                         "rows of %zu values are no whole number of blocks of %zu values", cols, block->values);
     return status ? status : qb_check_part(have, rows * (cols / block->values) * block->bytes, rows, row, count, error);
 }
 

@@ -48,6 +48,9 @@ void qb_model_free(struct qb_model *model)
         return;
     qb_weights_free(model->weights);
     qb_free(model->vectors);
+    for (size_t i = 0; i < model->copy_count; i++)
+        qb_free(model->copies[i]);
+    qb_free(model->copies);
     qb_free(model->tensors);
     qb_free(model->name);
     qb_free(model->origin);

@@ -1,4 +1,4 @@
-/* A model from an architecture and a source: which tensors it takes, and the one pass over their values. */
+/* A model from an architecture and a source, and the one pass over its values. */
 #include <math.h>
 #include <string.h>
 #include "base/file.h"
@@ -9,55 +9,6 @@
 static bool is_vector(const struct qb_tensor *tensor)
 {
     return tensor->roles & (QB_ROLE_NORM | QB_ROLE_BIAS);
-}
-
-static bool shape_fits(const struct qb_source_tensor *found, const struct qb_arch_tensor *due)
-{
-    return (found->rank == 2 || (found->rank == 1 && due->rows == 1)) && found->rows == due->rows &&
-           found->cols == due->cols;
-}
-
-static enum qb_status take(const struct qb_arch_tensor *due, struct qb_model *model, struct qb_error *err)
-{
-    const struct qb_source_tensor *found = qb_weights_find(model->weights, due->name);
-    if (!found)
-        return due->optional ? QB_OK : qb_fail(err, QB_ERR_INPUT, "tensor %s is missing", due->name);
-    if (!shape_fits(found, due))
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected the shape (%zu, %zu), found rank %zu, (%zu, %zu)",
-                       found->name, due->rows, due->cols, found->rank, found->dims[0], found->dims[1]);
-    struct qb_tensor *tensor = &model->tensors[model->tensor_count++];
-    *tensor = (struct qb_tensor){.roles = due->roles,
-                                 .layer = due->layer,
-                                 .rows = due->rows,
-                                 .cols = due->cols,
-                                 .norm = due->norm,
-                                 .format = found->format,
-                                 .bytes = found->bytes,
-                                 .size = found->size,
-                                 .mapped = true};
-    memcpy(tensor->name, due->name, sizeof tensor->name);
-    memcpy(tensor->block_rows, due->block_rows, sizeof tensor->block_rows);
-    return QB_OK;
-}
-
-/* The source's tensors must be exactly those of the architecture. */
-static enum qb_status take_all(const struct qb_arch_tensor *due, size_t count, struct qb_model *model,
-                               struct qb_error *err)
-{
-    model->tensors = qb_alloc(count, sizeof *model->tensors, "tensor list", err);
-    if (!model->tensors)
-        return err->status;
-    for (size_t i = 0; i < count; i++)
-        if (take(&due[i], model, err))
-            return err->status;
-    const size_t there = qb_weights_count(model->weights);
-    for (size_t i = 0; there > model->tensor_count && i < there; i++) {
-        const char *name = qb_weights_at(model->weights, i)->name;
-        if (!qb_model_named(model, name))
-            return qb_fail(err, QB_ERR_INPUT, "tensor %s: the architecture '%s' has none of that name", name,
-                           model->arch.name);
-    }
-    return QB_OK;
 }
 
 /* The values of rows [row, row + count), in buffer or where they lie; NULL with err set when one is not finite. */
@@ -105,27 +56,6 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
     return QB_OK;
 }
 
-static void hash_arch(struct qb_hash *hash, const struct qb_arch *arch)
-{
-    const uint64_t numbers[] = {arch->vocab,
-                                arch->hidden,
-                                arch->layers,
-                                arch->heads,
-                                arch->context,
-                                arch->attention,
-                                arch->causal,
-                                arch->learned_positions,
-                                arch->residual,
-                                arch->mlp_down,
-                                (uint64_t)arch->block_norm,
-                                (uint64_t)arch->final_norm,
-                                (uint64_t)arch->activation,
-                                arch->tied_head};
-    qb_hash_text(hash, arch->name);
-    qb_hash_bytes(hash, numbers, sizeof numbers);
-    qb_hash_bytes(hash, &arch->norm_eps, sizeof arch->norm_eps);
-}
-
 static enum qb_status read_all(struct qb_model *model, struct qb_error *err)
 {
     size_t largest = 0, vectors = 0, at = 0;
@@ -142,7 +72,7 @@ static enum qb_status read_all(struct qb_model *model, struct qb_error *err)
         qb_fail(err, QB_ERR_MEMORY, "no memory for a hash");
     if (err->status)
         goto out;
-    hash_arch(hash, &model->arch);
+    qb_arch_hash(&model->arch, hash);
     for (size_t i = 0; i < model->tensor_count; i++) {
         struct qb_tensor *tensor = &model->tensors[i];
         if (read_tensor(tensor, buffer, model->vectors + at, hash, err))
@@ -172,7 +102,7 @@ enum qb_status qb_model_make(const char *name, const char *origin, const struct 
     new->arch = *arch;
     new->file_bytes = qb_weights_bytes(weights);
     if (!(new->name = qb_strdup(name, err)) || !(new->origin = qb_strdup(origin, err)) ||
-        qb_arch_tensors(arch, inner, &due, &count, err) || take_all(due, count, new, err) || read_all(new, err)) {
+        qb_arch_tensors(arch, inner, &due, &count, err) || qb_model_take(due, count, new, err) || read_all(new, err)) {
         qb_model_free(new);
         new = NULL;
     }

@@ -60,12 +60,16 @@ static enum qb_status add_part(struct qb_net *net, uint32_t role, int layer, str
     return QB_OK;
 }
 
-/* Heads of the options' widths, and as many of values as of keys. */
+/* Heads of the options' widths, as many of values as of keys, and no more of a head turned than there is. */
 static enum qb_status check_heads(const struct qb_net *net, int index, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
     const struct part *parts = net->layers[index].attention;
     const size_t dim = qb_arch_head_dim(arch), kv_heads = qb_arch_kv_heads(arch);
+    for (size_t i = 0; i < 2; i++)
+        if (arch->rope[i].dims % 2 || arch->rope[i].dims > dim || arch->rope[i].dims > QB_HEAD_DIM_MAX)
+            return qb_fail(err, QB_ERR_INPUT, "model %s: rotary positions turn %zu numbers of a head of %zu",
+                           net->model->name, arch->rope[i].dims, dim);
     if (arch->heads % kv_heads == 0 && parts[QUERY].rows == arch->heads * dim && parts[KEY].rows == kv_heads * dim &&
         parts[VALUE].rows == kv_heads * dim)
         return QB_OK;

@@ -148,6 +148,7 @@ enum qb_status qb_gguf_read(struct qb_weights *weights, struct qb_error *err)
     if (read_counts(&cursor, &tensors, &pairs, err) || qb_gguf_metadata(weights, &cursor, pairs, err) ||
         read_alignment(weights, &alignment, err))
         return err->status;
+    weights->metadata_end = cursor.at;
     const json_int_t parts = json_integer_value(json_object_get(weights->config, "split.count"));
     if (parts > 1)
         return qb_fail(err, QB_ERR_INPUT, "metadata key split.count: a part of a model in %lld files; merge them first",
@@ -156,4 +157,18 @@ enum qb_status qb_gguf_read(struct qb_weights *weights, struct qb_error *err)
                    qb_weights_sort(weights, err)
                ? err->status
                : QB_OK;
+}
+
+enum qb_status qb_weights_save_metadata(const struct qb_weights *weights, const char *path, struct qb_error *err)
+{
+    if (weights->source != QB_SOURCE_GGUF)
+        return qb_fail(err, QB_ERR_INTERNAL, "no GGUF file to take metadata from");
+    uint8_t *bytes = qb_alloc(weights->metadata_end, 1, "metadata", err);
+    if (!bytes)
+        return err->status;
+    memcpy(bytes, weights->files[0].map.data, weights->metadata_end);
+    memset(bytes + 8, 0, 8); /* the number of tensors */
+    qb_file_replace(path, bytes, weights->metadata_end, err);
+    qb_free(bytes);
+    return err->status;
 }

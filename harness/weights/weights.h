@@ -46,6 +46,9 @@ typedef enum qb_status (*qb_array_visit)(void *context, size_t index, const char
 enum qb_status qb_weights_array_each(const struct qb_weights *weights, const char *key, qb_array_visit visit,
                                      void *context, struct qb_error *err);
 
+/* Replaces path with GGUF's metadata alone, byte for byte, as a GGUF file without tensors: what a tokenizer needs. */
+enum qb_status qb_weights_save_metadata(const struct qb_weights *weights, const char *path, struct qb_error *err);
+
 /* Opens a Hugging Face folder, a GGUF file (by its first bytes) or else a safetensors file. Nothing in them is trusted:
  * every length and count is checked against the file before it is used, every offset against the data, shapes against
  * byte counts; gaps and overlaps are errors, names are unique. Formats: huggingface/safetensors, README "Format";

@@ -33,9 +33,10 @@ struct qb_weights {
     enum qb_source source;
     struct qb_weights_file *files;
     size_t file_count;
-    json_t *headers; /* of safetensors files, an array in their order: they own names and metadata */
-    json_t *config;  /* of weights.h */
-    json_t *arrays;  /* of GGUF: key -> where in the file its array begins */
+    json_t *headers;     /* of safetensors files, an array in their order: they own names and metadata */
+    json_t *config;      /* of weights.h */
+    json_t *arrays;      /* of GGUF: key -> where in the file its array begins */
+    size_t metadata_end; /* of GGUF: where in the file its metadata end */
     char (*names)[QB_GGUF_NAME_MAX + 1];         /* of a generator and of GGUF */
     struct qb_source_tensor *tensors, **by_name; /* by_name: sorted */
     size_t count;

@@ -73,7 +73,7 @@ bad "--output xml" "expected console, csv or json" show "$TMP/good.h5" --output 
 bad "list of something else" "did you mean 'codecs'" list codec
 bad "generate of another architecture" "expected" generate perceptron -o "$TMP/x.safetensors"
 bad "generate without -o" "-o FILE" generate chain
-bad "inspect of an unknown kind of file" "expected a name that ends in" inspect "$TMP/good"
+bad "inspect of an unknown kind of file" "expected a folder or a name that ends in" inspect "$TMP/good"
 printf 'precious\n' >"$TMP/precious.txt"
 bad "-o over a file that is no result file" "it is left alone" run "$TMP/good.yaml" -o "$TMP/precious.txt"
 bad "-o over finished cells" "2 finished cells (first tiny/reference/greedy) would be dropped" run "$TMP/good.yaml" -o "$TMP/good.h5"
@@ -172,6 +172,8 @@ printf 'int nothing;\n' >"$TMP/x.c" && ${CC:-cc} -shared -fPIC -o "$TMP/noentry.
 bad "a shared object without qb_codec_entry" "qb_codec_entry" inspect "$TMP/noentry.so"
 cp "$ROOT/$BUILD/codecs/fp32.so" "$TMP/other.so"
 bad "a codec id that is taken" "fp32" run "$TMP/good.yaml" --codec "$TMP/other.so"
+sed "s/- fp32/- q4_0/" "$TMP/good.yaml" >"$TMP/bad.yaml"
+bad "rows that are no whole blocks of a format" "tensor embed.weight: codec 'q4_0'" -3 run "$TMP/bad.yaml" -o "$TMP/bad.h5" --force --quiet
 if build_planted 2>/dev/null; then
     for fault in crash nan refuse; do
         sed "s/- fp32/- {name: $fault, codec: planted, options: {fault: $fault}, placement: ['mlp.*']}/" "$TMP/good.yaml" >"$TMP/bad.yaml"

@@ -9,7 +9,7 @@ base
 codec        base
 compute      codec base
 weights      codec base
-arch         codec base
+arch         weights codec base
 tokenizer    weights codec base
 model        tokenizer arch weights compute codec base
 metric       base compute/kernels.h
@@ -40,6 +40,7 @@ qb_beta_cdf          likewise
 qb_contexts_in_text  likewise
 qb_figure_names      likewise
 qb_gate_rules_parse  likewise
+qb_rope_frequencies  likewise
 qb_top2_margin       likewise
 qb_transform         likewise
 qb_tokenizer_decode  the way back: what encoding lost shows there'
@@ -119,6 +120,8 @@ none "$page names files that exist" "$(missing $page)"
 for room in $(cd harness && ls -d -- */) codecs/ experiments/ reports/; do
     has "$page tells of the room $room" "$(cat $page)" "${room#harness/}"
 done
+
+none "every codec has a README" "$(cd codecs && for codec in */; do [ -e "$codec/README.md" ] || echo "$codec"; done)"
 
 # A house with each fault: seen.
 mkdir -p "$TMP/house"/{harness/base,harness/cli,codecs/x}

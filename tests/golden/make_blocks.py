@@ -59,7 +59,7 @@ ROPES = {
     "linear": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 8.0},
     "llama3": {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 32.0, "low_freq_factor": 1.0,
                "high_freq_factor": 4.0, "original_max_position_embeddings": 8192},
-    "yarn": {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 4096},
+    "yarn": {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 2048},
     "yarn_given": {"rope_type": "yarn", "rope_theta": 1000000.0, "factor": 16.0, "beta_fast": 24.0, "beta_slow": 2.0,
                    "attention_factor": 1.25, "original_max_position_embeddings": 32768},
     "longrope": {"rope_type": "longrope", "rope_theta": 10000.0, "factor": 32.0,

@@ -2,8 +2,7 @@
  * of whole sequences, in blocks and step by step, however tensors are fused and whatever threads there are. */
 #include <stdlib.h>
 #include <string.h>
-#include "golden_numbers.h"
-#include "net_support.h"
+#include "golden_model.h"
 
 enum { LENGTH = 26, VOCAB = 37, WIDTH = 48 };
 /* Of the largest logit. transformers in float32 is up to 1.8e-6 from itself in float64 on these models. */
@@ -28,128 +27,6 @@ static void end(void)
 }
 
 TestSuite(forward_options, .init = begin, .fini = end);
-
-static struct qb_arch arch_of(const json_t *o)
-{
-    struct qb_arch arch = {.vocab = golden_size(o, "vocab"),
-                           .hidden = golden_size(o, "hidden"),
-                           .layers = golden_size(o, "layers"),
-                           .heads = golden_size(o, "heads"),
-                           .kv_heads = golden_size(o, "kv_heads"),
-                           .head_dim = golden_size(o, "head_dim"),
-                           .context = golden_size(o, "context"),
-                           .attention = true,
-                           .attention_scale = (float)golden_number(o, "attention_scale"),
-                           .attention_softcap = (float)golden_number(o, "attention_softcap"),
-                           .logit_softcap = (float)golden_number(o, "logit_softcap"),
-                           .window = golden_size(o, "window"),
-                           .qk_norm = golden_number(o, "qk_norm") > 0,
-                           .norm_after = golden_number(o, "norm_after") > 0,
-                           .norm_plus_one = golden_number(o, "norm_plus_one") > 0,
-                           .embed_scale = (float)golden_number(o, "embed_scale"),
-                           .gated = golden_number(o, "gated") > 0,
-                           .causal = true,
-                           .residual = true,
-                           .mlp_down = true,
-                           .block_norm = (enum qb_norm)golden_number(o, "norm"),
-                           .final_norm = (enum qb_norm)golden_number(o, "norm"),
-                           .norm_eps = (float)golden_number(o, "norm_eps"),
-                           .activation = (enum qb_activation)golden_number(o, "activation"),
-                           .tied_head = golden_number(o, "tied_head") > 0};
-    const json_t *ropes = json_object_get(o, "rope"), *layers = json_object_get(o, "windowed");
-    arch.learned_positions = json_array_size(ropes) == 0;
-    for (size_t i = 0; i < json_array_size(ropes); i++)
-        arch.rope[i] = golden_rope(json_array_get(ropes, i), false);
-    for (size_t i = 0; i < json_array_size(layers); i++)
-        arch.windowed[0] |= (uint64_t)1 << json_integer_value(json_array_get(layers, i));
-    return arch;
-}
-
-static const struct kind {
-    const char *name;
-    uint32_t roles;
-    enum qb_norm_at norm;
-} kinds[] = {{"embed", QB_ROLE_EMBED, QB_NORM_NOWHERE},
-             {"position", QB_ROLE_POSITION, QB_NORM_NOWHERE},
-             {"before_attention", QB_ROLE_NORM, QB_NORM_BEFORE_ATTENTION},
-             {"q", QB_ROLE_ATTN_Q, QB_NORM_NOWHERE},
-             {"k", QB_ROLE_ATTN_K, QB_NORM_NOWHERE},
-             {"v", QB_ROLE_ATTN_V, QB_NORM_NOWHERE},
-             {"qkv", QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V, QB_NORM_NOWHERE},
-             {"of_query", QB_ROLE_NORM, QB_NORM_OF_QUERY},
-             {"of_key", QB_ROLE_NORM, QB_NORM_OF_KEY},
-             {"o", QB_ROLE_ATTN_O, QB_NORM_NOWHERE},
-             {"after_attention", QB_ROLE_NORM, QB_NORM_AFTER_ATTENTION},
-             {"before_mlp", QB_ROLE_NORM, QB_NORM_BEFORE_MLP},
-             {"gate", QB_ROLE_MLP_GATE, QB_NORM_NOWHERE},
-             {"up", QB_ROLE_MLP_UP, QB_NORM_NOWHERE},
-             {"gate_up", QB_ROLE_MLP_GATE | QB_ROLE_MLP_UP, QB_NORM_NOWHERE},
-             {"down", QB_ROLE_MLP_DOWN, QB_NORM_NOWHERE},
-             {"after_mlp", QB_ROLE_NORM, QB_NORM_AFTER_MLP},
-             {"final", QB_ROLE_NORM, QB_NORM_FINAL},
-             {"head", QB_ROLE_HEAD, QB_NORM_NOWHERE}};
-
-static const struct kind *kind_of(const char *name)
-{
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            return &kinds[i];
-    cr_assert_fail("no kind '%s'", name);
-    return NULL;
-}
-
-/* Rows of q, k and v of a fused tensor follow the heads; of gate and up they are equal. */
-static void set_blocks(struct qb_tensor *tensor, const struct qb_arch *arch)
-{
-    if (!(tensor->roles & QB_ROLE_ATTN_Q) || tensor->roles == QB_ROLE_ATTN_Q)
-        return;
-    tensor->block_rows[0] = arch->heads * arch->head_dim;
-    tensor->block_rows[1] = tensor->block_rows[2] = arch->kv_heads * arch->head_dim;
-}
-
-static void add_tensor(struct qb_model *model, const json_t *entry)
-{
-    const char *name = json_string_value(json_array_get(entry, 0));
-    const struct kind *kind = kind_of(name);
-    struct qb_tensor *tensor = &model->tensors[model->tensor_count];
-    const bool bias = json_is_true(json_array_get(entry, 4)), norm = kind->roles == QB_ROLE_NORM;
-    *tensor = (struct qb_tensor){.roles = kind->roles | (bias ? QB_ROLE_BIAS : 0),
-                                 .layer = (int)json_integer_value(json_array_get(entry, 1)),
-                                 .rows = (size_t)json_integer_value(json_array_get(entry, 2)),
-                                 .cols = (size_t)json_integer_value(json_array_get(entry, 3)),
-                                 .norm = kind->norm};
-    snprintf(tensor->name, sizeof tensor->name, "%d.%s%s", tensor->layer, name, bias ? ".bias" : "");
-    set_blocks(tensor, &model->arch);
-    if (kind->roles == QB_ROLE_EMBED && model->arch.tied_head)
-        tensor->roles |= QB_ROLE_HEAD;
-    size_t n = tensor->rows * tensor->cols;
-    float *values = qb_alloc(n, sizeof *values, "a tensor", &err);
-    float scale = bias ? 0.25f : norm ? 0.5f : kind->roles & QB_ROLE_EMBED ? 1 : 0.75f;
-    golden_numbers((uint32_t)(100 + model->tensor_count++), n, scale, values);
-    for (size_t i = 0; norm && !bias && !model->arch.norm_plus_one && i < n; i++)
-        values[i] += 1;
-    tensor->bytes = values;
-    tensor->size = n * sizeof *values;
-}
-
-static struct qb_model *model_of(const json_t *one)
-{
-    struct qb_model *model = qb_alloc(1, sizeof *model, "model", &err);
-    const json_t *tensors = json_object_get(one, "tensors");
-    model->arch = arch_of(json_object_get(one, "options"));
-    model->name = qb_strdup(json_string_value(json_object_get(one, "name")), &err);
-    model->tensors = qb_alloc(3 * json_array_size(tensors), sizeof *model->tensors, "tensors", &err);
-    for (size_t i = 0; i < json_array_size(tensors); i++)
-        add_tensor(model, json_array_get(tensors, i));
-    return model;
-}
-
-static void free_model(struct qb_model *model)
-{
-    for (size_t i = 0; i < model->tensor_count; i++)
-        qb_free((void *)(uintptr_t)model->tensors[i].bytes);
-    qb_model_free(model);
-}
 
 static const json_t *model_json(size_t i)
 {
@@ -195,7 +72,7 @@ Test(forward_options, logits_are_those_of_transformers)
     struct qb_pool *pool = support_pool(2);
     cr_assert_eq(json_array_size(json_object_get(golden, "models")), MODELS);
     for (size_t m = 0; m < MODELS; m++) {
-        struct qb_model *model = model_of(model_json(m));
+        struct qb_model *model = golden_model(model_json(m));
         struct qb_net *net = support_net(model, NULL, NULL, pool);
         MUST(qb_net_forward(net, tokens, 1, LENGTH, hidden, &err));
         expect_logits("at once", net, model_json(m), hidden);
@@ -204,18 +81,21 @@ Test(forward_options, logits_are_those_of_transformers)
         in_blocks(net, 7, hidden);
         expect_logits("in blocks", net, model_json(m), hidden);
         qb_net_free(net);
-        free_model(model);
+        golden_model_free(model);
     }
     qb_pool_free(pool);
 }
 
 Test(forward_options, threads_change_no_bit_and_kept_positions_are_the_last)
 {
-    static float hidden[LENGTH * WIDTH], first[LENGTH * WIDTH], last[2 * WIDTH];
+    static float hidden[LENGTH * WIDTH], first[LENGTH * WIDTH], last[2 * 2 * WIDTH];
+    int32_t twice[2 * LENGTH];
+    memcpy(twice, tokens, sizeof tokens);
+    memcpy(twice + LENGTH, tokens, sizeof tokens);
     for (size_t m = 0; m < MODELS; m++) {
-        struct qb_model *model = model_of(model_json(m));
+        struct qb_model *model = golden_model(model_json(m));
         const size_t width = model->arch.hidden;
-        const struct qb_step end = {.tokens = tokens, .batch = 1, .n = LENGTH, .kept = 2};
+        const struct qb_step end = {.tokens = twice, .batch = 2, .n = LENGTH, .kept = 2};
         for (unsigned threads = 1; threads <= 3; threads++) {
             struct qb_pool *pool = support_pool(threads);
             struct qb_net *net = support_net(model, NULL, NULL, pool);
@@ -223,13 +103,13 @@ Test(forward_options, threads_change_no_bit_and_kept_positions_are_the_last)
             MUST(qb_net_step(net, NULL, &end, last, &err));
             cr_expect(threads == 1 || memcmp(hidden, first, LENGTH * width * sizeof *first) == 0, "%s: %u threads",
                       model->name, threads);
-            for (size_t k = 0; k < 2 * width; k++)
-                cr_assert_float_eq(last[k], first[(LENGTH - 2) * width + k], 2e-5, "%s: the last two alone",
-                                   model->name);
+            for (size_t k = 0; k < 2 * 2 * width; k++)
+                cr_assert_float_eq(last[k], first[(LENGTH - 2) * width + k % (2 * width)], 2e-5,
+                                   "%s: the last two of sequence %zu", model->name, k / (2 * width));
             qb_net_free(net);
             qb_pool_free(pool);
         }
-        free_model(model);
+        golden_model_free(model);
     }
 }
 
@@ -239,7 +119,7 @@ Test(forward_options, pairs_of_permuted_rows_are_halves)
 {
     float hidden[LENGTH * WIDTH];
     struct qb_pool *pool = support_pool(1);
-    struct qb_model *model = model_of(model_json(0));
+    struct qb_model *model = golden_model(model_json(0));
     const size_t dim = model->arch.head_dim;
     for (size_t t = 0; t < model->tensor_count; t++) {
         const struct qb_tensor *tensor = &model->tensors[t];
@@ -258,7 +138,7 @@ Test(forward_options, pairs_of_permuted_rows_are_halves)
     MUST(qb_net_forward(net, tokens, 1, LENGTH, hidden, &err));
     expect_logits("permuted", net, model_json(0), hidden);
     qb_net_free(net);
-    free_model(model);
+    golden_model_free(model);
     qb_pool_free(pool);
 }
 
@@ -268,7 +148,7 @@ Test(forward_options, a_variant_reaches_one_block_of_unequal_ones)
     struct qb_registry *registry = support_registry();
     struct qb_pool *pool = support_pool(1);
     struct qb_variant *variant = support_variant(registry, "pattern-a");
-    struct qb_model *model = model_of(model_json(3));
+    struct qb_model *model = golden_model(model_json(3));
     const struct qb_arch *arch = &model->arch;
     struct qb_net_buffer rows[64];
     variant->placement = QB_ROLE_ATTN_K | QB_ROLE_MLP_GATE;
@@ -283,7 +163,7 @@ Test(forward_options, a_variant_reaches_one_block_of_unequal_ones)
         }
     cr_expect_eq(encoded, 2 * arch->layers, "%zu blocks", encoded);
     qb_net_free(net);
-    free_model(model);
+    golden_model_free(model);
     qb_variant_free(variant);
     qb_pool_free(pool);
     qb_registry_free(registry);
@@ -294,7 +174,7 @@ Test(forward_options, a_decoder_whose_positions_see_later_ones)
 {
     float whole[LENGTH * WIDTH], last[WIDTH];
     struct qb_pool *pool = support_pool(1);
-    struct qb_model *model = model_of(model_json(0));
+    struct qb_model *model = golden_model(model_json(0));
     struct qb_decoder *decoder = NULL;
     int32_t same[LENGTH] = {3, 5, 3, 3, 5, 3, 7, 3};
     model->arch.causal = false;
@@ -306,7 +186,7 @@ Test(forward_options, a_decoder_whose_positions_see_later_ones)
         cr_assert_float_eq(last[i], whole[7 * model->arch.hidden + i], 2e-5);
     qb_decoder_free(decoder);
     qb_net_free(net);
-    free_model(model);
+    golden_model_free(model);
     qb_pool_free(pool);
 }
 
@@ -315,7 +195,7 @@ Test(forward_options, longrope_is_of_the_length_that_a_sequence_may_reach)
 {
     float whole[LENGTH * WIDTH], part[LENGTH * WIDTH];
     struct qb_pool *pool = support_pool(1);
-    struct qb_model *model = model_of(model_json(3));
+    struct qb_model *model = golden_model(model_json(3));
     struct qb_net *net = support_net(model, NULL, NULL, pool);
     const size_t width = model->arch.hidden, original = model->arch.rope[0].original_context;
     cr_assert(model->arch.rope[0].scaling == QB_ROPE_LONGROPE && original < LENGTH && original > 4);
@@ -329,6 +209,66 @@ Test(forward_options, longrope_is_of_the_length_that_a_sequence_may_reach)
         most = fmax(most, fabs((double)part[i] - (double)whole[i]));
     cr_expect_gt(most, 1e-3, "a shorter sequence takes the short factors");
     qb_net_free(net);
-    free_model(model);
+    golden_model_free(model);
     qb_pool_free(pool);
+}
+
+/* What the experiments build on: layers one by one, and variants with S and alpha, whose operators are found by what
+ * the net uses. */
+static void expect_layers(struct qb_net *net)
+{
+    static float whole[LENGTH * WIDTH], x[LENGTH * WIDTH], y[LENGTH * WIDTH];
+    const struct qb_model *model = qb_net_model(net);
+    const size_t size = LENGTH * model->arch.hidden * sizeof *x;
+    MUST(qb_net_forward(net, tokens, 1, LENGTH, whole, &err));
+    MUST(qb_net_embed(net, tokens, 1, LENGTH, x, &err));
+    for (size_t layer = 0; layer < qb_net_layers(net); layer++) {
+        MUST(qb_net_block(net, layer, x, 1, LENGTH, y, &err));
+        memcpy(x, y, size);
+    }
+    MUST(qb_net_finish(net, x, LENGTH, &err));
+    cr_expect_eq(memcmp(x, whole, size), 0, "%s: layer by layer", model->name);
+}
+
+static void expect_variant(const struct qb_model *model, const struct qb_variant *variant, struct qb_pool *pool)
+{
+    static float whole[LENGTH * WIDTH], part[LENGTH * WIDTH];
+    const struct qb_calibration_data data = {tokens, 1, LENGTH};
+    struct qb_net *net = support_net(model, variant, &data, pool);
+    size_t encoded = 0;
+    for (size_t i = 0; qb_net_linear(net, i, NULL); i++)
+        encoded += qb_linear_encoded(qb_net_linear(net, i, NULL));
+    if (variant->calibration.scale)
+        cr_expect_eq(qb_net_calibration(net)->linears, encoded, "%s, %s: S of %zu operators, %zu are encoded",
+                     model->name, variant->name, qb_net_calibration(net)->linears, encoded);
+    cr_expect_geq(encoded, 4 * model->arch.layers, "%s, %s: %zu operators", model->name, variant->name, encoded);
+    expect_layers(net);
+    in_blocks(net, 5, part);
+    MUST(qb_net_forward(net, tokens, 1, LENGTH, whole, &err));
+    /* where activations are encoded, a difference in the last place can be another code */
+    for (size_t i = 0; variant->path == QB_PATH_DECODE && i < LENGTH * model->arch.hidden; i++)
+        cr_assert_float_eq(part[i], whole[i], 2e-5 * fmax(1, fabs((double)whole[i])), "%s, %s: in blocks", model->name,
+                           variant->name);
+    qb_net_free(net);
+}
+
+Test(forward_options, every_variant_runs_layer_by_layer_and_in_blocks)
+{
+    static const char *const names[] = {"pattern-a", "int8-channel", "calibrated", "fp16"};
+    struct qb_registry *registry = support_registry();
+    struct qb_pool *pool = support_pool(2);
+    for (size_t m = 0; m < MODELS; m++) {
+        struct qb_model *model = golden_model(model_json(m));
+        struct qb_net *net = support_net(model, NULL, NULL, pool);
+        expect_layers(net);
+        qb_net_free(net);
+        for (size_t v = 0; v < sizeof names / sizeof *names; v++) {
+            struct qb_variant *variant = support_variant(registry, names[v]);
+            expect_variant(model, variant, pool);
+            qb_variant_free(variant);
+        }
+        golden_model_free(model);
+    }
+    qb_pool_free(pool);
+    qb_registry_free(registry);
 }

@@ -168,8 +168,8 @@ Test(gguf_blocks, refuse_rows_that_are_no_whole_blocks)
     static unsigned char bytes[3 * ROOM];
     struct qb_error err = {0};
     cr_expect_eq(qb_encode(&format, 3, 288, x, bytes, sizeof bytes, &err), QB_ERR_INPUT);
-    cr_expect_str_eq(err.message, "codec 'q4_k': encoded size of 3 x 288: UNSUPPORTED: 288 columns are no multiple of "
-                                  "256, and it stores blocks of 256 values of a row");
+    cr_expect_str_eq(err.message, "codec 'q4_k': encoded size of 3 x 288: UNSUPPORTED: rows of 288 values are no "
+                                  "whole number of blocks of 256 values");
     qb_format_free(&format);
     qb_registry_free(registry);
 }

@@ -73,6 +73,8 @@ static void gguf(const char *what, const struct gguf_file *file, size_t cut)
         gguf(what, &f, 0);                                                                                             \
     } while (0)
 
+#define VALUE(pair, text) (f.pairs[pair].value = text, f.pairs[pair].size = sizeof text - 1)
+
 /* Every prefix is refused; those that end in another section are on the page. */
 static void gguf_prefixes(void)
 {
@@ -119,17 +121,17 @@ static void gguf_metadata(void)
     GGUF("a key twice", f.pairs[1] = f.pairs[0]);
     GGUF("an array's key twice", f.pairs[1] = f.pairs[2]);
     GGUF("a type of value that there is none of", f.pairs[1].type = 13);
-    GGUF("a text longer than the file", f.pairs[0].value = "\xff\xff\xff\xff\xff\xff\xff\x7fllama");
-    GGUF("a text that is no UTF-8", f.pairs[0].value = "\5\0\0\0\0\0\0\0ll\xc3ma");
+    GGUF("a text longer than the file", VALUE(0, "\xff\xff\xff\xff\xff\xff\xff\x7fllama"));
+    GGUF("a text that is no UTF-8", VALUE(0, "\5\0\0\0\0\0\0\0ll\xc3ma"));
     GGUF("a bool that is 2",
          f.pairs[1] = ((struct gguf_pair){GGUF_KEY_SIZE("tokenizer.ggml.add_bos_token"), 7, "\2", 1}));
-    GGUF("an array longer than the file", f.pairs[2].value = "\10\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
-    GGUF("an array of arrays", f.pairs[2].value = "\11\0\0\0\1\0\0\0\0\0\0\0");
-    GGUF("an array of a type that there is none of", f.pairs[2].value = "\77\0\0\0\1\0\0\0\0\0\0\0");
+    GGUF("an array longer than the file", VALUE(2, "\10\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"));
+    GGUF("an array of arrays", VALUE(2, "\11\0\0\0\1\0\0\0\0\0\0\0"));
+    GGUF("an array of a type that there is none of", VALUE(2, "\77\0\0\0\1\0\0\0\0\0\0\0"));
     GGUF("a text of an array that is no UTF-8",
-         f.pairs[2].value = "\10\0\0\0\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\2\0\0\0\0\0\0\0\xed\xa0");
-    GGUF("an alignment of 0", f.pairs[1].value = "\0\0\0\0");
-    GGUF("an alignment of 48", f.pairs[1].value = "\x30\0\0\0");
+         VALUE(2, "\10\0\0\0\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\2\0\0\0\0\0\0\0\xed\xa0"));
+    GGUF("an alignment of 0", VALUE(1, "\0\0\0\0"));
+    GGUF("an alignment of 48", VALUE(1, "\x30\0\0\0"));
     GGUF("a part of a model in several files",
          f.pairs[2] = ((struct gguf_pair){GGUF_KEY_SIZE("split.count"), 2, "\3\0", 2}));
 }
