@@ -27,6 +27,9 @@ static const struct command {
     {"convert", qb_command_convert, "a model's weights as a variant stores them, in a file"},
     {"generate", qb_command_generate, "write a generated model as safetensors"},
     {"tokenize", qb_command_tokenize, "the token ids of a text"},
+    {"kl-base", qb_command_kl_base, "a model's logits of a text as llama.cpp's logits base file"},
+    {"logits", qb_command_logits, "a model's logits for token ids, as an HDF5 file"},
+    {"codec", qb_command_codec, "encode or decode a raw matrix"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,6 +1,7 @@
 /* Text <-> token ids: byte-level BPE, SentencePiece's BPE and unigram, read from a tokenizer.json or GGUF's metadata.
  * What a file asks for and is not known here is refused by name. Ids are those of the original (Hugging Face's
- * tokenizers, SentencePiece), tests/long/compare_tokenizers.py compares; docs/tokenizers.md says where originals differ. */
+ * tokenizers, SentencePiece), tests/long/compare_tokenizers.py compares; docs/tokenizers.md says where originals
+ * differ. */
 #ifndef QB_TOKENIZER_H
 #define QB_TOKENIZER_H
 
