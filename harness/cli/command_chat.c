@@ -122,7 +122,7 @@ static bool hear(void *context, int32_t id)
 
 static enum qb_status answer(struct chat *chat, struct voice *voice, const char *question, struct qb_error *err)
 {
-    const bool plain = strcmp(chat->form.name, "plain") == 0;
+    const bool plain = !chat->form.known;
     struct hearing heard = {.stream.skip_blanks = true, .stream.tokenizer = chat->opened.tokenizer, .one_line = plain};
     struct qb_text text = {0};
     struct qb_speech speech;
@@ -235,7 +235,7 @@ static int run(const char *model, const char *system, struct qb_speaking speakin
     qb_tokenizer_bytes(tokenizer, qb_tokenizer_bos(tokenizer), &chat.bos);
     qb_tokenizer_bytes(tokenizer, qb_tokenizer_eos(tokenizer), &chat.eos);
     qb_chat_recognize(qb_tokenizer_chat_template(tokenizer), chat.bos.data, chat.eos.data, &chat.form);
-    if (strcmp(chat.form.name, "plain") == 0) {
+    if (!chat.form.known) {
         chat.form.bos = "";
         qb_tell("%s: %s; questions and answers are written plainly", model,
                 qb_tokenizer_chat_template(tokenizer) ? "the chat template is not known"

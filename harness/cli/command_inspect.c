@@ -15,6 +15,7 @@
 #include "run/idle.h"
 #include "run/plan.h"
 #include "store/store.h"
+#include "tokenizer/tokenizer.h"
 #include "weights/weights.h"
 
 enum { CONFORMANCE, SET, CODEC, ONLY, ISA };
@@ -62,6 +63,20 @@ static void note_unused(const struct arguments *a, const char *kind, unsigned us
             qb_tell("note: --%s says nothing about a %s", flags[flag].name, kind);
 }
 
+/* A tokenizer that is not read is no fault of the weights: why is said. */
+static void add_tokenizer(const char *path, struct qb_text *out)
+{
+    struct qb_tokenizer *tokenizer = NULL;
+    struct qb_error err = {0};
+    qb_text_add(out, "tokenizer: ");
+    if (qb_tokenizer_open(path, &tokenizer, &err))
+        add_line(out, err.message, 0);
+    else
+        qb_tokenizer_print(tokenizer, out);
+    qb_text_add(out, "\n");
+    qb_tokenizer_free(tokenizer);
+}
+
 static enum qb_status inspect_model(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
     static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
@@ -90,6 +105,8 @@ static enum qb_status inspect_model(const struct arguments *a, struct qb_text *o
     qb_text_add(out, "%zu tensors, %zu weights: ", qb_weights_count(file), values);
     qb_weights_print_types(file, out);
     qb_text_add(out, " (the reference computes in FP32 on exactly these values)\n");
+    if (qb_weights_config(file) || qb_weights_meta(file, "tokenizer"))
+        add_tokenizer(a->path, out);
     qb_weights_free(file);
     return QB_OK;
 }
