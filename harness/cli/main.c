@@ -29,6 +29,7 @@ static const struct command {
     {"chat", qb_command_chat, "talk with a model, under one variant or two side by side"},
     {"make-model", qb_command_make_model, "write a generated model as safetensors"},
     {"tokenize", qb_command_tokenize, "the token ids of a text"},
+    {"kl-base", qb_command_kl_base, "a model's logits of a text as llama.cpp's logits base file"},
     {"logits", qb_command_logits, "a model's logits for token ids, as an HDF5 file"},
     {"codec", qb_command_codec, "encode or decode a raw matrix"},
 };

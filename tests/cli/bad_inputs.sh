@@ -74,6 +74,12 @@ bad "list of something else" "did you mean 'codecs'" list codec
 bad "generate of another architecture" "expected" generate perceptron -o "$TMP/x.safetensors"
 bad "make-model without -o" "-o FILE" make-model chain
 bad "generate without a prompt" "--prompt TEXT" generate chain
+bad "convert without -o" "expected a model and -o FILE" convert "$ROOT/data/models/kjv-chain.safetensors"
+bad "convert by a variant and a codec" "not both" convert a --variant b --codec c -o "$TMP/x.safetensors"
+bad "convert by an unknown codec" "int9" convert "$ROOT/data/models/kjv-chain.safetensors" --codec int9 -o "$TMP/x.safetensors"
+bad "convert by a codec's unknown option" "scope" convert "$ROOT/data/models/kjv-chain.safetensors" --codec int8:scop=row -o "$TMP/x.safetensors"
+bad "convert by options without values" "ID:key=value" convert "$ROOT/data/models/kjv-chain.safetensors" --codec int8:scope -o "$TMP/x.safetensors"
+bad "convert by a variant that computes on codes" "no file of weights can hold" convert "$ROOT/data/models/kjv-chain.safetensors" --variant legacy -o "$TMP/x.safetensors"
 bad "inspect of an unknown kind of file" "expected a folder or a name that ends in" inspect "$TMP/good"
 printf 'precious\n' >"$TMP/precious.txt"
 bad "-o over a file that is no result file" "it is left alone" run "$TMP/good.yaml" -o "$TMP/precious.txt"

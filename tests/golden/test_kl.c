@@ -1,5 +1,6 @@
 /* llama.cpp's KL statistics against NumPy (kl.json and kl_base.dat, by make_kl.py). */
 #include <jansson.h>
+#include "base/rng.h"
 #include "metric/llama.h"
 #include "metric/logits_base.h"
 #include "unit/metric_case.h"
@@ -298,6 +299,15 @@ Test(kl, a_damaged_base_file_is_refused)
         {20, 13, "token 0 is 13, the vocabulary has 13"},
         {24, 0xffffffff, "token 1 is -1"},
     };
+    struct qb_rng rng; /* any byte of the head, or a cut, at random: a status, and nothing read beyond the file */
+    qb_rng_seed(&rng, 1);
+    for (int i = 0; i < 2000; i++) {
+        const size_t at = qb_rng_u32(&rng) % 24;
+        const char before = data[at];
+        data[at] = (char)qb_rng_u32(&rng);
+        refused(data, qb_rng_u32(&rng) % 4 ? size : qb_rng_u32(&rng) % (uint32_t)size, &err);
+        data[at] = before;
+    }
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         char before[4];
         memcpy(before, data + faults[i].at, 4);
