@@ -22,19 +22,26 @@ static size_t first_largest(const float *x, size_t n)
     return at;
 }
 
+/* To the nearest whole number, of halves the even one; x in [0, 65535.5). Sums of this size have no fraction left. */
+static uint16_t to_word(float x)
+{
+    const float whole = 12582912; /* 1.5 * 2^23 */
+    return (uint16_t)(int32_t)(x + whole - whole);
+}
+
 void qb_llama_pack(const float *x, size_t vocab, uint16_t *row)
 {
     const float most = x[first_largest(x, vocab)];
     float least = most;
     for (size_t i = 0; i < vocab; i++)
-        least = fminf(least, x[i]);
+        least = x[i] < least ? x[i] : least;
     least = fmaxf(least, most - DEPTH);
     const float head[2] = {(most - least) / STEPS, least - most - log_sum(x, vocab, most)};
     const float inverse = head[0] != 0 ? 1 / head[0] : 0;
     memcpy(row, head, sizeof head);
     row += QB_LLAMA_HEAD;
     for (size_t i = 0; i < vocab; i++)
-        row[i] = x[i] > least ? (uint16_t)nearbyintf(inverse * (x[i] - least)) : 0;
+        row[i] = x[i] > least ? to_word(inverse * (x[i] - least)) : 0;
     if (vocab % 2)
         row[vocab] = 0;
 }
@@ -43,8 +50,10 @@ void qb_llama_unpack(const uint16_t *row, size_t vocab, float *log_p)
 {
     float head[2];
     memcpy(head, row, sizeof head);
+    const bool cut = head[0] * STEPS > DEPTH - 0.001f;
+    row += QB_LLAMA_HEAD;
     for (size_t i = 0; i < vocab; i++)
-        log_p[i] = head[0] * row[QB_LLAMA_HEAD + i] + head[1];
+        log_p[i] = cut && row[i] == 0 ? QB_LLAMA_BELOW : head[0] * row[i] + head[1];
 }
 
 struct qb_llama_position qb_llama_compare(const uint16_t *row, const float *x, size_t vocab, int32_t target)

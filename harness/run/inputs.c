@@ -1,16 +1,10 @@
 /* Token inputs of a cell. */
 #include "run/inputs.h"
 
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "metric/logits_base.h"
-#include "tokenizer/tokenizer.h"
-
-#define CORPUS_MAX ((size_t)64 << 20) /* bytes of a corpus file */
 
 void qb_inputs_free(struct qb_inputs *inputs)
 {
@@ -42,86 +36,38 @@ struct source {
 
 /* ---- text ---- */
 
-/* The one place that a tokenizer is asked at. */
-static enum qb_status encode(const struct qb_words *words, const struct qb_model *model, const char *data, size_t size,
-                             struct qb_token_file *file, struct qb_error *err)
+static struct qb_token_form form_of(const struct source *src, const struct qb_words *words)
 {
-    struct qb_tokenizer *tokenizer = NULL;
-    if (!model->tokenizer)
-        return qb_yaml_fail(words->name, err,
-                            "model '%s' has no tokenizer to read text with; use {random: ...}, {tokens: FILE} or "
-                            "{greedy: N}",
-                            model->name);
-    if (!qb_tokenizer_open(model->tokenizer, &tokenizer, err))
-        qb_tokenizer_encode(tokenizer, data, size, words->special ? QB_ENCODE_SPECIAL : 0, &file->tokens, &file->count,
-                            err);
-    qb_tokenizer_free(tokenizer);
-    return err->status;
+    return (struct qb_token_form){words->ids, words->special, src->as_llama};
 }
 
-/* Decimal numbers with white space between them; what is no number in the vocabulary is named with its place. */
-static enum qb_status read_ids(const struct qb_words *words, size_t vocab, const char *data, struct qb_token_file *file,
-                               struct qb_error *err)
+static bool same_form(struct qb_token_form a, struct qb_token_form b)
 {
-    static const char blank[] = " \t\r\n";
-    size_t room = 0;
-    for (const char *at = data + strspn(data, blank); *at; at += strspn(at, blank)) {
-        const size_t digits = strspn(at, "0123456789"), length = strcspn(at, blank);
-        const unsigned long id = digits == length && length < 10 ? strtoul(at, NULL, 10) : ULONG_MAX;
-        if (id >= vocab)
-            return qb_fail(err, QB_ERR_INPUT, "%s: number %zu: expected a token id from 0 to %zu, found '%.*s'",
-                           words->file, file->count, vocab - 1, (int)(length < 20 ? length : 20), at);
-        if (file->count == room) {
-            int32_t *tokens = qb_grow(file->tokens, room = 2 * room + 1024, sizeof *tokens, "token ids", err);
-            if (!tokens)
-                return err->status;
-            file->tokens = tokens;
-        }
-        file->tokens[file->count++] = (int32_t)id;
-        at += length;
-    }
-    return QB_OK;
-}
-
-static enum qb_status read_tokens(const struct qb_words *words, const struct qb_model *model,
-                                  struct qb_token_file *file, struct qb_error *err)
-{
-    char *data = NULL;
-    size_t size = 0;
-    if (qb_file_read(words->file, CORPUS_MAX, &data, &size, err))
-        return err->status;
-    if (words->ids)
-        read_ids(words, model->arch.vocab, data, file, err);
-    else
-        encode(words, model, data, size, file, err);
-    for (size_t i = 0; i < file->count && !err->status; i++)
-        if (file->tokens[i] < 0 || (size_t)file->tokens[i] >= model->arch.vocab)
-            qb_fail(err, QB_ERR_INPUT, "%s: the tokenizer gives token %d, model '%s' has a vocabulary of %zu",
-                    model->tokenizer, file->tokens[i], model->name, model->arch.vocab);
-    qb_free(data);
-    return err->status;
-}
-
-static bool same_form(const struct qb_token_file *file, const struct source *src, const struct qb_words *words)
-{
-    return file->ids == words->ids && file->special == words->special && file->as_llama == src->as_llama &&
-           strcmp(file->path, words->file) == 0;
+    return a.ids == b.ids && a.special == b.special && a.affixes == b.affixes;
 }
 
 /* The tokens of a file, read once; owned by the cache. NULL on failure. */
 static const struct qb_token_file *corpus(const struct source *src, const struct qb_words *words, struct qb_error *err)
 {
     struct qb_token_cache *cache = src->cache;
+    const struct qb_token_form form = form_of(src, words);
+    if (!src->model->tokenizer && !words->ids) {
+        qb_yaml_fail(words->name, err,
+                     "model '%s' has no tokenizer to read text with; use {random: ...}, {tokens: FILE} or {greedy: N}",
+                     src->model->name);
+        return NULL;
+    }
     for (size_t i = 0; i < cache->count; i++)
-        if (same_form(&cache->files[i], src, words))
+        if (strcmp(cache->files[i].path, words->file) == 0 && same_form(cache->files[i].form, form))
             return &cache->files[i];
     struct qb_token_file *files = qb_grow(cache->files, cache->count + 1, sizeof *files, "corpora", err);
     if (!files)
         return NULL;
     cache->files = files;
     struct qb_token_file *file = &files[cache->count];
-    *file = (struct qb_token_file){.ids = words->ids, .special = words->special, .as_llama = src->as_llama};
-    if (read_tokens(words, src->model, file, err) || !(file->path = qb_strdup(words->file, err))) {
+    *file = (struct qb_token_file){.form = form};
+    if (qb_token_file_read(src->model, words->file, form, &file->tokens, &file->count, err) ||
+        !(file->path = qb_strdup(words->file, err))) {
         qb_free(file->tokens);
         return NULL;
     }
@@ -238,12 +184,19 @@ static enum qb_status check_context(const struct source *src, const struct qb_wo
     return QB_OK;
 }
 
+static bool has_bos(const struct source *src, const struct qb_words *words)
+{
+    return src->as_llama && (words->kind == QB_WORDS_CORPUS || words->kind == QB_WORDS_BASE);
+}
+
 /* cut: whose context, chunks, offset and spread serve where the words have none. */
 static enum qb_status make_text(const struct source *src, const struct qb_words *words,
                                 const struct qb_suite_experiment *cut, struct qb_inputs *in, struct qb_error *err)
 {
     if (words->kind == QB_WORDS_GREEDY)
         in->text_greedy = words->length;
+    if (has_bos(src, words) && qb_token_bos(src->model, &in->bos, err))
+        return err->status;
     if (words->kind == QB_WORDS_BASE)
         return base_text(src, words, in, err) ? err->status : check_context(src, words, in->context, err);
     if (words->kind != QB_WORDS_CORPUS)
@@ -323,7 +276,7 @@ enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suit
         text = &texts->corpus;
     if (!calibration->kind)
         calibration = &suite->calibration;
-    *in = (struct qb_inputs){.bos = -1}; /* no tokenizer here adds one */
+    *in = (struct qb_inputs){.bos = -1};
     if (make_prompt(&src, prompt, in, err) || make_text(&src, text, texts, in, err) ||
         make_calibration(&src, calibration, in, err) || hash_inputs(in, err)) {
         qb_inputs_free(in);

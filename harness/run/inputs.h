@@ -3,6 +3,7 @@
 #define QB_INPUTS_H
 
 #include "run/suite.h"
+#include "run/token_file.h"
 
 /* Tokenised corpora of one model, so that seven experiments read a file once. Zero-initialise. */
 struct qb_token_cache {
@@ -10,7 +11,7 @@ struct qb_token_cache {
         char *path;
         int32_t *tokens;
         size_t count;
-        bool ids, special, as_llama; /* how the file was read */
+        struct qb_token_form form;
     } * files;
     size_t count;
 };

@@ -229,7 +229,9 @@ static enum qb_status add_tokens(struct file *file, struct qb_error *err)
         /* GGUF does not say what Phi-3's tokenizer.json says of its control tokens. */
         added.right = file->strips && type == CONTROL && strncmp(bytes, "<s>", added.size) != 0 &&
                       strncmp(bytes, "<|endoftext|>", added.size) != 0;
-        qb_tokenizer_add(file->tokenizer, &added, err);
+        /* SentencePiece looks for a user's symbols where blanks are U+2581 already, as the symbols are spelled. */
+        if (!qb_tokenizer_add(file->tokenizer, &added, err) && type == USER)
+            file->tokenizer->added[file->tokenizer->added_count - 1].normalized = !file->tokenizer->byte_level;
     }
     return err->status;
 }

@@ -106,6 +106,8 @@ static enum qb_status normalize(struct run *run, const char *text, size_t size, 
     for (size_t i = 0; i < t->normal_count && !err->status; i++) {
         struct qb_text next = {0};
         qb_normalize(&t->normal[i], run->matcher, text, size, &next, err);
+        if (t->normal[i].kind == QB_NORMAL_STRIP && t->normal[i].left && qb_white_at_start(text, size) > 0)
+            first = false; /* what is left does not stand at the start of the whole text */
         qb_text_free(&made);
         made = next;
         text = made.data ? made.data : "";

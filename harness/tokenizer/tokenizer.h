@@ -1,6 +1,7 @@
 /* Text <-> token ids: byte-level BPE, SentencePiece's BPE and unigram, read from a tokenizer.json or GGUF's metadata.
  * What a file asks for and is not known here is refused by name. Ids are those of the original (Hugging Face's
- * tokenizers, SentencePiece), tests/long/compare_tokenizers.py compares; docs/tokenizers.md says where originals differ. */
+ * tokenizers, SentencePiece), tests/long/compare_tokenizers.py compares; docs/tokenizers.md says where originals
+ * differ. */
 #ifndef QB_TOKENIZER_H
 #define QB_TOKENIZER_H
 
@@ -41,6 +42,9 @@ enum qb_status qb_tokenizer_decode(const struct qb_tokenizer *tokenizer, const i
 void qb_tokenizer_bytes(const struct qb_tokenizer *tokenizer, int32_t id, struct qb_text *out);
 /* Appends the token as the file spells it ("\u0120the", "\u2581the", "<0x0A>"): always UTF-8 where the file is. */
 void qb_tokenizer_spell(const struct qb_tokenizer *tokenizer, int32_t id, struct qb_text *out);
+
+/* Appends what it is in a line, "byte-level BPE, 49152 tokens, ...", without a line end. */
+void qb_tokenizer_print(const struct qb_tokenizer *tokenizer, struct qb_text *out);
 
 size_t qb_tokenizer_vocab(const struct qb_tokenizer *tokenizer); /* ids are below it */
 /* -1: there is none. */

@@ -181,7 +181,7 @@ def spm_merges(tokens, types, scores):
     return [(a, b) for _, _, a, b in merges]
 
 
-def spm_case(folder, name, model, prefix, added=True):
+def spm_case(folder, name, model, prefix):
     processor = sp.SentencePieceProcessor(model_file=str(model))
     proto = sp_proto(model)
     tokens, types, scores = spm_parts(proto)
@@ -236,6 +236,10 @@ def unigram(folder):
     if not model.exists():
         sp.SentencePieceTrainer.train(input=str(corpus(folder)), model_prefix=str(folder / "unigram"), model_type="unigram", vocab_size=2900,
                                       character_coverage=0.999, max_sentence_length=100000, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2)
+    return unigram_case(folder, model)
+
+
+def unigram_case(folder, model):
     processor = sp.SentencePieceProcessor(model_file=str(model))
     proto = sp_proto(model)
     tokens, types, scores = spm_parts(proto)

@@ -119,7 +119,9 @@ Test(bpe, other_tokenizers_are_refused)
 {
     static const char *const none[] = {NULL}, *const unknown[] = {"a b", "xy z", NULL};
     refused(json_of("", unknown, ""), "'xy' is not in the vocabulary");
-    refused(json_of("\"normalizer\":{\"type\":\"NFC\"},", none, ""), "normalizer");
+    refused(json_of("\"normalizer\":{\"type\":\"Lowercase\"},", none, ""), "normalizer: type 'Lowercase'");
+    refused(json_of("\"decoder\":{\"type\":\"CTC\"},", none, ""), "decoder: type 'CTC'");
+    refused(json_of("\"post_processor\":{\"type\":\"BertProcessing\"},", none, ""), "post_processor: type 'Bert");
     refused(json_of("\"added_tokens\":[{\"id\":0}],", none, ""), "added_tokens");
     refused(json_of("\"pre_tokenizer\":null,", none, ""), "duplicate");
     refused(json_of("", none, "],\"dropout\":0.1,\"x\":["), "dropout");
