@@ -54,7 +54,7 @@ static inline void gguf_unpack5(const unsigned char fifth[4], const unsigned cha
         codes[16 + i] = low[i] >> 4;
     }
     for (size_t i = 0; i < 32; i++)
-        codes[i] |= (unsigned char)((fifth[i / 8] & 1 << i % 8) != 0) << 4;
+        codes[i] = (unsigned char)(codes[i] | (fifth[i / 8] >> i % 8 & 1) << 4);
 }
 
 /* The 256 codes of a K block, 4 bits each: the low halves of `width` bytes, then their high halves. */

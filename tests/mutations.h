@@ -10,64 +10,10 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "model_files.h"
+#include "mutate.h"
 #include "unit/scratch.h"
 
-static uint32_t below(struct qb_rng *rng, size_t n)
-{
-    return n ? qb_rng_u32(rng) % (uint32_t)n : 0;
-}
-
 #define ROOM_MAX ((size_t)16 << 20) /* of one buffer: no header may ask for more than its small file justifies */
-
-/* One edit of bytes[*size], which has room for 64 more. */
-static void mutate(struct qb_rng *rng, uint8_t *bytes, size_t *size)
-{
-    static const uint64_t values[] = {0,
-                                      1,
-                                      2,
-                                      0x7f,
-                                      0x80,
-                                      0xff,
-                                      0xffff,
-                                      0x7fffffff,
-                                      0x80000000,
-                                      0xffffffff,
-                                      (uint64_t)1 << 40,
-                                      INT64_MAX,
-                                      (uint64_t)1 << 63,
-                                      UINT64_MAX};
-    const size_t at = below(rng, *size), left = *size - at;
-    const size_t some = 1 + below(rng, left < 16 ? left : 16);
-    switch (below(rng, 7)) {
-    case 0:
-        bytes[at] ^= (uint8_t)(1u << below(rng, 8));
-        break;
-    case 1:
-        bytes[at] = (uint8_t)qb_rng_u32(rng);
-        break;
-    case 2:
-        for (size_t i = 0, v = values[below(rng, sizeof values / sizeof *values)], n = (size_t)1 << below(rng, 4);
-             i < n && i < left; i++)
-            bytes[at + i] = (uint8_t)(v >> (8 * i));
-        break;
-    case 3: /* cut short */
-        *size = below(rng, 4) ? *size : at + 1;
-        break;
-    case 4: /* some bytes once more */
-        memmove(bytes + at + some, bytes + at, left);
-        *size += some;
-        break;
-    case 5: /* or gone */
-        memmove(bytes + at, bytes + at + some, left - some);
-        *size -= *size > some ? some : 0;
-        break;
-    default: /* a digit of text */
-        if (bytes[at] >= '0' && bytes[at] <= '9')
-            bytes[at] = (uint8_t)('0' + below(rng, 10));
-        else
-            bytes[at] = (uint8_t) " \"{}[]:,-.e\\"[below(rng, 12)];
-    }
-}
 
 static enum qb_status look(void *context, size_t index, const char *text, size_t size, double number,
                            struct qb_error *e)
@@ -107,10 +53,10 @@ static void read_weights(struct qb_weights *weights, struct qb_error *e)
 
 /* Mutates `file` (in `path` itself where that is a folder) `count` times. Counts the mutations that could be opened:
  * a run that opens none, or all, has tested nothing. */
-static void mutate_file(const char *path, const char *file, size_t count, uint32_t seed)
+static void mutate_file(const char *path, const char *file, bool is_model, size_t count, uint32_t seed)
 {
     char *good = NULL, full[PATH_MAX];
-    size_t good_size = 0, opened = 0;
+    size_t good_size = 0, opened = 0, models = 0;
     struct qb_rng rng;
     snprintf(full, sizeof full, "%s%s%s", path, *file ? "/" : "", file);
     MUST(qb_file_read(full, 1 << 20, &good, &good_size, &err));
@@ -136,20 +82,20 @@ static void mutate_file(const char *path, const char *file, size_t count, uint32
         }
         cr_assert_neq(e.status, QB_ERR_MEMORY, "mutation %zu of %s: %s", i, file, e.message);
         e = (struct qb_error){0};
-        if (!qb_model_open(path, registry, QB_ISA_PORTABLE, &model, &e))
+        if (!qb_model_open(path, registry, QB_ISA_PORTABLE, &model, &e)) {
             qb_model_free(model);
+            models++;
+        }
         cr_assert_neq(e.status, QB_ERR_MEMORY, "mutation %zu of %s: %s", i, file, e.message);
         qb_mem_limit(0);
         cr_assert_eq(qb_mem_stats().live_bytes, live, "mutation %zu of %s: leak", i, file);
     }
+    cr_expect((models > 0) == is_model, "%s: %zu models", file, models);
     cr_expect(opened > 0 && opened < count, "%s: %zu of %zu opened", file, opened, count);
     MUST(qb_file_replace(full, good, good_size, &err));
     free(bytes);
     qb_free(good);
 }
-
-#define ENTRY(name, type, shape, begin, end)                                                                           \
-    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":[" shape "],\"data_offsets\":[" begin "," end "]}"
 
 static const char *header_file(const char *name, const char *header, size_t data)
 {
@@ -164,11 +110,14 @@ static const char *header_file(const char *name, const char *header, size_t data
 
 static void mutate_gguf(size_t count)
 {
-    const struct gguf_file good = gguf_good();
-    struct qb_text bytes = {0};
-    gguf_write(&good, &bytes);
-    mutate_file(scratch_write("m.gguf", bytes.data, bytes.size), "", count, 1);
-    qb_text_free(&bytes);
+    char names[GGUF_MOST][64];
+    const struct gguf_file files[] = {gguf_good(), gguf_llama(names)};
+    for (size_t i = 0; i < 2; i++) {
+        struct qb_text bytes = {0};
+        gguf_write(&files[i], &bytes);
+        mutate_file(scratch_write("m.gguf", bytes.data, bytes.size), "", i == 1, count / 2, 1 + 10 * (uint32_t)i);
+        qb_text_free(&bytes);
+    }
 }
 
 static void mutate_safetensors(size_t count)
@@ -177,7 +126,7 @@ static void mutate_safetensors(size_t count)
     const char *path = scratch_path("m.safetensors");
     MUST(qb_model_save(model, true, path, &err));
     qb_model_free(model);
-    mutate_file(path, "", count, 2);
+    mutate_file(path, "", true, count, 2);
 }
 
 static void mutate_encoded(size_t count)
@@ -187,20 +136,28 @@ static void mutate_encoded(size_t count)
                             "\\\"shape\\\":[8,2],\\\"options\\\":\\\"{scope: tensor}\\\"}\"}," ENTRY(
                                 "a", "U8", "20", "0", "20") "," ENTRY("b", "BF16", "3", "20", "26") "}",
                             26),
-                "", count, 3);
+                "", false, count, 3);
 }
 
 static void mutate_folder(size_t count)
 {
-    const char *config = "{\"model_type\":\"llama\",\"hidden_size\":4}";
-    const char *index = "{\"weight_map\":{\"a\":\"one.safetensors\",\"b\":\"two.safetensors\"}}";
-    scratch_write("config.json", config, strlen(config));
-    scratch_write("model.safetensors.index.json", index, strlen(index));
-    header_file("one.safetensors", "{" ENTRY("a", "F32", "2,2", "0", "16") "}", 16);
-    header_file("two.safetensors", "{" ENTRY("b", "F16", "2", "0", "4") "}", 4);
-    mutate_file(scratch_folder, "config.json", count / 3, 4);
-    mutate_file(scratch_folder, "model.safetensors.index.json", count / 3, 5);
-    mutate_file(scratch_folder, "two.safetensors", count / 3, 6);
+    static const char *const files[] = {"config.json", "model.safetensors.index.json", "one.safetensors",
+                                        "two.safetensors"};
+    struct qb_text header = {0}, index = {0};
+    const size_t data = llama_header(&header);
+    qb_text_add(&index, "{\"weight_map\":{");
+    for (size_t i = 0; i < sizeof llama_tensors / sizeof *llama_tensors; i++)
+        qb_text_add(&index, "%s\"%s.weight\":\"%s.safetensors\"", i ? "," : "", llama_tensors[i].hf,
+                    strcmp(llama_tensors[i].hf, "model.norm") == 0 ? "two" : "one");
+    qb_text_add(&index, "}}");
+    scratch_write("config.json", LLAMA_CONFIG, strlen(LLAMA_CONFIG));
+    scratch_write("model.safetensors.index.json", index.data, index.size);
+    header_file("one.safetensors", header.data, data);
+    header_file("two.safetensors", "{" ENTRY("model.norm.weight", "F32", "4", "0", "16") "}", 16);
+    for (size_t i = 0; i < 4; i++)
+        mutate_file(scratch_folder, files[i], true, count / 4, 4 + (uint32_t)i);
+    qb_text_free(&header);
+    qb_text_free(&index);
 }
 
 #endif

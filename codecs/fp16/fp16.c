@@ -17,7 +17,9 @@ static void widen(const unsigned char *bytes, size_t n, float *out)
     for (size_t i = 0; i < n; i++) {
         uint16_t half;
         memcpy(&half, bytes + 2 * i, sizeof half);
-        out[i] = qb_half_value(half);
+        const float value = qb_half_value(half);
+        const bool finite = (half & 0x7c00u) != 0x7c00u; /* what is refused shows what it is */
+        out[i] = finite ? value : half & 0x3ffu ? NAN : copysignf(INFINITY, value);
     }
 }
 

@@ -157,7 +157,7 @@ const char *qb_arch_option(size_t index);
 enum qb_status qb_arch_option_read(struct qb_arch *arch, const char *name, const char *text, struct qb_error *err);
 enum qb_status qb_arch_option_set(struct qb_arch *arch, const char *name, const char *key, double value,
                                   struct qb_error *err);
-/* Appends the option's text, as qb_arch_option_read reads it; false: it is as the family's row has it, or does not
+/* Appends the option's text, as qb_arch_option_read reads it; false: it is off, as in the family's row, or does not
  * apply, and need not be said. */
 bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_text *out);
 void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash);

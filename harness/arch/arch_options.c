@@ -16,7 +16,7 @@ enum kind {
     LAYERS,  /* windowed: "0-4,6" */
     FACTORS, /* long_factor or short_factor: numbers with commas between */
 };
-enum told { ALWAYS, WITH_ATTENTION, OTHERWISE }; /* said in metadata always, or where it is not the family's own */
+enum told { ALWAYS, WITH_ATTENTION, OTHERWISE }; /* said in metadata always, or where it is something */
 
 struct option {
     const char *name;
@@ -169,11 +169,14 @@ static bool same(const struct qb_arch *a, const struct qb_arch *b, const struct 
     return equal;
 }
 
+static const struct qb_arch nothing;
+
 bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_text *out)
 {
     const struct option *option = &options[index];
-    if (option->told == OTHERWISE ? same(arch, &qb_family_find(arch->name)->options, option)
-                                  : option->told == WITH_ATTENTION && !arch->attention)
+    if (option->told == OTHERWISE
+            ? same(arch, &nothing, option) && same(arch, &qb_family_find(arch->name)->options, option)
+            : option->told == WITH_ATTENTION && !arch->attention)
         return false;
     print_option(arch, option, out);
     return true;
@@ -182,7 +185,6 @@ bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_te
 /* What the first models had is hashed as it was; what came later where it is not as they had it: nothing, or 0. */
 void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash)
 {
-    static const struct qb_arch nothing;
     const uint64_t numbers[] = {arch->vocab,
                                 arch->hidden,
                                 arch->layers,

@@ -58,7 +58,9 @@ static enum qb_status refuse_unknown(const struct qb_config *config, struct qb_e
 
 static enum qb_status read_sizes(const struct qb_config *config, struct qb_error *err)
 {
-    static const char *const due[] = {"embedding_length", "block_count", "attention.head_count"};
+    const char *const due[] = {"embedding_length", "block_count", "attention.head_count",
+                               config->arch->block_norm == QB_NORM_RMS ? "attention.layer_norm_rms_epsilon"
+                                                                       : "attention.layer_norm_epsilon"};
     struct qb_arch *arch = config->arch;
     size_t value_length;
     for (size_t i = 0; i < sizeof due / sizeof *due; i++)

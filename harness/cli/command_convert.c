@@ -1,5 +1,4 @@
 /* qinsbench convert: a model's weights as a variant stores them, in a file. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/yaml.h"
 #include "cli.h"
 #include "model/convert.h"
+#include "weights_table.h"
 
 enum { OUTPUT_FILE, VARIANT, CODEC, FORCE, ISA, OUTPUT };
 static const struct qb_flag flags[] = {
@@ -90,21 +90,48 @@ static enum qb_status make_variant(const struct arguments *a, const struct qb_re
     return err->status;
 }
 
-/* The name, beside the file that is written, of a copy of its tokenizer; "" where the model has none. */
+/* ---- the tokenizer, beside the file and under its name ---- */
+
+/* Length of the path's start that the files beside have, too: up to its last '.' or all of it. */
+static int stem_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    return (int)(dot && dot > path && (!slash || dot > slash + 1) ? dot - path : (long)strlen(path));
+}
+
+/* "NAME.tokenizer.json" for the file NAME.safetensors; "" where the model has none. */
 static enum qb_status tokenizer_name(const struct qb_model *model, const char *to, char name[256], struct qb_error *err)
 {
-    const char *slash = strrchr(to, '/'), *file = slash ? slash + 1 : to, *dot = strrchr(file, '.');
-    const char *kind = qb_weights_source(model->weights) == QB_SOURCE_GGUF ? "gguf" : "json";
+    const char *slash = strrchr(to, '/'), *file = slash ? slash + 1 : to;
+    const bool gguf = model->tokenizer && ends_with(model->tokenizer, ".gguf");
     *name = '\0';
     if (!model->tokenizer)
         return QB_OK;
-    const int size = snprintf(name, 256, "%.*s.tokenizer.%s", dot ? (int)(dot - file) : (int)strlen(file), file, kind);
+    const int size = snprintf(name, 256, "%.*s.tokenizer.%s", stem_of(file), file, gguf ? "gguf" : "json");
     return size > 0 && size < 256 ? QB_OK : qb_fail(err, QB_ERR_INPUT, "%s: the name is too long", to);
 }
 
+/* Copies FROM + name to TO + name, where it is there. */
+static enum qb_status copy_one(const char *from, int from_size, const char *to, int to_size, const char *name,
+                               struct qb_error *err)
+{
+    struct qb_text source = {0}, target = {0};
+    qb_text_add(&source, "%.*s%s", from_size, from, name);
+    qb_text_add(&target, "%.*s.%s", to_size, to, name);
+    if (source.failed || target.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
+    else if (qb_file_exists(source.data))
+        qb_file_copy(source.data, target.data, err);
+    qb_text_free(&source);
+    qb_text_free(&target);
+    return err->status;
+}
+
+/* Of GGUF its metadata; of a tokenizer.json also what belongs to it (harness/tokenizer/beside.c). */
 static enum qb_status put_tokenizer(const struct qb_model *model, const char *to, const char *name,
                                     struct qb_error *err)
 {
+    static const char *const others[] = {"tokenizer_config.json", "generation_config.json", "chat_template.jinja"};
     const char *slash = strrchr(to, '/');
     struct qb_text path = {0};
     if (!*name)
@@ -117,49 +144,26 @@ static enum qb_status put_tokenizer(const struct qb_model *model, const char *to
     else
         qb_file_copy(model->tokenizer, path.data, err);
     qb_text_free(&path);
+    const int start = (int)(strlen(model->tokenizer) - strlen("tokenizer.json"));
+    for (size_t i = 0; !err->status && ends_with(model->tokenizer, "tokenizer.json") && i < 3; i++)
+        copy_one(model->tokenizer, start, to, stem_of(to), others[i], err);
     return err->status;
-}
-
-static void add_row(struct qb_listing *listing, const struct qb_converted *row)
-{
-    struct qb_text roles = {0};
-    char numbers[5][32];
-    if (row->roles & (QB_ROLE_NORM | QB_ROLE_BIAS))
-        qb_text_add(&roles, "norms and biases");
-    else
-        qb_role_print(row->roles, &roles);
-    snprintf(numbers[0], 32, "%zu", row->tensors);
-    snprintf(numbers[1], 32, "%zu", row->weights);
-    snprintf(numbers[2], 32, "%.4f", 8.0 * (double)row->bytes / (double)row->weights);
-    snprintf(numbers[3], 32, "%zu", row->bytes);
-    snprintf(numbers[4], 32, "%s", "");
-    if (row->signal > 0)
-        snprintf(numbers[4], 32, "%.2f", 10 * log10(row->signal / row->noise));
-    qb_listing_add(listing, (const char *const[]){roles.data ? roles.data : "", row->store, numbers[0], numbers[1],
-                                                  numbers[2], numbers[3], numbers[4]});
-    qb_text_free(&roles);
 }
 
 static int print_rows(const struct qb_converted *rows, size_t count, enum qb_output output)
 {
-    static const char *const columns[] = {"role",          "stored", "tensors", "weights",
-                                          "bits_a_weight", "bytes",  "sqnr_db", NULL};
-    static const bool numeric[] = {false, false, true, true, true, true, true};
-    struct qb_listing listing = {.columns = columns, .numeric = numeric};
-    struct qb_converted total = {0};
     struct qb_text out = {0};
+    qb_weights_table(rows, count, output, &out);
+    const int code = qb_print(&out);
+    qb_text_free(&out);
+    struct qb_converted total = {0};
     for (size_t i = 0; i < count; i++) {
-        add_row(&listing, &rows[i]);
         total.tensors += rows[i].tensors;
         total.weights += rows[i].weights;
         total.bytes += rows[i].bytes;
     }
-    qb_listing_print(&listing, output, &out);
-    int code = qb_print(&out);
     qb_tell("%zu tensors, %zu weights, %zu bytes: %.4f bits a weight", total.tensors, total.weights, total.bytes,
             8.0 * (double)total.bytes / (double)total.weights);
-    qb_listing_free(&listing);
-    qb_text_free(&out);
     return code;
 }
 

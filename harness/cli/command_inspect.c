@@ -11,19 +11,19 @@
 #include "cli.h"
 #include "codec/conformance.h"
 #include "codec/options.h"
+#include "inspect_model.h"
 #include "reach_table.h"
 #include "run/idle.h"
 #include "run/plan.h"
 #include "store/store.h"
-#include "weights/weights.h"
 
 enum { CONFORMANCE, SET, CODEC, ONLY, ISA };
 static const struct qb_flag flags[] = {
     {"conformance", 0, NULL, "a codec plugin: run the conformance suite; exit 1 when a check fails"},
     {"set", 0, "KEY=VALUE", "a suite: set a key first; repeatable"},
-    {"codec", 0, "PLUGIN.so", "a suite or variant: load a codec from outside; repeatable"},
+    {"codec", 0, "PLUGIN.so", "a model, suite or variant: load a codec from outside; repeatable"},
     {"only", 0, "M/V/E", "a suite: as run's; a result file: its cells"},
-    {"isa", 0, "LEVEL", "a codec, suite or variant: portable, avx2 or avx512"},
+    {"isa", 0, "LEVEL", "a codec, model, suite or variant: portable, avx2 or avx512"},
     {0}};
 static const struct qb_usage usage = {
     "inspect", "FILE [options]",
@@ -64,34 +64,13 @@ static void note_unused(const struct arguments *a, const char *kind, unsigned us
 
 static enum qb_status inspect_model(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
-    static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
-                                       "tied_head",    "context", "tokenizer", "format",    NULL};
-    struct qb_weights *file = NULL;
-    size_t values = 0;
+    struct qb_registry *registry = NULL;
     (void)code;
-    note_unused(a, "model", 0);
-    if (qb_weights_open(a->path, &file, err))
-        return err->status;
-    for (size_t i = 0; keys[i]; i++)
-        if (qb_weights_meta(file, keys[i])) {
-            qb_text_add(out, "%-14s ", keys[i]);
-            add_line(out, qb_weights_meta(file, keys[i]), 0);
-            qb_text_add(out, "\n");
-        }
-    for (size_t i = 0; i < qb_weights_count(file); i++) {
-        const struct qb_source_tensor *t = qb_weights_at(file, i);
-        add_line(out, t->name, 36);
-        qb_text_add(out, " %-5s ", t->type);
-        for (size_t d = 0; d < t->rank; d++)
-            qb_text_add(out, "%s%zu", d ? " x " : "", t->dims[d]);
-        qb_text_add(out, "\n");
-        values += t->rows * t->cols;
-    }
-    qb_text_add(out, "%zu tensors, %zu weights: ", qb_weights_count(file), values);
-    qb_weights_print_types(file, out);
-    qb_text_add(out, " (the reference computes in FP32 on exactly these values)\n");
-    qb_weights_free(file);
-    return QB_OK;
+    note_unused(a, "model", 1u << CODEC | 1u << ISA);
+    if (!qb_open_registry(a->codecs, &registry, err))
+        qb_inspect_model(a->path, registry, a->isa, out, err);
+    qb_registry_free(registry);
+    return err->status;
 }
 
 /* What the run that measured a cell was other than the file's last one. */
@@ -304,7 +283,11 @@ static int inspect(const struct arguments *a)
         if (!folder && (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0))
             continue;
         int code = QB_EXIT_DONE;
-        int printed = kinds[i].inspect(a, &out, &code, &err) ? qb_complain_error(&err) : qb_print(&out);
+        int printed = QB_EXIT_DONE; /* of a model that is none, what could be told */
+        if (!kinds[i].inspect(a, &out, &code, &err) || (kinds[i].inspect == inspect_model && out.size))
+            printed = qb_print(&out);
+        if (err.status)
+            printed = qb_complain_error(&err);
         qb_text_free(&out);
         return printed ? printed : code;
     }

@@ -142,11 +142,6 @@ void qb_affine(struct qb_pool *pool, float *y, size_t n, size_t cols, size_t ld,
                            .out = y, .weight = scale, .bias = bias, .n = n, .cols = cols, .ld = ld, .one = affine_row});
 }
 
-void qb_softmax(float *x, size_t n)
-{
-    qb_kernels()->softmax(x, n);
-}
-
 /* ---- the plain versions ---- */
 
 void qb_layernorm_ref(const float *x, size_t n, size_t cols, const float *weight, const float *bias, float eps,

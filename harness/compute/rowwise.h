@@ -45,8 +45,7 @@ void qb_add(struct qb_pool *pool, float *x, const float *y, size_t n, size_t col
 /* y = scale * y + bias, both by column; either may be NULL. Rows of y lie ld apart. */
 void qb_affine(struct qb_pool *pool, float *y, size_t n, size_t cols, size_t ld, const float *scale, const float *bias);
 
-/* softmax of x[n] in place, n >= 1: exp(x - max) / sum. A NaN or +Inf makes the whole row NaN. */
-void qb_softmax(float *x, size_t n);
+/* What the kernel softmax does to x[n] in place, n >= 1: exp(x - max) / sum. A NaN or +Inf makes the whole row NaN. */
 void qb_softmax_ref(float *x, size_t n); /* by libm in double */
 
 #endif

@@ -67,7 +67,8 @@ static bool same_format(const struct qb_format *a, const struct qb_format *b)
 }
 
 /* A second loss on top of a first would pass for the loss of one. */
-static enum qb_status check_repeat(const struct qb_tensor *tensor, bool force, struct treatment *how, struct qb_error *err)
+static enum qb_status check_repeat(const struct qb_tensor *tensor, bool force, struct treatment *how,
+                                   struct qb_error *err)
 {
     const struct qb_format *source = tensor->format;
     if (!source || plain_dtype(source) || force || source->plugin->codec->flags & QB_CODEC_LOSSLESS ||
@@ -75,8 +76,8 @@ static enum qb_status check_repeat(const struct qb_tensor *tensor, bool force, s
         return QB_OK;
     how->repeats = same_format(source, how->target);
     return how->repeats ? QB_OK
-                         : qb_fail(err, QB_ERR_INPUT, "encoded by %s already: %s would lose a second time",
-                                   id_of(source), id_of(how->target));
+                        : qb_fail(err, QB_ERR_INPUT, "encoded by %s already: %s would lose a second time",
+                                  id_of(source), id_of(how->target));
 }
 
 /* The row of the report that the tensor belongs to. */
@@ -106,12 +107,15 @@ static enum qb_status plan(struct work *w, size_t index, struct qb_error *err)
         how->target = cuts[0].stored;
     }
     if (how->target && (check_repeat(tensor, w->conversion->force, how, err) ||
-                         qb_encoded_size(how->target, tensor->rows, tensor->cols, &size, err)))
+                        qb_encoded_size(how->target, tensor->rows, tensor->cols, &size, err)))
         return err->status;
     const struct qb_format *format = how->target ? how->target : tensor->format;
     const char *dtype = plain_dtype(format);
     w->stored[index] = (struct stored_tensor){dtype ? dtype : "U8", dtype ? NULL : format, size};
     how->row = row_of(w, tensor, id_of(format));
+    w->rows[how->row].tensors++;
+    w->rows[how->row].weights += tensor->rows * tensor->cols;
+    w->rows[how->row].bytes += size;
     return QB_OK;
 }
 
@@ -157,9 +161,6 @@ static enum qb_status write_one(void *context, size_t index, FILE *file, struct 
     const struct treatment *how = &w->each[index];
     struct qb_converted *row = &w->rows[how->row];
     struct qb_matrix source = qb_tensor_matrix(tensor), encoded = {0};
-    row->tensors++;
-    row->weights += tensor->rows * tensor->cols;
-    row->bytes += w->stored[index].size;
     if (!how->target)
         model_write_bytes(file, tensor->bytes, tensor->size, err);
     else if (!qb_matrix_encode(&source, 0, tensor->rows, how->target, &encoded, err)) {
@@ -175,6 +176,27 @@ static enum qb_status write_one(void *context, size_t index, FILE *file, struct 
     return err->status;
 }
 
+/* Ends the work: the report is the caller's, or gone. */
+static enum qb_status finish(struct work *w, struct qb_converted **rows, size_t *count, const struct qb_error *err)
+{
+    qb_free(w->each);
+    qb_free(w->stored);
+    *rows = err->status ? NULL : w->rows;
+    *count = err->status ? 0 : w->row_count;
+    if (err->status)
+        qb_free(w->rows);
+    return err->status;
+}
+
+enum qb_status qb_model_stored(const struct qb_model *model, struct qb_converted **rows, size_t *count,
+                               struct qb_error *err)
+{
+    const struct qb_conversion as_it_is = {0};
+    struct work w = {.model = model, .conversion = &as_it_is};
+    plan_all(&w, err);
+    return finish(&w, rows, count, err);
+}
+
 enum qb_status qb_model_convert(const struct qb_model *model, const struct qb_conversion *conversion, const char *path,
                                 struct qb_converted **rows, size_t *count, struct qb_error *err)
 {
@@ -184,11 +206,5 @@ enum qb_status qb_model_convert(const struct qb_model *model, const struct qb_co
     named.tokenizer = (char *)(uintptr_t)conversion->tokenizer;
     if (!refuse_variant(model, conversion->variant, err) && !plan_all(&w, err))
         model_write(&named, w.stored, write_one, &w, path, err);
-    qb_free(w.each);
-    qb_free(w.stored);
-    *rows = err->status ? NULL : w.rows;
-    *count = w.row_count;
-    if (err->status)
-        qb_free(w.rows);
-    return err->status;
+    return finish(&w, rows, count, err);
 }

@@ -6,7 +6,7 @@
 #include "codec/variant.h"
 #include "model/model.h"
 
-/* What became of the tensors of the same roles that are stored alike. */
+/* The tensors of the same roles that are stored alike, and what became of them. */
 struct qb_converted {
     uint32_t roles;    /* as of a matrix; QB_ROLE_NORM | QB_ROLE_BIAS: all vectors */
     const char *store; /* id of the codec of the bytes; borrowed from model and variant */
@@ -29,5 +29,9 @@ struct qb_conversion {
  * other bytes. *rows: a new array for qb_free, in the order of the model's tensors. */
 enum qb_status qb_model_convert(const struct qb_model *model, const struct qb_conversion *conversion, const char *path,
                                 struct qb_converted **rows, size_t *count, struct qb_error *err);
+
+/* The same report of a model as it is. */
+enum qb_status qb_model_stored(const struct qb_model *model, struct qb_converted **rows, size_t *count,
+                               struct qb_error *err);
 
 #endif

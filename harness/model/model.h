@@ -25,6 +25,7 @@ struct qb_tensor {
                                      * which every step reads, is FP32 in model->vectors */
     size_t size;                    /* of bytes */
     bool mapped;                    /* bytes are a mapping whose pages may be dropped: they are read again at use */
+    size_t beyond_f16;              /* values that are infinite as F16 */
 };
 
 struct qb_model {

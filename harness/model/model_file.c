@@ -131,7 +131,7 @@ static enum qb_status check_biases(const struct qb_model *model, struct qb_error
         const uint32_t role = options[i / 4 % 2].roles[i % 4];
         const struct qb_tensor_rule *rule = qb_family_rule(qb_family_find(model->arch.name), role);
         bool due;
-        if (rule->bias != QB_BIAS_OPTIONAL)
+        if (!rule || rule->bias != QB_BIAS_OPTIONAL)
             continue;
         if (qb_arch_hf_flag(qb_weights_config(model->weights), options[i / 4 % 2].option, &due, err))
             return err->status;

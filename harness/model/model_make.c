@@ -1,5 +1,4 @@
 /* A model from an architecture and a source, and the one pass over its values. */
-#include <math.h>
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
@@ -17,15 +16,11 @@ static const float *finite_rows(const struct qb_tensor *tensor, size_t row, size
 {
     size_t n = count * tensor->cols;
     const float *x = tensor->format ? buffer : (const float *)tensor->bytes + row * tensor->cols;
-    struct qb_error cause = {0}; /* a codec says which byte: the value is looked for below */
+    struct qb_error cause = {0}; /* a codec says which byte: the values are counted */
     if (tensor->format)
         qb_decode(tensor->format, tensor->rows, tensor->cols, tensor->bytes, tensor->size, row, count, buffer, &cause);
-    size_t bad = qb_first_nonfinite(x, n);
-    if (bad < n)
-        qb_fail(err, QB_ERR_INPUT, "tensor %s: element %zu is %s", tensor->name, row * tensor->cols + bad,
-                isnan(x[bad]) ? "NaN" : "infinite");
-    else if (cause.status)
-        qb_fail(err, cause.status, "tensor %s: %s", tensor->name, cause.message);
+    if (cause.status || qb_first_nonfinite(x, n) < n)
+        model_refuse_values(tensor, err);
     return err->status ? NULL : x;
 }
 
@@ -43,9 +38,11 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
         if (!x)
             return err->status;
         qb_hash_bytes(hash, x, count * tensor->cols * sizeof *x);
+        tensor->beyond_f16 += model_beyond_f16(x, count * tensor->cols);
         if (is_vector(tensor))
             memcpy(vector, x, tensor->cols * sizeof *x);
-        qb_map_drop_read(tensor->bytes, row * row_size, (row + count) * row_size);
+        if (tensor->mapped)
+            qb_map_drop_read(tensor->bytes, row * row_size, (row + count) * row_size);
     }
     if (is_vector(tensor)) {
         tensor->format = NULL;

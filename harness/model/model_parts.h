@@ -11,6 +11,11 @@
 enum qb_status qb_model_make(const char *name, const char *origin, const struct qb_arch *arch, const size_t *inner,
                              struct qb_weights *weights, struct qb_model **model, struct qb_error *err);
 
+/* Why a tensor that holds NaN or Inf, or bytes that its codec refuses, is no weight: counted, with the first place. */
+enum qb_status model_refuse_values(const struct qb_tensor *tensor, struct qb_error *err);
+/* How many of x[n] are infinite as F16. */
+size_t model_beyond_f16(const float *x, size_t n);
+
 /* How a file in our own layout is to hold a tensor. */
 struct stored_tensor {
     const char *dtype;                /* "F32", "F16", "BF16"; "U8": bytes in `encoding` */

@@ -136,8 +136,11 @@ enum qb_status qb_model_rope_factors(const struct qb_weights *weights, struct qb
     for (size_t i = 0; i < 3; i++)
         found[i] = rope->dims ? qb_weights_find(weights, factor_names[i]) : NULL;
     const struct qb_source_tensor *longer = found[1] ? found[1] : found[0], *shorter = found[2] ? found[2] : found[0];
-    if (!longer && !shorter)
+    if (!longer && !shorter) { /* then only yarn looks at the context that positions were stretched from */
+        for (size_t i = 0; i < 2; i++)
+            arch->rope[i].original_context *= arch->rope[i].scaling == QB_ROPE_YARN;
         return QB_OK;
+    }
     if (!longer || !shorter || (found[0] && found[1]))
         return qb_fail(err, QB_ERR_INPUT, "expected the tensor %s alone, or %s and %s", factor_names[0],
                        factor_names[1], factor_names[2]);

@@ -9,13 +9,16 @@
 
 #define FILE_MAX ((size_t)16 << 20)
 
-/* The path of a file beside another; NULL: there is none, or no memory. */
+/* The path of a file beside another; NULL: there is none, or no memory. What stands before "tokenizer.json" stands
+ * before the others' names: a folder, or a model's name in it. */
 static char *beside(const char *path, const char *name, struct qb_error *err)
 {
+    const size_t length = strlen(path), end = strlen("tokenizer.json");
     const char *slash = strrchr(path, '/');
+    const bool ends = length >= end && strcmp(path + length - end, "tokenizer.json") == 0;
     struct qb_text text = {0};
     char *found = NULL;
-    qb_text_bytes(&text, path, slash ? (size_t)(slash - path) + 1 : 0);
+    qb_text_bytes(&text, path, ends ? length - end : slash ? (size_t)(slash - path) + 1 : 0);
     qb_text_add(&text, "%s", name);
     if (text.failed)
         qb_fail(err, QB_ERR_MEMORY, "no memory for a path");

@@ -35,6 +35,7 @@ qb_silu_ref          likewise
 qb_softcap_ref       likewise
 qb_softmax_ref       likewise
 qb_mem_fail_at       makes the n-th allocation fail
+qb_model_named       how tests take one tensor of a model
 qb_argmax            a part of what its own file offers, which has tests of its own
 qb_beta_cdf          likewise
 qb_contexts_in_text  likewise
@@ -42,8 +43,10 @@ qb_figure_names      likewise
 qb_gate_rules_parse  likewise
 qb_rope_frequencies  likewise
 qb_top2_margin       likewise
+qb_model_named       likewise: of a model, what its tensors hold
 qb_transform         likewise
-qb_tokenizer_decode  the way back: what encoding lost shows there'
+qb_tokenizer_decode  the way back: what encoding lost shows there
+qb_tokenizer_vocab   likewise: ids are below it'
 
 # sources ROOT: the C files and headers of the rooms, relative to it.
 sources() { (cd "$1" && find harness experiments reports codecs -name '*.[ch]' 2>/dev/null | sort); }

@@ -49,8 +49,9 @@ def blocks(name, halves, rng):
 
 def inputs(rng):
     """Rows of 256: as weights are; heavy tails; zeros of both signs; one value alone; ties of 4- and 8-bit codes; values
-    of one sign; tiny ones, whose halves are denormal or 0."""
-    x = np.zeros((8, 256), dtype=np.float32)
+    of one sign; tiny ones, whose halves are denormal or 0; large ones; -1, 0 and 1, such that TQ1_0's bytes hold the
+    numbers from 163 on."""
+    x = np.zeros((9, 256), dtype=np.float32)
     x[0] = rng.normal(0, 0.02, 256)
     x[1] = rng.standard_t(3, 256)
     x[2, 128:] = -0.0
@@ -59,6 +60,10 @@ def inputs(rng):
     x[5] = rng.uniform(0.5, 2, 256)
     x[6] = rng.normal(0, 1e-6, 256)
     x[7] = rng.normal(0, 1000, 256)
+    for digit in range(5):
+        codes = (163 + np.arange(48)) // 3 ** (4 - digit) % 3 - 1
+        x[8, 32 * digit:32 * digit + 32] = codes[:32]
+        x[8, 160 + 16 * digit:176 + 16 * digit] = codes[32:]
     return x
 
 

@@ -192,6 +192,36 @@ Test(gguf_blocks, refuse_what_no_scale_reaches)
     }
 }
 
+/* Powers of two change nothing but the scale, as long as it is a normal half: searches see numbers, not their size. */
+Test(gguf_blocks, of_values_eight_times_as_large_are_eight_times_as_large)
+{
+    static const char *const ids[] = {"q8_0", "q4_0", "q4_1",  "q5_0",  "q5_1",   "q2_k",   "q3_k", "q4_k",
+                                      "q5_k", "q6_k", "tq1_0", "tq2_0", "iq4_nl", "iq4_xs", "mxfp4"};
+    float x[4 * ROW], once[4 * ROW], large[4 * ROW];
+    struct qb_rng rng;
+    qb_rng_seed(&rng, 3);
+    qb_rng_normal(&rng, 0, 30, x, 4 * ROW);
+    for (size_t k = 0; k < sizeof ids / sizeof *ids; k++) {
+        struct qb_format format;
+        struct qb_registry *registry = open_codec(ids[k], &format);
+        unsigned char bytes[4 * ROOM];
+        struct qb_error err = {0};
+        for (int times = 1; times <= 8; times *= 8) {
+            float y[4 * ROW];
+            for (size_t i = 0; i < 4 * ROW; i++)
+                y[i] = (float)times * x[i];
+            cr_assert(!qb_encode(&format, 4, ROW, y, bytes, sizeof bytes, &err) &&
+                          !qb_decode(&format, 4, ROW, bytes, sizeof bytes, 0, 4, times == 1 ? once : large, &err),
+                      "%s", err.message);
+        }
+        for (size_t i = 0; i < 4 * ROW; i++)
+            cr_assert_eq(large[i], 8 * once[i], "%s: value %zu is %.9g, 8 times %.9g was due", ids[k], i,
+                         (double)large[i], (double)once[i]);
+        qb_format_free(&format);
+        qb_registry_free(registry);
+    }
+}
+
 /* ---- SQNR ---- */
 
 enum { ROWS = 256, COLS = 1024, N = ROWS * COLS };
