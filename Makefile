@@ -51,13 +51,14 @@ $(BUILD)/compute_version.o: $(BUILD)/compute_version.c
 $(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
 	$(CC) $(SAN) -o $@ $(CLI_OBJ) $(BUILD)/libqinsbench.a $(LDLIBS_ALL)
 
-# A codec sees codec.h and codec_util.h: its include path holds no other header of the harness.
-PUBLIC_H := $(BUILD)/include/codec.h $(BUILD)/include/codec_util.h
+# A codec sees codec.h, codec_util.h and codec_block.h: its include path holds no other header of the harness. Beside the
+# folders of codecs lies what several share.
+PUBLIC_H := $(addprefix $(BUILD)/include/,codec.h codec_util.h codec_block.h)
 $(PUBLIC_H): $(BUILD)/include/%: harness/codec/%
 	@mkdir -p $(@D); cp $< $@
 $(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(PUBLIC_H)
 	@mkdir -p $(@D)
-	$(CC) -I$(BUILD)/include -MMD -MP $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
+	$(CC) -I$(BUILD)/include -Icodecs -MMD -MP $(CFLAGS_ALL) $(call simd_flags,$<) -c $< -o $@
 define codec_rule
 $(BUILD)/codecs/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard codecs/$(1)/*.c)))
 	@mkdir -p $$(@D)

@@ -67,7 +67,8 @@ static size_t list_roles(const struct bench *b, uint32_t roles[32])
 static float *mix(const struct swap *s, uint32_t role, struct qb_error *err)
 {
     const struct qb_tensor *t = s->tensor;
-    size_t part = t->rows / qb_role_blocks(t->roles) * t->cols, at = qb_role_block(t->roles, role) * part;
+    size_t first, rows = qb_role_rows(t->roles, t->rows, t->block_rows, qb_role_block(t->roles, role), &first);
+    size_t part = rows * t->cols, at = first * t->cols;
     float *mixed = qb_alloc(t->rows * t->cols, sizeof *mixed, "weights of one role", err);
     if (!mixed || qb_tensor_rows(t, 0, t->rows, mixed, err)) {
         qb_free(mixed);

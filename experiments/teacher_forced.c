@@ -1,161 +1,16 @@
 /* teacher-forced: reference and variant read the same tokens; their next-token distributions are compared at every
  * position. On text: chunks of a corpus. With text_greedy: the tokens that the reference itself generates. */
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/probability.h"
 #include "common.h"
 #include "forced.h"
+#include "positions.h"
 
 #define BLOCK QB_FORCED_BLOCK
 
-/* Per-position arrays, all [positions]. */
-struct rows {
-    size_t count;
-    int32_t *chunk, *position, *target, *top, *reference_top;
-    double *kl, *nll, *reference_nll, *top1_share, *top10_share, *hit, *reference_hit;
-    uint8_t *top1, *overlap;
-    float *max_diff, *logit_std, *margin, *reference_p, *spread, *reference_spread;
-};
-
-static enum qb_status add_rows(size_t n, struct rows *r, struct qb_record *out, struct qb_error *err)
-{
-    r->count = n;
-    r->chunk = qb_record_add(out, "chunk", QB_I32, 1, &n, "1", "chunk of the text that the position is in", err);
-    r->position =
-        qb_record_add(out, "position", QB_I32, 1, &n, "1", "position in its chunk, or place among the compared", err);
-    r->target = qb_record_add(out, "target", QB_I32, 1, &n, "token id", "the token that follows; -1: none", err);
-    r->kl = qb_record_add(out, "kl", QB_F64, 1, &n, "nat", "KL(reference || variant) of the next token", err);
-    r->top1 = qb_record_add(out, "top1", QB_U8, 1, &n, "1",
-                            "1: both arms have the same most likely token, and no other is as likely", err);
-    r->overlap = qb_record_add(out, "overlap10", QB_U8, 1, &n, "tokens", "shared tokens of the two top-10 lists", err);
-    r->nll = qb_record_add(out, "nll", QB_F64, 1, &n, "nat", "variant's -log p(target); NaN without target", err);
-    r->reference_nll = qb_record_add(out, "reference_nll", QB_F64, 1, &n, "nat",
-                                     "reference's -log p(target); NaN without target", err);
-    r->max_diff = qb_record_add(out, "max_logit_diff", QB_F32, 1, &n, "1", "largest |logit difference|", err);
-    r->top1_share = qb_record_add(out, "top1_share", QB_F64, 1, &n, "1",
-                                  "chance that both arms rank the same token first, equals in random order", err);
-    r->top10_share = qb_record_add(out, "top10_share", QB_F64, 1, &n, "1",
-                                   "shared part of the top-10 lists (metric/ranking.h), likewise", err);
-    r->hit = qb_record_add(out, "hit", QB_F64, 1, &n, "1", "chance that the variant's first token is the target", err);
-    r->reference_hit =
-        qb_record_add(out, "reference_hit", QB_F64, 1, &n, "1", "chance that the reference's first token is it", err);
-    r->spread = qb_record_add(out, "spread", QB_F32, 1, &n, "1", "std of the variant's logits that matter", err);
-    r->reference_spread =
-        qb_record_add(out, "reference_spread", QB_F32, 1, &n, "1", "std of the reference's logits that matter", err);
-    r->logit_std = qb_record_add(out, "logit_std", QB_F32, 1, &n, "1", "std of the reference's logits", err);
-    r->margin = qb_record_add(out, "margin", QB_F32, 1, &n, "1", "reference's top-1 minus top-2 logit", err);
-    r->top = qb_record_add(out, "top_token", QB_I32, 1, &n, "token id", "variant's most likely token", err);
-    r->reference_top =
-        qb_record_add(out, "reference_top_token", QB_I32, 1, &n, "token id", "reference's most likely token", err);
-    r->reference_p =
-        qb_record_add(out, "reference_top_p", QB_F32, 1, &n, "1", "reference's probability of its top token", err);
-    return r->chunk && r->position && r->target && r->top && r->reference_top && r->reference_p && r->kl && r->top1 &&
-                   r->overlap && r->nll && r->reference_nll && r->max_diff && r->logit_std && r->margin &&
-                   r->top1_share && r->top10_share && r->hit && r->reference_hit && r->spread && r->reference_spread
-               ? QB_OK
-               : err->status;
-}
-
-/* Do the arms name the same tokens, and are they right? */
-static void compare_ranks(const float *p, const float *q, size_t vocab, const struct qb_row_stats *ps,
-                          const struct qb_row_stats *qs, struct rows *r, size_t i)
-{
-    struct qb_agreement shares = qb_agree(&ps->rank, q, vocab, &qs->rank, memcmp(p, q, vocab * sizeof *p) == 0);
-    r->top1_share[i] = shares.first;
-    r->top10_share[i] = shares.top;
-    r->top1[i] = shares.first == 1;
-    r->overlap[i] = (uint8_t)qb_overlap(ps->rank.top, qs->rank.top, QB_TOP);
-    r->top[i] = qs->rank.top[0];
-    r->reference_top[i] = ps->rank.top[0];
-    if (r->target[i] < 0)
-        return;
-    r->hit[i] = q[r->target[i]] == q[qs->rank.top[0]] ? 1.0 / qs->rank.first : 0;
-    r->reference_hit[i] = p[r->target[i]] == p[ps->rank.top[0]] ? 1.0 / ps->rank.first : 0;
-}
-
-/* The largest |p - q| over tokens that either arm gives a probability. */
-static float largest_difference(const float *p, const float *q, size_t vocab, const struct qb_row_stats *ps,
-                                const struct qb_row_stats *qs)
-{
-    const float p_most = p[ps->rank.top[0]], q_most = q[qs->rank.top[0]];
-    float largest = 0;
-    for (size_t v = 0; v < vocab; v++) {
-        float d = fabsf(p[v] - q[v]);
-        if (d > largest && !(qb_improbable(p[v], p_most) && qb_improbable(q[v], q_most)))
-            largest = d;
-    }
-    return fminf(largest, FLT_MAX);
-}
-
-/* mask[vocab]: scratch. */
-static enum qb_status compare_row(const float *p, const float *q, size_t vocab, uint8_t *mask, struct rows *r, size_t i,
-                                  struct qb_error *err)
-{
-    struct qb_row_stats ps, qs;
-    if (qb_row_stats(p, vocab, &ps, err))
-        return qb_wrap(err, "reference, position %zu", i);
-    if (qb_row_stats(q, vocab, &qs, err))
-        return qb_wrap(err, "position %zu", i);
-    r->kl[i] = qb_kl(p, q, vocab);
-    compare_ranks(p, q, vocab, &ps, &qs, r, i);
-    double normaliser = qb_logsumexp(p, vocab);
-    r->reference_p[i] = (float)exp((double)p[ps.rank.top[0]] - normaliser);
-    r->logit_std[i] = qb_mask_improbable(p, vocab, mask) ? (float)qb_std_unmasked(p, mask, vocab) : ps.std;
-    r->margin[i] = ps.margin;
-    r->spread[i] = qs.spread;
-    r->reference_spread[i] = ps.spread;
-    r->max_diff[i] = largest_difference(p, q, vocab, &ps, &qs);
-    r->nll[i] = r->reference_nll[i] = NAN;
-    if (r->target[i] >= 0) {
-        r->reference_nll[i] = normaliser - (double)p[r->target[i]];
-        r->nll[i] = qb_logsumexp(q, vocab) - (double)q[r->target[i]];
-    }
-    return QB_OK;
-}
-
-struct compare {
-    const float *p, *q;
-    size_t vocab, first;
-    struct rows *rows;
-    uint8_t *masks;          /* [worker, vocab] */
-    struct qb_error *errors; /* one a row of the block */
-};
-
-static void compare_task(void *context, size_t i, unsigned worker)
-{
-    struct compare *c = context;
-    compare_row(c->p + i * c->vocab, c->q + i * c->vocab, c->vocab, c->masks + worker * c->vocab, c->rows, c->first + i,
-                &c->errors[i]);
-}
-
-/* Rows [first, first + n) from both arms' final hidden states. */
-static enum qb_status compare_block(const struct qb_cell_env *env, struct qb_net *fp32, struct qb_net *net,
-                                    const float *reference, const float *hidden, size_t first, size_t n, float *p,
-                                    float *q, struct rows *r, struct qb_error *err)
-{
-    size_t vocab = env->model->arch.vocab;
-    if (qb_net_logits(fp32, reference, n, p, err) || qb_net_logits(net, hidden, n, q, err))
-        return err->status;
-    struct qb_error *errors = qb_alloc(n, sizeof *errors, "row errors", err);
-    uint8_t *masks = errors ? qb_alloc(qb_pool_threads(env->pool), vocab, "masks of rows", err) : NULL;
-    if (!masks) {
-        qb_free(errors);
-        return err->status;
-    }
-    struct compare c = {p, q, vocab, first, r, masks, errors};
-    qb_pool_run(env->pool, n, compare_task, &c);
-    for (size_t i = 0; i < n && !err->status; i++)
-        *err = errors[i];
-    qb_free(masks);
-    qb_free(errors);
-    return err->status;
-}
-
 static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *net, const float *reference,
-                                  const float *hidden, struct rows *r, struct qb_error *err)
+                                  const float *hidden, struct qb_positions *r, struct qb_error *err)
 {
     size_t vocab = env->model->arch.vocab, width = env->model->arch.hidden;
     struct qb_net *fp32 = NULL;
@@ -163,7 +18,9 @@ static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *
     float *q = p ? qb_alloc(BLOCK * vocab, sizeof *q, "logits", err) : NULL;
     for (size_t i = 0; i < r->count && !err->status; i += BLOCK) {
         size_t n = r->count - i < BLOCK ? r->count - i : BLOCK;
-        compare_block(env, fp32, net, reference + i * width, hidden + i * width, i, n, p, q, r, err);
+        if (!qb_net_logits(fp32, reference + i * width, n, p, err) &&
+            !qb_net_logits(net, hidden + i * width, n, q, err))
+            qb_positions_block(env->pool, p, q, vocab, i, n, r, err);
     }
     qb_free(q);
     qb_free(p);
@@ -192,7 +49,7 @@ out:
     return err->status;
 }
 
-static void fill_places(const struct qb_inputs *in, struct rows *r)
+static void fill_places(const struct qb_inputs *in, struct qb_positions *r)
 {
     for (size_t i = 0; i < r->count; i++) {
         size_t context = in->text_greedy ? r->count : in->context;
@@ -204,7 +61,7 @@ static void fill_places(const struct qb_inputs *in, struct rows *r)
 
 /* Runs the variant over the reference's tokens and compares. */
 static enum qb_status measure(const struct qb_cell_env *env, const struct qb_forced *text,
-                              const float *reference_hidden, struct rows *rows, struct qb_record *out,
+                              const float *reference_hidden, struct qb_positions *rows, struct qb_record *out,
                               struct qb_error *err)
 {
     struct qb_net *net = env->prepared->net;
@@ -225,10 +82,10 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     const struct qb_array *ref = qb_record_get(env->reference, "hidden", QB_F32, 2);
     const struct qb_array *own = qb_record_get(env->reference, "tokens", QB_I32, 1);
     struct qb_forced text = {0};
-    struct rows rows = {0};
+    struct qb_positions rows = {0};
     if (!ref || ref->count != n * width || (env->inputs->text_greedy && !own))
         return qb_fail(err, QB_ERR_INTERNAL, "the reference's record does not fit this run");
-    if (!qb_forced_open(env, NULL, own, &text, err) && !add_rows(n, &rows, out, err) &&
+    if (!qb_forced_open(env, NULL, own, &text, err) && !qb_positions_add(n, &rows, out, err) &&
         !qb_record_i64(out, "vocabulary", (int64_t)env->model->arch.vocab, "tokens", "size of the vocabulary", err)) {
         fill_places(env->inputs, &rows);
         measure(env, &text, ref->data, &rows, out, err);

@@ -7,6 +7,9 @@
 /* Flips and accuracy: each arm's chance of the target, and the tokens that tell how many positions there are. */
 #define HITS "hit reference_hit top1_share top_token reference_top_token target chunk"
 
+/* llama.cpp's sums are made in one go. */
+#define LLAMA "llama_kld llama_nll llama_nll_base llama_dp llama_same_top"
+
 static const struct source {
     const char *experiment, *metric; /* metric is a glob; the first match counts */
     bool headline;
@@ -65,6 +68,25 @@ static const struct source {
     {"teacher-forced", "max_logit_diff", false, "max_logit_diff"},
     {"teacher-forced", "reference_margin_median", false, "margin chunk"},
     {"teacher-forced", "reference_logit_std", false, "logit_std chunk"},
+    {"kl", "kl_mean", true, "kl chunk"},
+    {"kl", "kl_p99", true, "kl chunk"},
+    {"kl", "perplexity", true, "nll target chunk"},
+    {"kl", "kl_p_*", false, "kl reference_top_p chunk"},
+    {"kl", "kl_p*", false, "kl chunk"},
+    {"kl", "kl_min", false, "kl"},
+    {"kl", "dp_max", false, "nll reference_nll"},
+    {"kl", "dp_min", false, "nll reference_nll"},
+    {"kl", "dp_rms", true, "nll reference_nll chunk"},
+    {"kl", "dp_*", false, "nll reference_nll chunk"},
+    {"kl", "log_perplexity_ratio", false, "nll reference_nll target chunk"},
+    {"kl", "perplexity_difference", false, "nll reference_nll target chunk"},
+    {"kl", "likelihood_correlation", false, "nll reference_nll target chunk"},
+    {"kl", "llama_kld_mean*", false, LLAMA},
+    {"kl", "llama_kld_*", false, "llama_kld"},
+    {"kl", "llama_dp_mean*", false, LLAMA},
+    {"kl", "llama_dp_rms*", false, LLAMA},
+    {"kl", "llama_dp_*", false, "llama_dp"},
+    {"kl", "llama_*", false, LLAMA},
     {"memory", "weight_bytes", true, "store bytes"},
     {"memory", "weight_bits", true, "store bytes weight_values"},
     {"memory", "encoded_bits_per_weight", true, "store bytes values"},
@@ -108,7 +130,7 @@ static const struct source *find(const char *experiment, const char *metric)
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         if (qb_glob(sources[i].experiment, experiment) && qb_glob(sources[i].metric, metric))
             return &sources[i];
-    return NULL;
+    return strcmp(experiment, "kl") == 0 ? find("teacher-forced", metric) : NULL; /* which it shares */
 }
 
 const char *qb_metric_sources(const char *experiment, const char *metric)

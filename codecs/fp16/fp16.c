@@ -7,20 +7,8 @@ enum { VALUE_BYTES = 2 };
 static void narrow(const float *x, size_t n, unsigned char *bytes)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t word;
-        memcpy(&word, &x[i], sizeof word);
-        uint32_t sign = word >> 16 & 0x8000u, magnitude = word & 0x7fffffffu, half;
-        if (magnitude >= 0x38800000u) { /* 2^-14 and up: rebias the exponent by -112, round off 13 bits */
-            half = (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1)) >> 13;
-        } else { /* a denormal half counts 2^-24; so do the bits of a float in [0.5, 1), and adding rounds to even */
-            float sum;
-            memcpy(&sum, &magnitude, sizeof sum);
-            sum += 0.5f;
-            memcpy(&half, &sum, sizeof half);
-            half -= 0x3f000000u;
-        }
-        uint16_t stored = (uint16_t)(sign | half);
-        memcpy(bytes + 2 * i, &stored, sizeof stored);
+        uint16_t half = qb_half_of(x[i]);
+        memcpy(bytes + 2 * i, &half, sizeof half);
     }
 }
 
@@ -29,13 +17,9 @@ static void widen(const unsigned char *bytes, size_t n, float *out)
     for (size_t i = 0; i < n; i++) {
         uint16_t half;
         memcpy(&half, bytes + 2 * i, sizeof half);
-        uint32_t word = (uint32_t)(half & 0x7fffu) << 13, sign = (uint32_t)(half & 0x8000u) << 16;
-        float value;
-        memcpy(&value, &word, sizeof value);
-        value *= 0x1p112f; /* rebias; exact, and a denormal float becomes the denormal half's value */
-        memcpy(&word, &value, sizeof word);
-        word |= sign;
-        memcpy(&out[i], &word, sizeof word);
+        const float value = qb_half_value(half);
+        const bool finite = (half & 0x7c00u) != 0x7c00u; /* what is refused shows what it is */
+        out[i] = finite ? value : half & 0x3ffu ? NAN : copysignf(INFINITY, value);
     }
 }
 

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "codec/role.h"
+#include "weights/weights.h"
 
 enum qb_activation { QB_ACT_RELU, QB_ACT_GELU /* exact, erf */, QB_ACT_GELU_TANH /* gelu_new */, QB_ACT_SILU };
 enum qb_norm { QB_NORM_NONE, QB_NORM_LAYERNORM, QB_NORM_RMS /* Zhang and Sennrich 2019: x / rms(x) * weight */ };
@@ -38,6 +40,8 @@ struct qb_arch {
     size_t kv_heads;                       /* each serves heads / kv_heads queries' heads; 0: heads */
     size_t head_dim;                       /* 0: hidden / heads */
     size_t context;                        /* largest number of positions; 0: no limit */
+    size_t trained_context;                /* positions it was trained for; more are computed alike; 0: not said */
+    size_t inner;                          /* width that the first mlp matrix makes; 0: the shapes alone tell */
     bool attention;                        /* softmax(q k^T * scale) v, then the output projection */
     float attention_scale;                 /* 0: 1 / sqrt(head_dim) */
     float attention_softcap;               /* s = c * tanh(s / c) of scores; 0: none */
@@ -86,10 +90,25 @@ struct qb_tensor_rule {
     bool transposed;       /* Hugging Face has it as (in, out), as GPT-2's Conv1D */
 };
 
+/* Which layers have the window where a config does not list them. */
+enum qb_windows {
+    QB_WINDOWS_NONE,  /* none: a window is refused */
+    QB_WINDOWS_ALL,   /* all */
+    QB_WINDOWS_FROM,  /* from max_window_layers on, where use_sliding_window says so (Qwen) */
+    QB_WINDOWS_PERIOD /* all but each window_period-th (Gemma) */
+};
+
 struct qb_family {
     const char *name, *summary;
     struct qb_arch options;             /* vocab, hidden, layers and context 0, in the source's form */
     const struct qb_tensor_rule *rules; /* in the order of the tensors, a layer's together; ends with roles 0 */
+    const char *hf, *gguf;              /* its model_type in config.json, its general.architecture; NULL: none */
+    enum qb_windows windows;
+    size_t window_period;
+    bool local_rope;     /* windowed layers turn by a base of their own, unscaled (rope[1] of options) */
+    bool own_activation; /* config.json names the activation hidden_activation, and hidden_act is not read (Gemma) */
+    bool gguf_pairs;     /* GGUF has its queries and keys permuted for rope.pairs (llama) */
+    bool gemma_scales;   /* embeddings times sqrt(hidden), scores by query_pre_attn_scalar */
     /* Of the generator of this name: a layer's inner width as a multiple of hidden (0: no generator), how many layers
      * there are beyond those asked for, and how biases end (weights.h). */
     size_t generated_inner, generated_extra;
@@ -101,9 +120,20 @@ const struct qb_family *qb_family_find(const char *name);
 /* Appends "transformer or chain": all families, or those with a generator. */
 void qb_family_names(bool generated, struct qb_text *out);
 
-/* The first rule of this role, or NULL; its tensor's name for a layer (-1: none), suffix "weight" or "bias". */
+/* Width of a head, and how many heads keys and values have, where arch leaves them to the rule (0). */
+size_t qb_arch_head_dim(const struct qb_arch *arch);
+size_t qb_arch_kv_heads(const struct qb_arch *arch);
+
+/* The first rule of this role, or NULL; its tensor's name in a source for a layer (-1: none), suffix "weight" or
+ * "bias":
+ * "" where that form has no such tensor. A Hugging Face name has the prefix that most files have, "model." or
+ * "transformer."; qb_hf_name puts the index-th other one in its place (false past the last). */
 const struct qb_tensor_rule *qb_family_rule(const struct qb_family *family, uint32_t role);
-void qb_rule_name(const struct qb_tensor_rule *rule, int layer, const char *suffix, char name[64]);
+void qb_rule_name(const struct qb_tensor_rule *rule, enum qb_source source, int layer, const char *suffix,
+                  char name[64]);
+bool qb_hf_name(const char *name, size_t index, char other[64]);
+/* Tensors that files carry and that are no weights: masks, frequencies, the towers of other senses. */
+bool qb_not_a_weight(const char *name);
 
 struct qb_arch_tensor {
     char name[64];
@@ -119,5 +149,26 @@ struct qb_arch_tensor {
  * layer's first mlp matrix makes (without mlp_down, the last must be arch->hidden). arch->name must be a family's. */
 enum qb_status qb_arch_tensors(const struct qb_arch *arch, const size_t *inner, struct qb_arch_tensor **tensors,
                                size_t *count, struct qb_error *err);
+
+/* The options that a model of a family may set, by name: "heads", "rope.theta". The name of the index-th, or NULL. They
+ * are what our own layout's metadata say and what the model's hash covers. */
+const char *qb_arch_option(size_t index);
+/* Sets an option from a text, or from a number that a config has under `key`. QB_ERR_INPUT says what was expected. */
+enum qb_status qb_arch_option_read(struct qb_arch *arch, const char *name, const char *text, struct qb_error *err);
+enum qb_status qb_arch_option_set(struct qb_arch *arch, const char *name, const char *key, double value,
+                                  struct qb_error *err);
+/* Appends the option's text, as qb_arch_option_read reads it; false: it is off, as in the family's row, or does not
+ * apply, and need not be said. */
+bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_text *out);
+void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash);
+/* Whether the options hold together: QB_ERR_INPUT naming the one that does not. vocab, hidden and layers are known. */
+enum qb_status qb_arch_check(const struct qb_arch *arch, struct qb_error *err);
+
+/* A family's options from config.json or from GGUF's metadata (weights.h). An option that this program does not know
+ * and that changes what is computed is refused by name. Sizes are as the config says, 0 where it does not. */
+enum qb_status qb_arch_from_hf(const struct json_t *config, struct qb_arch *arch, struct qb_error *err);
+/* A flag of config.json; false where it says nothing. */
+enum qb_status qb_arch_hf_flag(const struct json_t *config, const char *key, bool *value, struct qb_error *err);
+enum qb_status qb_arch_from_gguf(const struct json_t *config, struct qb_arch *arch, struct qb_error *err);
 
 #endif

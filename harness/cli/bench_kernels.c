@@ -9,7 +9,7 @@
 #include "bench_probe.h"
 #include "compute/kernels.h"
 
-enum { COLS = 1024, TIMES = 64, KERNELS = 11, LEVELS = QB_ISA_AVX512 + 1 }; /* a call: one row, so many times */
+enum { COLS = 1024, TIMES = 64, KERNELS = 16, LEVELS = QB_ISA_AVX512 + 1 }; /* a call: one row, so many times */
 _Static_assert(sizeof(struct qb_kernels) == KERNELS * sizeof(void (*)(void)), "a new kernel has its line in kernels[]");
 
 struct row {
@@ -33,6 +33,11 @@ static void layernorm(const struct qb_kernels *k, struct row *r)
     k->layernorm(r->x, COLS, r->scale, r->y, 1e-5f, r->out);
 }
 
+static void rmsnorm(const struct qb_kernels *k, struct row *r)
+{
+    k->rmsnorm(r->x, COLS, r->scale, 0, 1e-5f, r->out);
+}
+
 static void relu(const struct qb_kernels *k, struct row *r)
 {
     k->relu(r->out, COLS);
@@ -43,9 +48,29 @@ static void gelu(const struct qb_kernels *k, struct row *r)
     k->gelu(r->out, COLS);
 }
 
+static void gelu_tanh(const struct qb_kernels *k, struct row *r)
+{
+    k->gelu_tanh(r->out, COLS);
+}
+
+static void silu(const struct qb_kernels *k, struct row *r)
+{
+    k->silu(r->out, COLS);
+}
+
+static void softcap(const struct qb_kernels *k, struct row *r)
+{
+    k->softcap(r->out, COLS, 30);
+}
+
 static void add(const struct qb_kernels *k, struct row *r)
 {
     k->add(r->out, r->y, COLS);
+}
+
+static void multiply(const struct qb_kernels *k, struct row *r)
+{
+    k->multiply(r->out, r->scale, COLS);
 }
 
 static void affine(const struct qb_kernels *k, struct row *r)
@@ -87,9 +112,10 @@ static void kl_sums(const struct qb_kernels *k, struct row *r)
 static const struct {
     const char *name;
     void (*run)(const struct qb_kernels *kernels, struct row *row);
-} kernels[KERNELS] = {{"layernorm", layernorm}, {"relu", relu},           {"gelu", gelu},      {"add", add},
-                      {"affine", affine},       {"softmax", softmax},     {"max", max},        {"find", find},
-                      {"sum_exp", sum_exp},     {"sum_power", sum_power}, {"kl_sums", kl_sums}};
+} kernels[KERNELS] = {{"layernorm", layernorm}, {"rmsnorm", rmsnorm}, {"relu", relu},           {"gelu", gelu},
+                      {"gelu_tanh", gelu_tanh}, {"silu", silu},       {"softcap", softcap},     {"add", add},
+                      {"multiply", multiply},   {"affine", affine},   {"softmax", softmax},     {"max", max},
+                      {"find", find},           {"sum_exp", sum_exp}, {"sum_power", sum_power}, {"kl_sums", kl_sums}};
 
 /* out starts anew with each call: what a kernel makes of its own results stays finite and normal so long. */
 static enum qb_status call(void *context, struct qb_error *err)

@@ -29,11 +29,18 @@ int qb_command_report(int argc, char **argv);
 int qb_command_inspect(int argc, char **argv);
 int qb_command_bench(int argc, char **argv);
 int qb_command_generate(int argc, char **argv);
+int qb_command_make_model(int argc, char **argv);
+int qb_command_chat(int argc, char **argv);
 int qb_command_gate(int argc, char **argv);
 int qb_command_baseline(int argc, char **argv);
 int qb_command_compare(int argc, char **argv);
 int qb_command_new_codec(int argc, char **argv);
 int qb_command_coverage(int argc, char **argv);
+int qb_command_convert(int argc, char **argv);
+int qb_command_tokenize(int argc, char **argv);
+int qb_command_kl_base(int argc, char **argv);
+int qb_command_logits(int argc, char **argv);
+int qb_command_codec(int argc, char **argv);
 
 /* ---- options and help as data ---- */
 

@@ -1,6 +1,7 @@
 /* qinsbench inspect: what is in a file. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/cpu.h"
@@ -10,24 +11,24 @@
 #include "cli.h"
 #include "codec/conformance.h"
 #include "codec/options.h"
+#include "inspect_model.h"
 #include "reach_table.h"
 #include "run/idle.h"
 #include "run/plan.h"
 #include "store/store.h"
-#include "weights/weights.h"
 
 enum { CONFORMANCE, SET, CODEC, ONLY, ISA };
 static const struct qb_flag flags[] = {
     {"conformance", 0, NULL, "a codec plugin: run the conformance suite; exit 1 when a check fails"},
     {"set", 0, "KEY=VALUE", "a suite: set a key first; repeatable"},
-    {"codec", 0, "PLUGIN.so", "a suite or variant: load a codec from outside; repeatable"},
+    {"codec", 0, "PLUGIN.so", "a model, suite or variant: load a codec from outside; repeatable"},
     {"only", 0, "M/V/E", "a suite: as run's; a result file: its cells"},
-    {"isa", 0, "LEVEL", "a codec, suite or variant: portable, avx2 or avx512"},
+    {"isa", 0, "LEVEL", "a codec, model, suite or variant: portable, avx2 or avx512"},
     {0}};
 static const struct qb_usage usage = {
     "inspect", "FILE [options]",
-    "Shows a model (.safetensors), a result file (.h5), a codec plugin (.so), or a "
-    "suite or variant (.yaml), checked as\n"
+    "Shows a model (.safetensors, .gguf or a Hugging Face folder), a result file (.h5), a codec\n"
+    "plugin (.so), or a suite or variant (.yaml), checked as\n"
     "run would check it. A suite's plan is printed, one cell a line, and what each variant encodes\n"
     "of each model, which is opened for it.",
     flags,
@@ -63,34 +64,13 @@ static void note_unused(const struct arguments *a, const char *kind, unsigned us
 
 static enum qb_status inspect_model(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
 {
-    static const char *const keys[] = {"architecture", "heads",   "causal",    "positions", "norm", "activation",
-                                       "tied_head",    "context", "tokenizer", "format",    NULL};
-    struct qb_weights *file = NULL;
-    size_t values = 0;
+    struct qb_registry *registry = NULL;
     (void)code;
-    note_unused(a, "model", 0);
-    if (qb_weights_open(a->path, &file, err))
-        return err->status;
-    for (size_t i = 0; keys[i]; i++)
-        if (qb_weights_meta(file, keys[i])) {
-            qb_text_add(out, "%-14s ", keys[i]);
-            add_line(out, qb_weights_meta(file, keys[i]), 0);
-            qb_text_add(out, "\n");
-        }
-    for (size_t i = 0; i < qb_weights_count(file); i++) {
-        const struct qb_source_tensor *t = qb_weights_at(file, i);
-        add_line(out, t->name, 36);
-        qb_text_add(out, " %-5s ", t->type);
-        for (size_t d = 0; d < t->rank; d++)
-            qb_text_add(out, "%s%zu", d ? " x " : "", t->dims[d]);
-        qb_text_add(out, "\n");
-        values += t->rows * t->cols;
-    }
-    qb_text_add(out, "%zu tensors, %zu weights: ", qb_weights_count(file), values);
-    qb_weights_print_types(file, out);
-    qb_text_add(out, " (the reference computes in FP32 on exactly these values)\n");
-    qb_weights_free(file);
-    return QB_OK;
+    note_unused(a, "model", 1u << CODEC | 1u << ISA);
+    if (!qb_open_registry(a->codecs, &registry, err))
+        qb_inspect_model(a->path, registry, a->isa, out, err);
+    qb_registry_free(registry);
+    return err->status;
 }
 
 /* What the run that measured a cell was other than the file's last one. */
@@ -166,9 +146,9 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
 static void describe_codec(const struct qb_plugin *plugin, struct qb_text *out)
 {
     const struct qb_codec *c = plugin->codec;
-    qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s\n", c->id, c->version,
-                c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
-                c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
+    qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s%s\n", c->id,
+                c->version, c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
+                c->flags & QB_CODEC_RESCALES ? "rescales " : "", c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
     qb_text_add(out, "offers       encode decode%s%s%s%s\n", c->encode_part ? " encode_part" : "",
                 c->coordinates ? " coordinates" : "", c->gemv ? " gemv" : "", c->gemm_tile ? " gemm_tile" : "");
     qb_text_add(out, "tolerance    relative %g (over %g of max), absolute %g of max, bias %g, SQNR %g dB\n",
@@ -288,27 +268,31 @@ out:
 static const struct {
     const char *suffix;
     enum qb_status (*inspect)(const struct arguments *, struct qb_text *, int *, struct qb_error *);
-} kinds[] = {{".safetensors", inspect_model},
-             {".h5", inspect_result},
-             {".so", inspect_codec},
-             {".yaml", inspect_yaml},
-             {".yml", inspect_yaml}};
+} kinds[] = {{".safetensors", inspect_model}, {".gguf", inspect_model}, {".h5", inspect_result},
+             {".so", inspect_codec},          {".yaml", inspect_yaml},  {".yml", inspect_yaml}};
 
 static int inspect(const struct arguments *a)
 {
     struct qb_error err = {0};
     struct qb_text out = {0};
+    struct stat info;
     size_t length = strlen(a->path);
+    const bool folder = stat(a->path, &info) == 0 && S_ISDIR(info.st_mode); /* a model's */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         size_t end = strlen(kinds[i].suffix);
-        if (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0)
+        if (!folder && (length <= end || strcmp(a->path + length - end, kinds[i].suffix) != 0))
             continue;
         int code = QB_EXIT_DONE;
-        int printed = kinds[i].inspect(a, &out, &code, &err) ? qb_complain_error(&err) : qb_print(&out);
+        int printed = QB_EXIT_DONE; /* of a model that is none, what could be told */
+        if (!kinds[i].inspect(a, &out, &code, &err) || (kinds[i].inspect == inspect_model && out.size))
+            printed = qb_print(&out);
+        if (err.status)
+            printed = qb_complain_error(&err);
         qb_text_free(&out);
         return printed ? printed : code;
     }
-    return qb_complain("inspect %s: expected a name that ends in .safetensors, .h5, .so or .yaml", a->path);
+    return qb_complain("inspect %s: expected a folder or a name that ends in .safetensors, .gguf, .h5, .so or .yaml",
+                       a->path);
 }
 
 int qb_command_inspect(int argc, char **argv)

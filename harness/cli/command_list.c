@@ -148,7 +148,7 @@ static enum qb_status list_models(const struct qb_registry *registry, struct qb_
 static enum qb_status list_families(const struct qb_registry *registry, struct qb_listing *listing,
                                     struct qb_error *err)
 {
-    static const char *const columns[] = {"family", "summary", "tensors", NULL};
+    static const char *const columns[] = {"family", "config_json", "gguf", "summary", "tensors", NULL};
     const struct qb_family *family;
     (void)registry, (void)err;
     listing->columns = columns;
@@ -156,10 +156,11 @@ static enum qb_status list_families(const struct qb_registry *registry, struct q
         struct qb_text tensors = {0};
         for (const struct qb_tensor_rule *rule = family->rules; rule->roles; rule++) {
             char name[64];
-            qb_rule_name(rule, 0, "weight", name);
+            qb_rule_name(rule, QB_SOURCE_OWN, 0, "weight", name);
             qb_text_add(&tensors, "%s%s", tensors.size ? " " : "", name);
         }
-        qb_listing_add(listing, (const char *[]){family->name, family->summary, tensors.data});
+        qb_listing_add(listing, (const char *[]){family->name, family->hf ? family->hf : "",
+                                                 family->gguf ? family->gguf : "", family->summary, tensors.data});
         qb_text_free(&tensors);
     }
     return QB_OK;

@@ -28,7 +28,7 @@ static const struct qb_usage usage = {
     "and\n"
     "passes its tests as it stands; NAME.c says where to change the format. NAME: a lower-case letter, then "
     "lower-case\n"
-    "letters, digits and '-'. The tutorial goes on from here: docs/tutorial.md.",
+    "letters, digits, '_' and '-'. The tutorial goes on from here: docs/tutorial.md.",
     flags,
     "  qinsbench new-codec my-format\n"
     "  qinsbench new-codec my-format -o ~/src/my-format && make -C ~/src/my-format test"};
@@ -57,10 +57,10 @@ static enum qb_status check_name(const char *name, struct qb_error *err)
     struct qb_registry *registry = NULL;
     struct qb_error ignored = {0};
     size_t length = strlen(name);
-    if (!length || length > NAME_MAX_LENGTH || !strchr(LETTERS, name[0]) || name[strspn(name, LETTERS "0123456789-")])
+    if (!length || length > NAME_MAX_LENGTH || !strchr(LETTERS, name[0]) || name[strspn(name, LETTERS "0123456789_-")])
         return qb_fail(err, QB_ERR_INPUT,
-                       "new-codec: expected a name of a lower-case letter, then lower-case letters, digits and '-', at "
-                       "most %d characters, found '%.*s'",
+                       "new-codec: expected a name of a lower-case letter, then lower-case letters, digits, '_' and "
+                       "'-', at most %d characters, found '%.*s'",
                        NAME_MAX_LENGTH, QB_UPTO(60, name));
     snprintf(relative, sizeof relative, "variants/%s.yaml", name);
     if (!qb_data_path(relative, path, &ignored))

@@ -2,8 +2,8 @@
  *
  * A codec is a number format for storage: a float matrix (rows x cols, row-major, C order) <-> bytes. It is
  * stateless: everything a decode needs is in the encoded bytes, the shape and the parsed options. A plugin is one
- * shared object that includes this file and nothing else of the harness (codec_util.h beside it has the checks and
- * loops that most codecs share, for those who want them), and exports one function:
+ * shared object that includes this file and nothing else of the harness (beside it codec_util.h and codec_block.h have
+ * what most codecs share, for those who want them), and exports one function:
  *
  *     const struct qb_codec *qb_codec_entry(void);
  *
@@ -41,7 +41,7 @@ enum qb_codec_status {
     QB_CODEC_BAD_INPUT = 1,  /* a value of x that the format cannot hold (NaN, Inf); `index` says which */
     QB_CODEC_BAD_BYTES = 2,  /* encoded bytes that no encode of this shape and options can have produced */
     QB_CODEC_BAD_SIZE = 3,   /* a buffer smaller than the size that the shape needs, or a shape out of range */
-    QB_CODEC_UNSUPPORTED = 4 /* a combination of options that the codec does not know */
+    QB_CODEC_UNSUPPORTED = 4 /* options, or options and a number of columns, that the codec does not know */
 };
 
 struct qb_codec_error {
@@ -98,15 +98,16 @@ struct qb_codec_tolerance {
     double sqnr_db;        /* least 10 log10(sum x^2 / sum (decoded - x)^2); use 1e9 for lossless */
 };
 
-enum {                               /* qb_codec.flags */
-       QB_CODEC_LOSSLESS = 1u << 0,  /* decode(encode(x)) == x bit for bit, for finite x */
-       QB_CODEC_KEEPS_ZERO = 1u << 1 /* 0 decodes to 0 */
+enum {                                /* qb_codec.flags */
+       QB_CODEC_LOSSLESS = 1u << 0,   /* decode(encode(x)) == x bit for bit, for finite x */
+       QB_CODEC_KEEPS_ZERO = 1u << 1, /* 0 decodes to 0 */
+       QB_CODEC_RESCALES = 1u << 2    /* values that were decoded once may get another scale when encoded again */
 };
 
 struct qb_codec {
     uint32_t struct_size; /* sizeof(struct qb_codec) of the plugin */
     uint32_t abi_version; /* QB_CODEC_ABI_VERSION of the plugin */
-    const char *id;       /* [a-z0-9-]+, unique */
+    const char *id;       /* [a-z0-9_-]+, unique */
     const char *version;  /* of the format's implementation; a change of stored bytes or decoded values changes it */
     const char *summary;  /* one line */
     uint32_t flags;

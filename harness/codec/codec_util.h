@@ -1,6 +1,6 @@
-/* codec_util.h - what codecs of qinsbench share: refusals, checks of sizes, rows and values, and the loop over the
- * values of a range or scale. Apache-2.0. Optional: codec.h alone is the contract. Functions that return an int return
- * a status: QB_CODEC_OK, or that of the refusal that they put into error. */
+/* codec_util.h - what codecs of qinsbench share: refusals, checks of sizes, rows and values, halves, and the loop over
+ * the values of a range or scale. Apache-2.0. Optional: codec.h alone is the contract. Functions that return an int
+ * return a status: QB_CODEC_OK, or that of the refusal that they put into error. */
 #ifndef QB_CODEC_UTIL_H
 #define QB_CODEC_UTIL_H
 
@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +83,57 @@ static inline int qb_check_finite(const float *x, size_t n, size_t first, struct
     if (bad < n)
         return qb_refuse(error, QB_CODEC_BAD_INPUT, first + bad, "%f cannot be stored", (double)x[bad]);
     return QB_CODEC_OK;
+}
+
+/* IEEE 754 binary16, the bits of a half. From |x| = 65520 on, and for a NaN, qb_half_of gives an exponent of all ones;
+ * below it rounds to nearest even. Of such an exponent qb_half_value gives a magnitude of 65536 and more: no half is
+ * an Inf here. */
+static inline uint16_t qb_half_of(float x)
+{
+    uint32_t word, half;
+    memcpy(&word, &x, sizeof word);
+    uint32_t sign = word >> 16 & 0x8000u, magnitude = word & 0x7fffffffu;
+    if (magnitude >= 0x477ff000u) { /* 65520 */
+        half = 0x7c00u;
+    } else if (magnitude >= 0x38800000u) { /* 2^-14 and up: rebias the exponent by -112, round off 13 bits */
+        half = (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1)) >> 13;
+    } else { /* a denormal half counts 2^-24; so do the bits of a float in [0.5, 1), and adding rounds to even */
+        float sum;
+        memcpy(&sum, &magnitude, sizeof sum);
+        sum += 0.5f;
+        memcpy(&half, &sum, sizeof half);
+        half -= 0x3f000000u;
+    }
+    return (uint16_t)(sign | half);
+}
+
+static inline float qb_half_value(uint16_t half)
+{
+    uint32_t word = (uint32_t)(half & 0x7fffu) << 13, sign = (uint32_t)(half & 0x8000u) << 16;
+    float value;
+    memcpy(&value, &word, sizeof value);
+    value *= 0x1p112f; /* rebias; exact, and a denormal float becomes the denormal half's value */
+    memcpy(&word, &value, sizeof word);
+    word |= sign;
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+
+/* A half that is stored at `at`, which needs no alignment; false where it is NaN or Inf. */
+static inline bool qb_half_read(const unsigned char *at, float *value)
+{
+    uint16_t half;
+    memcpy(&half, at, sizeof half);
+    *value = qb_half_value(half);
+    return (half & 0x7c00u) != 0x7c00u;
+}
+
+/* Stores x as a half; false where it would be NaN or Inf. */
+static inline bool qb_half_write(unsigned char *at, float x)
+{
+    uint16_t half = qb_half_of(x);
+    memcpy(at, &half, sizeof half);
+    return (half & 0x7c00u) != 0x7c00u;
 }
 
 /* A matrix as spans: neighbouring values of a row that share a range or scale. */

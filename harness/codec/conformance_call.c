@@ -8,7 +8,31 @@
 #include "base/utf8.h"
 #include "codec/calls.h"
 
-const struct qb_shape qb_shapes[] = {{1, 1}, {1, 19}, {23, 1}, {3, 37}, {5, 64}, {64, 256}, {1, 100003}, {0, 0}};
+/* The least number of columns that is not UNSUPPORTED: a codec that stores whole blocks refuses all but multiples. */
+static size_t block_of(struct qb_check_case *c)
+{
+    struct qb_codec_error error;
+    size_t bytes;
+    for (size_t cols = 1; c->block == 0 && cols <= QB_BLOCK_MAX; cols++)
+        if (qb_call_size(c, (struct qb_shape){1, cols}, &bytes, &error) != QB_CODEC_UNSUPPORTED)
+            c->block = cols;
+    return c->block ? c->block : 1;
+}
+
+struct qb_shape qb_fitted(struct qb_check_case *c, size_t rows, size_t cols)
+{
+    size_t block = block_of(c);
+    return (struct qb_shape){rows, (cols + block - 1) / block * block};
+}
+
+const struct qb_shape *qb_shapes(struct qb_check_case *c)
+{
+    static struct qb_shape shapes[] = {{1, 1},    {1, 19},  {23, 1},     {3, 37}, {5, 64},
+                                       {64, 256}, {3, 700}, {1, 100003}, {0, 0}};
+    for (struct qb_shape *s = shapes; s->rows; s++)
+        *s = qb_fitted(c, s->rows, s->cols);
+    return shapes;
+}
 
 enum qb_verdict qb_reject(struct qb_check_case *c, const char *format, ...)
 {

@@ -8,7 +8,10 @@
 struct qb_shape {
     size_t rows, cols;
 };
-extern const struct qb_shape qb_shapes[]; /* ended by 0 x 0: one value, one row, one column, odd, even, long */
+/* The shape with as many columns more as the codec's blocks need, where it refuses other numbers of columns. */
+struct qb_shape qb_fitted(struct qb_check_case *c, size_t rows, size_t cols);
+/* Ended by 0 x 0: one value, one row, one column, odd, even, several blocks, long; fitted. One list a process. */
+const struct qb_shape *qb_shapes(struct qb_check_case *c);
 
 /* c->message = formatted; returns QB_VERDICT_FAIL (or SKIP), so that a check reads `return qb_reject(c, ...)`. */
 enum qb_verdict qb_reject(struct qb_check_case *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

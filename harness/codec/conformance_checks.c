@@ -11,8 +11,6 @@
 #include "codec/conformance_call.h"
 #include "codec/conformance_values.h"
 
-static const struct qb_shape small = {3, 37}, standard = {64, 256};
-
 /* Rows [row, row + count) must be those of the whole, bit for bit, on buffers of exact size. */
 static bool range_equals(struct qb_check_case *c, enum qb_reader reader, struct qb_shape shape,
                          const struct qb_guard *bytes, const struct qb_guard *whole, size_t row, size_t count)
@@ -36,7 +34,7 @@ static bool range_equals(struct qb_check_case *c, enum qb_reader reader, struct 
 
 static enum qb_verdict row_ranges(struct qb_check_case *c, enum qb_reader reader)
 {
-    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+    for (const struct qb_shape *s = qb_shapes(c); s->rows; s++) {
         struct qb_guard x = qb_gaussian(c, s->rows * s->cols, 0, QB_GUARD_AFTER), bytes, whole;
         if (!qb_encode_case(c, *s, &x, QB_GUARD_AFTER, &bytes) ||
             !qb_read_case(c, reader, *s, &bytes, QB_GUARD_AFTER, &whole))
@@ -68,6 +66,7 @@ static enum qb_verdict check_coordinates(struct qb_check_case *c)
 /* One thread of check_threads: its own data, encoded and decoded often; what it gets must not change. */
 struct worker {
     struct qb_check_case c;
+    struct qb_shape shape;
     struct qb_guard x, bytes, values; /* as one thread alone got them */
     pthread_t thread;
     bool same;
@@ -84,8 +83,8 @@ static void *work(void *context)
         memset(bytes, 0x5a, w->bytes.size);
         memset(values, 0xff, w->values.size);
         w->same =
-            !qb_call_encode(&w->c, standard, qb_floats(&w->x), bytes, w->bytes.size, &error) &&
-            !qb_call_read(&w->c, QB_READ_DECODE, standard, bytes, w->bytes.size, 0, standard.rows, values, &error) &&
+            !qb_call_encode(&w->c, w->shape, qb_floats(&w->x), bytes, w->bytes.size, &error) &&
+            !qb_call_read(&w->c, QB_READ_DECODE, w->shape, bytes, w->bytes.size, 0, w->shape.rows, values, &error) &&
             memcmp(bytes, w->bytes.data, w->bytes.size) == 0 && memcmp(values, w->values.data, w->values.size) == 0;
     }
     free(bytes);
@@ -97,10 +96,12 @@ static enum qb_verdict check_threads(struct qb_check_case *c)
 {
     enum { WORKERS = 4 };
     static struct worker workers[WORKERS];
+    const struct qb_shape standard = qb_fitted(c, 64, 256);
     bool same = true;
     for (uint32_t i = 0; i < WORKERS; i++) {
         struct worker *w = &workers[i];
         w->c = *c;
+        w->shape = standard;
         w->x = qb_gaussian(c, standard.rows * standard.cols, i, QB_GUARD_BEFORE);
         if (!qb_encode_case(c, standard, &w->x, QB_GUARD_BEFORE, &w->bytes) ||
             !qb_read_case(c, QB_READ_DECODE, standard, &w->bytes, QB_GUARD_BEFORE, &w->values))
@@ -119,7 +120,7 @@ static enum qb_verdict check_threads(struct qb_check_case *c)
 /* What is stored and decoded depends on the input alone: not on earlier calls, nor on what the buffers held. */
 static enum qb_verdict check_determinism(struct qb_check_case *c)
 {
-    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+    for (const struct qb_shape *s = qb_shapes(c); s->rows; s++) {
         size_t n = s->rows * s->cols;
         struct qb_guard x = qb_gaussian(c, n, 0, QB_GUARD_BEFORE), y = qb_gaussian(c, n, 1, QB_GUARD_BEFORE);
         struct qb_guard bytes, values, other;
@@ -150,7 +151,7 @@ static enum qb_verdict check_isa_levels(struct qb_check_case *c)
     int32_t top = c->config.isa;
     if (top == QB_ISA_PORTABLE)
         return qb_skip(c, "only the portable level was asked for");
-    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+    for (const struct qb_shape *s = qb_shapes(c); s->rows; s++) {
         struct qb_guard x = qb_gaussian(c, s->rows * s->cols, 0, QB_GUARD_BEFORE), bytes, again;
         struct qb_guard first = {0}, values[2] = {{0}};
         for (c->config.isa = QB_ISA_PORTABLE; c->config.isa <= top; c->config.isa++) {
@@ -180,6 +181,7 @@ static enum qb_verdict check_isa_levels(struct qb_check_case *c)
 static enum qb_verdict check_nonfinite(struct qb_check_case *c)
 {
     static const float wrong[] = {NAN, INFINITY, -INFINITY};
+    const struct qb_shape small = qb_fitted(c, 3, 37);
     size_t n = small.rows * small.cols;
     const size_t places[] = {0, 1, n / 2, n - 2, n - 1};
     struct qb_guard x = qb_gaussian(c, n, 0, QB_GUARD_AFTER), bytes;
@@ -197,11 +199,11 @@ static enum qb_verdict check_nonfinite(struct qb_check_case *c)
         if (status < 0)
             return QB_VERDICT_FAIL;
         if (status != QB_CODEC_BAD_INPUT)
-            return qb_reject(c, "%f as element %zu of 3 x 37 gave %s, BAD_INPUT was due", (double)wrong[k / 5], place,
-                             qb_codec_status_name(status));
+            return qb_reject(c, "%f as element %zu of %zu x %zu gave %s, BAD_INPUT was due", (double)wrong[k / 5],
+                             place, small.rows, small.cols, qb_codec_status_name(status));
         if (error.index != place)
-            return qb_reject(c, "%f as element %zu of 3 x 37: the error names index %zu", (double)wrong[k / 5], place,
-                             error.index);
+            return qb_reject(c, "%f as element %zu of %zu x %zu: the error names index %zu", (double)wrong[k / 5],
+                             place, small.rows, small.cols, error.index);
     }
     return QB_VERDICT_PASS;
 }

@@ -9,12 +9,14 @@
 #include "codec/conformance.h"
 
 #define QB_CHECK_MESSAGE 512
+#define QB_BLOCK_MAX 4096 /* values of a block that the suite looks for */
 
 struct qb_check_case { /* made by the suite, read by a check in its own process */
     const struct qb_codec *codec;
     struct qb_codec_config config;
     bool defaults; /* the options are the codec's defaults: its tolerances hold */
     uint32_t seed;
+    size_t block; /* 0: not asked yet; the values of a codec's blocks, 1 where it takes any number of columns */
     char message[QB_CHECK_MESSAGE]; /* written by the check: why it failed or was skipped */
 };
 

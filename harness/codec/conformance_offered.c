@@ -75,7 +75,7 @@ static bool parts_equal_whole(struct qb_check_case *c, struct qb_shape shape, en
 /* NaN is refused wherever it is; so are rows outside and a buffer that is too small. */
 static enum qb_verdict parts_refuse(struct qb_check_case *c)
 {
-    static const struct qb_shape shape = {5, 64};
+    const struct qb_shape shape = qb_fitted(c, 5, 64);
     struct qb_guard x = qb_gaussian(c, shape.rows * shape.cols, 0, QB_GUARD_AFTER), bytes;
     struct qb_codec_error error;
     if (!qb_encode_case(c, shape, &x, QB_GUARD_AFTER, &bytes))
@@ -88,8 +88,8 @@ static enum qb_verdict parts_refuse(struct qb_check_case *c)
         if (status < 0)
             return QB_VERDICT_FAIL;
         if (status != QB_CODEC_BAD_INPUT || error.index != place)
-            return qb_reject(c, "NaN or Inf as element %zu of 5 x 64 in parts gave %s, index %zu; BAD_INPUT was due",
-                             place, qb_codec_status_name(status), error.index);
+            return qb_reject(c, "NaN or Inf as element %zu of %zu x %zu in parts gave %s, index %zu; BAD_INPUT was due",
+                             place, shape.rows, shape.cols, qb_codec_status_name(status), error.index);
     }
     struct qb_guard less = qb_guard_new("a buffer one byte too small", bytes.size - 1, QB_GUARD_AFTER, 0);
     const float *values = qb_floats(&x);
@@ -108,7 +108,7 @@ enum qb_verdict qb_check_parts(struct qb_check_case *c)
 {
     if (!c->codec->encode_part)
         return qb_skip(c, "not offered");
-    for (const struct qb_shape *s = qb_shapes; s->rows; s++)
+    for (const struct qb_shape *s = qb_shapes(c); s->rows; s++)
         for (int cut = 0; cut < CUTS; cut++)
             if (!parts_equal_whole(c, *s, (enum cut)cut))
                 return QB_VERDICT_FAIL;
@@ -208,7 +208,7 @@ static bool product_of_rows(const struct product *p, size_t row, size_t count)
 
 static enum qb_verdict check_product(struct product *p)
 {
-    for (const struct qb_shape *s = qb_shapes; s->rows; s++) {
+    for (const struct qb_shape *s = qb_shapes(p->c); s->rows; s++) {
         p->shape = *s;
         p->x = qb_gaussian(p->c, p->n * s->cols, 1, QB_GUARD_AFTER);
         p->known = qb_guard_new("known values", p->n * s->rows * sizeof(float), QB_GUARD_BEFORE, 0xff);

@@ -42,12 +42,12 @@ static enum qb_status check_codec(const struct qb_codec *codec, struct qb_error 
                        "its struct qb_codec has %u bytes, this program's has %zu (ABI version %u both): build it again "
                        "with this program's codec.h",
                        codec->struct_size, sizeof *codec, QB_CODEC_ABI_VERSION);
-    if (!codec->id || !*codec->id || codec->id[strspn(codec->id, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-        return qb_fail(err, QB_ERR_CODEC, "its id '%.*s' is not [a-z0-9-]+",
+    if (!codec->id || !*codec->id || codec->id[strspn(codec->id, "abcdefghijklmnopqrstuvwxyz0123456789_-")])
+        return qb_fail(err, QB_ERR_CODEC, "its id '%.*s' is not [a-z0-9_-]+",
                        QB_UPTO(40, codec->id ? codec->id : "(null)"));
     if (!codec->version || !*codec->version || !codec->summary || !*codec->summary || strchr(codec->summary, '\n'))
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' needs a version and a summary of one line", codec->id);
-    if (codec->flags & ~(uint32_t)(QB_CODEC_LOSSLESS | QB_CODEC_KEEPS_ZERO))
+    if (codec->flags & ~(uint32_t)(QB_CODEC_LOSSLESS | QB_CODEC_KEEPS_ZERO | QB_CODEC_RESCALES))
         return qb_fail(err, QB_ERR_CODEC, "codec '%s' sets unknown flags (0x%x)", codec->id, codec->flags);
     const char *missing = !codec->encoded_size ? "encoded_size"
                           : !codec->encode     ? "encode"

@@ -65,3 +65,13 @@ uint32_t qb_role_of_block(uint32_t tensor, size_t i)
         blocks &= blocks - 1;
     return blocks ? blocks & (~blocks + 1) : tensor;
 }
+
+size_t qb_role_rows(uint32_t tensor, size_t rows, const size_t block_rows[3], size_t i, size_t *first)
+{
+    size_t blocks = qb_role_blocks(tensor), equal = rows / blocks;
+    bool told = blocks > 1 && blocks <= 3 && block_rows[0];
+    *first = told ? 0 : i * equal;
+    for (size_t b = 0; told && b < i; b++)
+        *first += block_rows[b];
+    return told ? block_rows[i] : equal;
+}

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include "base/text.h"
 
-/* What a tensor is for. A fused tensor carries several bits (qkv: q, k and v; each a third of its rows). */
+/* What a tensor is for. A fused tensor carries several bits (qkv: q, k and v; each a block of its rows). */
 enum qb_role {
     QB_ROLE_ATTN_Q = 1u << 0,
     QB_ROLE_ATTN_K = 1u << 1,
@@ -30,7 +30,7 @@ enum qb_role {
 #define QB_ROLE_WEIGHTS                                                                                                \
     ((uint32_t)(QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O | QB_ROLE_MLP_GATE |                 \
                 QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN | QB_ROLE_EMBED | QB_ROLE_HEAD))
-/* Of these the roles that share a fused tensor, each with an equal block of its rows, in the order of their bits. */
+/* Of these the roles that share a fused tensor, each with a block of its rows, in the order of their bits. */
 #define QB_ROLE_BLOCKS                                                                                                 \
     ((uint32_t)(QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_MLP_GATE | QB_ROLE_MLP_UP))
 
@@ -39,6 +39,9 @@ enum qb_role {
 size_t qb_role_blocks(uint32_t roles);
 size_t qb_role_block(uint32_t roles, uint32_t role);
 uint32_t qb_role_of_block(uint32_t roles, size_t i);
+/* Of a tensor of `rows` rows: how many block i has, and *first, the first of them. block_rows says how many each has;
+ * where all are 0 they are equal. */
+size_t qb_role_rows(uint32_t roles, size_t rows, const size_t block_rows[3], size_t i, size_t *first);
 
 /* "attn.q" ... ; "" for an unknown bit. qb_role_parse takes a name or a glob ("attn.*") and ors the bits; false when
  * nothing matches. A mask prints as "attn.q+attn.k+attn.v". */

@@ -1,4 +1,4 @@
-/* softmax(q k^T / sqrt(d)) v per sequence and head, FP32, by BLAS over blocks of queries. */
+/* softmax(q k^T * scale) v per sequence and head, FP32, by BLAS over blocks of queries. */
 #ifndef QB_ATTENTION_H
 #define QB_ATTENTION_H
 
@@ -19,12 +19,17 @@ struct qb_attention {
     size_t out_stride, out_batch_stride;
     size_t batch, queries, keys; /* sequences; positions that ask; positions that are seen, queries <= keys */
     size_t heads, head_dim;
+    size_t kv_heads;       /* of k and v: a divisor of heads; head h of q asks head h / (heads / kv_heads). 0: heads */
+    float scale;           /* of the scores; 0: 1 / sqrt(head_dim) */
+    float softcap;         /* then s = c tanh(s / c); 0: none */
+    size_t window;         /* the query at position p sees keys > p - window; 0: all that it may */
     const float *key_bias; /* added to the scores of key j of sequence s: key_bias[s * keys + j]; NULL: nothing. The
                               logarithm of a count makes one key stand for that many equal ones. */
     bool causal;           /* the queries are the last of the keys, and query i sees keys < keys - queries + i + 1 */
 };
 
-/* Bitwise the same for any number of threads. */
+/* Bitwise the same for any number of threads. The queries of heads that share a key's head are rows of one product; of
+ * keys that no query of a block sees, no score is computed. */
 enum qb_status qb_attention(struct qb_pool *pool, const struct qb_attention *attention, struct qb_scratch *scratch,
                             struct qb_error *err);
 /* Plain loops in double: the reference that tests compare with. scores: room for `keys` doubles. */

@@ -21,9 +21,14 @@ struct qb_kl_sums {
 struct qb_kernels {
     /* One row of n floats, in place where there is no out; what they compute is said in rowwise.h. */
     void (*layernorm)(const float *x, size_t n, const float *weight, const float *bias, float eps, float *out);
+    void (*rmsnorm)(const float *x, size_t n, const float *weight, float offset, float eps, float *out);
     void (*relu)(float *x, size_t n);
     void (*gelu)(float *x, size_t n);
+    void (*gelu_tanh)(float *x, size_t n);
+    void (*silu)(float *x, size_t n);
+    void (*softcap)(float *x, size_t n, float cap);
     void (*add)(float *x, const float *y, size_t n);
+    void (*multiply)(float *x, const float *y, size_t n);
     void (*affine)(float *y, size_t n, const float *scale, const float *bias); /* scale and bias [n] or NULL */
     void (*softmax)(float *x, size_t n);
 

@@ -4,7 +4,7 @@
 #include "compute/kernels.h"
 #include "compute/lanes.h"
 
-/* ---- layer norm ---- */
+/* ---- norms ---- */
 
 static double row_sum(const vd *parts)
 {
@@ -42,7 +42,31 @@ static void layernorm(const float *x, size_t n, const float *weight, const float
         out[i] = (x[i] - centre) * factor * weight[i] + bias[i];
 }
 
+static void rmsnorm(const float *x, size_t n, const float *weight, float offset, float eps, float *out)
+{
+    double square = sum_of_powers(x, n, 0, 2) / (double)n;
+    float factor = (float)(1.0 / sqrt(square + (double)eps));
+    for (size_t i = 0; i < n; i++)
+        out[i] = x[i] * factor * (weight[i] + offset);
+}
+
 /* ---- activations and sums ---- */
+
+/* Runs `what` on all n floats of x, a vector v of them at a time; the last one filled up with zeros. */
+#define ON_EACH(x, n, v, what)                                                                                         \
+    do {                                                                                                               \
+        vf v;                                                                                                          \
+        size_t at_ = 0;                                                                                                \
+        for (; at_ + FLOATS <= (n); at_ += FLOATS) {                                                                   \
+            memcpy(&v, (x) + at_, sizeof v);                                                                           \
+            what;                                                                                                      \
+            memcpy((x) + at_, &v, sizeof v);                                                                           \
+        }                                                                                                              \
+        v = (vf){0};                                                                                                   \
+        memcpy(&v, (x) + at_, ((n)-at_) * sizeof *(x));                                                                \
+        what;                                                                                                          \
+        memcpy((x) + at_, &v, ((n)-at_) * sizeof *(x));                                                                \
+    } while (0)
 
 static void relu(float *x, size_t n)
 {
@@ -59,23 +83,56 @@ INLINE void gelu_floats(vf *x)
 
 static void gelu(float *x, size_t n)
 {
-    vf v;
-    size_t i = 0;
-    for (; i + FLOATS <= n; i += FLOATS) {
-        memcpy(&v, x + i, sizeof v);
-        gelu_floats(&v);
-        memcpy(x + i, &v, sizeof v);
-    }
-    v = (vf){0};
-    memcpy(&v, x + i, (n - i) * sizeof *x);
-    gelu_floats(&v);
-    memcpy(x + i, &v, (n - i) * sizeof *x);
+    ON_EACH(x, n, v, gelu_floats(&v));
+}
+
+/* 1 + tanh(u) is 2 / (1 + exp(-2u)), without the cancellation. */
+INLINE void gelu_tanh_floats(vf *x)
+{
+    vf v = *x, s = 1.59576912f * (v + 0.044715f * (v * v * v)); /* 2 sqrt(2 / pi) */
+    sigmoid_floats(&s);
+    *x = v * s;
+}
+
+static void gelu_tanh(float *x, size_t n)
+{
+    ON_EACH(x, n, v, gelu_tanh_floats(&v));
+}
+
+INLINE void silu_floats(vf *x)
+{
+    vf s = *x;
+    sigmoid_floats(&s);
+    *x *= s;
+}
+
+static void silu(float *x, size_t n)
+{
+    ON_EACH(x, n, v, silu_floats(&v));
+}
+
+INLINE void softcap_floats(vf *x, float cap)
+{
+    *x /= cap;
+    tanh_floats(x);
+    *x *= cap;
+}
+
+static void softcap(float *x, size_t n, float cap)
+{
+    ON_EACH(x, n, v, softcap_floats(&v, cap));
 }
 
 static void add(float *x, const float *y, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] += y[i];
+}
+
+static void multiply(float *x, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= y[i];
 }
 
 /* Two passes over a row that is in the first-level cache. */
@@ -143,9 +200,14 @@ static void softmax(float *x, size_t n)
 static void set_rows(struct qb_kernels *kernels)
 {
     kernels->layernorm = layernorm;
+    kernels->rmsnorm = rmsnorm;
     kernels->relu = relu;
     kernels->gelu = gelu;
+    kernels->gelu_tanh = gelu_tanh;
+    kernels->silu = silu;
+    kernels->softcap = softcap;
     kernels->add = add;
+    kernels->multiply = multiply;
     kernels->affine = affine;
     kernels->softmax = softmax;
 }

@@ -57,6 +57,11 @@ void qb_kv_advance(struct qb_kv *kv, size_t n)
     kv->length += n;
 }
 
+void qb_kv_rewind(struct qb_kv *kv, size_t length)
+{
+    kv->length = length < kv->length ? length : kv->length;
+}
+
 void qb_kv_view(const struct qb_kv *kv, size_t layer, struct qb_heads *k, struct qb_heads *v)
 {
     *k = (struct qb_heads){side_of(kv, layer, 0), kv->width, kv->capacity * kv->width};

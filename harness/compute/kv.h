@@ -24,6 +24,8 @@ size_t qb_kv_bytes(const struct qb_kv *kv);
 enum qb_status qb_kv_append(struct qb_kv *kv, size_t layer, size_t n, struct qb_heads k, struct qb_heads v,
                             struct qb_error *err);
 void qb_kv_advance(struct qb_kv *kv, size_t n);
+/* Forgets all but the first `length` positions; at least as many are held. */
+void qb_kv_rewind(struct qb_kv *kv, size_t length);
 
 /* A layer's keys and values from position 0, for attention; valid while kv lives. */
 void qb_kv_view(const struct qb_kv *kv, size_t layer, struct qb_heads *k, struct qb_heads *v);

@@ -57,6 +57,33 @@ INLINE void exp_floats(vf *x)
     *x = (vf)(~tiny & (vi)e);
 }
 
+/* x = 1 / (1 + exp(-x)) within 4 ulp */
+INLINE void sigmoid_floats(vf *x)
+{
+    vf v = *x, e = (vf)((vi)v | (int32_t)0x80000000u); /* -|x| */
+    exp_floats(&e);
+    vi negative = v < 0.0f;
+    vf above = (vf)(((vi)e & negative) | (~negative & (vi)((vf){0} + 1.0f)));
+    *x = above / (1.0f + e);
+}
+
+/* x = tanh(x) within 3 ulp. |x| < 0.6: x + x^3 P(x^2), P interpolating (tanh(x)/x - 1)/x^2 at Chebyshev nodes over x^2
+ * in [0, 0.367]; above: (1 - e) / (1 + e) with e = exp(-2 |x|). */
+INLINE void tanh_floats(vf *x)
+{
+    vf v = *x, s = v * v, t = (vf)((vi)v & 0x7fffffff);
+    vi sign = (vi)v & (int32_t)0x80000000u, large = t > 0.6f;
+    vf p = s * -6.22802554e-3f + 2.1084683e-2f;
+    p = p * s - 5.38687967e-2f;
+    p = p * s + 0.13332884f;
+    p = p * s - 0.333333313f;
+    p = v + v * (s * p);
+    vf e = t * -2.0f;
+    exp_floats(&e);
+    e = (vf)((vi)((1.0f - e) / (1.0f + e)) | sign);
+    *x = (vf)(((vi)e & large) | ((vi)p & ~large)); /* NaN is not large: p keeps it */
+}
+
 /* x = erf(x) within 2 ulp. Two polynomials that interpolate at Chebyshev nodes: |x| < 0.93: x + x P(x^2) for
  * (erf(x)/x - 1) over x^2 in [0, 0.87]; above: 1 - exp(-t Q(t)) with Q for -ln(erfc t)/t over [0.92, 4]; from 4 on erf
  * is 1 in FP32. */

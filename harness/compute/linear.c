@@ -19,19 +19,20 @@ static enum treatment treatment_of(const struct qb_variant *variant, const char 
 static size_t cut_segments(const struct qb_variant *variant, const struct qb_matrix *matrix,
                            struct segment segments[QB_CUT_MAX])
 {
-    size_t count = qb_role_blocks(matrix->roles), rows = matrix->rows / count;
+    size_t count = qb_role_blocks(matrix->roles);
     bool alike = true;
     for (size_t i = 0; i < count; i++) {
+        segments[i].rows = qb_role_rows(matrix->roles, matrix->rows, matrix->block_rows, i, &segments[i].row);
         segments[i].roles = qb_role_of_block(matrix->roles, i);
         segments[i].treatment = treatment_of(variant, matrix->name, segments[i].roles);
         alike = alike && segments[i].treatment == segments[0].treatment;
     }
     count = alike ? 1 : count;
+    if (alike)
+        segments[0] =
+            (struct segment){.roles = matrix->roles, .treatment = segments[0].treatment, .rows = matrix->rows};
     for (size_t i = 0; i < count; i++) {
         struct segment *segment = &segments[i];
-        segment->roles = alike ? matrix->roles : segment->roles;
-        segment->row = i * rows;
-        segment->rows = alike ? matrix->rows : rows;
         segment->format = segment->treatment == TREAT_STORED ? &variant->weights
                           : segment->treatment == TREAT_FP16 ? &variant->fp16
                                                              : NULL;
@@ -75,13 +76,26 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     return QB_OK;
 }
 
+/* Do the row blocks make the matrix, none of them empty? */
+static bool blocks_fit(const struct qb_matrix *matrix)
+{
+    size_t left = matrix->rows, first;
+    for (size_t i = 0; i < qb_role_blocks(matrix->roles); i++) {
+        size_t rows = qb_role_rows(matrix->roles, matrix->rows, matrix->block_rows, i, &first);
+        if (rows == 0 || rows > left)
+            return false;
+        left -= rows;
+    }
+    return left == 0;
+}
+
 enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err)
 {
-    size_t count = qb_role_blocks(matrix->roles), rows = matrix->rows, cols = matrix->cols;
-    if (rows == 0 || cols == 0 || rows % count)
-        return qb_fail(err, QB_ERR_INPUT, "a weight matrix of %zu x %zu cannot be cut into %zu equal row blocks", rows,
-                       cols, count);
+    size_t rows = matrix->rows, cols = matrix->cols;
+    if (rows == 0 || cols == 0 || !blocks_fit(matrix))
+        return qb_fail(err, QB_ERR_INPUT, "a weight matrix of %zu x %zu cannot be cut into its %zu row blocks", rows,
+                       cols, qb_role_blocks(matrix->roles));
     struct qb_linear *new = qb_alloc(1, sizeof *new, "linear operator", err);
     if (!new)
         return err->status;

@@ -38,7 +38,7 @@ struct qb_cut {
     const struct qb_format *stored; /* how its weights are stored; NULL: FP32 */
 };
 /* The segments that qb_linear_create makes of W under variant (NULL: fp32), in order; returns their count. W's bytes
- * may be NULL. Its rows must be a multiple of its row blocks. */
+ * may be NULL. Its row blocks must make its rows. */
 enum { QB_CUT_MAX = 8 };
 size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *matrix, struct qb_cut cuts[QB_CUT_MAX]);
 

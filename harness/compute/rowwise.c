@@ -1,6 +1,7 @@
 #include "compute/rowwise.h"
 
 #include <math.h>
+#include <string.h>
 #include "compute/kernels.h"
 
 #define CHUNK 32 /* rows a task */
@@ -10,7 +11,10 @@ struct rows {
     const float *x, *y, *weight, *bias;
     float *out;
     size_t n, cols, ld; /* rows, their width, and how far apart they lie in out */
-    float eps;
+    size_t ld_in;       /* and in x and y, where that differs */
+    size_t parts;       /* of a row, each cols wide */
+    float eps, offset;  /* offset: or a cap */
+    qb_activation_row *activation;
     void (*one)(const struct rows *rows, size_t row, float *out);
 };
 
@@ -48,26 +52,71 @@ void qb_layernorm(struct qb_pool *pool, const float *x, size_t n, size_t cols, c
                                  .one = layernorm_row});
 }
 
-static void relu_row(const struct rows *rows, size_t row, float *out)
+static void rmsnorm_row(const struct rows *rows, size_t row, float *out)
+{
+    const float *x = rows->x + row * rows->ld;
+    for (size_t part = 0; part < rows->parts; part++)
+        rows->kernels->rmsnorm(x + part * rows->cols, rows->cols, rows->weight, rows->offset, rows->eps,
+                               out + part * rows->cols);
+}
+
+void qb_rmsnorm(struct qb_pool *pool, const float *x, size_t n, size_t ld, size_t parts, size_t cols,
+                const float *weight, float offset, float eps, float *out)
+{
+    run_rows(pool, (struct rows){.x = x,
+                                 .weight = weight,
+                                 .out = out,
+                                 .n = n,
+                                 .cols = cols,
+                                 .ld = ld,
+                                 .parts = parts,
+                                 .eps = eps,
+                                 .offset = offset,
+                                 .one = rmsnorm_row});
+}
+
+static void activate_row(const struct rows *rows, size_t row, float *out)
 {
     (void)row;
-    rows->kernels->relu(out, rows->cols);
+    rows->activation(out, rows->cols);
 }
 
-void qb_relu(struct qb_pool *pool, float *x, size_t n, size_t cols)
+void qb_activate(struct qb_pool *pool, qb_activation_row *activation, float *x, size_t n, size_t cols)
 {
-    run_rows(pool, (struct rows){.out = x, .n = n, .cols = cols, .ld = cols, .one = relu_row});
+    run_rows(pool,
+             (struct rows){.out = x, .n = n, .cols = cols, .ld = cols, .activation = activation, .one = activate_row});
 }
 
-static void gelu_row(const struct rows *rows, size_t row, float *out)
+static void gated_row(const struct rows *rows, size_t row, float *out)
+{
+    memcpy(out, rows->x + row * rows->ld_in, rows->cols * sizeof *out);
+    rows->activation(out, rows->cols);
+    rows->kernels->multiply(out, rows->y + row * rows->ld_in, rows->cols);
+}
+
+void qb_gated(struct qb_pool *pool, qb_activation_row *activation, const float *gate, const float *up, size_t n,
+              size_t cols, size_t ld, float *out)
+{
+    run_rows(pool, (struct rows){.x = gate,
+                                 .y = up,
+                                 .out = out,
+                                 .n = n,
+                                 .cols = cols,
+                                 .ld = cols,
+                                 .ld_in = ld,
+                                 .activation = activation,
+                                 .one = gated_row});
+}
+
+static void softcap_row(const struct rows *rows, size_t row, float *out)
 {
     (void)row;
-    rows->kernels->gelu(out, rows->cols);
+    rows->kernels->softcap(out, rows->cols, rows->offset);
 }
 
-void qb_gelu(struct qb_pool *pool, float *x, size_t n, size_t cols)
+void qb_softcap(struct qb_pool *pool, float *x, size_t n, size_t cols, float cap)
 {
-    run_rows(pool, (struct rows){.out = x, .n = n, .cols = cols, .ld = cols, .one = gelu_row});
+    run_rows(pool, (struct rows){.out = x, .n = n, .cols = cols, .ld = cols, .offset = cap, .one = softcap_row});
 }
 
 static void add_row(const struct rows *rows, size_t row, float *out)
@@ -93,11 +142,6 @@ void qb_affine(struct qb_pool *pool, float *y, size_t n, size_t cols, size_t ld,
                            .out = y, .weight = scale, .bias = bias, .n = n, .cols = cols, .ld = ld, .one = affine_row});
 }
 
-void qb_softmax(float *x, size_t n)
-{
-    qb_kernels()->softmax(x, n);
-}
-
 /* ---- the plain versions ---- */
 
 void qb_layernorm_ref(const float *x, size_t n, size_t cols, const float *weight, const float *bias, float eps,
@@ -115,10 +159,39 @@ void qb_layernorm_ref(const float *x, size_t n, size_t cols, const float *weight
     }
 }
 
+void qb_rmsnorm_ref(const float *x, size_t cols, const float *weight, float offset, float eps, float *out)
+{
+    double square = 0;
+    for (size_t i = 0; i < cols; i++)
+        square += (double)x[i] * (double)x[i] / (double)cols;
+    for (size_t i = 0; i < cols; i++)
+        out[i] = (float)((double)x[i] / sqrt(square + (double)eps) * ((double)weight[i] + (double)offset));
+}
+
 void qb_gelu_ref(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = 0.5f * x[i] * (1.0f + erff(x[i] * 0.707106781f));
+}
+
+void qb_gelu_tanh_ref(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i];
+        x[i] = (float)(0.5 * v * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v))));
+    }
+}
+
+void qb_silu_ref(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((double)x[i] / (1 + exp(-(double)x[i])));
+}
+
+void qb_softcap_ref(float *x, size_t n, float cap)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((double)cap * tanh((double)x[i] / (double)cap));
 }
 
 void qb_softmax_ref(float *x, size_t n)

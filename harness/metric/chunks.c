@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include "base/mem.h"
+#include "base/probability.h"
 
 const struct qb_sample qb_chunk_share = {.transform = QB_PERCENT, .kind = QB_KIND_SHARE, .icc = 0.05, .unit = "chunks"};
 
@@ -12,6 +13,18 @@ bool qb_sample_by_chunk(const struct qb_record *record, double *x, const uint8_t
     bool there = chunk && qb_sample_fill(sample, x, chunk, keep, n);
     qb_free(x);
     return there;
+}
+
+size_t qb_keep_possible(const struct qb_record *record, const int32_t *target, uint8_t *keep, size_t n)
+{
+    const double *reference = qb_shaped(record, "reference_nll", QB_F64, n, 0);
+    size_t masked = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool impossible = target[i] >= 0 && reference && qb_impossible(reference[i]);
+        keep[i] = target[i] >= 0 && !impossible;
+        masked += impossible;
+    }
+    return masked;
 }
 
 bool qb_quantile_by_chunk(const struct qb_record *record, const char *name, double p, struct qb_value *value)

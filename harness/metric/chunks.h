@@ -1,5 +1,5 @@
-/* What the metrics of `teacher-forced` share: samples and quantiles over positions that fall into chunks of text.
- * Internal to metric/. */
+/* What the metrics of `teacher-forced` and `kl` share: samples and quantiles over positions that fall into chunks of
+ * text. Internal to metric/. */
 #ifndef QB_CHUNKS_H
 #define QB_CHUNKS_H
 
@@ -15,6 +15,11 @@ extern const struct qb_sample qb_chunk_share;
  * or nothing kept: false. True without totals: memory ran out. */
 bool qb_sample_by_chunk(const struct qb_record *record, double *x, const uint8_t *keep, size_t n,
                         struct qb_sample *sample);
+
+/* keep[n]: 1 at positions whose target the reference can be asked for. Where it masks the target (base/probability.h)
+ * its own perplexity would be the mask's depth, and so would every number beside it; what the variant says there
+ * decides nothing. Returns how many targets were masked. */
+size_t qb_keep_possible(const struct qb_record *record, const int32_t *target, uint8_t *keep, size_t n);
 
 /* Quantile p of the array with its interval over chunks; false when it is missing. */
 bool qb_quantile_by_chunk(const struct qb_record *record, const char *name, double p, struct qb_value *value);

@@ -10,21 +10,50 @@
 /* Metrics of one experiment, or a part of them, ended by a NULL name. */
 extern const struct qb_metric qb_metrics_roundtrip[], qb_metrics_linearity[], qb_metrics_depth[], qb_metrics_greedy[],
     qb_metrics_divergence[], qb_metrics_greedy_arms[], qb_metrics_agreement[], qb_metrics_kl[],
-    qb_metrics_teacher_forced[], qb_metrics_attribute[], qb_metrics_tensors[], qb_metrics_memory[], qb_metrics_speed[];
+    qb_metrics_teacher_forced[], qb_metrics_attribute[], qb_metrics_tensors[], qb_metrics_memory[], qb_metrics_speed[],
+    qb_metrics_pairs[], qb_metrics_llama[];
+
+/* `kl` records what teacher-forced does, and has its metrics, too: these are copies under its name. */
+enum { SHARED_MAX = 40 };
+static struct qb_metric of_agreement[SHARED_MAX + 1], of_kl[SHARED_MAX + 1], of_forced[SHARED_MAX + 1];
+static const struct {
+    const struct qb_metric *from;
+    struct qb_metric *to;
+} shared[] = {{qb_metrics_agreement, of_agreement}, {qb_metrics_kl, of_kl}, {qb_metrics_teacher_forced, of_forced}};
 
 static const struct qb_metric *const groups[] = {
-    qb_metrics_roundtrip,   qb_metrics_linearity, qb_metrics_depth, qb_metrics_greedy,         qb_metrics_divergence,
-    qb_metrics_greedy_arms, qb_metrics_agreement, qb_metrics_kl,    qb_metrics_teacher_forced, qb_metrics_attribute,
-    qb_metrics_tensors,     qb_metrics_memory,    qb_metrics_speed,
+    qb_metrics_roundtrip,
+    qb_metrics_linearity,
+    qb_metrics_depth,
+    qb_metrics_greedy,
+    qb_metrics_divergence,
+    qb_metrics_greedy_arms,
+    qb_metrics_agreement,
+    qb_metrics_kl,
+    qb_metrics_teacher_forced,
+    of_agreement,
+    of_kl,
+    of_forced,
+    qb_metrics_pairs,
+    qb_metrics_llama,
+    qb_metrics_attribute,
+    qb_metrics_tensors,
+    qb_metrics_memory,
+    qb_metrics_speed,
 };
 
-enum { METRICS_MAX = 255 };
-static const struct qb_metric *all[METRICS_MAX + 1]; /* written once, then constant */
+enum { METRICS_MAX = 511 };
+static const struct qb_metric *all[METRICS_MAX + 1]; /* written once, then constant, as the copies are */
 static pthread_once_t listed = PTHREAD_ONCE_INIT;
 
 static void list_metrics(void)
 {
     size_t count = 0;
+    for (size_t s = 0; s < sizeof shared / sizeof *shared; s++)
+        for (size_t i = 0; shared[s].from[i].name && i < SHARED_MAX; i++) {
+            shared[s].to[i] = shared[s].from[i];
+            shared[s].to[i].experiment = "kl";
+        }
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++)
         for (const struct qb_metric *m = groups[g]; m->name && count < METRICS_MAX; m++)
             all[count++] = m;
@@ -81,6 +110,14 @@ static void remark_contamination(const struct qb_record *record, struct qb_value
     qb_note(value, "calibrated on evaluated text: %.0f contexts found in it", contexts);
 }
 
+/* Nor are they against FP32 where the reference is a file's 16-bit log-probabilities (metric/logits_base.h). */
+static void remark_base(const struct qb_record *record, struct qb_value *value)
+{
+    double file;
+    if (qb_scalar(record, "base_file", &file) && file > 0)
+        qb_note(value, "the reference is a logits base file's, 16 bits a log-probability");
+}
+
 enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record *record, struct qb_value **values,
                                   size_t *count, struct qb_error *err)
 {
@@ -98,6 +135,7 @@ enum qb_status qb_metrics_compute(const char *experiment, const struct qb_record
         if ((*m)->remark)
             (*m)->remark(record, &value);
         remark_contamination(record, &value);
+        remark_base(record, &value);
         snprintf(value.metric, sizeof value.metric, "%s", (*m)->name);
         snprintf(value.unit, sizeof value.unit, "%s", (*m)->unit);
         check_finite(*m, &value);

@@ -1,25 +1,9 @@
 /* Metrics of `teacher-forced` on likelihoods and logits; agreement and divergence have files of their own. */
 #include <math.h>
 #include "base/mem.h"
-#include "base/probability.h"
 #include "metric/chunks.h"
 
 static const struct qb_sample likelihood = {.transform = QB_EXP, .kind = QB_KIND_REAL, .unit = "chunks"};
-
-/* keep[n]: 1 at positions whose target the reference can be asked for. Where it masks the target (base/probability.h)
- * its own perplexity would be the mask's depth, and so would every number beside it; what the variant says there
- * decides nothing. Returns how many targets were masked. */
-static size_t keep_possible(const struct qb_record *record, const int32_t *target, uint8_t *keep, size_t n)
-{
-    const double *reference = qb_shaped(record, "reference_nll", QB_F64, n, 0);
-    size_t masked = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool impossible = target[i] >= 0 && reference && qb_impossible(reference[i]);
-        keep[i] = target[i] >= 0 && !impossible;
-        masked += impossible;
-    }
-    return masked;
-}
 
 /* Mean of plus - minus (NULL: 0) over positions with a target that the reference gives a probability; the value is its
  * exp. *masked: how many were left out because it gives none. */
@@ -33,7 +17,7 @@ static bool exp_mean(const struct qb_record *record, const char *plus, const cha
     struct qb_error err = {0};
     bool there = target && (!minus || less);
     uint8_t *keep = there ? qb_alloc(n, 1, "positions with a target", &err) : NULL;
-    *masked = keep ? keep_possible(record, target, keep, n) : 0;
+    *masked = keep ? qb_keep_possible(record, target, keep, n) : 0;
     for (size_t i = 0; keep && i < n; i++)
         x[i] -= less ? less[i] : 0;
     *sample = likelihood;
@@ -100,6 +84,9 @@ static bool perplexity_ratio(const struct qb_record *record, struct qb_value *va
 
 static bool max_logit_diff(const struct qb_record *record, struct qb_value *value)
 {
+    double file;
+    if (qb_scalar(record, "base_file", &file) && file > 0)
+        return qb_absent(value, "the reference has log-probabilities alone");
     return qb_largest_of(record, "max_logit_diff", value);
 }
 

@@ -11,10 +11,16 @@ struct qb_bag {
     size_t batch, capacity, length;
     int32_t *history; /* [batch][capacity] */
     int32_t *tokens;  /* [batch][positions of this step] */
-    /* Without position vectors, else NULL: */
+    /* Where positions do not tell, else NULL: */
     uint32_t *counts; /* [vocab], all 0 between uses */
     float *key_bias;  /* [batch][positions of this step], logarithms of counts */
 };
+
+/* Does a state depend on where its token stands? */
+static bool tells_positions(const struct qb_arch *arch)
+{
+    return arch->learned_positions || arch->rope[0].dims || arch->rope[1].dims || arch->window;
+}
 
 enum qb_status qb_bag_create(struct qb_net *net, size_t batch, size_t capacity, struct qb_bag **bag,
                              struct qb_error *err)
@@ -29,7 +35,7 @@ enum qb_status qb_bag_create(struct qb_net *net, size_t batch, size_t capacity, 
     if (!(new->history = qb_alloc(batch * capacity, sizeof *new->history, "token history", err)) ||
         !(new->tokens = qb_alloc(batch * capacity, sizeof *new->tokens, "tokens of a step", err)))
         goto out;
-    if (!arch->learned_positions &&
+    if (!tells_positions(arch) &&
         (!(new->counts = qb_alloc(arch->vocab, sizeof *new->counts, "token counts", err)) ||
          !(new->key_bias = qb_alloc(batch * capacity, sizeof *new->key_bias, "token counts", err))))
         goto out;

@@ -1,10 +1,10 @@
 /* Sequences that grow under a model whose positions all see one another. A new token changes the states of all older
  * ones, so each step goes through all positions anew.
  *
- * Without position vectors such a model sees a bag of tokens: equal tokens have equal states in every layer. Each
- * distinct token is then computed once, as one key that counts as often as the token occurs; what the plain pass over
- * all positions (qb_net_forward) gives differs by rounding. With about ten distinct tokens there is nothing left to
- * gain from keeping anything of older positions. */
+ * Without position vectors, rotary positions and a window such a model sees a bag of tokens: equal tokens have equal
+ * states in every layer. Each distinct token is then computed once, as one key that counts as often as the token
+ * occurs; what the plain pass over all positions (qb_net_forward) gives differs by rounding. With about ten distinct
+ * tokens there is nothing left to gain from keeping anything of older positions. */
 #ifndef QB_BAG_H
 #define QB_BAG_H
 

@@ -5,7 +5,7 @@
 
 struct qb_decoder {
     struct qb_net *net;
-    size_t batch;
+    size_t batch, capacity;
     struct qb_kv *kv;   /* this one, */
     struct qb_bag *bag; /* or this one */
 };
@@ -25,6 +25,7 @@ enum qb_status qb_decoder_create(struct qb_net *net, size_t batch, size_t capaci
         return err->status;
     new->net = net;
     new->batch = batch;
+    new->capacity = capacity;
     if (arch->attention && !arch->causal ? qb_bag_create(net, batch, capacity, &new->bag, err)
                                          : qb_net_kv(net, batch, capacity, &new->kv, err)) {
         qb_decoder_free(new);
@@ -43,6 +44,19 @@ void qb_decoder_free(struct qb_decoder *decoder)
     qb_free(decoder);
 }
 
+enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, struct qb_error *err)
+{
+    if (decoder->kv) {
+        qb_kv_rewind(decoder->kv, *length);
+        *length = decoder->kv->length;
+        return QB_OK;
+    }
+    qb_bag_free(decoder->bag);
+    decoder->bag = NULL;
+    *length = 0;
+    return qb_bag_create(decoder->net, decoder->batch, decoder->capacity, &decoder->bag, err);
+}
+
 size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder)
 {
     return decoder->kv ? qb_kv_bytes(decoder->kv) : 0;
@@ -51,7 +65,7 @@ size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder)
 enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens, size_t count, float *hidden,
                                struct qb_error *err)
 {
-    if (decoder->bag)
+    if (!decoder->kv)
         return qb_bag_feed(decoder->bag, tokens, count, hidden, err);
     const struct qb_step step = {.tokens = tokens, .batch = decoder->batch, .n = count, .kept = 1};
     return qb_net_step(decoder->net, decoder->kv, &step, hidden, err);

@@ -18,6 +18,10 @@ void qb_decoder_free(struct qb_decoder *decoder);
 enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens, size_t count, float *hidden,
                                struct qb_error *err);
 
+/* Forgets all but the first *length positions of each sequence, or all of them where the model's older positions depend
+ * on newer ones: *length says how many are left. */
+enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, struct qb_error *err);
+
 size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder); /* of keys and values, all sequences and positions */
 
 #endif

@@ -28,6 +28,7 @@ struct qb_matrix qb_tensor_matrix(const struct qb_tensor *tensor)
                               .roles = tensor->roles,
                               .rows = tensor->rows,
                               .cols = tensor->cols,
+                              .block_rows = {tensor->block_rows[0], tensor->block_rows[1], tensor->block_rows[2]},
                               .format = tensor->format,
                               .bytes = tensor->bytes,
                               .size = tensor->size,
@@ -47,6 +48,9 @@ void qb_model_free(struct qb_model *model)
         return;
     qb_weights_free(model->weights);
     qb_free(model->vectors);
+    for (size_t i = 0; i < model->copy_count; i++)
+        qb_free(model->copies[i]);
+    qb_free(model->copies);
     qb_free(model->tensors);
     qb_free(model->name);
     qb_free(model->origin);

@@ -25,6 +25,7 @@ struct qb_tensor {
                                      * which every step reads, is FP32 in model->vectors */
     size_t size;                    /* of bytes */
     bool mapped;                    /* bytes are a mapping whose pages may be dropped: they are read again at use */
+    size_t beyond_f16;              /* values that are infinite as F16 */
 };
 
 struct qb_model {
@@ -33,12 +34,14 @@ struct qb_model {
     struct qb_arch arch;
     struct qb_weights *weights; /* own */
     float *vectors;             /* own */
+    void **copies;              /* own: transposed copies of tensors, in the same type (GPT-2 in Hugging Face's form) */
+    size_t copy_count;
     struct qb_tensor *tensors;
     size_t tensor_count;
     char sha256[QB_HASH_HEX]; /* over arch and the FP32 values of all tensors; equal weights have equal hashes */
     bool generated;
     struct qb_rng rng; /* generated: the generator's state after the last draw ("seed: model") */
-    char *tokenizer;   /* path of the tokenizer, or NULL */
+    char *tokenizer;   /* path of tokenizer.json, or of the GGUF file that has one in it, or NULL */
     size_t file_bytes; /* of the weights file, 0 when generated */
 };
 
@@ -64,8 +67,8 @@ void qb_generator_print(const char *generator, const struct qb_generator_options
 enum qb_status qb_model_generate(const char *generator, const struct qb_generator_options *options,
                                  struct qb_model **model, struct qb_error *err);
 
-/* Opens a safetensors file in the layout of data/models/README.md (metadata "architecture": a family). F16 and BF16
- * tensors are read by the plugins fp16 and bf16 of registry at level isa; a file of F32 alone needs none (NULL).
+/* Opens a safetensors file in the layout of data/models/README.md (metadata "architecture": a family), a Hugging Face
+ * folder or a GGUF file (weights.h). Types are read by plugins of registry at level isa; FP32 alone needs none (NULL).
  * Everything is read once, panel by panel, for its hash; NaN and Inf are refused by tensor and position. The model
  * borrows the registry. */
 enum qb_status qb_model_open(const char *path, const struct qb_registry *registry, enum qb_isa isa,

@@ -1,75 +1,14 @@
-/* Models as safetensors files in the layout of data/models/README.md: architecture options as metadata, tensors by
- * name. Everything the architecture needs must be there in its shape, and nothing else. */
+/* Models from files: our own layout (data/models/README.md), Hugging Face folders and GGUF. Options come from metadata
+ * or config, sizes from the tensors, and both must agree. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "model/model_parts.h"
 
-static const char *const known_meta[] = {"format",    "architecture", "heads",      "causal",    "positions",
-                                         "norm",      "norm_eps",     "activation", "tied_head", "context",
-                                         "tokenizer", "origin",       "license",    NULL};
-
-#define SIZE_MOST ((size_t)1 << 24) /* of vocab, widths, context: far over any model, and products of two fit */
-
-static enum qb_status meta_word(const struct qb_weights *file, const char *key, const char *const *words, int *value,
-                                struct qb_error *err)
-{
-    const char *text = qb_weights_meta(file, key);
-    if (!text)
-        return QB_OK;
-    for (int i = 0; words[i]; i++)
-        if (strcmp(words[i], text) == 0) {
-            *value = i;
-            return QB_OK;
-        }
-    struct qb_text list = {0};
-    for (int i = 0; words[i]; i++)
-        qb_text_add(&list, "%s%s", i ? ", " : "", words[i]);
-    qb_fail(err, QB_ERR_INPUT, "__metadata__: %s is '%.*s', expected one of %s", key, QB_UPTO(64, text),
-            list.data ? list.data : "the known words");
-    qb_text_free(&list);
-    return err->status;
-}
-
-static enum qb_status meta_flag(const struct qb_weights *file, const char *key, bool *value, struct qb_error *err)
-{
-    int word = *value;
-    if (meta_word(file, key, (const char *const[]){"false", "true", NULL}, &word, err))
-        return err->status;
-    *value = word == 1;
-    return QB_OK;
-}
-
-static enum qb_status meta_size(const struct qb_weights *file, const char *key, size_t least, size_t *value,
-                                struct qb_error *err)
-{
-    const char *text = qb_weights_meta(file, key);
-    if (!text)
-        return QB_OK;
-    unsigned long number = strtoul(text, NULL, 10);
-    if (!*text || strlen(text) > 9 || text[strspn(text, "0123456789")] || number < least || number > SIZE_MOST)
-        return qb_fail(err, QB_ERR_INPUT, "__metadata__: %s is '%.*s', expected a number from %zu to %zu", key,
-                       QB_UPTO(64, text), least, SIZE_MOST);
-    *value = number;
-    return QB_OK;
-}
-
-static enum qb_status meta_epsilon(const struct qb_weights *file, float *value, struct qb_error *err)
-{
-    const char *text = qb_weights_meta(file, "norm_eps");
-    char *end = NULL;
-    if (!text)
-        return QB_OK;
-    float number = strtof(text, &end);
-    if (!*text || *end || !(number > 0.0f && number <= 1.0f))
-        return qb_fail(err, QB_ERR_INPUT, "__metadata__: norm_eps is '%.*s', expected a number in (0, 1]",
-                       QB_UPTO(64, text));
-    *value = number;
-    return QB_OK;
-}
+#define SIZE_MOST ((size_t)1 << 24) /* of vocab and widths: far over any model, and products of two fit */
 
 static enum qb_status unknown_family(const char *name, struct qb_error *err)
 {
@@ -81,92 +20,170 @@ static enum qb_status unknown_family(const char *name, struct qb_error *err)
     return err->status;
 }
 
-/* Options from the metadata over the architecture's own. */
-static enum qb_status read_options(const struct qb_weights *file, struct qb_arch *arch, struct qb_error *err)
+/* Options of our own layout, from the metadata over the family's own. */
+static enum qb_status read_metadata(const struct qb_weights *file, struct qb_arch *arch, struct qb_error *err)
 {
+    static const char *const others[] = {"format", "architecture", "tokenizer", "origin", "license"};
+    const char *known[96] = {NULL}, *option;
+    size_t count = sizeof others / sizeof *others;
+    memcpy(known, others, sizeof others);
+    for (size_t i = 0; (option = qb_arch_option(i)) && count < 95; i++)
+        known[count++] = option;
+    if (qb_weights_meta_known(file, known, err))
+        return err->status;
     const char *name = qb_weights_meta(file, "architecture");
     const struct qb_family *family = name ? qb_family_find(name) : NULL;
     if (!family)
         return unknown_family(name ? name : "", err);
     *arch = family->options;
-    int positions = 0, activation = arch->activation == QB_ACT_GELU;
-    int norm = arch->block_norm != QB_NORM_NONE ? 2 : arch->final_norm != QB_NORM_NONE ? 1 : 0;
-    if (meta_size(file, "heads", 1, &arch->heads, err) || meta_size(file, "context", 0, &arch->context, err) ||
-        meta_flag(file, "causal", &arch->causal, err) || meta_flag(file, "tied_head", &arch->tied_head, err) ||
-        meta_epsilon(file, &arch->norm_eps, err) ||
-        meta_word(file, "positions", (const char *const[]){"none", "learned", NULL}, &positions, err) ||
-        meta_word(file, "norm", (const char *const[]){"none", "final", "pre", NULL}, &norm, err) ||
-        meta_word(file, "activation", (const char *const[]){"relu", "gelu", NULL}, &activation, err))
-        return err->status;
-    arch->learned_positions = positions == 1;
-    arch->block_norm = norm == 2 ? QB_NORM_LAYERNORM : QB_NORM_NONE;
-    arch->final_norm = norm ? QB_NORM_LAYERNORM : QB_NORM_NONE;
-    arch->activation = activation ? QB_ACT_GELU : QB_ACT_RELU;
-    if (arch->learned_positions && arch->context == 0)
-        return qb_fail(err, QB_ERR_INPUT, "__metadata__: learned positions need a context over 0");
-    if (!arch->attention && (arch->causal || arch->learned_positions || arch->heads != 1))
-        return qb_fail(err, QB_ERR_INPUT,
-                       "__metadata__: a chain sees its last token alone: causal, positions and heads "
-                       "do not apply");
+    for (size_t i = 0; (option = qb_arch_option(i)); i++) {
+        const char *text = qb_weights_meta(file, option);
+        if (text && qb_arch_option_read(arch, option, text, err))
+            return qb_wrap(err, "__metadata__");
+    }
     return QB_OK;
 }
 
-/* The sizes that only the shapes tell: vocab and hidden from the embedding, layers and inner widths from the mlps. */
-static enum qb_status read_sizes(const struct qb_weights *file, struct qb_arch *arch, size_t **inner,
-                                 struct qb_error *err)
+static enum qb_status read_options(const struct qb_weights *file, struct qb_arch *arch, struct qb_error *err)
+{
+    const struct json_t *config = qb_weights_config(file);
+    const enum qb_source source = qb_weights_source(file);
+    char name[64];
+    if (!config)
+        return read_metadata(file, arch, err);
+    if (source == QB_SOURCE_GGUF ? qb_arch_from_gguf(config, arch, err) : qb_arch_from_hf(config, arch, err))
+        return err->status;
+    arch->tied_head =
+        !qb_model_find(file, qb_family_rule(qb_family_find(arch->name), QB_ROLE_HEAD), -1, "weight", name);
+    return source == QB_SOURCE_GGUF ? qb_model_rope_factors(file, arch, err) : QB_OK;
+}
+
+/* A size that the tensors tell, and that the config may have told. */
+static enum qb_status agree(const char *what, size_t found, size_t *told, struct qb_error *err)
+{
+    if (*told && *told != found)
+        return qb_fail(err, QB_ERR_INPUT, "%zu %s, the config says %zu", found, what, *told);
+    *told = found;
+    return QB_OK;
+}
+
+static enum qb_status read_embedding(const struct qb_weights *file, struct qb_arch *arch, struct qb_error *err)
 {
     const struct qb_family *family = qb_family_find(arch->name);
     const struct qb_source_tensor *found;
     char name[64];
-    qb_rule_name(qb_family_rule(family, QB_ROLE_EMBED), -1, "weight", name);
-    if (!(found = qb_weights_find(file, name)))
+    if (!(found = qb_model_find(file, qb_family_rule(family, QB_ROLE_EMBED), -1, "weight", name)))
         return qb_fail(err, QB_ERR_INPUT, "tensor %s is missing", name);
     if (found->rank != 2 || found->rows < 2 || found->rows > SIZE_MOST || found->cols > SIZE_MOST)
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected the shape (vocab, hidden)", name);
-    arch->vocab = found->rows;
-    arch->hidden = found->cols;
-    *inner = qb_alloc(qb_weights_count(file), sizeof **inner, "layer widths", err);
-    if (!*inner)
-        return err->status;
-    for (arch->layers = 0;; (*inner)[arch->layers++] = found->rows) {
-        qb_rule_name(qb_family_rule(family, QB_ROLE_MLP_UP), (int)arch->layers, "weight", name);
-        if (!(found = qb_weights_find(file, name)))
-            break;
-        if (found->rank != 2 || found->rows > SIZE_MOST)
-            return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected the shape (out, in)", name);
-    }
-    if (arch->layers == 0)
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s is missing", name);
-    size_t last = (*inner)[arch->layers - 1];
-    qb_rule_name(qb_family_rule(family, QB_ROLE_MLP_UP), (int)arch->layers - 1, "weight", name);
-    if (!arch->mlp_down && last != arch->hidden)
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: %zu rows, expected the embedding's width %zu", name, last,
-                       arch->hidden);
-    if (arch->attention && (arch->heads > arch->hidden || arch->hidden % arch->heads))
-        return qb_fail(err, QB_ERR_INPUT, "__metadata__: heads is %zu, expected a divisor of the width %zu",
-                       arch->heads, arch->hidden);
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected the shape (vocab, hidden)", found->name);
+    if (agree("tokens", found->rows, &arch->vocab, err) || agree("channels", found->cols, &arch->hidden, err))
+        return qb_wrap(err, "tensor %s", found->name);
     return QB_OK;
 }
 
-/* The tokenizer lies beside the weights under a plain name. */
+/* How wide each layer's mlp is, from its first matrix; and how many layers there are, where the config does not say. */
+static enum qb_status read_layers(const struct qb_weights *file, struct qb_arch *arch, size_t *inner,
+                                  struct qb_error *err)
+{
+    const struct qb_tensor_rule *rule = qb_family_rule(qb_family_find(arch->name), QB_ROLE_MLP_UP);
+    const bool turned = rule->transposed && qb_weights_source(file) == QB_SOURCE_HUGGINGFACE;
+    const size_t told = arch->layers, blocks = qb_role_blocks(rule->roles);
+    const struct qb_source_tensor *found;
+    char name[64];
+    for (arch->layers = 0; told == 0 || arch->layers < told; arch->layers++) {
+        if (!(found = qb_model_find(file, rule, (int)arch->layers, "weight", name)))
+            break;
+        const size_t rows = turned ? found->cols : found->rows;
+        if (found->rank != 2 || rows > SIZE_MOST || rows % blocks)
+            return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected the shape (out, in)", found->name);
+        inner[arch->layers] = rows / blocks;
+        if (told && agree("channels of the mlp", rows / blocks, &arch->inner, err))
+            return qb_wrap(err, "tensor %s", found->name);
+    }
+    if (arch->layers == 0 || arch->layers < told)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s is missing", name);
+    qb_rule_name(rule, QB_SOURCE_OWN, (int)arch->layers - 1, "weight", name);
+    if (!arch->mlp_down && inner[arch->layers - 1] != arch->hidden)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: %zu rows, expected the embedding's width %zu", name,
+                       inner[arch->layers - 1], arch->hidden);
+    return QB_OK;
+}
+
+static enum qb_status read_sizes(const struct qb_weights *file, struct qb_arch *arch, size_t **inner,
+                                 struct qb_error *err)
+{
+    const size_t most = qb_weights_count(file) > QB_LAYERS_MAX ? qb_weights_count(file) : QB_LAYERS_MAX;
+    *inner = qb_alloc(most, sizeof **inner, "layer widths", err);
+    if (!*inner || read_embedding(file, arch, err) || read_layers(file, arch, *inner, err) || qb_arch_check(arch, err))
+        return err->status;
+    return QB_OK;
+}
+
+/* transformers would leave out, or draw anew, what its config and its tensors do not agree on. */
+static enum qb_status check_biases(const struct qb_model *model, struct qb_error *err)
+{
+    static const struct {
+        const char *option;
+        uint32_t roles[4];
+    } options[] = {{"attention_bias", {QB_ROLE_ATTN_Q, QB_ROLE_ATTN_K, QB_ROLE_ATTN_V, QB_ROLE_ATTN_O}},
+                   {"mlp_bias", {QB_ROLE_MLP_GATE, QB_ROLE_MLP_UP, QB_ROLE_MLP_DOWN, QB_ROLE_MLP_DOWN}}};
+    for (size_t i = 0; i < 8 * model->arch.layers; i++) {
+        const uint32_t role = options[i / 4 % 2].roles[i % 4];
+        const struct qb_tensor_rule *rule = qb_family_rule(qb_family_find(model->arch.name), role);
+        bool due;
+        if (!rule || rule->bias != QB_BIAS_OPTIONAL)
+            continue;
+        if (qb_arch_hf_flag(qb_weights_config(model->weights), options[i / 4 % 2].option, &due, err))
+            return err->status;
+        if (due == (qb_model_tensor(model, role | QB_ROLE_BIAS, (int)(i / 8)) != NULL))
+            continue;
+        char name[64];
+        qb_rule_name(rule, QB_SOURCE_HUGGINGFACE, (int)(i / 8), "bias", name);
+        return qb_fail(err, QB_ERR_INPUT, "config.json: %s is %s, and the tensor %s is %s", options[i / 4 % 2].option,
+                       due ? "true" : "false", name, due ? "missing" : "there");
+    }
+    return QB_OK;
+}
+
+static enum qb_status set_tokenizer(struct qb_model *model, const struct qb_text *path, struct qb_error *err)
+{
+    model->tokenizer = path->failed ? NULL : qb_strdup(path->data, err);
+    return path->failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for the tokenizer's path") : err->status;
+}
+
+/* A GGUF file has its tokenizer in it; a folder has one under its own name; our own layout names one beside it. */
 static enum qb_status find_tokenizer(const struct qb_weights *file, const char *path, struct qb_model *model,
                                      struct qb_error *err)
 {
-    const char *name = qb_weights_meta(file, "tokenizer");
-    const char *slash = strrchr(path, '/');
+    const enum qb_source source = qb_weights_source(file);
+    const char *name = qb_weights_config(file) ? NULL : qb_weights_meta(file, "tokenizer"), *slash = strrchr(path, '/');
     struct qb_text text = {0};
-    if (!name)
-        return QB_OK;
-    if (!*name || strchr(name, '/') || strcmp(name, "..") == 0)
-        return qb_fail(err, QB_ERR_INPUT,
-                       "__metadata__: tokenizer is '%.*s', expected the name of a file beside this one",
-                       QB_UPTO(64, name));
-    qb_text_add(&text, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, name);
-    model->tokenizer = text.failed ? NULL : qb_strdup(text.data, err);
-    if (text.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for the tokenizer's path");
+    if (source == QB_SOURCE_GGUF)
+        qb_text_add(&text, "%s", path);
+    else if (source == QB_SOURCE_HUGGINGFACE)
+        qb_text_add(&text, "%s/tokenizer.json", path);
+    else if (name && (!*name || strchr(name, '/') || strcmp(name, "..") == 0))
+        qb_fail(err, QB_ERR_INPUT, "__metadata__: tokenizer is '%.*s', expected the name of a file beside this one",
+                QB_UPTO(64, name));
+    else if (name)
+        qb_text_add(&text, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, name);
+    if (text.data && (source != QB_SOURCE_HUGGINGFACE || qb_file_exists(text.data)))
+        set_tokenizer(model, &text, err);
     qb_text_free(&text);
     return err->status;
+}
+
+/* What the model is called: the last part of its path, of a file without the ending. */
+static void name_of(const char *path, bool folder, char name[128])
+{
+    size_t end = strlen(path), start;
+    while (folder && end > 1 && path[end - 1] == '/')
+        end--;
+    for (start = end; start > 0 && path[start - 1] != '/'; start--)
+        ;
+    snprintf(name, 128, "%.*s", (int)(end - start), path + start);
+    if (!folder && strrchr(name, '.') && strrchr(name, '.') != name)
+        *strrchr(name, '.') = '\0';
 }
 
 enum qb_status qb_model_open(const char *path, const struct qb_registry *registry, enum qb_isa isa,
@@ -177,16 +194,15 @@ enum qb_status qb_model_open(const char *path, const struct qb_registry *registr
     struct qb_arch arch;
     size_t *inner = NULL;
     char name[128];
-    const char *slash = strrchr(path, '/');
-    snprintf(name, sizeof name, "%s", slash ? slash + 1 : path);
-    if (strrchr(name, '.') && strrchr(name, '.') != name)
-        *strrchr(name, '.') = '\0';
     if (qb_weights_open(path, &file, err))
         return err->status;
-    if (qb_weights_meta_known(file, known_meta, err) || read_options(file, &arch, err) ||
-        read_sizes(file, &arch, &inner, err) || qb_weights_formats(file, registry, isa, err))
+    const bool folder = qb_weights_source(file) == QB_SOURCE_HUGGINGFACE;
+    name_of(path, folder, name);
+    if (qb_weights_formats(file, registry, isa, err) || read_options(file, &arch, err) ||
+        read_sizes(file, &arch, &inner, err))
         qb_weights_free(file);
-    else if (qb_model_make(name, path, &arch, inner, file, &new, err) || find_tokenizer(file, path, new, err)) {
+    else if (qb_model_make(name, path, &arch, inner, file, &new, err) || (folder && check_biases(new, err)) ||
+             find_tokenizer(file, path, new, err)) {
         qb_model_free(new);
         new = NULL;
     }

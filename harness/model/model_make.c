@@ -1,5 +1,4 @@
-/* A model from an architecture and a source: which tensors it takes, and the one pass over their values. */
-#include <math.h>
+/* A model from an architecture and a source, and the one pass over its values. */
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
@@ -11,68 +10,17 @@ static bool is_vector(const struct qb_tensor *tensor)
     return tensor->roles & (QB_ROLE_NORM | QB_ROLE_BIAS);
 }
 
-static bool shape_fits(const struct qb_source_tensor *found, const struct qb_arch_tensor *due)
-{
-    return (found->rank == 2 || (found->rank == 1 && due->rows == 1)) && found->rows == due->rows &&
-           found->cols == due->cols;
-}
-
-static enum qb_status take(const struct qb_arch_tensor *due, struct qb_model *model, struct qb_error *err)
-{
-    const struct qb_source_tensor *found = qb_weights_find(model->weights, due->name);
-    if (!found)
-        return due->optional ? QB_OK : qb_fail(err, QB_ERR_INPUT, "tensor %s is missing", due->name);
-    if (!shape_fits(found, due))
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected the shape (%zu, %zu), found rank %zu, (%zu, %zu)",
-                       found->name, due->rows, due->cols, found->rank, found->dims[0], found->dims[1]);
-    struct qb_tensor *tensor = &model->tensors[model->tensor_count++];
-    *tensor = (struct qb_tensor){.roles = due->roles,
-                                 .layer = due->layer,
-                                 .rows = due->rows,
-                                 .cols = due->cols,
-                                 .format = found->format,
-                                 .bytes = found->bytes,
-                                 .size = found->size,
-                                 .mapped = true};
-    memcpy(tensor->name, due->name, sizeof tensor->name);
-    return QB_OK;
-}
-
-/* The source's tensors must be exactly those of the architecture. */
-static enum qb_status take_all(const struct qb_arch_tensor *due, size_t count, struct qb_model *model,
-                               struct qb_error *err)
-{
-    model->tensors = qb_alloc(count, sizeof *model->tensors, "tensor list", err);
-    if (!model->tensors)
-        return err->status;
-    for (size_t i = 0; i < count; i++)
-        if (take(&due[i], model, err))
-            return err->status;
-    const size_t there = qb_weights_count(model->weights);
-    for (size_t i = 0; there > model->tensor_count && i < there; i++) {
-        const char *name = qb_weights_at(model->weights, i)->name;
-        if (!qb_model_named(model, name))
-            return qb_fail(err, QB_ERR_INPUT, "tensor %s: the architecture '%s' has none of that name", name,
-                           model->arch.name);
-    }
-    return QB_OK;
-}
-
 /* The values of rows [row, row + count), in buffer or where they lie; NULL with err set when one is not finite. */
 static const float *finite_rows(const struct qb_tensor *tensor, size_t row, size_t count, float *buffer,
                                 struct qb_error *err)
 {
     size_t n = count * tensor->cols;
     const float *x = tensor->format ? buffer : (const float *)tensor->bytes + row * tensor->cols;
-    struct qb_error cause = {0}; /* a codec says which byte: the value is looked for below */
+    struct qb_error cause = {0}; /* a codec says which byte: the values are counted */
     if (tensor->format)
         qb_decode(tensor->format, tensor->rows, tensor->cols, tensor->bytes, tensor->size, row, count, buffer, &cause);
-    size_t bad = qb_first_nonfinite(x, n);
-    if (bad < n)
-        qb_fail(err, QB_ERR_INPUT, "tensor %s: element %zu is %s", tensor->name, row * tensor->cols + bad,
-                isnan(x[bad]) ? "NaN" : "infinite");
-    else if (cause.status)
-        qb_fail(err, cause.status, "tensor %s: %s", tensor->name, cause.message);
+    if (cause.status || qb_first_nonfinite(x, n) < n)
+        model_refuse_values(tensor, err);
     return err->status ? NULL : x;
 }
 
@@ -90,9 +38,11 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
         if (!x)
             return err->status;
         qb_hash_bytes(hash, x, count * tensor->cols * sizeof *x);
+        tensor->beyond_f16 += model_beyond_f16(x, count * tensor->cols);
         if (is_vector(tensor))
             memcpy(vector, x, tensor->cols * sizeof *x);
-        qb_map_drop_read(tensor->bytes, row * row_size, (row + count) * row_size);
+        if (tensor->mapped)
+            qb_map_drop_read(tensor->bytes, row * row_size, (row + count) * row_size);
     }
     if (is_vector(tensor)) {
         tensor->format = NULL;
@@ -101,27 +51,6 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
         tensor->mapped = false;
     }
     return QB_OK;
-}
-
-static void hash_arch(struct qb_hash *hash, const struct qb_arch *arch)
-{
-    const uint64_t numbers[] = {arch->vocab,
-                                arch->hidden,
-                                arch->layers,
-                                arch->heads,
-                                arch->context,
-                                arch->attention,
-                                arch->causal,
-                                arch->learned_positions,
-                                arch->residual,
-                                arch->mlp_down,
-                                (uint64_t)arch->block_norm,
-                                (uint64_t)arch->final_norm,
-                                (uint64_t)arch->activation,
-                                arch->tied_head};
-    qb_hash_text(hash, arch->name);
-    qb_hash_bytes(hash, numbers, sizeof numbers);
-    qb_hash_bytes(hash, &arch->norm_eps, sizeof arch->norm_eps);
 }
 
 static enum qb_status read_all(struct qb_model *model, struct qb_error *err)
@@ -140,7 +69,7 @@ static enum qb_status read_all(struct qb_model *model, struct qb_error *err)
         qb_fail(err, QB_ERR_MEMORY, "no memory for a hash");
     if (err->status)
         goto out;
-    hash_arch(hash, &model->arch);
+    qb_arch_hash(&model->arch, hash);
     for (size_t i = 0; i < model->tensor_count; i++) {
         struct qb_tensor *tensor = &model->tensors[i];
         if (read_tensor(tensor, buffer, model->vectors + at, hash, err))
@@ -170,7 +99,7 @@ enum qb_status qb_model_make(const char *name, const char *origin, const struct 
     new->arch = *arch;
     new->file_bytes = qb_weights_bytes(weights);
     if (!(new->name = qb_strdup(name, err)) || !(new->origin = qb_strdup(origin, err)) ||
-        qb_arch_tensors(arch, inner, &due, &count, err) || take_all(due, count, new, err) || read_all(new, err)) {
+        qb_arch_tensors(arch, inner, &due, &count, err) || qb_model_take(due, count, new, err) || read_all(new, err)) {
         qb_model_free(new);
         new = NULL;
     }

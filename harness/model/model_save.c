@@ -6,22 +6,19 @@
 #include "base/mem.h"
 #include "base/text_format.h"
 #include "model/half.h"
-#include "model/model.h"
+#include "model/model_parts.h"
 
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
-    const struct qb_arch *arch = &model->arch;
-    qb_text_add(out, "\"__metadata__\":{\"format\":\"qinsbench\",\"architecture\":\"%s\",\"activation\":\"%s\"",
-                arch->name, arch->activation == QB_ACT_GELU ? "gelu" : "relu");
-    qb_text_add(out, ",\"tied_head\":\"%s\",\"context\":\"%zu\"", arch->tied_head ? "true" : "false", arch->context);
-    qb_text_add(out, ",\"norm\":\"%s\",\"norm_eps\":\"%.9g\"",
-                arch->block_norm != QB_NORM_NONE   ? "pre"
-                : arch->final_norm != QB_NORM_NONE ? "final"
-                                                   : "none",
-                (double)arch->norm_eps);
-    if (arch->attention)
-        qb_text_add(out, ",\"heads\":\"%zu\",\"causal\":\"%s\",\"positions\":\"%s\"", arch->heads,
-                    arch->causal ? "true" : "false", arch->learned_positions ? "learned" : "none");
+    const char *option;
+    qb_text_add(out, "\"format\":\"qinsbench\",\"architecture\":\"%s\"", model->arch.name);
+    for (size_t i = 0; (option = qb_arch_option(i)); i++) {
+        struct qb_text text = {0};
+        if (qb_arch_option_print(&model->arch, i, &text))
+            qb_text_add(out, ",\"%s\":\"%s\"", option, text.data ? text.data : "");
+        out->failed = out->failed || text.failed;
+        qb_text_free(&text);
+    }
     if (model->tokenizer) {
         const char *slash = strrchr(model->tokenizer, '/');
         qb_text_add(out, ",\"tokenizer\":");
@@ -29,33 +26,107 @@ static void add_options(const struct qb_model *model, struct qb_text *out)
     }
     qb_text_add(out, ",\"origin\":");
     qb_json_string(out, model->origin);
-    qb_text_add(out, "}");
+}
+
+/* Values of four bytes come first, then of two, then encoded bytes: each lies at a multiple of its size. */
+static size_t unit_of(const struct stored_tensor *stored)
+{
+    return stored->encoding ? 1 : strcmp(stored->dtype, "F32") == 0 ? 4 : 2;
+}
+
+static void add_shape(const struct qb_tensor *tensor, const struct stored_tensor *stored, struct qb_text *out)
+{
+    if (stored->encoding)
+        qb_text_add(out, "%zu", stored->size);
+    else if (tensor->roles & (QB_ROLE_BIAS | QB_ROLE_NORM))
+        qb_text_add(out, "%zu", tensor->cols);
+    else
+        qb_text_add(out, "%zu,%zu", tensor->rows, tensor->cols);
+}
+
+static void add_encodings(const struct qb_model *model, const struct stored_tensor *stored, struct qb_text *out)
+{
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct qb_tensor *tensor = &model->tensors[i];
+        struct qb_text text = {0};
+        if (!stored[i].encoding)
+            continue;
+        qb_encoding_print(stored[i].encoding, tensor->rows, tensor->cols, &text);
+        qb_text_add(out, ",\"encoded.%s\":", tensor->name);
+        qb_json_string(out, text.data);
+        out->failed = out->failed || text.failed;
+        qb_text_free(&text);
+    }
 }
 
 /* The 8 length bytes and the header, padded so that the data begin at a multiple of 8. */
-static void make_header(const struct qb_model *model, bool f16, struct qb_text *out)
+static void make_header(const struct qb_model *model, const struct stored_tensor *stored, struct qb_text *out)
 {
     size_t at = 0;
     qb_text_bytes(out, "\0\0\0\0\0\0\0\0", 8);
-    qb_text_add(out, "{");
+    qb_text_add(out, "{\"__metadata__\":{");
     add_options(model, out);
-    for (size_t i = 0; i < model->tensor_count; i++) {
-        const struct qb_tensor *tensor = &model->tensors[i];
-        size_t size = tensor->rows * tensor->cols * (f16 ? 2 : 4);
-        bool vector = tensor->roles & (QB_ROLE_BIAS | QB_ROLE_NORM);
-        qb_text_add(out, ",");
-        qb_json_string(out, tensor->name);
-        qb_text_add(out, ":{\"dtype\":\"%s\",\"shape\":[", f16 ? "F16" : "F32");
-        if (!vector)
-            qb_text_add(out, "%zu,", tensor->rows);
-        qb_text_add(out, "%zu],\"data_offsets\":[%zu,%zu]}", tensor->cols, at, at + size);
-        at += size;
-    }
+    add_encodings(model, stored, out);
+    qb_text_add(out, "}");
+    for (size_t unit = 4; unit; unit /= 2)
+        for (size_t i = 0; i < model->tensor_count; i++) {
+            if (unit_of(&stored[i]) != unit)
+                continue;
+            qb_text_add(out, ",");
+            qb_json_string(out, model->tensors[i].name);
+            qb_text_add(out, ":{\"dtype\":\"%s\",\"shape\":[", stored[i].dtype);
+            add_shape(&model->tensors[i], &stored[i], out);
+            qb_text_add(out, "],\"data_offsets\":[%zu,%zu]}", at, at + stored[i].size);
+            at += stored[i].size;
+        }
     qb_text_add(out, "}");
     while (out->size % 8 && !out->failed)
         qb_text_add(out, " ");
     for (size_t i = 0; i < 8 && !out->failed; i++)
         out->data[i] = (char)(unsigned char)((out->size - 8) >> (8 * i));
+}
+
+static enum qb_status write_all(const struct qb_model *model, const struct stored_tensor *stored,
+                                write_tensor_fn *write, void *context, FILE *file, struct qb_error *err)
+{
+    struct qb_text header = {0};
+    make_header(model, stored, &header);
+    if (header.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for the header");
+    else
+        model_write_bytes(file, header.data, header.size, err);
+    qb_text_free(&header);
+    for (size_t unit = 4; unit; unit /= 2)
+        for (size_t i = 0; i < model->tensor_count && !err->status; i++)
+            if (unit_of(&stored[i]) == unit && write(context, i, file, err))
+                qb_wrap(err, "tensor %s", model->tensors[i].name);
+    if (!err->status && fflush(file) != 0)
+        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+    return err->status;
+}
+
+enum qb_status model_write_bytes(FILE *file, const void *bytes, size_t size, struct qb_error *err)
+{
+    return fwrite(bytes, 1, size, file) == size ? QB_OK : qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+}
+
+enum qb_status model_write(const struct qb_model *model, const struct stored_tensor *stored, write_tensor_fn *write,
+                           void *context, const char *path, struct qb_error *err)
+{
+    char temp[4096];
+    int size = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
+    if (size < 0 || (size_t)size >= sizeof temp)
+        return qb_fail(err, QB_ERR_INPUT, "%s: the path is too long", path);
+    FILE *file = fopen(temp, "wb");
+    if (!file)
+        return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
+    write_all(model, stored, write, context, file, err);
+    if (fclose(file) != 0 && !err->status)
+        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+    if (!err->status && !qb_file_commit(temp, path, err))
+        return QB_OK;
+    unlink(temp);
+    return qb_wrap(err, "%s", path);
 }
 
 /* The bytes of n values, into bytes[4 * n]; their size, or 0 with err set where one is beyond F16. */
@@ -75,54 +146,38 @@ static size_t values_to_bytes(const float *x, size_t n, bool f16, uint8_t *bytes
     return used;
 }
 
-static enum qb_status write_tensor(FILE *file, const struct qb_tensor *tensor, bool f16, struct qb_error *err)
+struct saving {
+    const struct qb_model *model;
+    bool f16;
+};
+
+static enum qb_status write_values(void *context, size_t index, FILE *file, struct qb_error *err)
 {
+    const struct saving *saving = context;
+    const struct qb_tensor *tensor = &saving->model->tensors[index];
     size_t panel = qb_panel_rows(tensor->rows, tensor->cols), size = panel * tensor->cols;
     float *x = qb_alloc(size, sizeof *x, "a panel of weights", err);
     uint8_t *bytes = qb_alloc(size, 4, "a panel's bytes", err);
     for (size_t row = 0; !err->status && row < tensor->rows; row += panel) {
         size_t count = panel < tensor->rows - row ? panel : tensor->rows - row, used = 0;
-        if (qb_tensor_rows(tensor, row, count, x, err) ||
-            !(used = values_to_bytes(x, count * tensor->cols, f16, bytes, err)))
-            qb_wrap(err, "tensor %s", tensor->name);
-        else if (fwrite(bytes, 1, used, file) != used)
-            qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+        if (!qb_tensor_rows(tensor, row, count, x, err) &&
+            (used = values_to_bytes(x, count * tensor->cols, saving->f16, bytes, err)))
+            model_write_bytes(file, bytes, used, err);
     }
     qb_free(x);
     qb_free(bytes);
     return err->status;
 }
 
-static enum qb_status write_all(const struct qb_model *model, bool f16, FILE *file, struct qb_error *err)
-{
-    struct qb_text header = {0};
-    make_header(model, f16, &header);
-    if (header.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for the header");
-    else if (fwrite(header.data, 1, header.size, file) != header.size)
-        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    qb_text_free(&header);
-    for (size_t i = 0; i < model->tensor_count && !err->status; i++)
-        write_tensor(file, &model->tensors[i], f16, err);
-    if (!err->status && fflush(file) != 0)
-        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    return err->status;
-}
-
 enum qb_status qb_model_save(const struct qb_model *model, bool f16, const char *path, struct qb_error *err)
 {
-    char temp[4096];
-    int size = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
-    if (size < 0 || (size_t)size >= sizeof temp)
-        return qb_fail(err, QB_ERR_INPUT, "%s: the path is too long", path);
-    FILE *file = fopen(temp, "wb");
-    if (!file)
-        return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
-    write_all(model, f16, file, err);
-    if (fclose(file) != 0 && !err->status)
-        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    if (!err->status && !qb_file_commit(temp, path, err))
-        return QB_OK;
-    unlink(temp);
-    return qb_wrap(err, "%s", path);
+    struct saving saving = {model, f16};
+    struct stored_tensor *stored = qb_alloc(model->tensor_count, sizeof *stored, "list of tensors", err);
+    for (size_t i = 0; stored && i < model->tensor_count; i++)
+        stored[i] = (struct stored_tensor){f16 ? "F16" : "F32", NULL,
+                                           model->tensors[i].rows * model->tensors[i].cols * (f16 ? 2 : 4)};
+    if (stored)
+        model_write(model, stored, write_values, &saving, path, err);
+    qb_free(stored);
+    return err->status;
 }

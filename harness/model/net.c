@@ -1,6 +1,6 @@
 #include "model/net.h"
 
-#include <stdio.h>
+#include <string.h>
 #include "base/mem.h"
 #include "model/effect.h"
 #include "model/net_parts.h"
@@ -11,12 +11,15 @@ static const float *vector_of(const struct qb_tensor *tensor)
     return tensor ? tensor->bytes : NULL;
 }
 
-static struct norm norm_of(const struct qb_model *model, const char *prefix)
+static struct norm norm_of(const struct qb_model *model, enum qb_norm_at at, int layer)
 {
-    char weight[64], bias[64];
-    snprintf(weight, sizeof weight, "%s.weight", prefix);
-    snprintf(bias, sizeof bias, "%s.bias", prefix);
-    return (struct norm){vector_of(qb_model_named(model, weight)), vector_of(qb_model_named(model, bias))};
+    struct norm norm = {NULL, NULL};
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        const struct qb_tensor *tensor = &model->tensors[i];
+        if (tensor->norm == at && tensor->layer == layer)
+            *(tensor->roles & QB_ROLE_BIAS ? &norm.bias : &norm.weight) = vector_of(tensor);
+    }
+    return norm;
 }
 
 static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *tensor, struct qb_error *err)
@@ -35,8 +38,10 @@ static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *t
 /* The row block of a fused tensor that has this role, or all of a tensor that is no fused one. */
 static struct part part_of(const struct qb_tensor *tensor, uint32_t role, size_t linear)
 {
-    size_t rows = tensor->rows / qb_role_blocks(tensor->roles);
-    return (struct part){linear, qb_role_block(tensor->roles, role) * rows, rows};
+    struct part part = {.linear = linear};
+    part.rows =
+        qb_role_rows(tensor->roles, tensor->rows, tensor->block_rows, qb_role_block(tensor->roles, role), &part.row);
+    return part;
 }
 
 /* What computes a role: an operator for each tensor, made when it is first asked for. */
@@ -55,24 +60,53 @@ static enum qb_status add_part(struct qb_net *net, uint32_t role, int layer, str
     return QB_OK;
 }
 
+/* Heads of the options' widths, as many of values as of keys, and no more of a head turned than there is. */
+static enum qb_status check_heads(const struct qb_net *net, int index, struct qb_error *err)
+{
+    const struct qb_arch *arch = &net->model->arch;
+    const struct part *parts = net->layers[index].attention;
+    const size_t dim = qb_arch_head_dim(arch), kv_heads = qb_arch_kv_heads(arch);
+    for (size_t i = 0; i < 2; i++)
+        if (arch->rope[i].dims % 2 || arch->rope[i].dims > dim || arch->rope[i].dims > QB_HEAD_DIM_MAX)
+            return qb_fail(err, QB_ERR_INPUT, "model %s: rotary positions turn %zu numbers of a head of %zu",
+                           net->model->name, arch->rope[i].dims, dim);
+    if (arch->heads % kv_heads == 0 && parts[QUERY].rows == arch->heads * dim && parts[KEY].rows == kv_heads * dim &&
+        parts[VALUE].rows == kv_heads * dim)
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT,
+                   "model %s, layer %d: %zu, %zu and %zu rows of queries, keys and values, expected %zu and %zu heads "
+                   "of width %zu",
+                   net->model->name, index, parts[QUERY].rows, parts[KEY].rows, parts[VALUE].rows, arch->heads,
+                   kv_heads, dim);
+}
+
+static enum qb_status add_attention(struct qb_net *net, int index, struct layer *layer, struct qb_error *err)
+{
+    const struct qb_arch *arch = &net->model->arch;
+    bool windowed = index < QB_LAYERS_MAX && arch->windowed[index / 64] >> (index % 64) & 1;
+    layer->window = windowed ? arch->window : 0;
+    layer->rope = windowed && memcmp(&arch->rope[0], &arch->rope[1], sizeof arch->rope[0]) != 0;
+    return add_part(net, QB_ROLE_ATTN_Q, index, &layer->attention[QUERY], err) ||
+                   add_part(net, QB_ROLE_ATTN_K, index, &layer->attention[KEY], err) ||
+                   add_part(net, QB_ROLE_ATTN_V, index, &layer->attention[VALUE], err) ||
+                   add_part(net, QB_ROLE_ATTN_O, index, &layer->out, err)
+               ? err->status
+               : check_heads(net, index, err);
+}
+
 static enum qb_status add_layer(struct qb_net *net, int index, size_t in, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
     struct layer *layer = &net->layers[index];
-    char norm[2][32];
-    snprintf(norm[0], sizeof norm[0], "layers.%d.norm1", index);
-    snprintf(norm[1], sizeof norm[1], "layers.%d.norm2", index);
-    *layer = (struct layer){
-        .attention_norm = norm_of(net->model, norm[0]), .mlp_norm = norm_of(net->model, norm[1]), .in = in};
-    if (arch->attention && (add_part(net, QB_ROLE_ATTN_Q, index, &layer->attention[QUERY], err) ||
-                            add_part(net, QB_ROLE_ATTN_K, index, &layer->attention[KEY], err) ||
-                            add_part(net, QB_ROLE_ATTN_V, index, &layer->attention[VALUE], err) ||
-                            add_part(net, QB_ROLE_ATTN_O, index, &layer->out, err)))
-        return err->status;
-    if (add_part(net, QB_ROLE_MLP_UP, index, &layer->up, err) ||
+    *layer = (struct layer){.in = in};
+    for (int at = QB_NORM_NOWHERE + 1; at < QB_NORM_FINAL; at++)
+        layer->norms[at] = norm_of(net->model, (enum qb_norm_at)at, index);
+    if ((arch->attention && add_attention(net, index, layer, err)) ||
+        (arch->gated && add_part(net, QB_ROLE_MLP_GATE, index, &layer->mlp[GATE], err)) ||
+        add_part(net, QB_ROLE_MLP_UP, index, &layer->mlp[UP], err) ||
         (arch->mlp_down && add_part(net, QB_ROLE_MLP_DOWN, index, &layer->down, err)))
         return err->status;
-    layer->width_out = arch->mlp_down ? layer->down.rows : layer->up.rows;
+    layer->width_out = arch->mlp_down ? layer->down.rows : layer->mlp[UP].rows;
     net->width = layer->width_out > net->width ? layer->width_out : net->width;
     return QB_OK;
 }
@@ -89,8 +123,8 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
     const struct qb_arch *arch = &net->model->arch;
     size_t width = arch->hidden;
     net->width = width;
-    net->norm = norm_of(net->model, "norm");
-    net->linears = qb_alloc(2 + (SIDES + 3) * arch->layers, sizeof *net->linears, "operators", err);
+    net->norm = norm_of(net->model, QB_NORM_FINAL, -1);
+    net->linears = qb_alloc(2 + (SIDES + 1 + MLP_SIDES + 1) * arch->layers, sizeof *net->linears, "operators", err);
     net->layers = net->linears ? qb_alloc(arch->layers, sizeof *net->layers, "layers", err) : NULL;
     if (!net->layers || add_part(net, QB_ROLE_EMBED, -1, &net->embed, err))
         return err->status;
@@ -139,9 +173,11 @@ void qb_net_free(struct qb_net *net)
     qb_linear_free(net->positions);
     struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->state, &net->other, &net->position,
                                     &net->normed,         &net->kept,   &net->query, &net->qkv,   &net->mixed,
-                                    &net->inner,          &net->back};
+                                    &net->inner,          &net->back,   &net->gated};
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         qb_scratch_free(scratch[i]);
+    qb_angle_table_free(&net->angles[0]);
+    qb_angle_table_free(&net->angles[1]);
     qb_free(net->linears);
     qb_free(net->layers);
     qb_free(net);

@@ -33,10 +33,11 @@ struct qb_step {
 };
 
 /* Final hidden states (after the final norm, before the head) of the kept positions: hidden[batch * kept, H],
- * H = arch.hidden. The positions follow those that kv holds (NULL: none), whose length grows by n on success. In the
- * last layer only keys and values are computed of positions that are not kept; without attention nothing is. A token
- * out of range, or a position beyond the model's context, is QB_ERR_INPUT; a hidden state that is not finite is
- * QB_ERR_NUMERIC, naming the position; more positions than kv has room for is QB_ERR_INTERNAL. */
+ * H = arch.hidden. The positions follow those that kv holds (NULL: none), whose length grows by n on success.
+ * Longrope's factors follow the length that the sequence may reach, which is kv's capacity, without kv n: steps over
+ * one kv agree. In the last layer only keys and values are computed of positions that are not kept; without attention
+ * nothing is. A token out of range, or a position beyond the model's context, is QB_ERR_INPUT; a hidden state that is
+ * not finite is QB_ERR_NUMERIC, naming the position; more positions than kv has room for is QB_ERR_INTERNAL. */
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err);
 /* The kv that steps of this net take. The model may not let positions see later ones: what it kept of them would be
@@ -52,7 +53,9 @@ enum qb_status qb_net_forward(struct qb_net *net, const int32_t *tokens, size_t 
 
 /* logits[n, vocab] of hidden[n, H], alpha applied. */
 enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err);
-/* Its two halves: the head alone, and alpha in place. What alpha costs or mends is seen between them. */
+/* Its two halves: the head with the cap that the family puts on its logits, and alpha in place: alpha is of the logits
+ * that the model gives, as the standard deviations that it is found from. What alpha costs or mends is seen between
+ * them. */
 enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits,
                                  struct qb_error *err);
 void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits);

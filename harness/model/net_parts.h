@@ -1,8 +1,9 @@
-/* Inside of net.h, shared by net.c (making it) and step.c (running it). */
+/* Inside of net.h, shared by net.c (making it), step.c and layer.c (running it). */
 #ifndef QB_NET_PARTS_H
 #define QB_NET_PARTS_H
 
 #include "compute/scratch.h"
+#include "model/angles.h"
 #include "model/net.h"
 
 /* Output channels [row, row + rows) of an operator: all of it, or a row block of a fused one. rows 0: there is none. */
@@ -12,14 +13,17 @@ struct part {
 };
 
 struct norm {
-    const float *weight, *bias; /* weight NULL: no norm */
+    const float *weight, *bias; /* weight NULL: no norm; bias NULL: none */
 };
 
 enum { QUERY, KEY, VALUE, SIDES };
+enum { GATE, UP, MLP_SIDES };
 
 struct layer {
-    struct norm attention_norm, mlp_norm;
-    struct part attention[SIDES], out, up, down;
+    struct norm norms[QB_NORM_FINAL]; /* by where they stand */
+    struct part attention[SIDES], out, mlp[MLP_SIDES], down;
+    size_t rope;          /* index of arch.rope and of the net's tables */
+    size_t window;        /* as in attention.h */
     size_t in, width_out; /* row widths of the layer's input and output */
 };
 
@@ -37,14 +41,29 @@ struct qb_net {
     size_t linear_count;
     struct part embed, head;
     struct layer *layers;
-    struct norm norm;            /* before the head */
-    struct qb_linear *positions; /* a row a position, read by row; NULL: none */
-    size_t width;                /* the widest row of a layer's input or output */
+    struct norm norm;                /* before the head */
+    struct qb_angle_table angles[2]; /* of arch.rope */
+    struct qb_linear *positions;     /* a row a position, read by row; NULL: none */
+    size_t width;                    /* the widest row of a layer's input or output */
     struct qb_net_calibration calibration;
     qb_net_observer observe; /* NULL: nobody */
     void *observer;
     /* Working memory, each for one purpose. */
-    struct qb_scratch linear_scratch, scores, state, other, position, normed, kept, query, qkv, mixed, inner, back;
+    struct qb_scratch linear_scratch, scores, state, other, position, normed, kept, query, qkv, mixed, inner, back,
+        gated;
 };
+
+/* ---- in layer.c ---- */
+
+/* y[n, part.rows], rows ld apart, of x[n, cols], with bias. */
+enum qb_status net_apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,
+                         struct qb_error *err);
+/* out[n, width] = norm(x), which may be out; there must be a norm. */
+void net_norm(struct qb_net *net, const struct norm *norm, enum qb_norm kind, const float *x, size_t n, size_t width,
+              float *out);
+/* One layer over h[batch * n, in], which it spoils -> out[batch * kept, width_out]. out may be h where the mlp leads
+ * back to the layer's width (arch.mlp_down). */
+enum qb_status net_layer(struct qb_net *net, struct qb_kv *kv, size_t index, const struct qb_step *step, float *h,
+                         float *out, struct qb_error *err);
 
 #endif

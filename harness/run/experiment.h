@@ -18,6 +18,9 @@ struct qb_inputs {
     size_t prompt_count, prompt_length;
     int32_t *text; /* teacher-forced: [chunks, context] real tokens; NULL when text_greedy */
     size_t chunks, context;
+    int32_t bos; /* that stands in the place of each chunk's first token when it is read; -1: none does */
+    char *base;  /* path of the logits base file that the text is of (metric/logits_base.h), own; or NULL */
+    char base_sha256[QB_HASH_HEX]; /* of that file */
     size_t text_greedy;   /* > 0: teacher-forced on this many of the reference's own greedy tokens after prompt 0 */
     int32_t *calibration; /* [contexts, length] */
     size_t calibration_contexts, calibration_length;
@@ -48,9 +51,11 @@ struct qb_cell_env {
 
 /* Which token inputs an experiment reads. */
 enum {
-    QB_READS_PROMPT = 1,  /* the prompts; beside QB_READS_TEXT: where there is no text of a corpus */
-    QB_READS_TEXT = 2,    /* chunks of a corpus */
-    QB_READS_OWN_TEXT = 4 /* with corpus: {greedy: N} what FP32 itself writes after prompt 0 */
+    QB_READS_PROMPT = 1,   /* the prompts; beside QB_READS_TEXT: where there is no text of a corpus */
+    QB_READS_TEXT = 2,     /* chunks of a corpus */
+    QB_READS_OWN_TEXT = 4, /* with corpus: {greedy: N} what FP32 itself writes after prompt 0 */
+    QB_READS_AS_LLAMA = 8  /* a text's chunks as llama.cpp's perplexity tool takes them: one after another from the
+                              start, with BOS in the place of each first token where the tokenizer adds one */
 };
 
 struct qb_experiment {

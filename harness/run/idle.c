@@ -40,16 +40,22 @@ static bool planned(const struct idle *w, size_t m, size_t e, bool selected, boo
 /* "context, chunks and offset": those that the map has; returns how many. set: only those given by --set. */
 static size_t cut_keys(const struct qb_yaml *map, bool set, char out[64])
 {
-    static const char *const keys[] = {"context", "chunks", "offset"};
-    const char *found[3];
-    size_t count = 0;
-    for (size_t i = 0; map && i < 3; i++) {
+    static const char *const keys[] = {"context", "chunks", "offset", "spread"};
+    enum { KEYS = sizeof keys / sizeof *keys };
+    const char *found[KEYS];
+    size_t count = 0, used = 0;
+    for (size_t i = 0; map && i < KEYS; i++) {
         const struct qb_yaml *node = qb_yaml_get(map, keys[i]);
         if (node && (!set || node->line == 0))
             found[count++] = keys[i];
     }
-    snprintf(out, 64, "%s%s%s%s%s", count ? found[0] : "", count == 3 ? ", " : "", count == 3 ? found[1] : "",
-             count > 1 ? " and " : "", count > 1 ? found[count - 1] : "");
+    out[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf(out + used, 64 - used, "%s%s",
+                                 i == 0           ? ""
+                                 : i + 1 == count ? " and "
+                                                  : ", ",
+                                 found[i]);
     return count;
 }
 
@@ -65,6 +71,12 @@ static const struct qb_words *text_of(const struct qb_suite *suite, size_t m, si
     return own->kind ? own : &qb_suite_texts(suite, &suite->experiments[e])->corpus;
 }
 
+/* Is it chunks of a text that is there, and not what FP32 writes? */
+static bool has_chunks(const struct qb_words *text)
+{
+    return text->kind == QB_WORDS_CORPUS || text->kind == QB_WORDS_BASE;
+}
+
 static bool reads_text(const struct qb_suite_experiment *entry)
 {
     return entry->experiment->reads & QB_READS_TEXT;
@@ -74,8 +86,7 @@ static bool reads_text(const struct qb_suite_experiment *entry)
 static bool reads_prompts(const struct idle *w, size_t m, size_t e)
 {
     const struct qb_suite_experiment *entry = &w->suite->experiments[e];
-    return entry->experiment->reads & QB_READS_PROMPT &&
-           (!reads_text(entry) || text_of(w->suite, m, e)->kind != QB_WORDS_CORPUS);
+    return entry->experiment->reads & QB_READS_PROMPT && (!reads_text(entry) || !has_chunks(text_of(w->suite, m, e)));
 }
 
 /* ---- experiments, whatever the model ---- */
@@ -114,6 +125,8 @@ static void check_cut(struct idle *w, size_t m, size_t e)
         say(w, "model '%s', %s: %s %s no effect: %s (corpus: {greedy: %zu})%s", model, name, keys, have(count),
             writes ? "its text is FP32's own" : "it reads the prompts, the model's text being FP32's own", text->length,
             writes ? ", one chunk" : "");
+    } else if (text->kind == QB_WORDS_BASE) {
+        say(w, "model '%s', %s: %s %s no effect: the base file has its own", model, name, keys, have(count));
     } else if (text->node->kind == QB_YAML_MAP && cut_keys(text->node, false, own)) {
         for (size_t i = 0; i < entry->node->count; i++) {
             const struct qb_yaml *node = entry->node->children[i], *wins = qb_yaml_get(text->node, node->key);

@@ -3,11 +3,8 @@
 
 #include <string.h>
 
-#include "base/file.h"
 #include "base/mem.h"
-#include "tokenizer/tokenizer.h"
-
-#define CORPUS_MAX ((size_t)64 << 20) /* bytes of a corpus file */
+#include "metric/logits_base.h"
 
 void qb_inputs_free(struct qb_inputs *inputs)
 {
@@ -15,6 +12,7 @@ void qb_inputs_free(struct qb_inputs *inputs)
         return;
     qb_free(inputs->prompts);
     qb_free(inputs->text);
+    qb_free(inputs->base);
     qb_free(inputs->calibration);
     *inputs = (struct qb_inputs){0};
 }
@@ -33,48 +31,43 @@ struct source {
     const struct qb_suite *suite;
     const struct qb_model *model;
     struct qb_token_cache *cache;
+    bool as_llama; /* QB_READS_AS_LLAMA */
 };
 
 /* ---- text ---- */
 
-static enum qb_status tokenise(const struct qb_words *words, const struct qb_model *model, struct qb_token_file *file,
-                               struct qb_error *err)
+static struct qb_token_form form_of(const struct source *src, const struct qb_words *words)
 {
-    struct qb_tokenizer *tokenizer = NULL;
-    char *data = NULL;
-    size_t size = 0;
-    if (!model->tokenizer)
-        return qb_yaml_fail(words->name, err,
-                            "model '%s' has no tokenizer to read text with; use {random: ...} or {greedy: N}",
-                            model->name);
-    if (qb_file_read(words->file, CORPUS_MAX, &data, &size, err) ||
-        qb_tokenizer_open(model->tokenizer, &tokenizer, err) ||
-        qb_tokenizer_encode(tokenizer, data, size, &file->tokens, &file->count, err))
-        goto out;
-    for (size_t i = 0; i < file->count && !err->status; i++)
-        if (file->tokens[i] < 0 || (size_t)file->tokens[i] >= model->arch.vocab)
-            qb_fail(err, QB_ERR_INPUT, "%s: the tokenizer gives token %d, model '%s' has a vocabulary of %zu",
-                    model->tokenizer, file->tokens[i], model->name, model->arch.vocab);
-out:
-    qb_tokenizer_free(tokenizer);
-    qb_free(data);
-    return err->status;
+    return (struct qb_token_form){words->ids, words->special, src->as_llama};
+}
+
+static bool same_form(struct qb_token_form a, struct qb_token_form b)
+{
+    return a.ids == b.ids && a.special == b.special && a.affixes == b.affixes;
 }
 
 /* The tokens of a file, read once; owned by the cache. NULL on failure. */
 static const struct qb_token_file *corpus(const struct source *src, const struct qb_words *words, struct qb_error *err)
 {
     struct qb_token_cache *cache = src->cache;
+    const struct qb_token_form form = form_of(src, words);
+    if (!src->model->tokenizer && !words->ids) {
+        qb_yaml_fail(words->name, err,
+                     "model '%s' has no tokenizer to read text with; use {random: ...}, {tokens: FILE} or {greedy: N}",
+                     src->model->name);
+        return NULL;
+    }
     for (size_t i = 0; i < cache->count; i++)
-        if (strcmp(cache->files[i].path, words->file) == 0)
+        if (strcmp(cache->files[i].path, words->file) == 0 && same_form(cache->files[i].form, form))
             return &cache->files[i];
     struct qb_token_file *files = qb_grow(cache->files, cache->count + 1, sizeof *files, "corpora", err);
     if (!files)
         return NULL;
     cache->files = files;
     struct qb_token_file *file = &files[cache->count];
-    *file = (struct qb_token_file){0};
-    if (tokenise(words, src->model, file, err) || !(file->path = qb_strdup(words->file, err))) {
+    *file = (struct qb_token_file){.form = form};
+    if (qb_token_file_read(src->model, words->file, form, &file->tokens, &file->count, err) ||
+        !(file->path = qb_strdup(words->file, err))) {
         qb_free(file->tokens);
         return NULL;
     }
@@ -82,25 +75,42 @@ static const struct qb_token_file *corpus(const struct source *src, const struct
     return file;
 }
 
-/* Piece i starts at i * floor(N / count) + offset: spread evenly, never overlapping. */
-static enum qb_status pieces(const struct source *src, const struct qb_words *words, size_t count, size_t length,
-                             size_t offset, int32_t **out, struct qb_error *err)
+/* Piece i of a text starts at i * stride + offset; stride is `length` where they follow one another. */
+struct cut {
+    size_t count, length, offset;
+    bool consecutive;
+};
+
+static enum qb_status check_cut(const struct qb_token_file *file, const struct qb_words *words, const struct cut *cut,
+                                size_t stride, struct qb_error *err)
 {
-    const struct qb_token_file *file = corpus(src, words, err);
-    if (!file)
-        return err->status;
-    const size_t stride = file->count / count;
-    if (stride < length)
-        return qb_yaml_fail(words->node, err, "%zu pieces of %zu tokens need %zu tokens, %s has %zu", count, length,
-                            count * length, file->path, file->count);
-    if (offset > stride - length)
+    const size_t all = cut->count * cut->length;
+    if (file->count / cut->count < cut->length)
+        return qb_yaml_fail(words->node, err, "%zu pieces of %zu tokens need %zu tokens, %s has %zu", cut->count,
+                            cut->length, all, file->path, file->count);
+    if (cut->consecutive && cut->offset > file->count - all)
+        return qb_yaml_fail(words->node, err,
+                            "an offset of %zu: %zu pieces of %zu tokens that follow one another leave room for at most "
+                            "%zu in %s, which has %zu tokens",
+                            cut->offset, cut->count, cut->length, file->count - all, file->path, file->count);
+    if (!cut->consecutive && cut->offset > stride - cut->length)
         return qb_yaml_fail(words->node, err,
                             "an offset of %zu: %zu pieces of %s lie %zu tokens apart, so pieces of %zu tokens leave "
                             "room for at most %zu",
-                            offset, count, file->path, stride, length, stride - length);
-    int32_t *tokens = *out = qb_alloc(count * length, sizeof *tokens, "text", err);
-    for (size_t i = 0; tokens && i < count; i++)
-        memcpy(tokens + i * length, file->tokens + i * stride + offset, length * sizeof *tokens);
+                            cut->offset, cut->count, file->path, stride, cut->length, stride - cut->length);
+    return QB_OK;
+}
+
+static enum qb_status pieces(const struct source *src, const struct qb_words *words, const struct cut *cut,
+                             int32_t **out, struct qb_error *err)
+{
+    const struct qb_token_file *file = corpus(src, words, err);
+    const size_t length = cut->length, stride = cut->consecutive || !file ? length : file->count / cut->count;
+    if (!file || check_cut(file, words, cut, stride, err))
+        return err->status;
+    int32_t *tokens = *out = qb_alloc(cut->count * length, sizeof *tokens, "text", err);
+    for (size_t i = 0; tokens && i < cut->count; i++)
+        memcpy(tokens + i * length, file->tokens + i * stride + cut->offset, length * sizeof *tokens);
     return err->status;
 }
 
@@ -124,8 +134,9 @@ static enum qb_status draws(const struct source *src, const struct qb_words *wor
 static enum qb_status tokens_of(const struct source *src, const struct qb_words *words, int32_t **out,
                                 struct qb_error *err)
 {
-    return words->kind == QB_WORDS_RANDOM ? draws(src, words, words->count * words->length, out, err)
-                                          : pieces(src, words, words->count, words->length, words->offset, out, err);
+    return words->kind == QB_WORDS_RANDOM
+               ? draws(src, words, words->count * words->length, out, err)
+               : pieces(src, words, &(struct cut){words->count, words->length, words->offset, false}, out, err);
 }
 
 /* ---- the three inputs ---- */
@@ -140,21 +151,66 @@ static enum qb_status make_prompt(const struct source *src, const struct qb_word
     return tokens_of(src, words, &in->prompts, err);
 }
 
-/* cut: whose context, chunks and offset serve where the words have none. */
+/* The text, context and chunks of a logits base file. */
+static enum qb_status base_text(const struct source *src, const struct qb_words *words, struct qb_inputs *in,
+                                struct qb_error *err)
+{
+    struct qb_logits_base base = {0};
+    if (qb_logits_base_open(words->file, &base, err))
+        goto out;
+    if (base.vocab != src->model->arch.vocab) {
+        qb_yaml_fail(words->node, err, "%s is of a vocabulary of %zu tokens, model '%s' has %zu", words->file,
+                     base.vocab, src->model->name, src->model->arch.vocab);
+        goto out;
+    }
+    in->context = base.context;
+    in->chunks = base.chunks;
+    in->text = qb_alloc(in->chunks * in->context, sizeof *in->text, "text", err);
+    if (!in->text || !(in->base = qb_strdup(words->file, err)))
+        goto out;
+    qb_logits_base_tokens(&base, in->text);
+    qb_hash_buffer(base.map.data, base.map.size, in->base_sha256);
+out:
+    qb_logits_base_close(&base);
+    return err->status;
+}
+
+static enum qb_status check_context(const struct source *src, const struct qb_words *words, size_t context,
+                                    struct qb_error *err)
+{
+    if (src->model->arch.context && context > src->model->arch.context)
+        return qb_yaml_fail(words->node, err, "a context of %zu tokens; model '%s' has %zu positions", context,
+                            src->model->name, src->model->arch.context);
+    return QB_OK;
+}
+
+static bool has_bos(const struct source *src, const struct qb_words *words)
+{
+    return src->as_llama && (words->kind == QB_WORDS_CORPUS || words->kind == QB_WORDS_BASE);
+}
+
+/* cut: whose context, chunks, offset and spread serve where the words have none. */
 static enum qb_status make_text(const struct source *src, const struct qb_words *words,
                                 const struct qb_suite_experiment *cut, struct qb_inputs *in, struct qb_error *err)
 {
     if (words->kind == QB_WORDS_GREEDY)
         in->text_greedy = words->length;
+    if (has_bos(src, words) && qb_token_bos(src->model, &in->bos, err))
+        return err->status;
+    if (words->kind == QB_WORDS_BASE)
+        return base_text(src, words, in, err) ? err->status : check_context(src, words, in->context, err);
     if (words->kind != QB_WORDS_CORPUS)
         return QB_OK;
     in->context = words->length ? words->length : cut->context;
     in->chunks = words->count ? words->count : cut->chunks;
-    if (src->model->arch.context && in->context > src->model->arch.context)
-        return qb_yaml_fail(words->node, err, "a context of %zu tokens; model '%s' has %zu positions", in->context,
-                            src->model->name, src->model->arch.context);
-    return pieces(src, words, in->chunks, in->context, words->offset == QB_WORDS_OPEN ? cut->offset : words->offset,
-                  &in->text, err);
+    const enum qb_words_spread spread = words->spread ? words->spread : cut->spread;
+    return check_context(src, words, in->context, err)
+               ? err->status
+               : pieces(src, words,
+                        &(struct cut){in->chunks, in->context,
+                                      words->offset == QB_WORDS_OPEN ? cut->offset : words->offset,
+                                      spread == QB_SPREAD_NONE},
+                        &in->text, err);
 }
 
 static enum qb_status make_calibration(const struct source *src, const struct qb_words *words, struct qb_inputs *in,
@@ -181,6 +237,12 @@ static enum qb_status hash_inputs(struct qb_inputs *in, struct qb_error *err)
     qb_hash_bytes(hash, in->prompts, qb_size_of(in->prompts));
     qb_hash_bytes(hash, in->text, qb_size_of(in->text));
     qb_hash_bytes(hash, in->calibration, qb_size_of(in->calibration));
+    if (in->bos >= 0) {
+        qb_hash_text(hash, "bos");
+        qb_hash_bytes(hash, &in->bos, sizeof in->bos);
+    }
+    if (in->base)
+        qb_hash_text(hash, in->base_sha256);
     qb_hash_hex(hash, in->sha256);
     return QB_OK;
 }
@@ -205,7 +267,7 @@ enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suit
                               const struct qb_suite_experiment *experiment, const struct qb_model *model,
                               struct qb_token_cache *cache, struct qb_inputs *in, struct qb_error *err)
 {
-    const struct source src = {suite, model, cache};
+    const struct source src = {suite, model, cache, experiment->experiment->reads & QB_READS_AS_LLAMA};
     const struct qb_suite_experiment *greedy = lender(suite, "greedy"), *texts = qb_suite_texts(suite, experiment);
     const struct qb_words *prompt = &entry->prompt, *text = &entry->corpus, *calibration = &entry->calibration;
     if (!prompt->kind)
@@ -214,7 +276,7 @@ enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suit
         text = &texts->corpus;
     if (!calibration->kind)
         calibration = &suite->calibration;
-    *in = (struct qb_inputs){0};
+    *in = (struct qb_inputs){.bos = -1};
     if (make_prompt(&src, prompt, in, err) || make_text(&src, text, texts, in, err) ||
         make_calibration(&src, calibration, in, err) || hash_inputs(in, err)) {
         qb_inputs_free(in);

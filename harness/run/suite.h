@@ -32,8 +32,8 @@ struct qb_suite_model {
     size_t own_count;
 };
 
-/* experiments.<name>: the descriptor's options, and the inputs prompt, corpus, context, chunks and
- * offset, and variants (a list of names or globs that restrict). */
+/* experiments.<name>: the descriptor's options, and the inputs prompt, corpus, context, chunks, offset and
+ * spread, and variants (a list of names or globs that restrict). */
 struct qb_suite_experiment {
     const struct qb_experiment *experiment;
     const struct qb_yaml *node, *over; /* over: a model's options, which win; or NULL */
@@ -42,6 +42,7 @@ struct qb_suite_experiment {
     struct qb_words prompt, corpus;    /* owned by the suite's own entry, not by a model's */
     const struct qb_yaml *variants;    /* names or globs that restrict it, or NULL */
     size_t context, chunks, offset;    /* of a corpus; defaults 256, 40 and 0 */
+    enum qb_words_spread spread;       /* likewise; EVEN, or NONE where it reads as llama.cpp does */
 };
 
 struct qb_suite_limits {

@@ -34,7 +34,7 @@ static const struct qb_experiment *find_experiment(const struct qb_yaml *node, s
 static enum qb_status known_keys(const struct qb_yaml *node, const struct qb_codec_option *options,
                                  struct qb_error *err)
 {
-    static const char *const words[] = {"prompt", "corpus", "context", "chunks", "offset", "variants"};
+    static const char *const words[] = {"prompt", "corpus", "context", "chunks", "offset", "spread", "variants"};
     const char *known[QB_OPTIONS_MAX + sizeof words / sizeof *words + 1];
     size_t n = 0, count = qb_options_count(options);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -86,6 +86,7 @@ enum qb_status qb_suite_read_experiment(struct qb_suite *suite, const struct qb_
     entry->experiment = find_experiment(node, err);
     if (!entry->experiment)
         return err->status;
+    entry->spread = entry->experiment->reads & QB_READS_AS_LLAMA ? QB_SPREAD_NONE : QB_SPREAD_EVEN;
     /* `memory:` alone, or `memory: {}`: the defaults. */
     bool bare = node->kind == QB_YAML_SCALAR && !node->quoted &&
                 (node->scalar[0] == '\0' || strcmp(node->scalar, "~") == 0 || strcmp(node->scalar, "null") == 0);
@@ -99,7 +100,7 @@ enum qb_status qb_suite_read_experiment(struct qb_suite *suite, const struct qb_
         qb_suite_count(node, "context", 2, 1 << 20, false, &entry->context, err) ||
         qb_suite_count(node, "chunks", 1, 1 << 20, false, &entry->chunks, err) ||
         qb_suite_count(node, "offset", 0, 1 << 30, false, &entry->offset, err) ||
-        qb_suite_list(node, "variants", &entry->variants, err))
+        qb_words_spread(node, &entry->spread, err) || qb_suite_list(node, "variants", &entry->variants, err))
         return err->status;
     return read_options(entry, err);
 }

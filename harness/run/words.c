@@ -65,33 +65,63 @@ enum qb_status qb_words_prompt(const struct qb_suite *suite, const struct qb_yam
     return read_file(suite, qb_yaml_get(node, "corpus"), words, err);
 }
 
+/* spread: true | false, as given. */
+enum qb_status qb_words_spread(const struct qb_yaml *map, enum qb_words_spread *spread, struct qb_error *err)
+{
+    const struct qb_yaml *node = qb_yaml_get(map, "spread");
+    bool even = false;
+    if (!node || qb_yaml_bool(node, &even, err))
+        return err->status;
+    *spread = even ? QB_SPREAD_EVEN : QB_SPREAD_NONE;
+    return QB_OK;
+}
+
+/* A map that names a file of text or of token ids. */
+static enum qb_status read_cut(const struct qb_suite *suite, const struct qb_yaml *node, struct qb_words *words,
+                               struct qb_error *err)
+{
+    static const char *const text_keys[] = {"file", "context", "chunks", "offset", "spread", "special", NULL};
+    static const char *const ids_keys[] = {"tokens", "context", "chunks", "offset", "spread", NULL};
+    words->ids = qb_yaml_get(node, "tokens");
+    const struct qb_yaml *special = words->ids ? NULL : qb_yaml_get(node, "special");
+    if (qb_yaml_known(node, words->ids ? ids_keys : text_keys, err) ||
+        qb_suite_count(node, "context", 2, TOKENS_MAX, false, &words->length, err) ||
+        qb_suite_count(node, "chunks", 1, TOKENS_MAX, false, &words->count, err) ||
+        qb_suite_count(node, "offset", 0, OFFSET_MAX, false, &words->offset, err) ||
+        qb_words_spread(node, &words->spread, err) || (special && qb_yaml_bool(special, &words->special, err)))
+        return err->status;
+    return read_file(suite, qb_yaml_get(node, words->ids ? "tokens" : "file"), words, err);
+}
+
+#define TEXT_FORMS                                                                                                     \
+    "a file, {file: FILE, context: N, chunks: N, offset: N, spread: BOOL, special: BOOL}, {tokens: FILE, ...}, "       \
+    "{base: FILE} or {greedy: N}"
+
 enum qb_status qb_words_text(const struct qb_suite *suite, const struct qb_yaml *node, struct qb_words *words,
                              struct qb_error *err)
 {
-    static const char *const greedy_keys[] = {"greedy", NULL};
-    static const char *const file_keys[] = {"file", "context", "chunks", "offset", NULL};
+    static const char *const greedy_keys[] = {"greedy", NULL}, *const base_keys[] = {"base", NULL};
     *words = (struct qb_words){.node = node, .offset = QB_WORDS_OPEN};
     if (!node)
         return QB_OK;
     if (node->kind == QB_YAML_SCALAR)
         return read_file(suite, node, words, err);
     if (qb_yaml_expect(node, QB_YAML_MAP, err))
-        return qb_wrap(err, "a corpus is a file, {file: FILE, context: N, chunks: N, offset: N} or {greedy: N}");
+        return qb_wrap(err, "a corpus is " TEXT_FORMS);
     if (qb_yaml_get(node, "greedy")) {
         words->kind = QB_WORDS_GREEDY;
         return qb_yaml_known(node, greedy_keys, err)
                    ? err->status
                    : qb_suite_count(node, "greedy", 1, TOKENS_MAX, true, &words->length, err);
     }
-    if (!qb_yaml_get(node, "file"))
-        return qb_yaml_fail(node, err,
-                            "expected a file, {file: FILE, context: N, chunks: N, offset: N} or {greedy: N}");
-    if (qb_yaml_known(node, file_keys, err) ||
-        qb_suite_count(node, "context", 2, TOKENS_MAX, false, &words->length, err) ||
-        qb_suite_count(node, "chunks", 1, TOKENS_MAX, false, &words->count, err) ||
-        qb_suite_count(node, "offset", 0, OFFSET_MAX, false, &words->offset, err))
+    if (qb_yaml_get(node, "base")) {
+        if (!qb_yaml_known(node, base_keys, err) && !read_file(suite, qb_yaml_get(node, "base"), words, err))
+            words->kind = QB_WORDS_BASE;
         return err->status;
-    return read_file(suite, qb_yaml_get(node, "file"), words, err);
+    }
+    if (!qb_yaml_get(node, "file") && !qb_yaml_get(node, "tokens"))
+        return qb_yaml_fail(node, err, "expected " TEXT_FORMS);
+    return read_cut(suite, node, words, err);
 }
 
 enum qb_status qb_words_calibration(const struct qb_suite *suite, const struct qb_yaml *node, bool generated,

@@ -89,7 +89,7 @@ enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *
         return err->status;
     qb_blas_init();
     if (find_reach(&job->env, &cell, err) || measure(job, &cell, err) ||
-        qb_weights_unchanged(job->env.model->weights, job->env.model->origin, err))
+        qb_weights_unchanged(job->env.model->weights, err))
         return err->status;
     cell.seconds = qb_clock() - start;
     cell.cpu_seconds = cpu_seconds();

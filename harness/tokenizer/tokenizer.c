@@ -1,203 +1,269 @@
-/* Byte-level BPE. Splitting by GPT-2's pattern is exact on ASCII; bytes from 0x80 on count as letters, so that any
- * bytes are text (the Unicode classes differ only where a vocabulary joins non-ASCII symbols with letters). */
+/* Using a tokenizer: added tokens are found, what lies between is normalised, split, and given to the model. */
 #include "tokenizer/tokenizer.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 #include "base/mem.h"
 #include "tokenizer/tokenizer_parts.h"
 
-/* ---- splitting: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ ---- */
+/* ---- added tokens ---- */
 
-enum kind { SPACE, LETTER, DIGIT, OTHER };
-
-static enum kind kind_of(unsigned char c)
-{
-    if (c == ' ' || (c >= '\t' && c <= '\r'))
-        return SPACE;
-    if (c >= '0' && c <= '9')
-        return DIGIT;
-    return (c | 32) >= 'a' && (c | 32) <= 'z' ? LETTER : c >= 0x80 ? LETTER : OTHER;
-}
-
-static size_t contraction(const char *text, size_t size)
-{
-    static const char *const endings[] = {"s", "t", "re", "ve", "m", "ll", "d"};
-    for (size_t i = 0; text[0] == '\'' && i < sizeof endings / sizeof *endings; i++) {
-        size_t length = strlen(endings[i]);
-        if (size > length && memcmp(text + 1, endings[i], length) == 0)
-            return 1 + length;
-    }
-    return 0;
-}
-
-/* Bytes of the piece that text (size >= 1) begins with. */
-static size_t piece_of(const char *text, size_t size)
-{
-    size_t end = contraction(text, size);
-    if (end)
-        return end;
-    size_t start = text[0] == ' ' && size > 1 && kind_of((unsigned char)text[1]) != SPACE;
-    enum kind kind = kind_of((unsigned char)text[start]);
-    for (end = start; end < size && kind_of((unsigned char)text[end]) == kind;)
-        end++;
-    if (kind == SPACE && end < size && end > 1)
-        end--; /* the last blank before a word belongs to what follows */
-    return end;
-}
-
-/* ---- merging ---- */
-
-struct candidate {
-    uint32_t rank, at; /* order of merging: rank, then place */
-    int32_t left, right;
+struct found {
+    const struct qb_added *added;
+    size_t from, to; /* with the white space that belongs to it */
 };
 
-struct work {
-    int32_t *id; /* [n]; -1: merged into an earlier one */
-    uint32_t *next, *prev;
-    struct candidate *heap; /* the candidates, least first */
-    size_t count;
-    uint32_t n; /* symbols; also the index behind the end */
+/* Does a word's character stand at the start, or the end, of text[size]? */
+static bool word_beside(const char *text, size_t size, bool at_end)
+{
+    size_t start = 0;
+    uint32_t point;
+    for (start = at_end && size ? size - 1 : 0; start > 0 && ((unsigned char)text[start] & 0xc0) == 0x80;)
+        start--;
+    if (!qb_utf8_sequence(text + start, size - start, &point))
+        return false;
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)point);
+    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC;
+}
+
+/* The first added token, and of those that begin there the longest, in text[*at .. size); *at is then behind it. */
+static bool find_added(const struct qb_tokenizer *tokenizer, const struct qb_words_sorted *words, unsigned flags,
+                       const char *text, size_t size, size_t *at, struct found *found)
+{
+    size_t floor = *at, i = *at;
+    while (words->count && i < size) {
+        const struct qb_word *word, *longest = NULL;
+        struct qb_walk walk = {0};
+        if (words->first[(unsigned char)text[i]])
+            while ((word = qb_words_next(words, &walk, text + i, size - i)))
+                longest = word;
+        if (!longest) {
+            i++;
+            continue;
+        }
+        const struct qb_added *added = &tokenizer->added[longest->id];
+        size_t end = i + longest->size;
+        if ((added->control && !(flags & QB_ENCODE_SPECIAL)) ||
+            (added->single_word && (word_beside(text, i, true) || word_beside(text + end, size - end, false)))) {
+            i = end;
+            continue;
+        }
+        found->added = added;
+        found->from = i - (added->left ? qb_white_at_end(text + floor, i - floor) : 0);
+        found->to = end + (added->right ? qb_white_at_start(text + end, size - end) : 0);
+        *at = found->to;
+        return true;
+    }
+    return false;
+}
+
+/* ---- encoding ---- */
+
+struct run {
+    const struct qb_tokenizer *tokenizer;
+    unsigned flags;
+    struct qb_matcher *matcher;
+    struct qb_pieces pieces;
 };
 
-static bool before(const struct candidate *a, const struct candidate *b)
+static enum qb_status piece(void *context, const char *text, size_t size, struct qb_error *err)
 {
-    return a->rank != b->rank ? a->rank < b->rank : a->at < b->at;
+    struct run *run = context;
+    return (run->tokenizer->model == QB_MODEL_UNIGRAM ? qb_unigram_piece : qb_bpe_piece)(run->tokenizer, &run->pieces,
+                                                                                         text, size, err);
 }
 
-static void push(struct work *work, struct candidate candidate)
-{
-    size_t i = work->count++;
-    for (; i > 0 && before(&candidate, &work->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        work->heap[i] = work->heap[(i - 1) / 2];
-    work->heap[i] = candidate;
-}
+/* What a text without added tokens is, part by part: each goes to `text_part`, the added tokens between to the ids. */
+typedef enum qb_status (*text_part)(struct run *run, const char *text, size_t size, bool first, struct qb_error *err);
 
-static struct candidate pop(struct work *work)
+static enum qb_status by_added(struct run *run, const struct qb_words_sorted *words, const char *text, size_t size,
+                               bool first, text_part part, struct qb_error *err)
 {
-    struct candidate top = work->heap[0], last = work->heap[--work->count];
-    size_t i = 0;
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child + 1 < work->count && before(&work->heap[child + 1], &work->heap[child]))
-            child++;
-        if (child >= work->count || !before(&work->heap[child], &last))
-            break;
-        work->heap[i] = work->heap[child];
-        i = child;
+    struct found found;
+    size_t at = 0, done = 0;
+    while (find_added(run->tokenizer, words, run->flags, text, size, &at, &found)) {
+        if (part(run, text + done, found.from - done, first && done == 0, err) ||
+            qb_pieces_add(&run->pieces, found.added->id, err))
+            return err->status;
+        done = found.to;
     }
-    work->heap[i] = last;
-    return top;
+    return part(run, text + done, size - done, first && done == 0, err);
 }
 
-static void offer(const struct qb_tokenizer *tokenizer, struct work *work, uint32_t at)
+static enum qb_status split(struct run *run, const char *text, size_t size, bool first, struct qb_error *err)
 {
-    uint32_t right = at < work->n ? work->next[at] : work->n;
-    if (right >= work->n)
-        return;
-    const struct merge *merge = merge_find(tokenizer, work->id[at], work->id[right]);
-    if (merge)
-        push(work, (struct candidate){merge->rank, at, work->id[at], work->id[right]});
+    const struct qb_tokenizer *t = run->tokenizer;
+    return qb_split(t->split, t->split_count, run->matcher, text, size, first, piece, run, err);
 }
 
-/* Merges one piece of text; appends its tokens to out and returns how many. */
-static size_t merge_piece(const struct qb_tokenizer *tokenizer, struct work *work, const char *text, size_t size,
-                          int32_t *out)
+static enum qb_status normalize(struct run *run, const char *text, size_t size, bool first, struct qb_error *err)
 {
-    work->n = (uint32_t)size;
-    work->count = 0;
-    for (uint32_t i = 0; i < work->n; i++) {
-        work->id[i] = tokenizer->byte_token[(unsigned char)text[i]];
-        work->next[i] = i + 1;
-        work->prev[i] = i == 0 ? work->n : i - 1;
+    const struct qb_tokenizer *t = run->tokenizer;
+    struct qb_text made = {0};
+    if (size == 0)
+        return QB_OK;
+    for (size_t i = 0; i < t->normal_count && !err->status; i++) {
+        struct qb_text next = {0};
+        qb_normalize(&t->normal[i], run->matcher, text, size, &next, err);
+        if (t->normal[i].kind == QB_NORMAL_STRIP && t->normal[i].left && qb_white_at_start(text, size) > 0)
+            first = false; /* what is left does not stand at the start of the whole text */
+        qb_text_free(&made);
+        made = next;
+        text = made.data ? made.data : "";
+        size = made.size;
     }
-    for (uint32_t i = 0; i + 1 < work->n; i++)
-        offer(tokenizer, work, i);
-    while (work->count > 0) {
-        struct candidate c = pop(work);
-        uint32_t right = work->next[c.at];
-        if (work->id[c.at] != c.left || right >= work->n || work->id[right] != c.right)
-            continue; /* one of the two was merged meanwhile */
-        work->id[c.at] = merge_find(tokenizer, c.left, c.right)->id;
-        work->id[right] = -1;
-        work->next[c.at] = work->next[right];
-        if (work->next[right] < work->n)
-            work->prev[work->next[right]] = c.at;
-        offer(tokenizer, work, c.at);
-        offer(tokenizer, work, work->prev[c.at]);
-    }
-    size_t count = 0;
-    for (uint32_t i = 0; i < work->n; i = work->next[i])
-        out[count++] = work->id[i];
-    return count;
-}
-
-static void work_free(struct work *work)
-{
-    qb_free(work->id);
-    qb_free(work->next);
-    qb_free(work->prev);
-    qb_free(work->heap);
-}
-
-static enum qb_status work_make(struct work *work, size_t longest, struct qb_error *err)
-{
-    *work = (struct work){0};
-    work->id = qb_alloc(longest, sizeof *work->id, "tokenizer symbols", err);
-    work->next = qb_alloc(longest, sizeof *work->next, "tokenizer symbols", err);
-    work->prev = qb_alloc(longest, sizeof *work->prev, "tokenizer symbols", err);
-    /* n - 1 pairs at first, and a merge, of which there are fewer than n, makes at most two new ones. */
-    work->heap = qb_alloc(3 * longest, sizeof *work->heap, "tokenizer pairs", err);
+    if (!err->status)
+        by_added(run, &t->normalized, text, size, first, split, err);
+    qb_text_free(&made);
     return err->status;
 }
 
-enum qb_status qb_tokenizer_encode(const struct qb_tokenizer *tokenizer, const char *text, size_t size,
+static enum qb_status affix(struct qb_pieces *pieces, const int32_t *ids, size_t count, struct qb_error *err)
+{
+    for (size_t i = 0; i < count && !err->status; i++)
+        qb_pieces_add(pieces, ids[i], err);
+    return err->status;
+}
+
+enum qb_status qb_tokenizer_encode(const struct qb_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
                                    int32_t **tokens, size_t *count, struct qb_error *err)
 {
-    struct work work = {0};
-    size_t longest = 0, used = 0;
-    if (size >= UINT32_MAX)
-        return qb_fail(err, QB_ERR_INPUT, "%zu bytes of text are too many for the tokenizer", size);
-    for (size_t at = 0, piece; at < size; at += piece) {
-        piece = piece_of(text + at, size - at);
-        longest = piece > longest ? piece : longest;
+    const struct qb_tokenizer *t = tokenizer;
+    struct run run = {.tokenizer = t, .flags = flags, .matcher = qb_matcher_new(err)};
+    struct qb_pieces *made = &run.pieces;
+    size_t before = flags & QB_ENCODE_AFFIXES ? t->before_count : 0;
+    size_t behind = flags & QB_ENCODE_AFFIXES ? t->behind_count : 0;
+    if (!run.matcher || affix(made, t->before, before, err) ||
+        by_added(&run, &t->raw, text, size, true, normalize, err) || affix(made, t->behind, behind, err))
+        goto out;
+    if (before > 0 && made->count > before && t->before[before - 1] == t->bos && made->ids[before] == t->bos) {
+        made->count--; /* the text spells it out: once is enough */
+        memmove(made->ids + before, made->ids + before + 1, (made->count - before) * sizeof *made->ids);
     }
-    int32_t *out = qb_alloc(size, sizeof *out, "tokens", err); /* a token takes at least a byte */
-    if (!out || work_make(&work, longest, err))
-        goto fail;
-    for (size_t at = 0, piece; at < size; at += piece) {
-        piece = piece_of(text + at, size - at);
-        used += merge_piece(tokenizer, &work, text + at, piece, out + used);
-    }
-    work_free(&work);
-    *tokens = out;
-    *count = used;
-    return QB_OK;
-fail:
-    work_free(&work);
-    qb_free(out);
+    *tokens = made->ids ? made->ids : qb_alloc(0, sizeof **tokens, "tokens", err);
+    *count = made->count;
+    made->ids = NULL;
+out:
+    qb_pieces_free(made);
+    qb_matcher_free(run.matcher);
     return err->status;
+}
+
+/* ---- decoding ---- */
+
+static bool has_token(const struct qb_tokenizer *tokenizer, int32_t id)
+{
+    return id >= 0 && (size_t)id < tokenizer->vocab.count && tokenizer->vocab.tokens[id].kind != QB_TOKEN_NONE;
+}
+
+void qb_tokenizer_bytes(const struct qb_tokenizer *tokenizer, int32_t id, struct qb_text *out)
+{
+    static const char blank[] = "\xe2\x96\x81";
+    if (!has_token(tokenizer, id))
+        return;
+    const struct qb_token *token = &tokenizer->vocab.tokens[id];
+    const char *bytes = qb_vocab_bytes(&tokenizer->vocab, (size_t)id);
+    if (token->kind == QB_TOKEN_BYTE) {
+        char byte = (char)strtoul(bytes + 3, NULL, 16); /* <0xNN> */
+        qb_text_bytes(out, &byte, 1);
+        return;
+    }
+    for (size_t at = 0; at < token->size;) {
+        const char *found = tokenizer->blanks ? memmem(bytes + at, token->size - at, blank, 3) : NULL;
+        size_t upto = found ? (size_t)(found - bytes) : token->size;
+        qb_text_bytes(out, bytes + at, upto - at);
+        if (found)
+            qb_text_bytes(out, " ", 1);
+        at = upto + (found ? 3 : 0);
+    }
+}
+
+void qb_tokenizer_spell(const struct qb_tokenizer *tokenizer, int32_t id, struct qb_text *out)
+{
+    if (!has_token(tokenizer, id))
+        return;
+    const struct qb_token *token = &tokenizer->vocab.tokens[id];
+    const char *bytes = qb_vocab_bytes(&tokenizer->vocab, (size_t)id);
+    if (tokenizer->byte_level && token->kind == QB_TOKEN_TEXT)
+        qb_byte_level_spell(bytes, token->size, out);
+    else
+        qb_text_bytes(out, bytes, token->size);
 }
 
 enum qb_status qb_tokenizer_decode(const struct qb_tokenizer *tokenizer, const int32_t *tokens, size_t count,
                                    char **text, size_t *size, struct qb_error *err)
 {
-    size_t total = 0;
+    struct qb_text out = {0};
+    bool begun = false;
+    qb_text_bytes(&out, "", 0);
     for (size_t i = 0; i < count; i++) {
-        if (tokens[i] < 0 || (size_t)tokens[i] >= tokenizer->vocab)
+        if (tokens[i] < 0 || (size_t)tokens[i] >= tokenizer->vocab.count) {
+            qb_text_free(&out);
             return qb_fail(err, QB_ERR_INPUT, "token id %d at place %zu, expected 0 to %zu", (int)tokens[i], i,
-                           tokenizer->vocab - 1);
-        total += tokenizer->start[tokens[i] + 1] - tokenizer->start[tokens[i]];
+                           tokenizer->vocab.count - 1);
+        }
+        size_t at = out.size;
+        qb_tokenizer_bytes(tokenizer, tokens[i], &out);
+        if (begun || qb_tokenizer_is_control(tokenizer, tokens[i]) || out.failed)
+            continue;
+        begun = true;
+        if (tokenizer->strip && out.size > at && out.data[at] == ' ') {
+            memmove(out.data + at, out.data + at + 1, out.size - at);
+            out.size--;
+        }
     }
-    char *out = qb_alloc(total + 1, 1, "decoded text", err);
-    if (!out)
-        return err->status;
-    *size = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t from = tokenizer->start[tokens[i]], length = tokenizer->start[tokens[i] + 1] - from;
-        memcpy(out + *size, tokenizer->bytes + from, length);
-        *size += length;
+    if (out.failed) {
+        qb_text_free(&out);
+        return qb_fail(err, QB_ERR_MEMORY, "no memory for a decoded text");
     }
-    *text = out;
+    *text = out.data;
+    *size = out.size;
     return QB_OK;
+}
+
+/* ---- what is known of it ---- */
+
+size_t qb_tokenizer_vocab(const struct qb_tokenizer *tokenizer)
+{
+    return tokenizer->vocab.count;
+}
+
+int32_t qb_tokenizer_bos(const struct qb_tokenizer *tokenizer)
+{
+    return tokenizer->bos;
+}
+
+int32_t qb_tokenizer_eos(const struct qb_tokenizer *tokenizer)
+{
+    return tokenizer->eos;
+}
+
+bool qb_tokenizer_ends(const struct qb_tokenizer *tokenizer, int32_t id)
+{
+    for (size_t i = 0; i < tokenizer->ends_count; i++)
+        if (tokenizer->ends[i] == id)
+            return true;
+    return false;
+}
+
+bool qb_tokenizer_is_control(const struct qb_tokenizer *tokenizer, int32_t id)
+{
+    return has_token(tokenizer, id) && tokenizer->vocab.tokens[id].kind == QB_TOKEN_CONTROL;
+}
+
+int32_t qb_tokenizer_added(const struct qb_tokenizer *tokenizer, const char *text)
+{
+    for (size_t i = 0; i < tokenizer->added_count; i++) {
+        int32_t id = tokenizer->added[i].id;
+        if (tokenizer->vocab.tokens[id].size == strlen(text) &&
+            memcmp(qb_vocab_bytes(&tokenizer->vocab, (size_t)id), text, strlen(text)) == 0)
+            return id;
+    }
+    return -1;
+}
+
+const char *qb_tokenizer_chat_template(const struct qb_tokenizer *tokenizer)
+{
+    return tokenizer->chat_template;
 }

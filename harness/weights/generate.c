@@ -74,16 +74,17 @@ static enum qb_status lay_out(struct qb_weights *weights, const struct qb_drawn 
     size_t size = 0, at = 0;
     for (size_t i = 0; i < count; i++)
         size += values_of(&tensors[i]) * sizeof(float);
+    struct qb_weights_file *memory;
+    weights->source = QB_SOURCE_GENERATOR;
     weights->names = qb_alloc(count, sizeof *weights->names, "tensor names", err);
     weights->tensors = qb_alloc(count, sizeof *weights->tensors, "tensor list", err);
-    if (!weights->names || !weights->tensors || qb_memory_map(size, "generated weights", &weights->map, err))
+    if (!weights->names || !weights->tensors || qb_weights_add_file(weights, NULL, size, &memory, err))
         return err->status;
-    weights->generated = true;
     weights->count = count;
     for (size_t i = 0; i < count; i++) {
         const struct qb_drawn *from = &tensors[i];
         snprintf(weights->names[i], sizeof weights->names[i], "%s", from->name);
-        values[i] = (float *)(uintptr_t)(weights->map.data + at);
+        values[i] = (float *)(uintptr_t)(memory->map.data + at);
         weights->tensors[i] = (struct qb_source_tensor){.name = weights->names[i],
                                                         .type = "F32",
                                                         .rank = 2,

@@ -30,8 +30,8 @@ static enum qb_status read_shape(const json_t *shape, struct qb_source_tensor *t
     return QB_OK;
 }
 
-/* The tensor's place in data[data_size], which its shape must fill. */
-static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, uint64_t data_size,
+/* The tensor's place in data[data_size], which takes `need` bytes. */
+static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, uint64_t data_size, uint64_t need,
                                    struct qb_source_tensor *tensor, struct qb_error *err)
 {
     const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
@@ -40,7 +40,6 @@ static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, u
         return qb_fail(err, QB_ERR_INPUT, "tensor %s: 'data_offsets' is no pair [begin, end] with 0 <= begin <= end",
                        tensor->name);
     uint64_t begin = (uint64_t)json_integer_value(first), end = (uint64_t)json_integer_value(last);
-    uint64_t need = tensor->rows * tensor->cols * qb_tensor_type(tensor->type)->size;
     if (end > data_size)
         return qb_fail(err, QB_ERR_INPUT, "tensor %s: its data end at byte %" PRIu64 " of %" PRIu64 " in the file",
                        tensor->name, end, data_size);
@@ -52,19 +51,40 @@ static enum qb_status read_offsets(const json_t *offsets, const uint8_t *data, u
     return QB_OK;
 }
 
-static enum qb_status read_entry(const char *name, const json_t *entry, const uint8_t *data, uint64_t data_size,
-                                 struct qb_source_tensor *tensor, struct qb_error *err)
+/* A tensor that a codec encoded lies as bytes, and metadata say what they are. */
+static enum qb_status read_encoded(struct qb_weights *weights, const char *encoding, const json_t *shape,
+                                   struct qb_source_tensor *tensor, uint64_t *need, struct qb_error *err)
 {
-    tensor->name = name;
-    if (!json_is_object(entry) || json_object_size(entry) != 3)
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected an object of dtype, shape and data_offsets", name);
-    tensor->type = json_string_value(json_object_get(entry, "dtype"));
-    if (!tensor->type || !qb_tensor_type(tensor->type))
-        return qb_fail(err, QB_ERR_INPUT, "tensor %s: dtype '%.*s', expected F32, F16 or BF16", name,
-                       QB_UPTO(16, tensor->type ? tensor->type : "?"));
-    if (read_shape(json_object_get(entry, "shape"), tensor, err))
+    struct qb_source_tensor bytes = {.name = tensor->name};
+    if (read_shape(shape, &bytes, err))
         return err->status;
-    return read_offsets(json_object_get(entry, "data_offsets"), data, data_size, tensor, err);
+    *need = bytes.rows * bytes.cols;
+    return qb_encoding_read(weights, encoding, tensor, &shape, err) || read_shape(shape, tensor, err) ? err->status
+                                                                                                      : QB_OK;
+}
+
+static enum qb_status read_entry(struct qb_weights *weights, const json_t *metadata, const json_t *entry,
+                                 const uint8_t *data, uint64_t data_size, struct qb_source_tensor *tensor,
+                                 struct qb_error *err)
+{
+    if (!json_is_object(entry) || json_object_size(entry) != 3)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: expected an object of dtype, shape and data_offsets",
+                       tensor->name);
+    const char *word = json_string_value(json_object_get(entry, "dtype"));
+    const struct qb_tensor_type *type = word ? qb_tensor_type(word) : NULL;
+    const json_t *shape = json_object_get(entry, "shape"), *offsets = json_object_get(entry, "data_offsets");
+    const char *encoding = word && strcmp(word, "U8") == 0 && metadata ? qb_encoding_of(metadata, tensor->name) : NULL;
+    uint64_t need = 0;
+    if (!encoding && (!type || type->block != 1))
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: dtype '%.*s', expected F32, F16 or BF16", tensor->name,
+                       QB_UPTO(16, word ? word : "?"));
+    if (encoding ? read_encoded(weights, encoding, shape, tensor, &need, err) : read_shape(shape, tensor, err))
+        return err->status;
+    if (!encoding) {
+        tensor->type = type->name;
+        need = tensor->rows * tensor->cols * type->bytes;
+    }
+    return read_offsets(offsets, data, data_size, need, tensor, err);
 }
 
 static int by_place(const void *a, const void *b)
@@ -74,18 +94,18 @@ static int by_place(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Ordered by place, the tensors must fill the data part without gap or overlap. */
-static enum qb_status check_cover(const struct qb_weights *file, const uint8_t *data, uint64_t data_size,
-                                  struct qb_error *err)
+/* Ordered by place, these tensors must fill the data part without gap or overlap. */
+static enum qb_status check_cover(const struct qb_source_tensor *tensors, size_t count, const uint8_t *data,
+                                  uint64_t data_size, struct qb_error *err)
 {
-    const struct qb_source_tensor **order = qb_alloc(file->count, sizeof *order, "tensor order", err);
+    const struct qb_source_tensor **order = qb_alloc(count, sizeof *order, "tensor order", err);
     if (!order)
         return err->status;
-    for (size_t i = 0; i < file->count; i++)
-        order[i] = &file->tensors[i];
-    qsort(order, file->count, sizeof *order, by_place);
+    for (size_t i = 0; i < count; i++)
+        order[i] = &tensors[i];
+    qsort(order, count, sizeof *order, by_place);
     uint64_t at = 0;
-    for (size_t i = 0; i < file->count && !err->status; i++) {
+    for (size_t i = 0; i < count && !err->status; i++) {
         uint64_t begin = (uint64_t)((const uint8_t *)order[i]->bytes - data);
         if (begin != at)
             qb_fail(err, QB_ERR_INPUT, "tensor %s: its data begin at byte %" PRIu64 ", expected %" PRIu64 " (%s)",
@@ -112,57 +132,54 @@ static enum qb_status read_metadata(const json_t *metadata, struct qb_error *err
     return QB_OK;
 }
 
-static enum qb_status read_header(struct qb_weights *file, uint64_t data_at, struct qb_error *err)
+/* Appends the tensors of a header. */
+static enum qb_status read_header(struct qb_weights *weights, json_t *header, const uint8_t *data, uint64_t data_size,
+                                  struct qb_error *err)
 {
-    const uint8_t *data = file->map.data + data_at;
-    uint64_t data_size = file->map.size - data_at;
+    const json_t *metadata =
+        weights->source == QB_SOURCE_OWN ? json_object_get(header, "__metadata__") : NULL; /* which say encodings */
+    const size_t first = weights->count;
     const char *name;
     json_t *entry;
-    file->tensors = qb_alloc(json_object_size(file->header), sizeof *file->tensors, "tensor list", err);
-    if (!file->tensors)
+    void *larger =
+        qb_grow(weights->tensors, first + json_object_size(header), sizeof *weights->tensors, "tensor list", err);
+    if (!larger)
         return err->status;
-    json_object_foreach(file->header, name, entry)
+    weights->tensors = larger;
+    json_object_foreach(header, name, entry)
     {
         if (strcmp(name, "__metadata__") == 0) {
             if (read_metadata(entry, err))
                 return err->status;
-        } else if (read_entry(name, entry, data, data_size, &file->tensors[file->count++], err)) {
-            return err->status;
+            continue;
         }
+        struct qb_source_tensor *tensor = &weights->tensors[weights->count++];
+        tensor->name = name;
+        if (read_entry(weights, metadata, entry, data, data_size, tensor, err))
+            return err->status;
     }
-    return check_cover(file, data, data_size, err) || qb_weights_sort(file, err) ? err->status : QB_OK;
+    return check_cover(weights->tensors + first, weights->count - first, data, data_size, err);
 }
 
-static enum qb_status parse(struct qb_weights *file, struct qb_error *err)
+enum qb_status qb_safetensors_read(struct qb_weights *weights, struct qb_error *err)
 {
-    uint64_t header = 0;
-    if (file->map.size < 8)
-        return qb_fail(err, QB_ERR_INPUT, "%zu bytes, too short for a safetensors file", file->map.size);
+    const struct qb_map *map = &weights->files[weights->file_count - 1].map;
+    uint64_t size = 0;
+    if (map->size < 8)
+        return qb_fail(err, QB_ERR_INPUT, "%zu bytes, too short for a safetensors file", map->size);
     for (size_t i = 0; i < 8; i++)
-        header |= (uint64_t)file->map.data[i] << (8 * i);
-    if (header > HEADER_MAX || header > file->map.size - 8)
-        return qb_fail(err, QB_ERR_INPUT, "a header of %" PRIu64 " bytes in a file of %zu, no safetensors file", header,
-                       file->map.size);
+        size |= (uint64_t)map->data[i] << (8 * i);
+    if (size > HEADER_MAX || size > map->size - 8)
+        return qb_fail(err, QB_ERR_INPUT, "a header of %" PRIu64 " bytes in a file of %zu, no safetensors file", size,
+                       map->size);
     json_error_t json_err;
-    file->header = json_loadb((const char *)file->map.data + 8, (size_t)header, JSON_REJECT_DUPLICATES, &json_err);
-    if (!file->header)
+    json_t *header = json_loadb((const char *)map->data + 8, (size_t)size, JSON_REJECT_DUPLICATES, &json_err);
+    if (!header)
         return qb_fail(err, QB_ERR_INPUT, "header, byte %d: %s", json_err.position, json_err.text);
-    if (!json_is_object(file->header))
+    weights->headers = weights->headers ? weights->headers : json_array();
+    if (json_array_append_new(weights->headers, header)) /* frees it on failure */
+        return qb_fail(err, QB_ERR_MEMORY, "no memory for the header");
+    if (!json_is_object(header))
         return qb_fail(err, QB_ERR_INPUT, "the header is no object");
-    return read_header(file, 8 + header, err);
-}
-
-enum qb_status qb_weights_open(const char *path, struct qb_weights **weights, struct qb_error *err)
-{
-    struct qb_weights *new = qb_alloc(1, sizeof *new, "safetensors file", err);
-    if (!new || qb_file_map(path, &new->map, err))
-        goto out;
-    if (!parse(new, err)) {
-        *weights = new;
-        return QB_OK;
-    }
-    qb_wrap(err, "%s", path);
-out:
-    qb_weights_free(new);
-    return err->status;
+    return read_header(weights, header, map->data + 8 + size, map->size - 8 - size, err);
 }

@@ -40,6 +40,7 @@ def likelihoods_fit(c, _):
 SAME = {
     "greedy": ("prompt", "reference_tokens", "reference_margin", "reference_logit_std"),
     "teacher-forced": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std"),
+    "kl": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std", "llama_nll_base"),
     "attribute": ("chunk",),
     "depth": ("sequence",),
     "memory": ("weight_values", "fp32_bytes", "published_fp32_bytes", "kv_bytes_per_token"),
@@ -92,3 +93,11 @@ CHECKS = {
         ("every time is positive", when(("prefill_s", "decode_s"), lambda c: all((c[n] > 0).all() for n in c if n.endswith("_s")))),
     ],
 }
+
+CHECKS["kl"] = CHECKS["teacher-forced"] + [
+    ("every scored position has a target", when(("target",), lambda c: c["target"] >= 0)),
+    ("positions are scored from scored_from on", when(("position", "scored_from"), lambda c: c["position"] >= c["scored_from"])),
+    ("llama_nll is nll in float32", when(("nll", "llama_nll"), lambda c: np.abs(c["llama_nll"] - c["nll"]) <= 1e-5 * (1 + c["nll"]))),
+    ("llama_dp is the difference of exp(-llama_nll)", when(("llama_dp", "llama_nll", "llama_nll_base"),
+     lambda c: np.abs(c["llama_dp"] - (np.exp(-c["llama_nll"].astype(float)) - np.exp(-c["llama_nll_base"].astype(float)))) <= 1e-6)),
+]

@@ -72,8 +72,15 @@ bad "--set of a wrong type" "--set" run "$TMP/good.yaml" --set models.tiny.seed=
 bad "--output xml" "expected console, csv or json" show "$TMP/good.h5" --output xml
 bad "list of something else" "did you mean 'codecs'" list codec
 bad "generate of another architecture" "expected" generate perceptron -o "$TMP/x.safetensors"
-bad "generate without -o" "-o FILE" generate chain
-bad "inspect of an unknown kind of file" "expected a name that ends in" inspect "$TMP/good"
+bad "make-model without -o" "-o FILE" make-model chain
+bad "generate without a prompt" "--prompt TEXT" generate chain
+bad "convert without -o" "expected a model and -o FILE" convert "$ROOT/data/models/kjv-chain.safetensors"
+bad "convert by a variant and a codec" "not both" convert a --variant b --codec c -o "$TMP/x.safetensors"
+bad "convert by an unknown codec" "int9" convert "$ROOT/data/models/kjv-chain.safetensors" --codec int9 -o "$TMP/x.safetensors"
+bad "convert by a codec's unknown option" "scope" convert "$ROOT/data/models/kjv-chain.safetensors" --codec int8:scop=row -o "$TMP/x.safetensors"
+bad "convert by options without values" "ID:key=value" convert "$ROOT/data/models/kjv-chain.safetensors" --codec int8:scope -o "$TMP/x.safetensors"
+bad "convert by a variant that computes on codes" "no file of weights can hold" convert "$ROOT/data/models/kjv-chain.safetensors" --variant legacy -o "$TMP/x.safetensors"
+bad "inspect of an unknown kind of file" "expected a folder or a name that ends in" inspect "$TMP/good"
 printf 'precious\n' >"$TMP/precious.txt"
 bad "-o over a file that is no result file" "it is left alone" run "$TMP/good.yaml" -o "$TMP/precious.txt"
 bad "-o over finished cells" "2 finished cells (first tiny/reference/greedy) would be dropped" run "$TMP/good.yaml" -o "$TMP/good.h5"
@@ -130,7 +137,7 @@ bad "an empty file" "bad.yaml" run "$TMP/bad.yaml"
 
 section "Models (safetensors)"
 printf 'name: m\nmodels: {m: {file: bad.safetensors, prompt: {random: 2, seed: 1}}}\nvariants: [fp32]\nexperiments: {greedy: {steps: 2}}\n' >"$TMP/m.yaml"
-"$QINSBENCH" generate chain --vocab 40 --hidden 16 --layers 1 -o "$TMP/ok.safetensors" 2>/dev/null
+"$QINSBENCH" make-model chain --vocab 40 --hidden 16 --layers 1 -o "$TMP/ok.safetensors" 2>/dev/null
 model() {
     bad "$1" "$2" inspect "$TMP/bad.safetensors"
     [ "${3:-}" = "" ] || bad "$1, in a run" "$2" run "$TMP/m.yaml" -o "$TMP/bad.h5"
@@ -172,6 +179,8 @@ printf 'int nothing;\n' >"$TMP/x.c" && ${CC:-cc} -shared -fPIC -o "$TMP/noentry.
 bad "a shared object without qb_codec_entry" "qb_codec_entry" inspect "$TMP/noentry.so"
 cp "$ROOT/$BUILD/codecs/fp32.so" "$TMP/other.so"
 bad "a codec id that is taken" "fp32" run "$TMP/good.yaml" --codec "$TMP/other.so"
+sed "s/- fp32/- q4_0/" "$TMP/good.yaml" >"$TMP/bad.yaml"
+bad "rows that are no whole blocks of a format" "tensor embed.weight: codec 'q4_0'" -3 run "$TMP/bad.yaml" -o "$TMP/bad.h5" --force --quiet
 if build_planted 2>/dev/null; then
     for fault in crash nan refuse; do
         sed "s/- fp32/- {name: $fault, codec: planted, options: {fault: $fault}, placement: ['mlp.*']}/" "$TMP/good.yaml" >"$TMP/bad.yaml"

@@ -69,10 +69,11 @@ refused() { # WHAT PART ARGUMENTS...
     has "$what: the message" "$log" "$part"
 }
 mkdir empty && cd empty || exit 2
-for name in '' My-format 4bit -4bit my_format 'my format' 'a/b' ../a 'a.b' 'ä' "$(printf 'a%.0s' {1..41})"; do
+for name in '' My-format 4bit -4bit _format 'my format' 'a/b' ../a 'a.b' 'ä' "$(printf 'a%.0s' {1..41})"; do
     refused "the name '$name'" "expected a name of a lower-case letter" -- "$name"
 done
 refused "a codec's id" "is the id of a shipped codec" int8 -o here
+refused "an id with an underscore" "is the id of a shipped codec" tq1_0 -o here
 refused "a variant's name" "is the name of a shipped variant" pattern-a -o here
 refused "the suite's own name" "suite.yaml lies beside it" suite -o here
 refused "the reference's name" "the FP32 run has it" reference -o here

@@ -37,13 +37,13 @@ same "--metric and --only choose" "$("$QINSBENCH" show "$TMP/r.h5" --output csv 
 width=$(COLUMNS=100 "$QINSBENCH" show "$TMP/r.h5" | awk '{ if (length > w) w = length } END { print w }')
 check "no console line over 100 columns (widest $width)" test "$width" -le 100
 has "degenerate runs are marked and explained" "$("$QINSBENCH" show "$TMP/r.h5")" "*         degenerate"
-for command in run show list claims report inspect bench generate; do
+for command in run show list claims report inspect bench generate convert kl-base; do
     help=$("$QINSBENCH" $command --help)
     same "$command --help: exit 0" $? 0
     has "$command --help has examples" "$help" "examples:"
 done
 missing=""
-for command in run show list claims report inspect bench generate; do
+for command in run show list claims report inspect bench generate convert kl-base; do
     grep -q "Cm $command" docs/qinsbench.1 || missing="$missing $command"
     for option in $("$QINSBENCH" $command --help | grep -o '^  [- ].*--[a-z0-9-]*' | grep -o '\-\-[a-z0-9-]*' | sort -u); do
         grep -q "[ ,]-*${option#-}\b" docs/qinsbench.1 || missing="$missing $command:$option"

@@ -9,8 +9,8 @@ base
 codec        base
 compute      codec base
 weights      codec base
-arch         codec base
-tokenizer    base
+arch         weights codec base
+tokenizer    weights codec base
 model        tokenizer arch weights compute codec base
 metric       base compute/kernels.h
 store        metric base
@@ -19,26 +19,34 @@ run          store metric model tokenizer arch weights compute codec base
 experiments  run/experiment.h model weights compute metric codec base
 reports      store metric codec/role.h base
 cli          reports run gate store metric model tokenizer arch weights compute codec base
-codecs       codec.h codec_util.h'
+codecs       codec.h codec_util.h codec_block.h gguf.h gguf_search.h'
 
 # Used by tests alone, each for its reason.
 for_tests='
 qb_attention_ref     plain loops that the kernels are compared with
 qb_gelu_ref          likewise
+qb_gelu_tanh_ref     likewise
 qb_gemm_nt_ref       likewise
 qb_kl_plain          likewise
 qb_layernorm_ref     likewise
 qb_logsumexp_plain   likewise
+qb_rmsnorm_ref       likewise
+qb_silu_ref          likewise
+qb_softcap_ref       likewise
 qb_softmax_ref       likewise
 qb_mem_fail_at       makes the n-th allocation fail
+qb_model_named       how tests take one tensor of a model
 qb_argmax            a part of what its own file offers, which has tests of its own
 qb_beta_cdf          likewise
 qb_contexts_in_text  likewise
 qb_figure_names      likewise
 qb_gate_rules_parse  likewise
+qb_rope_frequencies  likewise
 qb_top2_margin       likewise
+qb_model_named       likewise: of a model, what its tensors hold
 qb_transform         likewise
-qb_tokenizer_decode  the way back: what encoding lost shows there'
+qb_tokenizer_decode  the way back: what encoding lost shows there
+qb_tokenizer_vocab   likewise: ids are below it'
 
 # sources ROOT: the C files and headers of the rooms, relative to it.
 sources() { (cd "$1" && find harness experiments reports codecs -name '*.[ch]' 2>/dev/null | sort); }
@@ -115,6 +123,8 @@ none "$page names files that exist" "$(missing $page)"
 for room in $(cd harness && ls -d -- */) codecs/ experiments/ reports/; do
     has "$page tells of the room $room" "$(cat $page)" "${room#harness/}"
 done
+
+none "every codec has a README" "$(cd codecs && for codec in */; do [ -e "$codec/README.md" ] || echo "$codec"; done)"
 
 # A house with each fault: seen.
 mkdir -p "$TMP/house"/{harness/base,harness/cli,codecs/x}

@@ -155,6 +155,21 @@ Test(planted, reads_past_the_end, .timeout = 600)
     is_found("reads_past_end", "exact buffers", "touched byte 1 past the end of the encoded bytes");
 }
 
+Test(planted, columns_that_are_no_whole_blocks, .timeout = 600)
+{
+    is_found("block_width", "sizes", "encoded_size of 2 x 40, in blocks of 32, gave OK");
+}
+
+Test(planted, blocks_that_are_not_named, .timeout = 600)
+{
+    is_found("block_name", "sizes", "encoded_size of 2 x 1, in blocks of 32, gave UNSUPPORTED");
+}
+
+Test(planted, drifts_more_than_promised, .timeout = 600)
+{
+    is_found("rescales", "idempotence", "30 was promised");
+}
+
 Test(planted, state, .timeout = 600)
 {
     is_found("state", "determinism", "two encodes of the same 1 x 1 values differ");

@@ -23,7 +23,7 @@ static void begin(void)
     cr_assert_not_null(golden);
     MUST(qb_tokenizer_open("data/models/kjv.tokenizer.json", &tokenizer, &err));
     MUST(qb_file_read("data/corpus/kjv.heldout", 1 << 20, &text, &size, &err));
-    MUST(qb_tokenizer_encode(tokenizer, text, size, &ids, &count, &err));
+    MUST(qb_tokenizer_encode(tokenizer, text, size, 0, &ids, &count, &err));
     cr_assert_geq(count, 2560);
     qb_free(text);
     qb_tokenizer_free(tokenizer);

@@ -131,7 +131,7 @@ static int32_t *calibration_tokens(void)
     int32_t *ids;
     MUST(qb_tokenizer_open("data/models/kjv.tokenizer.json", &tokenizer, &err));
     MUST(qb_file_read("data/corpus/kjv.calibration", 1 << 20, &text, &size, &err));
-    MUST(qb_tokenizer_encode(tokenizer, text, size, &ids, &count, &err));
+    MUST(qb_tokenizer_encode(tokenizer, text, size, 0, &ids, &count, &err));
     qb_free(text);
     qb_tokenizer_free(tokenizer);
     return ids;

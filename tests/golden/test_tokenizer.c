@@ -44,7 +44,7 @@ Test(tokenizer, cases)
         size_t count, size;
         char *back;
         cr_assert_eq(
-            qb_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), &tokens, &count, &err),
+            qb_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), 0, &tokens, &count, &err),
             QB_OK, "%s", err.message);
         same(tokens, count, json_object_get(json_array_get(cases, i), "ids"), json_string_value(text));
         cr_assert_eq(qb_tokenizer_decode(tokenizer, tokens, count, &back, &size, &err), QB_OK);
@@ -61,7 +61,7 @@ Test(tokenizer, held_out_text)
     size_t size, count;
     int32_t *tokens;
     cr_assert_eq(qb_file_read("data/corpus/kjv.heldout", 1 << 20, &text, &size, &err), QB_OK, "%s", err.message);
-    cr_assert_eq(qb_tokenizer_encode(tokenizer, text, size, &tokens, &count, &err), QB_OK);
+    cr_assert_eq(qb_tokenizer_encode(tokenizer, text, size, 0, &tokens, &count, &err), QB_OK);
     cr_assert_eq((json_int_t)count, json_integer_value(json_object_get(heldout, "tokens")));
     same(tokens, json_array_size(json_object_get(heldout, "first")), json_object_get(heldout, "first"), "first");
     same(tokens + count - json_array_size(last), json_array_size(last), last, "last");

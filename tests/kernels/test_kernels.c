@@ -37,6 +37,11 @@ static void call_layernorm(const struct qb_kernels *k, size_t at, size_t n, floa
     k->layernorm(x + at, n, weight + at, y + at, 1e-5f, out);
 }
 
+static void call_rmsnorm(const struct qb_kernels *k, size_t at, size_t n, float *out)
+{
+    k->rmsnorm(x + at, n, weight + at, at % 2 ? 1.0f : 0.0f, 1e-6f, out);
+}
+
 static void call_relu(const struct qb_kernels *k, size_t at, size_t n, float *out)
 {
     memcpy(out, x + at, n * sizeof *out);
@@ -49,10 +54,34 @@ static void call_gelu(const struct qb_kernels *k, size_t at, size_t n, float *ou
     k->gelu(out, n);
 }
 
+static void call_gelu_tanh(const struct qb_kernels *k, size_t at, size_t n, float *out)
+{
+    memcpy(out, x + at, n * sizeof *out);
+    k->gelu_tanh(out, n);
+}
+
+static void call_silu(const struct qb_kernels *k, size_t at, size_t n, float *out)
+{
+    memcpy(out, x + at, n * sizeof *out);
+    k->silu(out, n);
+}
+
+static void call_softcap(const struct qb_kernels *k, size_t at, size_t n, float *out)
+{
+    memcpy(out, x + at, n * sizeof *out);
+    k->softcap(out, n, at % 2 ? 50.0f : 3.0f);
+}
+
 static void call_add(const struct qb_kernels *k, size_t at, size_t n, float *out)
 {
     memcpy(out, x + at, n * sizeof *out);
     k->add(out, y + at, n);
+}
+
+static void call_multiply(const struct qb_kernels *k, size_t at, size_t n, float *out)
+{
+    memcpy(out, x + at, n * sizeof *out);
+    k->multiply(out, y + at, n);
 }
 
 static void call_affine(const struct qb_kernels *k, size_t at, size_t n, float *out)
@@ -108,9 +137,10 @@ static void call_kl_sums(const struct qb_kernels *k, size_t at, size_t n, float 
 static const struct {
     const char *name;
     kernel_call *call;
-} calls[] = {{"layernorm", call_layernorm}, {"relu", call_relu},       {"gelu", call_gelu}, {"add", call_add},
-             {"affine", call_affine},       {"softmax", call_softmax}, {"max", call_max},   {"find", call_find},
-             {"sums", call_sums},           {"kl_sums", call_kl_sums}};
+} calls[] = {{"layernorm", call_layernorm}, {"rmsnorm", call_rmsnorm}, {"relu", call_relu},       {"gelu", call_gelu},
+             {"gelu_tanh", call_gelu_tanh}, {"silu", call_silu},       {"softcap", call_softcap}, {"add", call_add},
+             {"multiply", call_multiply},   {"affine", call_affine},   {"softmax", call_softmax}, {"max", call_max},
+             {"find", call_find},           {"sums", call_sums},       {"kl_sums", call_kl_sums}};
 /* "sums" is of two kernels. */
 _Static_assert(sizeof(struct qb_kernels) == (sizeof calls / sizeof *calls + 1) * sizeof(void (*)(void)),
                "a new kernel has its line in calls[]");

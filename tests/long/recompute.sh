@@ -43,6 +43,7 @@ experiments:
   depth: {positions: 10}
   greedy: {steps: 60}
   teacher-forced: {context: 64, chunks: 6}
+  kl: {context: 64, chunks: 6}
   attribute: {order_chunks: 0, context: 64, chunks: 2}
   memory: {}
   speed: {repeats: 6, prefill: 16, decode: 4}

@@ -13,18 +13,34 @@ Test(registry, names_are_unique_described_and_fit)
     cr_assert_gt(count, 70);
     cr_assert_null(qb_metric_find("greedy", "kl_mean"));
     static const char *const promised[][2] = {
-        {"greedy", "match_rate"},        {"greedy", "top10_overlap"},
-        {"greedy", "first_divergence"},  {"greedy", "unique_tokens"},
-        {"greedy", "cycle_length"},      {"greedy", "margin_median"},
-        {"greedy", "logit_std"},         {"teacher-forced", "top1_agreement"},
-        {"teacher-forced", "kl_p99"},    {"teacher-forced", "perplexity"},
-        {"memory", "weight_bits"},       {"memory", "published_formula_bytes"},
-        {"speed", "roofline_fraction"},  {"speed", "decode_overhead"},
-        {"roundtrip", "sqnr_db"},        {"linearity", "linearity_error"},
-        {"roundtrip", "relative_error"}, {"teacher-forced", "alpha"},
-        {"teacher-forced", "kl_cvar95"}, {"teacher-forced", "kl_p_over_90"},
-        {"teacher-forced", "flips"},     {"greedy", "divergence_median"},
-        {"greedy", "survival_50"},       {"speed", "weight_decode_fraction"},
+        {"greedy", "match_rate"},
+        {"greedy", "top10_overlap"},
+        {"greedy", "first_divergence"},
+        {"greedy", "unique_tokens"},
+        {"greedy", "cycle_length"},
+        {"greedy", "margin_median"},
+        {"greedy", "logit_std"},
+        {"teacher-forced", "top1_agreement"},
+        {"teacher-forced", "kl_p99"},
+        {"teacher-forced", "perplexity"},
+        {"memory", "weight_bits"},
+        {"memory", "published_formula_bytes"},
+        {"speed", "roofline_fraction"},
+        {"speed", "decode_overhead"},
+        {"roundtrip", "sqnr_db"},
+        {"linearity", "linearity_error"},
+        {"roundtrip", "relative_error"},
+        {"teacher-forced", "alpha"},
+        {"teacher-forced", "kl_cvar95"},
+        {"teacher-forced", "kl_p_over_90"},
+        {"teacher-forced", "flips"},
+        {"greedy", "divergence_median"},
+        {"kl", "llama_kld_p99_9"},
+        {"kl", "dp_rms"},
+        {"kl", "kl_mean"},
+        {"kl", "perplexity_ratio"},
+        {"greedy", "survival_50"},
+        {"speed", "weight_decode_fraction"},
     };
     for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++)
         cr_expect_not_null(qb_metric_find(promised[i][0], promised[i][1]), "%s", promised[i][1]);
@@ -428,7 +444,7 @@ Test(speed, decoding_is_held_against_storing_in_the_same_repeat)
 /* Each allocation fails once, in turn: metrics are absent or NaN, nothing leaks, and some value is there at the end. */
 Test(metrics, running_out_of_memory_is_said)
 {
-    static const char *const experiments[] = {"greedy", "teacher-forced", "depth"};
+    static const char *const experiments[] = {"greedy", "teacher-forced", "depth", "kl"};
     struct qb_record record = {0};
     struct qb_error err = {0};
     struct qb_value *values;
@@ -441,13 +457,15 @@ Test(metrics, running_out_of_memory_is_said)
     put(&record, "accumulated_error", QB_F32, 2, 2, numbers);
     put(&record, "kl", QB_F64, 4, 0, kl);
     put(&record, "nll", QB_F64, 4, 0, kl);
+    put(&record, "reference_nll", QB_F64, 4, 0, kl);
+    put(&record, "llama_kld", QB_F64, 4, 0, kl);
     put(&record, "reference_top_p", QB_F32, 4, 0, (float[]){0.1f, 0.2f, 0.1f, 0.2f});
     static const char *const names[] = {"target", "top_token", "reference_top_token"};
     for (size_t i = 0; i < 3; i++)
         put(&record, names[i], QB_I32, 4, 0, tokens);
     put(&record, "chunk", QB_I32, 4, 0, chunk);
     size_t before = qb_mem_stats().live_bytes;
-    for (size_t e = 0; e < 3; e++) {
+    for (size_t e = 0; e < 4; e++) {
         size_t whole, count, missed = 0;
         cr_assert_eq(qb_metrics_compute(experiments[e], &record, &values, &whole, &err), QB_OK);
         qb_free(values);

@@ -175,7 +175,7 @@ static void model_refused(const char *what, const char *by, const char *say)
 Test(model_file, models_that_do_not_fit_their_architecture_are_refused)
 {
     model_refused("\"transformer\"", "\"transformar\"", "architecture is 'transformar'");
-    model_refused("\"relu\"", "\"silu\"", "activation is 'silu'");
+    model_refused("\"relu\"", "\"tanh\"", "activation is 'tanh'");
     model_refused("\"causal\"", "\"caudal\"", "unknown key 'caudal'");
     model_refused("\"heads\":\"1\"", "\"heads\":\"0\"", "heads is '0'");
     model_refused("\"heads\":\"1\"", "\"heads\":\"3\"", "heads is 3");

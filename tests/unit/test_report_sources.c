@@ -3,7 +3,7 @@
 #include "metric_case.h"
 #include "reports/report_content.h"
 
-enum { N = 2400, CHUNKS = 24, P = 12, S = 120 };
+enum { N = 9600, CHUNKS = 24, P = 12, S = 120 };
 
 static uint32_t state = 1;
 /* In [0, 1); a plain generator, for the values do not matter. */
@@ -113,25 +113,42 @@ static void check(const char *experiment, struct qb_record *r, size_t least)
     qb_record_free(r);
 }
 
-Test(report_sources, teacher_forced)
+/* The arrays that teacher-forced and kl share. */
+static void put_positions(struct qb_record *r)
 {
     static const char *const doubles[] = {"kl", "nll", "reference_nll", NULL};
     static const char *const floats[] = {"max_logit_diff", "logit_std", "margin", "reference_top_p", NULL};
     static const char *const tokens[] = {"top_token", "reference_top_token", "target", NULL};
+    groups(r, "chunk");
+    list(r, doubles, QB_F64, N, 0);
+    list(r, floats, QB_F32, N, 0);
+    list(r, tokens, QB_I32, N, 0);
+    reals(r, "top1", QB_U8, N, 0);
+    reals(r, "overlap10", QB_U8, N, 0);
+    shares(r, "top1_share", N, 0);
+    shares(r, "top10_share", N, 0);
+    shares(r, "hit", N, 0);
+    shares(r, "reference_hit", N, 0);
+    put_scalar(r, "alpha", 0.9);
+    put_scalar(r, "alpha_raw", 0.7);
+}
+
+Test(report_sources, teacher_forced)
+{
     struct qb_record r = {0};
-    groups(&r, "chunk");
-    list(&r, doubles, QB_F64, N, 0);
-    list(&r, floats, QB_F32, N, 0);
-    list(&r, tokens, QB_I32, N, 0);
-    reals(&r, "top1", QB_U8, N, 0);
-    reals(&r, "overlap10", QB_U8, N, 0);
-    shares(&r, "top1_share", N, 0);
-    shares(&r, "top10_share", N, 0);
-    shares(&r, "hit", N, 0);
-    shares(&r, "reference_hit", N, 0);
-    put_scalar(&r, "alpha", 0.9);
-    put_scalar(&r, "alpha_raw", 0.7);
+    put_positions(&r);
     check("teacher-forced", &r, 15);
+}
+
+Test(report_sources, kl)
+{
+    static const char *const floats[] = {"llama_nll", "llama_nll_base", "llama_dp", NULL};
+    struct qb_record r = {0};
+    put_positions(&r);
+    list(&r, floats, QB_F32, N, 0);
+    reals(&r, "llama_kld", QB_F64, N, 0);
+    reals(&r, "llama_same_top", QB_U8, N, 0);
+    check("kl", &r, 90);
 }
 
 Test(report_sources, greedy)

@@ -59,7 +59,7 @@ Test(bpe, merges_by_rank_then_place)
         {"aaaa", 1, {260}},         {"aaaaa", 2, {260, 'a'}}, {"aab", 2, {'a', 256}}, {"a'bc", 3, {'a', '\'', 258}},
         {"\xff\x80", 2, {255, 128}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        cr_assert_eq(qb_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), &ids, &n, &err), QB_OK);
+        cr_assert_eq(qb_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), 0, &ids, &n, &err), QB_OK);
         cr_expect_eq(n, cases[i].count, "%s: %zu tokens", cases[i].text, n);
         cr_expect_eq(memcmp(ids, cases[i].ids, n * sizeof *ids), 0, "%s", cases[i].text);
         qb_free(ids);
@@ -81,7 +81,7 @@ Test(bpe, any_bytes_come_back_and_long_words_take_no_square_time)
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < SIZE; i++)
             text[i] = pass ? 'a' : (char)(unsigned char)qb_rng_randint(&rng, 256);
-        cr_assert_eq(qb_tokenizer_encode(t, text, SIZE, &ids, &n, &err), QB_OK);
+        cr_assert_eq(qb_tokenizer_encode(t, text, SIZE, 0, &ids, &n, &err), QB_OK);
         cr_assert_eq(qb_tokenizer_decode(t, ids, n, &back, &size, &err), QB_OK);
         cr_expect(size == SIZE && memcmp(back, text, SIZE) == 0);
         cr_expect_eq(n == SIZE / 4, pass == 1);
@@ -119,7 +119,9 @@ Test(bpe, other_tokenizers_are_refused)
 {
     static const char *const none[] = {NULL}, *const unknown[] = {"a b", "xy z", NULL};
     refused(json_of("", unknown, ""), "'xy' is not in the vocabulary");
-    refused(json_of("\"normalizer\":{\"type\":\"NFC\"},", none, ""), "normalizer");
+    refused(json_of("\"normalizer\":{\"type\":\"Lowercase\"},", none, ""), "normalizer: type 'Lowercase'");
+    refused(json_of("\"decoder\":{\"type\":\"CTC\"},", none, ""), "decoder: type 'CTC'");
+    refused(json_of("\"post_processor\":{\"type\":\"BertProcessing\"},", none, ""), "post_processor: type 'Bert");
     refused(json_of("\"added_tokens\":[{\"id\":0}],", none, ""), "added_tokens");
     refused(json_of("\"pre_tokenizer\":null,", none, ""), "duplicate");
     refused(json_of("", none, "],\"dropout\":0.1,\"x\":["), "dropout");

@@ -194,12 +194,21 @@ static void nonfinite(const char *type, const void *up, size_t size, const char 
 
 Test(weights, nan_and_infinite_values_are_refused_by_place)
 {
-    float f32[16] = {[6] = INFINITY}, nan[16] = {[0] = NAN};
-    const uint16_t f16[16] = {[15] = 0x7e00}, bf16[16] = {[9] = 0xff80};
-    nonfinite("F32", f32, 64, "element 6 is infinite");
-    nonfinite("F32", nan, 64, "element 0 is NaN");
-    nonfinite("F16", f16, 32, "element 15 is NaN");
-    nonfinite("BF16", bf16, 32, "element 9 is infinite");
+    float f32[16] = {[6] = INFINITY}, nan[16] = {[0] = NAN, [1] = NAN, [14] = -NAN};
+    const uint16_t f16[16] = {[7] = 0x7c00, [8] = 0xfc00, [15] = 0x7e00}, bf16[16] = {[9] = 0xff80};
+    nonfinite("F32", f32, 64, "0 NaN, 1 infinite of 16 values, the first at [1, 2]");
+    nonfinite("F32", nan, 64, "3 NaN, 0 infinite of 16 values, the first at [0, 0]");
+    nonfinite("F16", f16, 32, "1 NaN, 2 infinite of 16 values, the first at [1, 3]");
+    nonfinite("BF16", bf16, 32, "0 NaN, 1 infinite of 16 values, the first at [2, 1]");
+}
+
+Test(weights, what_f16_cannot_hold_is_counted)
+{
+    const float up[16] = {65519.996f, 65520, -65504, -1e30f, [15] = 7e4f}, zeros[16] = {0};
+    struct qb_model *model = open_model(chain_of("beyond.safetensors", "F32", zeros, up, zeros, 64));
+    cr_expect_eq(qb_model_named(model, "layers.0.mlp.up.weight")->beyond_f16, 3);
+    cr_expect_eq(qb_model_named(model, "embed.weight")->beyond_f16, 0);
+    qb_model_free(model);
 }
 
 /* 64 MB of F16 in a chain of 2 x 16 M values, written sparse. */

@@ -1,0 +1,56 @@
+/* q4_0: blocks of 32 values as 4-bit integers times a scale. */
+#include "gguf.h"
+
+enum { VALUES = 32, HALF = VALUES / 2, BYTES = 18, CODES = 2 }; /* the scale lies at 0 */
+
+static unsigned char quantise(float x, float inverse)
+{
+    int code = (int)(x * inverse + 8.5f);
+    return (unsigned char)(code < 15 ? code : 15);
+}
+
+static bool encode_block(const float *restrict x, unsigned char *restrict block)
+{
+    const float d = x[qb_largest(x, VALUES)] / -8.0f, inverse = gguf_inverse(d);
+    for (size_t i = 0; i < HALF; i++)
+        block[CODES + i] = (unsigned char)(quantise(x[i], inverse) | quantise(x[HALF + i], inverse) << 4);
+    return qb_half_write(block, d);
+}
+
+static size_t decode_block(const unsigned char *restrict block, float *restrict out)
+{
+    float d;
+    if (!qb_half_read(block, &d))
+        return 0;
+    for (size_t i = 0; i < HALF; i++) {
+        int pair = block[CODES + i];
+        out[i] = d * (float)((pair & 15) - 8);
+        out[HALF + i] = d * (float)((pair >> 4) - 8);
+    }
+    return QB_BLOCK_FINE;
+}
+
+static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
+QB_BLOCK_FUNCTIONS(block)
+
+QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
+QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
+{
+    static const struct qb_codec codec = {
+        .struct_size = sizeof codec,
+        .abi_version = QB_CODEC_ABI_VERSION,
+        .id = "q4_0",
+        .version = "1",
+        .summary = "GGUF Q4_0, 4-bit integers times a half for each 32 values: 4.5 bits a weight",
+        .flags = QB_CODEC_KEEPS_ZERO,
+        /* Measured plus a margin. */
+        .tolerance =
+            {.relative_error = 0.126, .floor_fraction = 0.5, .absolute_error = 0.11, .bias = 0.008, .sqnr_db = 21.1},
+        .encoded_size = encoded_size,
+        .encode = encode,
+        .decode = decode,
+        .encode_passes = 1,
+        .encode_part = encode_part,
+    };
+    return &codec;
+}

@@ -1,0 +1,47 @@
+/* q8_0: blocks of 32 values as 8-bit integers times a scale. */
+#include "gguf.h"
+
+enum { VALUES = 32, BYTES = 34, CODES = 2 }; /* the scale lies at 0 */
+
+static bool encode_block(const float *restrict x, unsigned char *restrict block)
+{
+    const float d = gguf_amax(x, VALUES) / 127.0f, inverse = gguf_inverse(d);
+    for (size_t i = 0; i < VALUES; i++)
+        block[CODES + i] = (unsigned char)gguf_round(x[i] * inverse);
+    return qb_half_write(block, d);
+}
+
+static size_t decode_block(const unsigned char *restrict block, float *restrict out)
+{
+    float d;
+    if (!qb_half_read(block, &d))
+        return 0;
+    for (size_t i = 0; i < VALUES; i++)
+        out[i] = d * (float)(signed char)block[CODES + i];
+    return QB_BLOCK_FINE;
+}
+
+static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
+QB_BLOCK_FUNCTIONS(block)
+
+QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
+QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
+{
+    static const struct qb_codec codec = {
+        .struct_size = sizeof codec,
+        .abi_version = QB_CODEC_ABI_VERSION,
+        .id = "q8_0",
+        .version = "1",
+        .summary = "GGUF Q8_0, 8-bit integers times a half for each 32 values: 8.5 bits a weight",
+        .flags = QB_CODEC_KEEPS_ZERO,
+        /* Measured plus a margin. */
+        .tolerance =
+            {.relative_error = 0.008, .floor_fraction = 0.5, .absolute_error = 0.0041, .bias = 0.0002, .sqnr_db = 45.2},
+        .encoded_size = encoded_size,
+        .encode = encode,
+        .decode = decode,
+        .encode_passes = 1,
+        .encode_part = encode_part,
+    };
+    return &codec;
+}

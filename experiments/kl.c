@@ -1,0 +1,247 @@
+/* kl: what llama.cpp's perplexity tool measures under --kl-divergence, on the chunks and positions that it scores, by
+ * its formulas and beside them exactly. Memory does not grow with context x vocabulary: kept are final hidden states,
+ * and the logits of a few positions at a time. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "calibration_overlap.h"
+#include "common.h"
+#include "metric/llama.h"
+#include "metric/logits_base.h"
+#include "positions.h"
+
+#define BLOCK QB_LOGITS_BLOCK /* positions whose logits exist at once; part of what makes two runs bitwise equal */
+
+enum { OPTION_SCORE };
+enum { SCORE_HALF, SCORE_ALL };
+static const struct qb_codec_option options[] = {
+    {"score", QB_OPTION_CHOICE, "half", 0, 0, "half|all",
+     "positions of a chunk: the second half, as llama.cpp, or all that a token follows"},
+    {0}};
+
+/* The text as it is read, and the scored positions of each chunk: [first, first + scored). */
+struct text {
+    const int32_t *tokens; /* [chunks, context] */
+    int32_t *own;          /* the buffer of tokens where BOS stands in, else NULL */
+    size_t chunks, context, first, scored;
+};
+
+static enum qb_status open_text(const struct qb_cell_env *env, struct text *text, struct qb_error *err)
+{
+    const struct qb_inputs *in = env->inputs;
+    const bool half = env->options[OPTION_SCORE].i == SCORE_HALF;
+    if (!in->text)
+        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no text; give `corpus` to the model or to kl",
+                       env->model->name);
+    if (in->base && !half)
+        return qb_fail(err, QB_ERR_INPUT,
+                       "score: all, and the base file has the second half of each chunk; expected half");
+    if (in->context < 4)
+        return qb_fail(err, QB_ERR_INPUT, "a context of %zu tokens; kl needs 4 or more", in->context);
+    *text = (struct text){in->text, NULL, in->chunks, in->context, half ? qb_llama_first(in->context) : 0, 0};
+    text->scored = in->context - 1 - text->first;
+    if (in->bos < 0)
+        return QB_OK;
+    text->own = qb_alloc(in->chunks * in->context, sizeof *text->own, "text with BOS", err);
+    if (!text->own)
+        return err->status;
+    memcpy(text->own, in->text, in->chunks * in->context * sizeof *text->own);
+    for (size_t c = 0; c < in->chunks; c++)
+        text->own[c * in->context] = in->bos;
+    text->tokens = text->own;
+    return QB_OK;
+}
+
+/* The final hidden states of chunk c from its first scored position on: hidden[scored + 1, H]. */
+static enum qb_status read_chunk(const struct text *text, struct qb_net *net, size_t c, float *hidden,
+                                 struct qb_error *err)
+{
+    const struct qb_step step = {text->tokens + c * text->context, 1, text->context, text->scored + 1, NULL};
+    return qb_net_step(net, NULL, &step, hidden, err) ? qb_wrap(err, "chunk %zu", c) : QB_OK;
+}
+
+static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    const size_t width = env->model->arch.hidden;
+    struct text text = {0};
+    struct qb_net *net = NULL;
+    float *hidden = NULL, *kept = NULL;
+    if (open_text(env, &text, err))
+        return err->status;
+    const size_t dims[2] = {env->inputs->base ? 0 : text.chunks * text.scored, width};
+    if (!(kept = qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err)) ||
+        env->inputs->base || qb_cell_fp32(env, &net, err) ||
+        !(hidden = qb_alloc((text.scored + 1) * width, sizeof *hidden, "hidden states", err)))
+        goto out;
+    for (size_t c = 0; c < text.chunks && !read_chunk(&text, net, c, hidden, err); c++)
+        memcpy(kept + c * text.scored * width, hidden, text.scored * width * sizeof *kept);
+out:
+    qb_free(hidden);
+    qb_net_free(net);
+    qb_free(text.own);
+    return err->status;
+}
+
+/* ---- the comparison ---- */
+
+/* Arrays by llama.cpp's formulas, all [positions]. */
+struct llama_rows {
+    double *kld;
+    float *nll, *nll_base, *dp;
+    uint8_t *same_top;
+};
+
+static enum qb_status add_llama(size_t n, struct llama_rows *r, struct qb_record *out, struct qb_error *err)
+{
+    r->kld = qb_record_add(out, "llama_kld", QB_F64, 1, &n, "nat", "KL of the 16-bit base to the variant", err);
+    r->nll = qb_record_add(out, "llama_nll", QB_F32, 1, &n, "nat", "variant's -log p(target) in float32", err);
+    r->nll_base = qb_record_add(out, "llama_nll_base", QB_F32, 1, &n, "nat", "the 16-bit base's -log p(target)", err);
+    r->dp = qb_record_add(out, "llama_dp", QB_F32, 1, &n, "1", "p(target) of the variant less that of the base", err);
+    r->same_top = qb_record_add(out, "llama_same_top", QB_U8, 1, &n, "1", "1: the first largest is the same", err);
+    return r->kld && r->nll && r->nll_base && r->dp && r->same_top ? QB_OK : err->status;
+}
+
+struct work {
+    const struct qb_cell_env *env;
+    const struct text *text;
+    struct qb_net *fp32;        /* or NULL where the base is a file's */
+    const float *reference;     /* its hidden states [positions, H] */
+    struct qb_logits_base base; /* or all 0 */
+    float *hidden, *p, *q;      /* [scored + 1, H], [BLOCK, vocab], [BLOCK, vocab] */
+    uint16_t *words;            /* [BLOCK, qb_llama_words] */
+    struct qb_positions rows;
+    struct llama_rows llama;
+    size_t first; /* of the block */
+};
+
+static void llama_task(void *context, size_t i, unsigned worker)
+{
+    struct work *w = context;
+    const size_t vocab = w->env->model->arch.vocab, at = w->first + i;
+    uint16_t *row = w->words + i * qb_llama_words(vocab);
+    (void)worker;
+    if (w->fp32)
+        qb_llama_pack(w->p + i * vocab, vocab, row);
+    const struct qb_llama_position p = qb_llama_compare(row, w->q + i * vocab, vocab, w->rows.target[at]);
+    w->llama.kld[at] = p.kld;
+    w->llama.nll[at] = p.nll;
+    w->llama.nll_base[at] = p.nll_base;
+    w->llama.dp[at] = p.dp;
+    w->llama.same_top[at] = p.same_top;
+}
+
+/* The reference's logits of positions [w->first, w->first + n): of its head, or of the base file. */
+static enum qb_status reference_logits(struct work *w, size_t n, struct qb_error *err)
+{
+    const size_t vocab = w->env->model->arch.vocab, words = qb_llama_words(vocab);
+    if (w->fp32)
+        return qb_net_logits(w->fp32, w->reference + w->first * w->env->model->arch.hidden, n, w->p, err);
+    for (size_t i = 0; i < n; i++) {
+        qb_logits_base_row(&w->base, w->first + i, w->words + i * words);
+        qb_llama_unpack(w->words + i * words, vocab, w->p + i * vocab);
+    }
+    return QB_OK;
+}
+
+static enum qb_status compare_chunk(struct work *w, size_t c, struct qb_error *err)
+{
+    struct qb_net *net = w->env->prepared->net;
+    const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
+    if (read_chunk(w->text, net, c, w->hidden, err))
+        return err->status;
+    for (size_t from = 0; from < w->text->scored; from += BLOCK) {
+        const size_t n = w->text->scored - from < BLOCK ? w->text->scored - from : BLOCK;
+        w->first = c * w->text->scored + from;
+        if (reference_logits(w, n, err) || qb_net_logits(net, w->hidden + from * width, n, w->q, err) ||
+            qb_positions_block(w->env->pool, w->p, w->q, vocab, w->first, n, &w->rows, err))
+            return qb_wrap(err, "chunk %zu", c);
+        qb_pool_run(w->env->pool, n, llama_task, w);
+    }
+    return QB_OK;
+}
+
+/* The base file as it was when the inputs were made. */
+static enum qb_status open_base(const struct qb_inputs *in, struct qb_logits_base *base, struct qb_error *err)
+{
+    char sha256[QB_HASH_HEX];
+    if (qb_logits_base_open(in->base, base, err))
+        return err->status;
+    qb_hash_buffer(base->map.data, base->map.size, sha256);
+    return strcmp(sha256, in->base_sha256) == 0
+               ? QB_OK
+               : qb_fail(err, QB_ERR_INPUT, "%s: changed since the run began", in->base);
+}
+
+static enum qb_status compare(struct work *w, struct qb_error *err)
+{
+    const struct qb_inputs *in = w->env->inputs;
+    const size_t vocab = w->env->model->arch.vocab;
+    if (in->base ? open_base(in, &w->base, err) : qb_cell_fp32(w->env, &w->fp32, err))
+        goto out;
+    w->hidden = qb_alloc((w->text->scored + 1) * w->env->model->arch.hidden, sizeof *w->hidden, "hidden states", err);
+    w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err);
+    w->q = qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err);
+    w->words = qb_alloc(BLOCK * qb_llama_words(vocab), sizeof *w->words, "rows of the base", err);
+    for (size_t c = 0; c < w->text->chunks && !err->status; c++)
+        compare_chunk(w, c, err);
+out:
+    qb_free(w->words);
+    qb_free(w->q);
+    qb_free(w->p);
+    qb_free(w->hidden);
+    qb_net_free(w->fp32);
+    qb_logits_base_close(&w->base);
+    return err->status;
+}
+
+static enum qb_status record_facts(const struct qb_cell_env *env, const struct text *text, struct qb_record *out,
+                                   struct qb_error *err)
+{
+    if (qb_record_i64(out, "vocabulary", (int64_t)env->model->arch.vocab, "tokens", "size of the vocabulary", err) ||
+        qb_record_i64(out, "scored_from", (int64_t)text->first, "1", "first position of a chunk that is scored", err) ||
+        qb_record_i64(out, "base_file", env->inputs->base != NULL, "1", "1: the reference is a logits base file's",
+                      err) ||
+        !env->variant->calibrated || qb_record_calibration(env->prepared->net, out, err))
+        return err->status;
+    return qb_record_overlap(env->inputs, text->tokens, text->chunks, text->context, out, err);
+}
+
+static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    const struct qb_array *hidden = qb_record_get(env->reference, "hidden", QB_F32, 2);
+    struct text text = {0};
+    if (open_text(env, &text, err))
+        return err->status;
+    const size_t n = text.chunks * text.scored;
+    struct work w = {.env = env, .text = &text, .reference = hidden ? hidden->data : NULL};
+    if (!env->inputs->base && (!hidden || hidden->count != n * env->model->arch.hidden))
+        qb_fail(err, QB_ERR_INTERNAL, "the reference's record does not fit this run");
+    else if (!qb_positions_add(n, &w.rows, out, err) && !add_llama(n, &w.llama, out, err)) {
+        for (size_t i = 0; i < n; i++) {
+            const size_t c = i / text.scored, position = text.first + i % text.scored;
+            w.rows.chunk[i] = (int32_t)c;
+            w.rows.position[i] = (int32_t)position;
+            w.rows.target[i] = text.tokens[c * text.context + position + 1];
+        }
+        if (!compare(&w, err))
+            record_facts(env, &text, out, err);
+    }
+    qb_free(text.own);
+    return err->status;
+}
+
+static const char *skip(const struct qb_cell_env *env)
+{
+    return env->inputs->text_greedy ? "kl reads a text that is there, not what FP32 itself writes" : NULL;
+}
+
+const struct qb_experiment qb_experiment_kl = {
+    .name = "kl",
+    .summary = "llama.cpp's perplexity and KL statistics on a text, by its formulas and exactly",
+    .reads = QB_READS_TEXT | QB_READS_AS_LLAMA,
+    .net = true,
+    .options = options,
+    .skip = skip,
+    .reference = reference,
+    .run = run,
+};

@@ -1,0 +1,109 @@
+#include "inspect_model.h"
+
+#include <string.h>
+#include "base/layout.h"
+#include "base/mem.h"
+#include "model/convert.h"
+#include "tokenizer/tokenizer.h"
+#include "weights_table.h"
+
+/* A text of the file as one clean line. */
+static void add_clean(struct qb_text *out, const char *text)
+{
+    qb_clean_bytes(out, text, strlen(text), QB_CLEAN_LINE);
+}
+
+static void add_tensors(const struct qb_weights *weights, struct qb_text *out)
+{
+    size_t values = 0;
+    for (size_t i = 0; i < qb_weights_count(weights); i++) {
+        const struct qb_source_tensor *t = qb_weights_at(weights, i);
+        const size_t from = out->size;
+        add_clean(out, t->name);
+        for (size_t n = out->data ? qb_width(out->data + from) : 36; n < 36; n++)
+            qb_text_add(out, " ");
+        qb_text_add(out, " %-5s ", t->type);
+        for (size_t d = 0; d < t->rank; d++)
+            qb_text_add(out, "%s%zu", d ? " x " : "", t->dims[d]);
+        qb_text_add(out, "\n");
+        values += t->rows * t->cols;
+    }
+    qb_text_add(out, "%zu tensors, %zu weights: ", qb_weights_count(weights), values);
+    qb_weights_print_types(weights, out);
+    qb_text_add(out, " (the reference is the dequantised file: FP32 arithmetic on exactly these values)\n");
+}
+
+/* A tokenizer that cannot be read is no fault of the weights: why is said. */
+static void add_tokenizer(const char *path, struct qb_text *out)
+{
+    struct qb_tokenizer *tokenizer = NULL;
+    struct qb_error err = {0};
+    qb_text_add(out, "\n%-14s ", "");
+    if (qb_tokenizer_open(path, &tokenizer, &err))
+        add_clean(out, err.message);
+    else
+        qb_tokenizer_print(tokenizer, out);
+    qb_tokenizer_free(tokenizer);
+}
+
+static void add_options(const struct qb_model *model, struct qb_text *out)
+{
+    const char *option;
+    qb_text_add(out, "%-14s %s\n", "architecture", model->arch.name);
+    qb_text_add(out, "%-14s %zu\n%-14s %zu\n%-14s %zu\n", "vocab", model->arch.vocab, "hidden", model->arch.hidden,
+                "layers", model->arch.layers);
+    for (size_t i = 0; (option = qb_arch_option(i)); i++) {
+        struct qb_text text = {0};
+        if (qb_arch_option_print(&model->arch, i, &text) && text.data) {
+            const size_t most = qb_utf8_upto(text.data, 80);
+            qb_text_add(out, "%-14s %.*s%s\n", option, (int)most, text.data, text.data[most] ? " ..." : "");
+        }
+        qb_text_free(&text);
+    }
+    qb_text_add(out, "%-14s ", "tokenizer");
+    add_clean(out, model->tokenizer ? model->tokenizer : "none");
+    if (model->tokenizer)
+        add_tokenizer(model->tokenizer, out);
+    qb_text_add(out, "\n%-14s %s\n", "sha256", model->sha256);
+}
+
+static enum qb_status add_model(const struct qb_model *model, struct qb_text *out, struct qb_error *err)
+{
+    struct qb_converted *rows = NULL;
+    size_t count = 0;
+    add_options(model, out);
+    if (model->copy_count)
+        qb_text_add(out, "%-14s %zu matrices, which lie transposed in the file\n", "copied", model->copy_count);
+    for (size_t i = 0; i < model->tensor_count; i++)
+        if (model->tensors[i].beyond_f16)
+            qb_text_add(out, "%s: %zu of %zu values are beyond F16's largest, 65504\n", model->tensors[i].name,
+                        model->tensors[i].beyond_f16, model->tensors[i].rows * model->tensors[i].cols);
+    if (!qb_model_stored(model, &rows, &count, err))
+        qb_weights_table(rows, count, QB_OUTPUT_CONSOLE, out);
+    qb_free(rows);
+    return err->status;
+}
+
+enum qb_status qb_inspect_model(const char *path, const struct qb_registry *registry, enum qb_isa isa,
+                                struct qb_text *out, struct qb_error *err)
+{
+    static const char *const sources[] = {[QB_SOURCE_GENERATOR] = "generator",
+                                          [QB_SOURCE_OWN] = "safetensors",
+                                          [QB_SOURCE_HUGGINGFACE] = "Hugging Face folder",
+                                          [QB_SOURCE_GGUF] = "GGUF"};
+    struct qb_weights *weights = NULL;
+    struct qb_model *model = NULL;
+    if (qb_weights_open(path, &weights, err))
+        return err->status;
+    add_tensors(weights, out);
+    const bool is_model = qb_weights_config(weights) || qb_weights_meta(weights, "architecture");
+    if (is_model)
+        qb_text_add(out, "%-14s %s, %zu bytes\n", "source", sources[qb_weights_source(weights)],
+                    qb_weights_bytes(weights));
+    qb_weights_free(weights);
+    if (is_model && !qb_model_open(path, registry, isa, &model, err)) {
+        add_model(model, out, err);
+        qb_model_free(model);
+    }
+    return err->status;
+}

@@ -1,0 +1,79 @@
+#include "opened.h"
+
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "cli.h"
+#include "codec/variant.h"
+#include "compute/kernels.h"
+#include "model/calibrate.h"
+
+#define TEXT_MAX ((size_t)64 << 20)
+
+enum qb_status qb_opened_model(struct qb_opened *opened, const char *path, unsigned threads, struct qb_error *err)
+{
+    qb_kernels_use(qb_cpu()->isa);
+    return qb_open_registry(NULL, &opened->registry, err) || qb_pool_create(threads, &opened->pool, err) ||
+                   qb_model_open(path, opened->registry, qb_cpu()->isa, &opened->model, err)
+               ? err->status
+               : QB_OK;
+}
+
+enum qb_status qb_opened_tokenizer(struct qb_opened *opened, struct qb_error *err)
+{
+    const struct qb_model *model = opened->model;
+    if (opened->tokenizer)
+        return QB_OK;
+    if (!model->tokenizer)
+        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no tokenizer to read text with", model->name);
+    return qb_tokenizer_open(model->tokenizer, &opened->tokenizer, err);
+}
+
+void qb_opened_free(struct qb_opened *opened)
+{
+    qb_tokenizer_free(opened->tokenizer);
+    qb_model_free(opened->model);
+    qb_pool_free(opened->pool);
+    qb_registry_free(opened->registry);
+}
+
+/* As the shipped suites have it: up to 50 contexts of 20 tokens, one behind the other, of the text. */
+static enum qb_status read_calibration(struct qb_opened *opened, int32_t **tokens, struct qb_calibration_data *data,
+                                       struct qb_error *err)
+{
+    enum { CONTEXTS = 50, LENGTH = 20 };
+    char *text = NULL;
+    size_t size = 0, count = 0;
+    if (!qb_opened_tokenizer(opened, err) && !qb_file_read(opened->calibration, TEXT_MAX, &text, &size, err))
+        qb_tokenizer_encode(opened->tokenizer, text, size, 0, tokens, &count, err);
+    qb_free(text);
+    size_t contexts = count / LENGTH < CONTEXTS ? count / LENGTH : CONTEXTS;
+    if (!err->status && contexts == 0)
+        qb_fail(err, QB_ERR_INPUT, "%s: %zu tokens, expected at least %d to calibrate with", opened->calibration, count,
+                LENGTH);
+    *data = (struct qb_calibration_data){*tokens, contexts, LENGTH};
+    return err->status;
+}
+
+enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct qb_arm *arm, struct qb_error *err)
+{
+    struct qb_calibration_data data = {0};
+    int32_t *tokens = NULL;
+    if (qb_variant_builtin(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
+        return err->status;
+    if (arm->variant->calibrated && !opened->calibration)
+        qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);
+    else if (!arm->variant->calibrated || !read_calibration(opened, &tokens, &data, err))
+        qb_net_prepare(opened->model, arm->variant, &data, opened->pool, &arm->net, err);
+    qb_free(tokens);
+    return err->status;
+}
+
+void qb_arm_free(struct qb_arm *arm)
+{
+    qb_net_free(arm->net);
+    qb_variant_free(arm->variant);
+    *arm = (struct qb_arm){0};
+}

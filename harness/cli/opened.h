@@ -1,0 +1,28 @@
+/* A model opened for a command that computes with it: with its codecs, threads, tokenizer, and nets under variants. */
+#ifndef QB_OPENED_H
+#define QB_OPENED_H
+
+#include "model/decoder.h"
+#include "tokenizer/tokenizer.h"
+
+struct qb_opened { /* zero-initialise; qb_opened_free releases */
+    struct qb_registry *registry;
+    struct qb_pool *pool;
+    struct qb_model *model;
+    struct qb_tokenizer *tokenizer; /* NULL: qb_opened_tokenizer was not asked */
+    const char *calibration;        /* a text's file, for calibrated variants; NULL: none was given */
+};
+enum qb_status qb_opened_model(struct qb_opened *opened, const char *path, unsigned threads, struct qb_error *err);
+/* The model's tokenizer; a model without one, or with ids that its vocabulary lacks, is QB_ERR_INPUT. */
+enum qb_status qb_opened_tokenizer(struct qb_opened *opened, struct qb_error *err);
+void qb_opened_free(struct qb_opened *opened);
+
+struct qb_arm { /* a net under a variant; zero-initialise; free before what it was made of */
+    struct qb_variant *variant;
+    struct qb_net *net;
+};
+/* Builds the net under the shipped variant of that name. A calibrated one reads opened->calibration. */
+enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct qb_arm *arm, struct qb_error *err);
+void qb_arm_free(struct qb_arm *arm);
+
+#endif

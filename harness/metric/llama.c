@@ -1,0 +1,81 @@
+#include "metric/llama.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { STEPS = 65535, DEPTH = 16 }; /* of a row of the base; nat under the largest that it reaches down to */
+
+/* log of the sum of exp(x - largest), in float32 terms. */
+static float log_sum(const float *x, size_t n, float largest)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)expf(x[i] - largest);
+    return (float)log(sum);
+}
+
+static size_t first_largest(const float *x, size_t n)
+{
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++)
+        at = x[i] > x[at] ? i : at;
+    return at;
+}
+
+/* To the nearest whole number, of halves the even one; x in [0, 65535.5). Sums of this size have no fraction left. */
+static uint16_t to_word(float x)
+{
+    const float whole = 12582912; /* 1.5 * 2^23 */
+    return (uint16_t)(int32_t)(x + whole - whole);
+}
+
+void qb_llama_pack(const float *x, size_t vocab, uint16_t *row)
+{
+    const float most = x[first_largest(x, vocab)];
+    float least = most;
+    for (size_t i = 0; i < vocab; i++)
+        least = x[i] < least ? x[i] : least;
+    least = fmaxf(least, most - DEPTH);
+    const float head[2] = {(most - least) / STEPS, least - most - log_sum(x, vocab, most)};
+    const float inverse = head[0] != 0 ? 1 / head[0] : 0;
+    memcpy(row, head, sizeof head);
+    row += QB_LLAMA_HEAD;
+    for (size_t i = 0; i < vocab; i++)
+        row[i] = x[i] > least ? to_word(inverse * (x[i] - least)) : 0;
+    if (vocab % 2)
+        row[vocab] = 0;
+}
+
+void qb_llama_unpack(const uint16_t *row, size_t vocab, float *log_p)
+{
+    float head[2];
+    memcpy(head, row, sizeof head);
+    const bool cut = head[0] * STEPS > DEPTH - 0.001f;
+    row += QB_LLAMA_HEAD;
+    for (size_t i = 0; i < vocab; i++)
+        log_p[i] = cut && row[i] == 0 ? QB_LLAMA_BELOW : head[0] * row[i] + head[1];
+}
+
+struct qb_llama_position qb_llama_compare(const uint16_t *row, const float *x, size_t vocab, int32_t target)
+{
+    const size_t top = first_largest(x, vocab);
+    const float most = x[top], normaliser = log_sum(x, vocab, most), all = most + normaliser;
+    struct qb_llama_position p = {.nll = most + normaliser - x[target]};
+    float head[2], largest = -INFINITY;
+    size_t base_top = 0;
+    memcpy(head, row, sizeof head);
+    row += QB_LLAMA_HEAD;
+    p.nll_base = -(head[0] * row[target] + head[1]);
+    for (size_t i = 0; i < vocab; i++) {
+        const float log_p = head[0] * row[i] + head[1];
+        if (log_p > largest) {
+            largest = log_p;
+            base_top = i;
+        }
+        if (log_p > -DEPTH)
+            p.kld += (double)(expf(log_p) * (log_p - x[i] + all));
+    }
+    p.dp = expf(-p.nll) - expf(-p.nll_base);
+    p.same_top = top == base_top;
+    return p;
+}

@@ -1,0 +1,135 @@
+#include "metric/logits_base.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "metric/llama.h"
+
+#define MAGIC "_logits_"
+enum { MAGIC_SIZE = 8, HEAD_SIZE = MAGIC_SIZE + 3 * 4 };
+enum { CONTEXT_MAX = 1 << 20, CHUNKS_MAX = 1 << 20, VOCAB_MAX = 1 << 24 };
+
+/* ---- reading ---- */
+
+/* Every number of the file is small enough for the next product: 2^20 chunks of 2^20 tokens, of 2^19 rows of 2^25
+ * bytes, hence the last comparison by division. */
+static enum qb_status check_sizes(const char *path, const struct qb_logits_base *b, struct qb_error *err)
+{
+    const size_t tokens = b->chunks * b->context * 4, row = 2 * qb_llama_words(b->vocab);
+    const size_t rows = b->chunks * qb_llama_scored(b->context), left = b->map.size - HEAD_SIZE;
+    if (tokens > left)
+        return qb_fail(err, QB_ERR_INPUT,
+                       "%s: %zu chunks of %zu tokens need %zu bytes, the file has %zu behind its head", path, b->chunks,
+                       b->context, tokens, left);
+    if ((left - tokens) % row != 0 || (left - tokens) / row != rows)
+        return qb_fail(err, QB_ERR_INPUT, "%s: %zu positions of %zu bytes expected behind the tokens, found %zu bytes",
+                       path, rows, row, left - tokens);
+    return QB_OK;
+}
+
+static enum qb_status check_tokens(const char *path, const struct qb_logits_base *b, struct qb_error *err)
+{
+    for (size_t i = 0; i < b->chunks * b->context; i++) {
+        int32_t token;
+        memcpy(&token, b->tokens + 4 * i, 4);
+        if (token < 0 || (size_t)token >= b->vocab)
+            return qb_fail(err, QB_ERR_INPUT, "%s: token %zu is %" PRId32 ", the vocabulary has %zu", path, i, token,
+                           b->vocab);
+    }
+    return QB_OK;
+}
+
+enum qb_status qb_logits_base_open(const char *path, struct qb_logits_base *b, struct qb_error *err)
+{
+    uint32_t head[3];
+    *b = (struct qb_logits_base){0};
+    if (qb_file_map(path, &b->map, err))
+        return err->status;
+    if (b->map.size < HEAD_SIZE || memcmp(b->map.data, MAGIC, MAGIC_SIZE) != 0)
+        return qb_fail(err, QB_ERR_INPUT, "%s: expected llama.cpp's logits base file, which begins with '" MAGIC "'",
+                       path);
+    memcpy(head, b->map.data + MAGIC_SIZE, sizeof head);
+    if (head[0] < 4 || head[0] > CONTEXT_MAX || head[1] < 2 || head[1] > VOCAB_MAX || head[2] < 1 ||
+        head[2] > CHUNKS_MAX)
+        return qb_fail(err, QB_ERR_INPUT,
+                       "%s: a context of %" PRIu32 ", a vocabulary of %" PRIu32 " and %" PRIu32
+                       " chunks; expected 4 to %d, 2 to %d and 1 to %d",
+                       path, head[0], head[1], head[2], CONTEXT_MAX, VOCAB_MAX, CHUNKS_MAX);
+    b->context = head[0];
+    b->vocab = head[1];
+    b->chunks = head[2];
+    if (check_sizes(path, b, err))
+        return err->status;
+    b->tokens = b->map.data + HEAD_SIZE;
+    b->rows = b->tokens + b->chunks * b->context * 4;
+    return check_tokens(path, b, err);
+}
+
+void qb_logits_base_close(struct qb_logits_base *base)
+{
+    qb_file_unmap(&base->map);
+    *base = (struct qb_logits_base){0};
+}
+
+void qb_logits_base_tokens(const struct qb_logits_base *base, int32_t *tokens)
+{
+    memcpy(tokens, base->tokens, base->chunks * base->context * sizeof *tokens);
+}
+
+void qb_logits_base_row(const struct qb_logits_base *base, size_t i, uint16_t *row)
+{
+    const size_t size = 2 * qb_llama_words(base->vocab);
+    memcpy(row, base->rows + i * size, size);
+}
+
+/* ---- writing ---- */
+
+static enum qb_status put(FILE *file, const void *data, size_t size, struct qb_error *err)
+{
+    return fwrite(data, 1, size, file) == size ? QB_OK : qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+}
+
+static enum qb_status write_rows(FILE *file, const struct qb_logits_text *text, qb_logits_source source, void *context,
+                                 struct qb_error *err)
+{
+    const size_t words = qb_llama_words(text->vocab), scored = qb_llama_scored(text->context);
+    float *logits = qb_alloc(QB_LOGITS_BLOCK * text->vocab, sizeof *logits, "logits", err);
+    uint16_t *row = logits ? qb_alloc(words, sizeof *row, "a row of the base", err) : NULL;
+    for (size_t c = 0; row && c < text->chunks && !err->status; c++)
+        for (size_t from = 0; from < scored && !err->status; from += QB_LOGITS_BLOCK) {
+            const size_t n = scored - from < QB_LOGITS_BLOCK ? scored - from : QB_LOGITS_BLOCK;
+            source(context, c, from, n, logits, err);
+            for (size_t i = 0; i < n && !err->status; i++) {
+                qb_llama_pack(logits + i * text->vocab, text->vocab, row);
+                put(file, row, words * sizeof *row, err);
+            }
+        }
+    qb_free(row);
+    qb_free(logits);
+    return err->status;
+}
+
+enum qb_status qb_logits_base_write(const char *path, const struct qb_logits_text *text, qb_logits_source source,
+                                    void *context, struct qb_error *err)
+{
+    const uint32_t head[] = {(uint32_t)text->context, (uint32_t)text->vocab, (uint32_t)text->chunks};
+    char temp[4096];
+    int size = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
+    if (size < 0 || (size_t)size >= sizeof temp)
+        return qb_fail(err, QB_ERR_INPUT, "%s: the path is too long", path);
+    FILE *file = fopen(temp, "wb");
+    if (!file)
+        return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
+    if (!put(file, MAGIC, MAGIC_SIZE, err) && !put(file, head, sizeof head, err) &&
+        !put(file, text->tokens, text->chunks * text->context * sizeof *text->tokens, err))
+        write_rows(file, text, source, context, err);
+    if (fclose(file) != 0 && !err->status)
+        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+    if (!err->status && !qb_file_commit(temp, path, err))
+        return QB_OK;
+    unlink(temp);
+    return qb_wrap(err, "%s", path);
+}
