@@ -10,65 +10,10 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "model_files.h"
-#include "tokenizer/tokenizer.h"
+#include "mutate.h"
 #include "unit/scratch.h"
 
-static uint32_t below(struct qb_rng *rng, size_t n)
-{
-    return n ? qb_rng_u32(rng) % (uint32_t)n : 0;
-}
-
 #define ROOM_MAX ((size_t)16 << 20) /* of one buffer: no header may ask for more than its small file justifies */
-
-/* One edit of bytes[*size], which has room for 64 more. */
-static void mutate(struct qb_rng *rng, uint8_t *bytes, size_t *size)
-{
-    static const uint64_t values[] = {0,
-                                      1,
-                                      2,
-                                      0x7f,
-                                      0x80,
-                                      0xff,
-                                      0xffff,
-                                      0x7fffffff,
-                                      0x80000000,
-                                      0xffffffff,
-                                      (uint64_t)1 << 40,
-                                      INT64_MAX,
-                                      (uint64_t)1 << 63,
-                                      UINT64_MAX};
-    const size_t at = below(rng, *size), left = *size - at;
-    const size_t some = 1 + below(rng, left < 16 ? left : 16);
-    switch (below(rng, 7)) {
-    case 0:
-        bytes[at] ^= (uint8_t)(1u << below(rng, 8));
-        break;
-    case 1:
-        bytes[at] = (uint8_t)qb_rng_u32(rng);
-        break;
-    case 2:
-        for (size_t i = 0, v = values[below(rng, sizeof values / sizeof *values)], n = (size_t)1 << below(rng, 4);
-             i < n && i < left; i++)
-            bytes[at + i] = (uint8_t)(v >> (8 * i));
-        break;
-    case 3: /* cut short */
-        *size = below(rng, 4) ? *size : at + 1;
-        break;
-    case 4: /* some bytes once more */
-        memmove(bytes + at + some, bytes + at, left);
-        *size += some;
-        break;
-    case 5: /* or gone */
-        memmove(bytes + at, bytes + at + some, left - some);
-        *size -= *size > some ? some : 0;
-        break;
-    default: /* a digit of text */
-        if (bytes[at] >= '0' && bytes[at] <= '9')
-            bytes[at] = (uint8_t)('0' + below(rng, 10));
-        else
-            bytes[at] = (uint8_t) " \"{}[]:,-.e\\"[below(rng, 12)];
-    }
-}
 
 static enum qb_status look(void *context, size_t index, const char *text, size_t size, double number,
                            struct qb_error *e)
@@ -126,23 +71,6 @@ static void try_model(const char *path, struct qb_error *e)
     *e = (struct qb_error){0};
     if (!qb_model_open(path, registry, QB_ISA_PORTABLE, &model, e))
         qb_model_free(model);
-}
-
-static void try_tokenizer(const char *path, struct qb_error *e)
-{
-    static const char text[] = "<s>  Two thousand 2000 \xc3\xa4\xe2\x80\x8b\xf0\x9f\x99\x82\xff \n\n<|end|>";
-    struct qb_tokenizer *tokenizer = NULL;
-    int32_t *tokens = NULL;
-    size_t count, size;
-    char *back = NULL;
-    if (qb_tokenizer_open(path, &tokenizer, e))
-        return;
-    if (!qb_tokenizer_encode(tokenizer, text, sizeof text - 1, QB_ENCODE_SPECIAL | QB_ENCODE_AFFIXES, &tokens, &count,
-                             e) &&
-        !qb_tokenizer_decode(tokenizer, tokens, count, &back, &size, e))
-        qb_free(back);
-    qb_free(tokens);
-    qb_tokenizer_free(tokenizer);
 }
 
 /* Mutates `file` (in `path` itself where that is a folder) `count` times. A run in which none is accepted, or all, has
@@ -241,19 +169,6 @@ static void mutate_folder(size_t count)
         mutate_file(scratch_folder, files[i], try_model, count / 4, 4 + (uint32_t)i);
     qb_text_free(&header);
     qb_text_free(&index);
-}
-
-/* The small tokenizers of tests/golden, in each form. */
-static void mutate_tokenizers(size_t count)
-{
-    static const char *const files[] = {"splits.json", "digits.json", "bytes.json", "unigram.json", "pieces.gguf"};
-    for (size_t i = 0; i < 5; i++) {
-        char from[128];
-        const char *to = scratch_path(files[i]);
-        snprintf(from, sizeof from, "tests/golden/tokenizers/%s", files[i]);
-        MUST(qb_file_copy(from, to, &err));
-        mutate_file(to, "", try_tokenizer, count / 5, 20 + (uint32_t)i);
-    }
 }
 
 #endif

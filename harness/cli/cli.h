@@ -29,6 +29,8 @@ int qb_command_report(int argc, char **argv);
 int qb_command_inspect(int argc, char **argv);
 int qb_command_bench(int argc, char **argv);
 int qb_command_generate(int argc, char **argv);
+int qb_command_make_model(int argc, char **argv);
+int qb_command_chat(int argc, char **argv);
 int qb_command_gate(int argc, char **argv);
 int qb_command_baseline(int argc, char **argv);
 int qb_command_compare(int argc, char **argv);

@@ -1,70 +1,101 @@
-/* qinsbench generate: a generated model as a safetensors file. */
-#include <stdio.h>
+/* qinsbench generate: a text continued by a model. */
 #include <string.h>
 
+#include "base/file.h"
+#include "base/mem.h"
 #include "cli.h"
-#include "model/model.h"
+#include "speaker.h"
+#include "tokenizer/chat.h"
 
-enum { OUTPUT, VOCAB, HIDDEN, LAYERS, SEED, F16 };
-static const struct qb_flag flags[] = {{"output", 'o', "FILE", "safetensors file to write"},
-                                       {"vocab", 0, "N", "tokens; default 5000"},
-                                       {"hidden", 0, "N", "width; default 256"},
-                                       {"layers", 0, "N", "layers; default 3"},
-                                       {"seed", 0, "N", "seed of the generator; default 42"},
-                                       {"f16", 0, NULL, "store F16 instead of F32"},
+#define TEXT_MAX ((size_t)16 << 20)
+
+enum { PROMPT = QB_SPEAK_FLAGS, FILE_FLAG, OUTPUT };
+static const struct qb_flag flags[] = {QB_SPEAKING_FLAGS("0"),
+                                       {"prompt", 'p', "TEXT", "the text; control tokens may be spelled out in it"},
+                                       {"file", 'f', "FILE", "the text is this file's bytes"},
+                                       {"output", 'o', "FILE", "as make-model has it, which this command was before"},
                                        {0}};
 static const struct qb_usage usage = {
-    "generate", "GENERATOR -o FILE [options]",
-    "Writes the model that a suite's {generator: ...} makes, bit-compatible with the source's PyTorch draws.\n"
-    "Generators: qinsbench list models.",
-    flags,
-    "  qinsbench generate transformer -o source-transformer.safetensors\n"
-    "  qinsbench generate chain --layers 40 --seed 7 -o chain-40.safetensors"};
+    "generate", "MODEL --prompt TEXT [options]",
+    "Continues a text: the continuation on stdout as it comes, tokens a second on stderr.", flags,
+    "  qinsbench generate smollm2.gguf --prompt 'The capital of France is' --steps 20\n"
+    "  qinsbench generate data/models/kjv-transformer.safetensors -p 'In the beginning' --variant pattern-a\n"
+    "  qinsbench generate smollm2.gguf -p 'Once' --temperature 0.8 --seed 7"};
 
-static enum qb_status take(int flag, struct qb_generator_options *options, const char **output, bool *f16,
-                           struct qb_error *err)
+static bool hear(void *context, int32_t id)
 {
-    long n = 0;
-    switch (flag) {
-    case OUTPUT:
-        *output = optarg;
-        return QB_OK;
-    case F16:
-        *f16 = true;
-        return QB_OK;
-    case SEED:
-        if (!qb_parse_count("--seed", optarg, 0, UINT32_MAX, &n, err))
-            options->seed = (uint32_t)n;
-        return err->status;
-    default:
-        if (qb_parse_count(flags[flag].name, optarg, 1, 1 << 20, &n, err))
-            return err->status;
-        *(flag == VOCAB ? &options->vocab : flag == HIDDEN ? &options->hidden : &options->layers) = (size_t)n;
-        return QB_OK;
+    qb_stream_add(context, id);
+    return true;
+}
+
+static int generate(const char *model, const char *prompt, const char *file, const struct qb_speaking *speaking)
+{
+    struct qb_opened opened = {.calibration = speaking->calibration};
+    struct qb_speaker speaker = {0};
+    struct qb_speech speech;
+    struct qb_error err = {0};
+    char *data = NULL;
+    int32_t *tokens = NULL;
+    size_t size = prompt ? strlen(prompt) : 0, count = 0;
+    struct qb_stream stream = {0};
+    if ((file && qb_file_read(file, TEXT_MAX, &data, &size, &err)) ||
+        qb_opened_model(&opened, model, (unsigned)speaking->threads, &err) || qb_opened_tokenizer(&opened, &err) ||
+        qb_tokenizer_encode(opened.tokenizer, data ? data : prompt, size, QB_ENCODE_SPECIAL | QB_ENCODE_AFFIXES,
+                            &tokens, &count, &err))
+        goto out;
+    stream.tokenizer = opened.tokenizer;
+    if (count == 0)
+        qb_fail(&err, QB_ERR_INPUT, "generate: the prompt has no tokens");
+    else if (!qb_speaker_make(&opened, speaking->variant, speaking, &speaker, &err) &&
+             !qb_speaker_say(&speaker, speaking, tokens, count, hear, &stream, &speech, &err)) {
+        qb_stream_end(&stream);
+        qb_print(&(struct qb_text){.data = "\n", .size = 1});
+        qb_speech_tell(&speech, speaking->variant, speaker.held_count, speaker.capacity);
     }
+out:
+    qb_stream_end(&stream);
+    qb_text_free(&stream.all);
+    qb_speaker_free(&speaker);
+    qb_opened_free(&opened);
+    qb_free(tokens);
+    qb_free(data);
+    return err.status ? qb_complain_error(&err) : QB_EXIT_DONE;
+}
+
+/* "generate GENERATOR -o FILE" was make-model's name. */
+static bool asks_make_model(int argc, char **argv)
+{
+    bool output = false;
+    for (int i = 1; i < argc; i++) {
+        output = output || strcmp(argv[i], "-o") == 0 || strncmp(argv[i], "--output", 8) == 0;
+        if (strcmp(argv[i], "-p") == 0 || strncmp(argv[i], "--prompt", 8) == 0 || strncmp(argv[i], "--file", 6) == 0)
+            return false;
+    }
+    return output;
 }
 
 int qb_command_generate(int argc, char **argv)
 {
     struct qb_flags parse = {.usage = &usage};
-    struct qb_generator_options options = {.vocab = 5000, .hidden = 256, .layers = 3, .seed = 42};
-    struct qb_model *model = NULL;
+    struct qb_speaking speaking = qb_speaking_default(0);
     struct qb_error err = {0};
-    const char *output = NULL;
-    bool f16 = false;
+    const char *prompt = NULL, *file = NULL;
     int flag;
-    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
-        if (take(flag, &options, &output, &f16, &err))
+    if (asks_make_model(argc, argv))
+        return qb_command_make_model(argc, argv);
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
+        if (flag == PROMPT)
+            prompt = optarg;
+        else if (flag == FILE_FLAG)
+            file = optarg;
+        else if (flag == OUTPUT)
+            return qb_complain("generate: --output belongs to make-model");
+        else if (qb_speaking_take(flag, &speaking, &err))
             return qb_complain_error(&err);
+    }
     if (flag == QB_FLAG_STOP)
         return parse.code;
-    if (optind + 1 != argc || !output)
-        return qb_complain("generate: expected a generator and -o FILE (qinsbench generate --help)");
-    if (qb_model_generate(argv[optind], &options, &model, &err) || qb_model_save(model, f16, output, &err)) {
-        qb_model_free(model);
-        return qb_complain_error(&err);
-    }
-    qb_tell("%s: %zu tensors, sha256 %s", output, model->tensor_count, model->sha256);
-    qb_model_free(model);
-    return QB_EXIT_DONE;
+    if (optind + 1 != argc || !prompt == !file)
+        return qb_complain("generate: expected a model and --prompt TEXT or --file FILE (qinsbench generate --help)");
+    return generate(argv[optind], prompt, file, &speaking);
 }

@@ -4,6 +4,7 @@
 #include "base/layout.h"
 #include "base/mem.h"
 #include "model/convert.h"
+#include "tokenizer/tokenizer.h"
 #include "weights_table.h"
 
 /* A text of the file as one clean line. */
@@ -32,6 +33,19 @@ static void add_tensors(const struct qb_weights *weights, struct qb_text *out)
     qb_text_add(out, " (the reference is the dequantised file: FP32 arithmetic on exactly these values)\n");
 }
 
+/* A tokenizer that cannot be read is no fault of the weights: why is said. */
+static void add_tokenizer(const char *path, struct qb_text *out)
+{
+    struct qb_tokenizer *tokenizer = NULL;
+    struct qb_error err = {0};
+    qb_text_add(out, "\n%-14s ", "");
+    if (qb_tokenizer_open(path, &tokenizer, &err))
+        add_clean(out, err.message);
+    else
+        qb_tokenizer_print(tokenizer, out);
+    qb_tokenizer_free(tokenizer);
+}
+
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
     const char *option;
@@ -48,6 +62,8 @@ static void add_options(const struct qb_model *model, struct qb_text *out)
     }
     qb_text_add(out, "%-14s ", "tokenizer");
     add_clean(out, model->tokenizer ? model->tokenizer : "none");
+    if (model->tokenizer)
+        add_tokenizer(model->tokenizer, out);
     qb_text_add(out, "\n%-14s %s\n", "sha256", model->sha256);
 }
 

@@ -25,7 +25,9 @@ static const struct command {
     {"new-codec", qb_command_new_codec, "write a codec plugin of your own that builds and passes its tests"},
     {"bench", qb_command_bench, "codec and BLAS speed on this machine"},
     {"convert", qb_command_convert, "a model's weights as a variant stores them, in a file"},
-    {"generate", qb_command_generate, "write a generated model as safetensors"},
+    {"generate", qb_command_generate, "a text continued by a model"},
+    {"chat", qb_command_chat, "talk with a model, under one variant or two side by side"},
+    {"make-model", qb_command_make_model, "write a generated model as safetensors"},
     {"tokenize", qb_command_tokenize, "the token ids of a text"},
     {"kl-base", qb_command_kl_base, "a model's logits of a text as llama.cpp's logits base file"},
     {"logits", qb_command_logits, "a model's logits for token ids, as an HDF5 file"},
@@ -39,7 +41,7 @@ static void print_help(void)
            "usage: qinsbench COMMAND [options]     qinsbench COMMAND --help\n\n",
            QB_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-10s%s\n", commands[i].name, commands[i].summary);
+        printf("  %-12s%s\n", commands[i].name, commands[i].summary);
     printf("\nexample: qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
            "         qinsbench show results/source.h5\n\n"
            "exit codes: 0 done, 1 a gate or claim fell short, 2 usage or input error, 3 some cells failed,\n"

@@ -54,7 +54,10 @@ static int byte_of(uint32_t point)
     return (int)(nth < 33 ? nth : nth < 67 ? nth - 33 + 127 : 173);
 }
 
-long qb_byte_level_bytes(const char *text, size_t size, char *out)
+/* The bytes that a byte-level token's text stands for, into out (at least size bytes); -1 when it has another
+ * character.
+ */
+static long bytes_of(const char *text, size_t size, char *out)
 {
     long count = 0;
     for (size_t at = 0, length; at < size; at += length) {
@@ -86,7 +89,7 @@ enum qb_status qb_tokenizer_put(struct qb_tokenizer *tokenizer, size_t id, const
     char bytes[QB_TOKEN_BYTES_MAX];
     bool in_model = kind == QB_TOKEN_TEXT || kind == QB_TOKEN_ADDED;
     if (tokenizer->byte_level && kind == QB_TOKEN_TEXT) {
-        long length = size > sizeof bytes ? -1 : qb_byte_level_bytes(text, size, bytes);
+        long length = size > sizeof bytes ? -1 : bytes_of(text, size, bytes);
         if (length >= 0)
             return qb_vocab_put(&tokenizer->vocab, id, bytes, (size_t)length, kind, true, err);
         kind = QB_TOKEN_ADDED; /* no byte-level text: no piece of a text is it */
@@ -114,8 +117,8 @@ enum qb_status qb_tokenizer_merge(struct qb_tokenizer *tokenizer, size_t rank, c
     long a = -1, b = -1;
     if (left_size <= QB_TOKEN_BYTES_MAX && right_size <= QB_TOKEN_BYTES_MAX) {
         if (tokenizer->byte_level) {
-            a = qb_byte_level_bytes(left, left_size, both);
-            b = a < 0 ? -1 : qb_byte_level_bytes(right, right_size, both + a);
+            a = bytes_of(left, left_size, both);
+            b = a < 0 ? -1 : bytes_of(right, right_size, both + a);
         } else {
             memcpy(both, left, left_size);
             memcpy(both + left_size, right, right_size);

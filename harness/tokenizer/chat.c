@@ -133,6 +133,7 @@ void qb_chat_recognize(const char *text, const char *bos, const char *eos, struc
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (fits(&rows[i], text)) {
             *form = *rows[i].form;
+            form->known = true;
             form->bos = strstr(text, "bos_token") || strstr(text, "<|begin_of_text|>") ? bos : "";
             form->eos = eos;
             form->drops_thoughts = strstr(text, "</think>") != NULL;

@@ -17,6 +17,7 @@ struct qb_chat_message {
 /* How a template writes messages; made by qb_chat_recognize, borrows nothing. */
 struct qb_chat_form {
     const char *name;                  /* "chatml", "llama3", ..., or "plain": it is not known, or there is none */
+    bool known;                        /* false: "plain" */
     const char *before[3], *behind[3]; /* around a message of each role */
     const char *open;                  /* the assistant's turn begins */
     const char *bos, *eos;             /* tokens that stand for themselves; "" where the template writes none */

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 /* The property White_Space of the Unicode database, PropList.txt. */
-bool qb_is_white_space(uint32_t point)
+static bool is_white_space(uint32_t point)
 {
     return point == ' ' || (point >= '\t' && point <= '\r') || point == 0x85 || point == 0xa0 || point == 0x1680 ||
            (point >= 0x2000 && point <= 0x200a) || point == 0x2028 || point == 0x2029 || point == 0x202f ||
@@ -17,7 +17,7 @@ size_t qb_white_at_start(const char *text, size_t size)
 {
     size_t at = 0, length;
     uint32_t point;
-    while (at < size && (length = qb_utf8_sequence(text + at, size - at, &point)) && qb_is_white_space(point))
+    while (at < size && (length = qb_utf8_sequence(text + at, size - at, &point)) && is_white_space(point))
         at += length;
     return at;
 }
@@ -30,7 +30,7 @@ size_t qb_white_at_end(const char *text, size_t size)
         uint32_t point;
         while (start > 0 && end - start < 4 && ((unsigned char)text[start] & 0xc0) == 0x80)
             start--;
-        if (qb_utf8_sequence(text + start, end - start, &point) != end - start || !qb_is_white_space(point))
+        if (qb_utf8_sequence(text + start, end - start, &point) != end - start || !is_white_space(point))
             break;
         end = start;
     }

@@ -38,8 +38,7 @@ enum qb_status qb_charsmap_check(const char *table, size_t size, struct qb_error
 /* Appends the text with its replacements. */
 void qb_charsmap_apply(const struct qb_normal_step *step, const char *text, size_t size, struct qb_text *out);
 
-bool qb_is_white_space(uint32_t point);
-/* Bytes of white space at the ends of a text. */
+/* Bytes of white space (Unicode's White_Space) at the ends of a text. */
 size_t qb_white_at_start(const char *text, size_t size);
 size_t qb_white_at_end(const char *text, size_t size);
 

@@ -43,6 +43,9 @@ void qb_tokenizer_bytes(const struct qb_tokenizer *tokenizer, int32_t id, struct
 /* Appends the token as the file spells it ("\u0120the", "\u2581the", "<0x0A>"): always UTF-8 where the file is. */
 void qb_tokenizer_spell(const struct qb_tokenizer *tokenizer, int32_t id, struct qb_text *out);
 
+/* Appends what it is in a line, "byte-level BPE, 49152 tokens, ...", without a line end. */
+void qb_tokenizer_print(const struct qb_tokenizer *tokenizer, struct qb_text *out);
+
 size_t qb_tokenizer_vocab(const struct qb_tokenizer *tokenizer); /* ids are below it */
 /* -1: there is none. */
 int32_t qb_tokenizer_bos(const struct qb_tokenizer *tokenizer);

@@ -90,9 +90,8 @@ enum qb_status qb_unigram_piece(const struct qb_tokenizer *tokenizer, struct qb_
 /* ---- for reading ---- */
 
 enum qb_status qb_tokenizer_new(struct qb_tokenizer **tokenizer, struct qb_error *err);
-/* The bytes that a byte-level token's text stands for, into out (at least size bytes); -1 when it has another
- * character. GPT-2's stand-ins: bytes that are printable in Latin-1 stand for themselves, the others for U+0100 on. */
-long qb_byte_level_bytes(const char *text, size_t size, char *out);
+/* Bytes as byte-level tokens spell them. GPT-2's stand-ins: bytes that are printable in Latin-1 stand for themselves,
+ * the others for U+0100 on. */
 void qb_byte_level_spell(const char *bytes, size_t size, struct qb_text *out);
 /* Puts a token of the model as a file spells it. */
 enum qb_status qb_tokenizer_put(struct qb_tokenizer *tokenizer, size_t id, const char *text, size_t size,

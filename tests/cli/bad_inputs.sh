@@ -72,7 +72,8 @@ bad "--set of a wrong type" "--set" run "$TMP/good.yaml" --set models.tiny.seed=
 bad "--output xml" "expected console, csv or json" show "$TMP/good.h5" --output xml
 bad "list of something else" "did you mean 'codecs'" list codec
 bad "generate of another architecture" "expected" generate perceptron -o "$TMP/x.safetensors"
-bad "generate without -o" "-o FILE" generate chain
+bad "make-model without -o" "-o FILE" make-model chain
+bad "generate without a prompt" "--prompt TEXT" generate chain
 bad "convert without -o" "expected a model and -o FILE" convert "$ROOT/data/models/kjv-chain.safetensors"
 bad "convert by a variant and a codec" "not both" convert a --variant b --codec c -o "$TMP/x.safetensors"
 bad "convert by an unknown codec" "int9" convert "$ROOT/data/models/kjv-chain.safetensors" --codec int9 -o "$TMP/x.safetensors"
@@ -136,7 +137,7 @@ bad "an empty file" "bad.yaml" run "$TMP/bad.yaml"
 
 section "Models (safetensors)"
 printf 'name: m\nmodels: {m: {file: bad.safetensors, prompt: {random: 2, seed: 1}}}\nvariants: [fp32]\nexperiments: {greedy: {steps: 2}}\n' >"$TMP/m.yaml"
-"$QINSBENCH" generate chain --vocab 40 --hidden 16 --layers 1 -o "$TMP/ok.safetensors" 2>/dev/null
+"$QINSBENCH" make-model chain --vocab 40 --hidden 16 --layers 1 -o "$TMP/ok.safetensors" 2>/dev/null
 model() {
     bad "$1" "$2" inspect "$TMP/bad.safetensors"
     [ "${3:-}" = "" ] || bad "$1, in a run" "$2" run "$TMP/m.yaml" -o "$TMP/bad.h5"
