@@ -73,7 +73,8 @@ static enum qb_status take(const struct qb_arch_tensor *due, struct qb_model *mo
         return qb_fail(err, QB_ERR_INPUT, "tensor %s: its type is %s, which nothing here reads", found->name,
                        found->type);
     struct qb_tensor *tensor = &model->tensors[model->tensor_count++];
-    *tensor = (struct qb_tensor){.roles = due->roles,
+    *tensor = (struct qb_tensor){.source = found->name,
+                                 .roles = due->roles,
                                  .layer = due->layer,
                                  .rows = due->rows,
                                  .cols = due->cols,
