@@ -6,8 +6,7 @@
 #include "base/utf8.h"
 #include "weights/weights_parts.h"
 
-#define HEADER_MAX ((uint64_t)32 << 20) /* far over any model's; the format allows 100 MB, which read take gigabytes   \
-                                         */
+#define HEADER_MAX ((uint64_t)32 << 20) /* the format allows 100 MB, whose JSON would take gigabytes of memory */
 
 static enum qb_status read_shape(const json_t *shape, struct qb_source_tensor *tensor, struct qb_error *err)
 {
