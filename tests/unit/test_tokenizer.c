@@ -184,3 +184,20 @@ Test(bpe, a_merge_is_cut_at_one_blank)
     qb_free(ids);
     qb_tokenizer_free(t);
 }
+
+/* Of equal sums the one found first stays, as in the tokenizers library: the longer token. */
+Test(bpe, unigram_keeps_the_first_of_equal_sums)
+{
+    static const char json[] =
+        "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0],[\"a\",-1],[\"b\",-1],"
+        "[\"ab\",-2],[\"abab\",-4.5]]}}";
+    struct qb_tokenizer *t;
+    int32_t *ids;
+    size_t n;
+    cr_assert_eq(qb_file_replace(scratch_path("t.json"), json, strlen(json), &err), QB_OK);
+    cr_assert_eq(qb_tokenizer_open(scratch_path("t.json"), &t, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_tokenizer_encode(t, "ababxyb", 7, 0, &ids, &n, &err), QB_OK);
+    cr_expect(n == 4 && ids[0] == 3 && ids[1] == 3 && ids[2] == 0 && ids[3] == 2, "%zu ids", n);
+    qb_free(ids);
+    qb_tokenizer_free(t);
+}
