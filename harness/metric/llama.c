@@ -50,8 +50,10 @@ void qb_llama_unpack(const uint16_t *row, size_t vocab, float *log_p)
 {
     float head[2];
     memcpy(head, row, sizeof head);
+    const bool cut = head[0] * STEPS > DEPTH - 0.001f;
+    row += QB_LLAMA_HEAD;
     for (size_t i = 0; i < vocab; i++)
-        log_p[i] = head[0] * row[QB_LLAMA_HEAD + i] + head[1];
+        log_p[i] = cut && row[i] == 0 ? QB_LLAMA_BELOW : head[0] * row[i] + head[1];
 }
 
 struct qb_llama_position qb_llama_compare(const uint16_t *row, const float *x, size_t vocab, int32_t target)

@@ -19,7 +19,10 @@ static inline size_t qb_llama_words(size_t vocab)
 /* row[qb_llama_words(vocab)] of finite logits x[vocab]: 65535 steps from the largest logit down to the smallest, but to
  * no less than the largest minus 16; tokens below have word 0, so at least about e^-16 of the largest's probability. */
 void qb_llama_pack(const float *x, size_t vocab, uint16_t *row);
-/* log p[vocab] of a row, as read. They need not sum to 1. */
+/* log p[vocab] of a row, which need not sum to 1. Where the row ends 16 under the largest, the tokens of word 0 lie
+ * there or lower, nobody knows where: they get QB_LLAMA_BELOW, no probability (base/probability.h). Word 0 itself would
+ * give 49,000 of them half a percent together, and every KL to the row as much. */
+#define QB_LLAMA_BELOW (-1e4f)
 void qb_llama_unpack(const uint16_t *row, size_t vocab, float *log_p);
 
 struct qb_llama_position {

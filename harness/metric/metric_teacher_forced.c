@@ -84,6 +84,9 @@ static bool perplexity_ratio(const struct qb_record *record, struct qb_value *va
 
 static bool max_logit_diff(const struct qb_record *record, struct qb_value *value)
 {
+    double file;
+    if (qb_scalar(record, "base_file", &file) && file > 0)
+        return qb_absent(value, "the reference has log-probabilities alone");
     return qb_largest_of(record, "max_logit_diff", value);
 }
 
