@@ -1,5 +1,5 @@
-/* Searches for scales, of GGUF's block types. The methods are those of ggml's quantisers without importance weights, so
- * that what they store is as near; its bytes are its own, for sums depend on their order. n is 16 or 32. */
+/* Searches for scales, of GGUF's block types. The methods are those of ggml's quantisers without importance weights; a
+ * byte in a thousand is another, for sums depend on their order. n is 16 or 32. */
 #ifndef GGUF_SEARCH_H
 #define GGUF_SEARCH_H
 
@@ -39,15 +39,16 @@ static inline float gguf_clamp(float x, float low, float high)
 }
 
 /* The scale s under which x[n] comes nearest to s * q_i, q_i numbers that `nearest` gives, in the squares of the errors
- * weighted by x_i^2. The value of largest magnitude is to become -(top + k * step), for each k in [-tries, tries]: that
- * gives the q_i, and to them belongs s = sum w x q / sum w q^2, whose error is sum w x^2 - s sum w x q. The k of the
- * least error is taken. 0 where there is no scale. */
-static inline float gguf_fit_scale(const float *x, size_t n, float (*nearest)(float), float top, float step, int tries)
+ * weighted by x_i^2. The value of largest magnitude is to become `first`, then -(top + k * step) for each k in
+ * [-tries, tries]: that gives the q_i, and to them belongs s = sum w x q / sum w q^2, whose error is
+ * sum w x^2 - s sum w x q. The first that has the least error is taken. 0 where there is no scale. */
+static inline float gguf_fit_scale(const float *x, size_t n, float (*nearest)(float), float first, float top,
+                                   float step, int tries)
 {
     const float peak = x[qb_largest(x, n)];
     float scale = 0, gain = 0, xqs[GGUF_GROUP], qqs[GGUF_GROUP];
-    for (int k = -tries; k <= tries; k++) {
-        const float inverse = gguf_inverse(peak / -(top + (float)k * step));
+    for (int k = -tries - 1; k <= tries; k++) {
+        const float inverse = peak != 0 ? (k < -tries ? first : -(top + (float)k * step)) / peak : 0;
         for (size_t i = 0; i < n; i++) {
             const float q = nearest(inverse * x[i]), wq = x[i] * x[i] * q;
             xqs[i] = wq * x[i];
@@ -131,8 +132,8 @@ static inline struct gguf_line gguf_fit_line(const float *x, const float *w, siz
     gguf_line_codes(x, n, gguf_inverse(best.scale), best.low, tries->top, q);
     float least = gguf_line_error(x, w, q, n, tries->absolute, best);
     for (int k = 0; k < tries->count; k++) {
-        const float steps = tries->top + tries->first + (float)k * tries->step;
-        gguf_line_codes(x, n, gguf_inverse((range.high - best.low) / steps), best.low, tries->top, q);
+        const float steps = tries->first + (float)k * tries->step + tries->top, width = range.high - best.low;
+        gguf_line_codes(x, n, width > 0 ? steps / width : 0, best.low, tries->top, q);
         if (!gguf_regress(x, w, q, n, &line))
             continue;
         const float error = gguf_line_error(x, w, q, n, tries->absolute, line);
@@ -185,9 +186,9 @@ static inline bool gguf_fit_lines(const float *x, const struct gguf_lines *kind,
     for (size_t g = 0; g < GGUF_K / kind->group; g++) {
         scales[g] = (unsigned char)gguf_clamp(lines[g].scale * gguf_inverse(scale_step), 0, kind->most);
         minima[g] = (unsigned char)gguf_clamp(-lines[g].low * gguf_inverse(minimum_step), 0, kind->most);
-        const float inverse = gguf_inverse(d * (float)scales[g]), minimum = dmin * (float)minima[g];
+        const float scale = d * (float)scales[g], minimum = dmin * (float)minima[g];
         for (size_t i = g * kind->group; i < (g + 1) * kind->group; i++)
-            codes[i] = (unsigned char)gguf_clamp((x[i] + minimum) * inverse, 0, kind->tries.top);
+            codes[i] = (unsigned char)(scale > 0 ? gguf_clamp((x[i] + minimum) / scale, 0, kind->tries.top) : 0);
     }
     return true;
 }

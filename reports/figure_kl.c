@@ -1,4 +1,5 @@
-/* kl: distribution of KL(reference || variant) over positions, teacher-forced, a panel a model. */
+/* kl: distribution of KL(reference || variant) over positions, a panel a model: teacher-forced's, or of a run without
+ * it those of the experiment kl. */
 #include "figure.h"
 
 #include <math.h>
@@ -44,13 +45,13 @@ static bool add_curve(const struct qb_record *record, struct qb_figure *figure, 
 }
 
 /* Curves that are 0 at every position: the mean is. */
-static void say_zeros(const struct qb_result *result, const struct qb_selection *s, struct qb_figure *figure)
+static void say_zeros(const struct qb_result *result, const struct qb_selection *s, const char *experiment,
+                      struct qb_figure *figure)
 {
     struct qb_text zeros = {0};
     for (size_t m = 0; m < s->model_count; m++)
         for (size_t v = 0; v < s->variant_count; v++) {
-            const struct qb_value *x =
-                qb_result_value(result, s->models[m], s->variants[v], "teacher-forced", "kl_mean");
+            const struct qb_value *x = qb_result_value(result, s->models[m], s->variants[v], experiment, "kl_mean");
             if (x && x->value == 0)
                 qb_text_add(&zeros, "%s%s on %s", zeros.size ? "; " : "", qb_figure_label(s->variants[v]),
                             s->models[m]);
@@ -75,9 +76,12 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
                                          NULL};
     struct qb_selection s;
     struct qb_text counts = {0};
-    qb_select(result, "teacher-forced", wanted, QB_FIGURE_VARIANTS, &s);
+    const char *experiment = "teacher-forced";
+    qb_select(result, experiment, wanted, QB_FIGURE_VARIANTS, &s);
     if (!s.model_count || !s.variant_count)
-        snprintf(figure->missing, sizeof figure->missing, "no teacher-forced cell of a variant was run");
+        qb_select(result, experiment = "kl", wanted, QB_FIGURE_VARIANTS, &s);
+    if (!s.model_count || !s.variant_count)
+        snprintf(figure->missing, sizeof figure->missing, "no teacher-forced cell of a variant was run, nor one of kl");
     qb_figure_axes(figure, &s);
     qb_figure_curves(figure, &s);
     qb_figure_array(figure, "n", s.model_count);
@@ -85,7 +89,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     for (size_t m = 0; m < s.model_count; m++) {
         char n[64];
         struct panel panel = {.least = INFINITY};
-        qb_figure_panel(result, figure, &s, m, "teacher-forced", "kl_mean", add_curve, &panel, err);
+        qb_figure_panel(result, figure, &s, m, experiment, "kl_mean", add_curve, &panel, err);
         qb_figure_decades(figure, m, panel.least, panel.most);
         snprintf(n, sizeof n, "%zu positions", panel.positions);
         qb_figure_set(figure, "n", m + 1, n);
@@ -93,18 +97,18 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     }
     qb_text_add(
         &figure->caption,
-        "Divergence from FP32 on the same tokens (teacher-forced): share of positions (percent) whose KL(FP32 || "
+        "Divergence from FP32 on the same tokens (%s): share of positions (percent) whose KL(FP32 || "
         "variant) is at most the value on the x axis (nat, logarithmic; each panel has its own range; curves "
         "further left are closer to FP32). Lines without markers are floors: FP32 arithmetic in another order, FP16 "
         "and BF16 weights alone. Exact zeros count and are not drawn. n: %s. No interval: curves are empirical "
         "distributions.",
-        counts.data ? counts.data : "");
-    say_zeros(result, &s, figure);
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_DEGENERATE,
+        experiment, counts.data ? counts.data : "");
+    say_zeros(result, &s, experiment, figure);
+    qb_figure_say_flagged(result, figure, &s, experiment, "kl_mean", QB_FLAG_DEGENERATE,
                           "Void, flagged degenerate (nearly uniform distributions, where a small KL says little)");
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_UNRESOLVED,
+    qb_figure_say_flagged(result, figure, &s, experiment, "kl_mean", QB_FLAG_UNRESOLVED,
                           "Not resolved, mean KL within the arithmetic floor");
-    qb_figure_end(result, figure, &s, "teacher-forced", "kl_mean");
+    qb_figure_end(result, figure, &s, experiment, "kl_mean");
     qb_text_free(&counts);
     return err->status;
 }

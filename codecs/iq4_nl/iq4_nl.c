@@ -7,7 +7,7 @@ static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
     float y[VALUES];
     const float unit = gguf_normalise(x, VALUES, y);
-    const float d = unit * gguf_fit_scale(y, VALUES, gguf_iq4_nearest, 127, 1, 7), inverse = gguf_inverse(d);
+    const float d = unit * gguf_fit_scale(y, VALUES, gguf_iq4_nearest, 127, 127, 1, 7), inverse = gguf_inverse(d);
     for (size_t i = 0; i < HALF; i++)
         block[CODES + i] = (unsigned char)(gguf_iq4_code(x[i] * inverse) | gguf_iq4_code(x[HALF + i] * inverse) << 4);
     return qb_half_write(block, d);

@@ -9,7 +9,7 @@ static bool encode_block(const float *restrict x, unsigned char *restrict block)
     float y[GGUF_K], fitted[GROUPS];
     const float unit = gguf_normalise(x, GGUF_K, y);
     for (size_t g = 0; g < GROUPS; g++)
-        fitted[g] = unit * gguf_fit_scale(y + g * GROUP, GROUP, gguf_iq4_nearest, 127, 1, 7);
+        fitted[g] = unit * gguf_fit_scale(y + g * GROUP, GROUP, gguf_iq4_nearest, 127, 127, 1, 7);
     const float d = fitted[qb_largest(fitted, GROUPS)] / -32, inverse = gguf_inverse(d);
     if (!qb_half_write(block + SCALE, d))
         return false;

@@ -74,10 +74,10 @@ static bool encode_block(const float *restrict x, unsigned char *restrict block)
     unsigned char codes[GGUF_K];
     memset(block + SCALES, 0, SCALE - SCALES);
     for (size_t g = 0; g < GROUPS; g++) {
-        const float scale = gguf_clamp(fitted[g] * inverse, -32, 31), back = gguf_inverse(d * scale);
-        pack_scale(block + SCALES, g, (int)scale);
+        const float stored = gguf_clamp(fitted[g] * inverse, -32, 31), scale = d * stored;
+        pack_scale(block + SCALES, g, (int)stored);
         for (size_t i = g * GROUP; i < (g + 1) * GROUP; i++)
-            codes[i] = (unsigned char)((int)nearest(x[i] * back) + 4);
+            codes[i] = (unsigned char)((int)nearest(scale != 0 ? x[i] / scale : 0) + 4);
     }
     gguf_pack2(codes, block + CODES);
     gguf_pack_bit(codes, 2, block);

@@ -11,7 +11,8 @@ static unsigned char quantise(float x, float inverse)
 
 static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
-    const float d = x[qb_largest(x, VALUES)] / -8.0f, inverse = gguf_inverse(d);
+    const float peak = x[qb_largest(x, VALUES)] + 0.0f; /* 0 for a -0: zeros have the scale -0 */
+    const float d = peak / -8.0f, inverse = gguf_inverse(d);
     for (size_t i = 0; i < HALF; i++)
         block[CODES + i] = (unsigned char)(quantise(x[i], inverse) | quantise(x[HALF + i], inverse) << 4);
     return qb_half_write(block, d);

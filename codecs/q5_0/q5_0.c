@@ -11,7 +11,8 @@ static unsigned quantise(float x, float inverse)
 
 static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
-    const float d = x[qb_largest(x, VALUES)] / -16.0f, inverse = gguf_inverse(d);
+    const float peak = x[qb_largest(x, VALUES)] + 0.0f; /* 0 for a -0: zeros have the scale -0 */
+    const float d = peak / -16.0f, inverse = gguf_inverse(d);
     uint32_t fifth = 0;
     for (size_t i = 0; i < HALF; i++) {
         unsigned low = quantise(x[i], inverse), high = quantise(x[HALF + i], inverse);

@@ -13,17 +13,17 @@ static bool encode_block(const float *restrict x, unsigned char *restrict block)
     float y[GGUF_K], fitted[GROUPS], d;
     const float unit = gguf_normalise(x, GGUF_K, y);
     for (size_t g = 0; g < GROUPS; g++)
-        fitted[g] = unit * gguf_fit_scale(y + g * GROUP, GROUP, nearest, 32, 0.1f, 9);
+        fitted[g] = unit * gguf_fit_scale(y + g * GROUP, GROUP, nearest, -32, 32, 0.1f, 9);
     const float step = fitted[qb_largest(fitted, GROUPS)] / -128, inverse = gguf_inverse(step);
     if (!qb_half_write(block + SCALE, step))
         return false;
     qb_half_read(block + SCALE, &d);
     unsigned char codes[GGUF_K], high[GGUF_K];
     for (size_t g = 0; g < GROUPS; g++) {
-        const float scale = gguf_clamp(fitted[g] * inverse, -128, 127), back = gguf_inverse(d * scale);
-        block[SCALES + g] = (unsigned char)(int)scale;
+        const float stored = gguf_clamp(fitted[g] * inverse, -128, 127), scale = d * stored;
+        block[SCALES + g] = (unsigned char)(int)stored;
         for (size_t i = g * GROUP; i < (g + 1) * GROUP; i++) {
-            const int code = (int)nearest(x[i] * back) + 32;
+            const int code = (int)nearest(scale != 0 ? x[i] / scale : 0) + 32;
             codes[i] = (unsigned char)(code & 15);
             high[i] = (unsigned char)(code >> 4);
         }

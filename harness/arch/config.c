@@ -88,11 +88,13 @@ enum qb_status qb_config_options(const struct qb_config *config, const struct qb
 {
     for (const struct qb_config_key *row = keys; row->key; row++) {
         const json_t *value = qb_config_get(config, row->key);
+        char name[128];
+        snprintf(name, sizeof name, "%s%s", config->prefix, row->key);
         if (!row->option || !of_family(config, row->families) || !raw(config, row->key))
             continue;
         if (value && !json_is_number(value))
             return wrong(config, row->key, value, "a number", err);
-        if (qb_arch_option_set(config->arch, row->option, row->key, json_number_value(value), err))
+        if (qb_arch_option_set(config->arch, row->option, name, json_number_value(value), err))
             return err->status;
     }
     return QB_OK;

@@ -39,11 +39,12 @@ static enum qb_status read_ids(const char *path, int32_t **ids, size_t *count, s
         return err->status;
     for (char *at = text + strspn(text, " \t\r\n\f\v"); *at && !err->status; at += strspn(at, " \t\r\n\f\v")) {
         char *end = at;
+        const size_t length = strcspn(at, " \t\r\n\f\v");
         errno = 0;
         long id = *at >= '0' && *at <= '9' ? strtol(at, &end, 10) : -1;
-        if (errno || end == at || (*end && !strchr(" \t\r\n\f\v", *end)) || id > INT32_MAX) {
+        if (errno || end != at + length || id > INT32_MAX) {
             qb_fail(err, QB_ERR_INPUT, "%s: byte %zu: expected a token id, found '%.*s'", path, (size_t)(at - text),
-                    QB_UPTO(20, at));
+                    (int)(length < 20 ? length : 20), at);
             break;
         }
         int32_t *all = qb_grow(*ids, *count + 1, sizeof *all, "token ids", err);

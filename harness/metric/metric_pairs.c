@@ -257,17 +257,18 @@ DP(min, 0)
 
 /* ---- the table ---- */
 
-#define COMMON(id, in, good, says)                                                                                     \
-    .name = #id, .experiment = "kl", .unit = in, .direction = good, .description = says, .remark = qb_uniform_remark,  \
-    .has_identity = true
+#define OF_KL(id, in, good, says)                                                                                      \
+    .name = #id, .experiment = "kl", .unit = in, .direction = good, .description = says, .remark = qb_uniform_remark
+#define COMMON(id, in, good, says) OF_KL(id, in, good, says), .has_identity = true
 #define KLS(name, says)                                                                                                \
     {                                                                                                                  \
         COMMON(kl_##name, "nat", QB_LOWER_IS_BETTER, "KL(reference || variant), " says " over positions"),             \
             .compute = kl_##name                                                                                       \
     }
+/* A part of a signed distribution passes 0 wherever that lies: being near tells nothing, so there is no identity. */
 #define DPS(name, says)                                                                                                \
     {                                                                                                                  \
-        COMMON(dp_##name, "points", QB_NEUTRAL, "p(next token) less the reference's, " says " over positions"),        \
+        OF_KL(dp_##name, "points", QB_NEUTRAL, "p(next token) less the reference's, " says " over positions"),         \
             .compute = dp_##name                                                                                       \
     }
 

@@ -15,6 +15,7 @@
 
 struct qb_tensor {
     char name[64];        /* as in the safetensors layout of data/models/README.md, e.g. "layers.0.attn.qkv.weight" */
+    const char *source;   /* what its source calls it; borrowed from model->weights */
     uint32_t roles;       /* role bits; a bias has QB_ROLE_BIAS and its matrix's bits; a norm QB_ROLE_NORM */
     int layer;            /* from 0; -1: none */
     size_t rows, cols;    /* a matrix is (out, in); a vector is (1, n) */

@@ -14,7 +14,13 @@ static enum qb_status unknown_family(const char *name, struct qb_error *err)
 {
     struct qb_text names = {0};
     qb_family_names(false, &names);
-    qb_fail(err, QB_ERR_INPUT, "__metadata__: architecture is '%.*s', expected %s", QB_UPTO(64, name),
+    if (*name)
+        qb_fail(err, QB_ERR_INPUT, "__metadata__: architecture is '%.*s', expected %s", QB_UPTO(64, name),
+                names.data ? names.data : "a known one");
+    else
+        qb_fail(
+            err, QB_ERR_INPUT,
+            "__metadata__ names no architecture (%s); of a Hugging Face model open the folder, with its config.json",
             names.data ? names.data : "a known one");
     qb_text_free(&names);
     return err->status;

@@ -70,7 +70,8 @@ static enum qb_status take(const struct qb_arch_tensor *due, struct qb_model *mo
     if (check_shape(found, turned ? due->cols : due->rows, turned ? due->rows : due->cols, err))
         return err->status;
     struct qb_tensor *tensor = &model->tensors[model->tensor_count++];
-    *tensor = (struct qb_tensor){.roles = due->roles,
+    *tensor = (struct qb_tensor){.source = found->name,
+                                 .roles = due->roles,
                                  .layer = due->layer,
                                  .rows = due->rows,
                                  .cols = due->cols,

@@ -43,10 +43,10 @@ enum qb_status model_refuse_values(const struct qb_tensor *tensor, struct qb_err
     if (err->status)
         return err->status;
     if (count.nan + count.infinite == 0)
-        return qb_fail(err, count.why.status, "tensor %s: %s (%zu of %zu rows)", tensor->name, count.why.message,
+        return qb_fail(err, count.why.status, "tensor %s: %s (%zu of %zu rows)", tensor->source, count.why.message,
                        count.refused, tensor->rows);
     return qb_fail(err, QB_ERR_INPUT, "tensor %s: %zu NaN, %zu infinite of %zu values, the first at [%zu, %zu]",
-                   tensor->name, count.nan, count.infinite, tensor->rows * tensor->cols, count.row, count.col);
+                   tensor->source, count.nan, count.infinite, tensor->rows * tensor->cols, count.row, count.col);
 }
 
 size_t model_beyond_f16(const float *x, size_t n)

@@ -110,7 +110,7 @@ for word in ("p99_9", "p95", "p90", "p10", "p5", "p1", "p0_1"):
     exact("kl_" + word, kl_or_identical(spread_of(lambda c: c["kl"], QUANTILES[word])))
 exact("kl_min", spread_of(lambda c: c["kl"], 0))
 for word, p in {**QUANTILES, "max": 1, "min": 0}.items():
-    exact("dp_" + word, scaled(spread_of(dp, p)))
+    exact("dp_" + word, scaled(spread_of(dp, p)), identity=None)
 exact("dp_mean", scaled(lambda c: st.mean(dp(c), c["chunk"], identity=0.0)))
 exact("dp_rms", scaled(dp_rms))
 exact("perplexity_difference", paired(perplexity_difference))

@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/gguf_blocks.json: GGUF's block types as the package `gguf` of llama.cpp (PyPI, made with 0.19.0)
-reads and writes them.
+"""Writes tests/golden/gguf_blocks.json: GGUF's block types as llama.cpp reads and writes them, by its Python package gguf
+(made with 0.19.0) and the library ggml in llama-cpp-python (0.3.36), both from PyPI.
 
 For each type: `blocks`, bytes of blocks that were drawn at random or are at an edge, with the SHA-256 of what
-gguf.quants.dequantize makes of each (little-endian float32); and, where gguf.quants.quantize has the type, `encoded`, the
-SHA-256 of what it makes of each row of `inputs` (hexadecimal, little-endian float32, 256 values). NVFP4 has no quantize
-there: its scales are gguf's fp32_to_ue4m3, its codes the first of the 16 with the least error.
+gguf.quants.dequantize makes of each (little-endian float32). Then what ggml_quantize_chunk makes, without importance
+weights, of each row of `inputs` (hexadecimal, little-endian float32, 256 values): `encoded`, the SHA-256 of its bytes (and
+gguf.quants gives the same ones, or this stops); or, where it searches and the last bits depend on how ggml was compiled,
+`reached`, the sum of the squared errors, and that weighted by the squared values.
 
     python3 tests/golden/make_gguf_blocks.py > tests/golden/gguf_blocks.json
 """
+import ctypes
 import hashlib
 import importlib.metadata
 import json
+import pathlib
 import warnings
 
 import gguf
+import llama_cpp
 import numpy as np
 from gguf import quants
 
@@ -23,6 +27,7 @@ warnings.filterwarnings("ignore")  # 1 / 0 in blocks of zeros
 TYPES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108],
          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [], "NVFP4": [],
          "TQ1_0": [52], "TQ2_0": [64]}
+SEARCHED = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"]
 
 
 def sha(array):
@@ -67,18 +72,35 @@ def inputs(rng):
     return x
 
 
-def nvfp4(x):
-    parts = x.reshape(-1, 4, 16)
-    scales = quants.NVFP4.fp32_to_ue4m3(np.abs(parts).max(-1) / np.float32(6))
-    unit = quants.NVFP4.ue4m3_to_fp32(scales).astype(np.float32)
-    error = np.abs(unit[..., None, None] * np.array(quants.NVFP4.kvalues, np.float32) - parts[..., None])
-    codes = error.argmin(-1).astype(np.uint8)
-    return np.concatenate([scales, (codes[..., :8] | codes[..., 8:] << 4).reshape(-1, 32)], -1).astype(np.uint8)
+def ggml():
+    """ggml_quantize_chunk(type, values, out, first, rows, columns, importance)."""
+    library = next((pathlib.Path(llama_cpp.__file__).parent / "lib").glob("libggml-base.so*"))
+    function = ctypes.CDLL(str(library)).ggml_quantize_chunk
+    function.restype = ctypes.c_size_t
+    function.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p] + 3 * [ctypes.c_int64] + [ctypes.c_void_p]
+    return function
+
+
+def encode(quantise, kind, row):
+    values, size = gguf.GGML_QUANT_SIZES[kind]
+    out = np.zeros(row.size // values * size, dtype=np.uint8)
+    assert quantise(int(kind), row.ctypes.data, out.ctypes.data, 0, 1, row.size, None) == out.size
+    try:  # the signs of zeros apart
+        assert not row.any() or (quants.quantize(row, kind) == out).all(), (kind, "gguf's bytes are not ggml's")
+    except NotImplementedError:
+        pass
+    return out
+
+
+def errors(row, data, kind):
+    error = (quants.dequantize(data, kind).astype(float) - row) ** 2
+    return [error.sum(), (error * row.astype(float) ** 2).sum()]
 
 
 def main():
     rng = np.random.default_rng(10)
     x = inputs(rng)
+    quantise = ggml()
     types = {}
     for name, halves in TYPES.items():
         kind = gguf.GGMLQuantizationType[name]
@@ -87,13 +109,13 @@ def main():
         values = [quants.dequantize(block, kind) for block in data]
         assert np.isfinite(values).all()
         entry["blocks"] = [{"bytes": block.tobytes().hex(), "decoded": sha(v)} for block, v in zip(data, values)]
-        try:
-            write = nvfp4 if name == "NVFP4" else lambda row: quants.quantize(row, kind)
-            entry["encoded"] = [sha(write(row)) for row in x]
-        except NotImplementedError:
-            pass
-    origin = f"make_gguf_blocks.py, gguf {importlib.metadata.version('gguf')}, numpy {np.__version__}"
-    print(json.dumps({"origin": origin, "inputs": [row.tobytes().hex() for row in x], "types": types}, indent=0))
+        data = [encode(quantise, kind, row) for row in x]
+        if name in SEARCHED:
+            entry["reached"] = [errors(row, out, kind) for row, out in zip(x, data)]
+        else:
+            entry["encoded"] = [sha(out) for out in data]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("gguf", "llama_cpp_python", "numpy")]
+    print(json.dumps({"origin": "make_gguf_blocks.py, " + ", ".join(versions), "inputs": [row.tobytes().hex() for row in x], "types": types}, indent=0))
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ Test(kl_inputs, what_does_not_fit_is_refused)
     REFUSED("kl", "corpus: {base: ids.txt}", "begins with '_logits_'");
     REFUSED("kl", "corpus: {base: ids.txt, context: 8}", "unknown key");
     REFUSED("kl", "corpus: {text: ids.txt}", "{base: FILE}");
+    REFUSED("kl", "corpus: {tokens: ids.txt, spread: 2}", "key 'spread'");
     static const char *const bad[][2] = {{"1 2 60", "number 3: expected a token id from 0 to 59, found '60'"},
                                          {"1 -2", "number 2: expected a token id from 0 to 59, found '-2'"},
                                          {"1 2x", "found '2x'"},

@@ -105,6 +105,7 @@ static void folder_model(const char *name, const char *what, const char *by, uin
 static void folder_models(void)
 {
     folder_model(NULL, "", "", 0);
+    refused("its model.safetensors opened without the folder", scratch_path("model.safetensors"));
     folder_model("no model_type", "\"model_type\":\"llama\",", "", 0);
     folder_model("a model_type that is not known", "\"llama\"", "\"rwkv\"", 0);
     folder_model("a width that is a text", "\"hidden_size\":4", "\"hidden_size\":\"4\"", 0);
