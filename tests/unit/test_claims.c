@@ -79,7 +79,7 @@ static struct judged judge(struct planted *p, const char *folder)
     planted_write(p, path);
     cr_assert_eq(qb_result_open(path, &j.result, &err), QB_OK, "%s", err.message);
     cr_assert_eq(qb_ledger_load(folder, &j.ledger, &err), QB_OK, "%s", err.message);
-    cr_assert_eq(qb_ledger_evaluate(j.ledger, j.result, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_ledger_evaluate(j.ledger, (const struct qb_result *const *)&j.result, 1, &err), QB_OK, "%s", err.message);
     return j;
 }
 
