@@ -58,7 +58,8 @@ size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *
             if (cuts[i].stored)
                 blocks[count++] = (struct qb_stored_block){row, cuts[i].rows, cuts[i].stored};
     } else if (qb_variant_covers(variant, variant->placement, tensor->name, tensor->roles)) {
-        blocks[count++] = (struct qb_stored_block){0, tensor->rows, &variant->weights};
+        blocks[count++] =
+            (struct qb_stored_block){0, tensor->rows, qb_variant_format(variant, tensor->rows, tensor->cols)};
     }
     return count;
 }

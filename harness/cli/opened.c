@@ -9,6 +9,8 @@
 #include "codec/variant.h"
 #include "compute/kernels.h"
 #include "model/calibrate.h"
+#include "model/effect.h"
+#include "run/reach.h"
 
 #define TEXT_MAX ((size_t)64 << 20)
 
@@ -74,6 +76,24 @@ enum qb_status qb_open_variant(const char *text, const struct qb_registry *regis
     return err->status;
 }
 
+/* Says which weights are not stored in the variant's codec. */
+static enum qb_status tell_otherwise(const struct qb_model *model, const struct qb_variant *variant,
+                                     struct qb_error *err)
+{
+    struct qb_effect effect = {0};
+    struct qb_reach reach = {0};
+    struct qb_text says = {0};
+    if (!qb_effect_of(model, variant, false, &effect, err) && !qb_run_reach(&effect, &reach, err)) {
+        qb_reach_print_otherwise(&reach, &says);
+        if (says.size && !says.failed)
+            qb_tell("note: variant '%s', %s", variant->name, says.data);
+    }
+    qb_text_free(&says);
+    qb_reach_free(&reach);
+    qb_effect_free(&effect);
+    return err->status;
+}
+
 enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct qb_arm *arm, struct qb_error *err)
 {
     struct qb_calibration_data data = {0};
@@ -83,7 +103,8 @@ enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct
     if (arm->variant->calibrated && !opened->calibration)
         qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);
     else if (!arm->variant->calibrated || !read_calibration(opened, &tokens, &data, err))
-        qb_net_prepare(opened->model, arm->variant, &data, opened->pool, &arm->net, err);
+        (void)(tell_otherwise(opened->model, arm->variant, err) ||
+               qb_net_prepare(opened->model, arm->variant, &data, opened->pool, &arm->net, err));
     qb_free(tokens);
     return err->status;
 }

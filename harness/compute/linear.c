@@ -33,7 +33,7 @@ static size_t cut_segments(const struct qb_variant *variant, const struct qb_mat
             (struct segment){.roles = matrix->roles, .treatment = segments[0].treatment, .rows = matrix->rows};
     for (size_t i = 0; i < count; i++) {
         struct segment *segment = &segments[i];
-        segment->format = segment->treatment == TREAT_STORED ? &variant->weights
+        segment->format = segment->treatment == TREAT_STORED ? qb_variant_format(variant, segment->rows, matrix->cols)
                           : segment->treatment == TREAT_FP16 ? &variant->fp16
                                                              : NULL;
     }
