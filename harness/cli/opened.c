@@ -59,6 +59,23 @@ static enum qb_status read_calibration(struct qb_opened *opened, int32_t **token
     return err->status;
 }
 
+enum qb_status qb_open_variant(const char *text, const struct qb_registry *registry, enum qb_isa isa,
+                               struct qb_variant **variant, struct qb_error *err)
+{
+    const size_t size = strlen(text);
+    struct qb_yaml *map = NULL;
+    if (size < 5 || strcmp(text + size - 5, ".yaml") != 0)
+        return qb_variant_builtin(text, registry, isa, variant, err);
+    if (!qb_yaml_load(text, &map, err)) {
+        const struct qb_yaml *node = qb_yaml_get(map, "name");
+        const char *name = "unnamed";
+        if (!node || !qb_yaml_text(node, &name, err))
+            qb_variant_read(map, name, registry, isa, variant, err);
+    }
+    qb_yaml_free(map);
+    return err->status;
+}
+
 /* Says which weights are not stored in the variant's codec. */
 static enum qb_status tell_otherwise(const struct qb_model *model, const struct qb_variant *variant,
                                      struct qb_error *err)
@@ -81,7 +98,7 @@ enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct
 {
     struct qb_calibration_data data = {0};
     int32_t *tokens = NULL;
-    if (qb_variant_builtin(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
+    if (qb_open_variant(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
         return err->status;
     if (arm->variant->calibrated && !opened->calibration)
         qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);

@@ -186,6 +186,21 @@ size_t qb_linear_foreign_bytes(const struct qb_linear *linear)
     return bytes;
 }
 
+size_t qb_linear_decoded_bytes(const struct qb_linear *linear)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < linear->segment_count; i++)
+        if (linear->segments[i].ops->decodes)
+            bytes += linear->segments[i].rows * linear->cols * sizeof(float);
+    return bytes;
+}
+
+void qb_linear_keep_decoded(struct qb_linear *linear)
+{
+    for (size_t i = 0; i < linear->segment_count; i++)
+        linear->segments[i].keep = linear->segments[i].ops->decodes;
+}
+
 bool qb_linear_encoded(const struct qb_linear *linear)
 {
     for (size_t i = 0; i < linear->segment_count; i++)

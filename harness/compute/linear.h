@@ -70,6 +70,11 @@ size_t qb_linear_foreign_bytes(const struct qb_linear *linear);
 enum qb_status qb_linear_hold_fp32(struct qb_linear *linear, struct qb_pool *pool, struct qb_error *err);
 void qb_linear_share_fp32(struct qb_linear *linear, const struct qb_linear *held);
 
+/* Bytes of FP32 copies of the rows that every product decodes; decoding them once, at the next product, and keeping the
+ * copies. No bit of any product changes. */
+size_t qb_linear_decoded_bytes(const struct qb_linear *linear);
+void qb_linear_keep_decoded(struct qb_linear *linear);
+
 /* y[n, rows] = operator on x[n, cols]; with_bias false leaves the bias out (calibration). Rows of x are positions. */
 enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,
                                bool with_bias, struct qb_error *err);
