@@ -76,8 +76,9 @@ void qb_report_otherwise_note(const struct qb_report *report, const struct qb_re
         const struct qb_cell *cell = qb_report_cell(report, table, r);
         if (!cell->reach.otherwise)
             continue;
-        qb_text_add(out, "%s%s has ", out->size ? "; " : "", cell->variant);
+        qb_text_add(out, "%s", out->size ? "; " : "");
         qb_reach_print_otherwise(&cell->reach, out);
+        qb_text_add(out, " (%s)", cell->variant);
     }
 }
 

@@ -38,6 +38,11 @@ static enum qb_status number(const struct qb_config *rope, const struct qb_confi
     return QB_OK;
 }
 
+static bool is_phi3(const struct qb_config *config)
+{
+    return strcmp(config->family->name, "phi3") == 0;
+}
+
 static enum qb_status read_type(const struct qb_config *rope, enum qb_rope_scaling *scaling, struct qb_error *err)
 {
     static const struct {
@@ -45,7 +50,7 @@ static enum qb_status read_type(const struct qb_config *rope, enum qb_rope_scali
         enum qb_rope_scaling scaling;
     } types[] = {{"default", QB_ROPE_PLAIN}, {"linear", QB_ROPE_LINEAR}, {"llama3", QB_ROPE_LLAMA3},
                  {"yarn", QB_ROPE_YARN},     {"su", QB_ROPE_LONGROPE},   {"longrope", QB_ROPE_LONGROPE}};
-    const bool phi3 = strcmp(rope->family->name, "phi3") == 0; /* transformers: its yarn was never another thing */
+    const bool phi3 = is_phi3(rope); /* transformers: its yarn was never another thing */
     const char *word = NULL;
     if (qb_config_text(rope, "rope_type", &word, err) || (!word && qb_config_text(rope, "type", &word, err)))
         return err->status;
@@ -83,7 +88,7 @@ static enum qb_status read_original(const struct qb_config *rope, const struct q
     const char *key = "original_max_position_embeddings";
     if (qb_config_size(config, key, original, err) || *original)
         return err->status;
-    if (strcmp(config->family->name, "phi3") == 0)
+    if (is_phi3(config))
         *original = 4096;
     else if (qb_config_size(rope, key, original, err))
         return err->status;
@@ -113,7 +118,7 @@ static enum qb_status read_stretched(const struct qb_config *object, const struc
     bool truncate;
     if (read_original(object, config, &rope->original_context, err))
         return err->status;
-    if (rope->scaling == QB_ROPE_LONGROPE && rope->original_context)
+    if ((rope->scaling == QB_ROPE_LONGROPE || rope->scaling == QB_ROPE_YARN) && rope->original_context)
         otherwise = (double)config->arch->trained_context / (double)rope->original_context;
     if (number(object, &none, "factor", otherwise, &rope->factor, err) ||
         number(object, &none, "low_freq_factor", 0, &rope->low_freq_factor, err) ||
@@ -160,6 +165,9 @@ static enum qb_status read_rope(const struct qb_config *config, const json_t *ob
     if (number(&own, &none, "rope_theta", theta, &rope->theta, err) ||
         number(&own, config, "partial_rotary_factor", 1, &partial, err) || read_type(&own, &rope->scaling, err))
         return err->status;
+    if (partial != 1.0f && !is_phi3(config)) /* transformers' other models fail, or turn whole heads nevertheless */
+        return qb_fail(err, QB_ERR_INPUT, "partial_rotary_factor is %g, expected 1: %s turns whole heads",
+                       (double)partial, config->family->name);
     rope->dims = (size_t)((double)qb_arch_head_dim(config->arch) * (double)partial);
     if (rope->dims > QB_HEAD_DIM_MAX)
         return qb_fail(err, QB_ERR_INPUT, "%zu rotated dimensions of a head, expected at most %d", rope->dims,
@@ -171,28 +179,40 @@ static enum qb_status read_rope(const struct qb_config *config, const json_t *ob
                : qb_fail(err, QB_ERR_INPUT, "factor is missing, expected how far positions are stretched");
 }
 
+/* The objects of both ropes, NULL where there is none. Gemma 3 names a rope a type of layer, and reads rope_scaling as
+ * that of its layers without a window. */
+static enum qb_status find_objects(const struct qb_config *config, const json_t *objects[2], struct qb_error *err)
+{
+    const json_t *scaling = qb_config_get(config, "rope_scaling"),
+                 *parameters = qb_config_get(config, "rope_parameters");
+    const bool scaled = json_object_size(scaling) > 0;
+    if ((scaling && !json_is_object(scaling)) || (parameters && !json_is_object(parameters)))
+        return qb_fail(err, QB_ERR_INPUT, "rope_scaling and rope_parameters: expected objects");
+    objects[0] = scaled ? scaling : parameters;
+    if (!config->family->local_rope || json_object_size(parameters) == 0)
+        return QB_OK;
+    if (scaled)
+        return qb_fail(err, QB_ERR_INPUT, "rope_scaling beside rope_parameters, expected one of them");
+    objects[0] = json_object_get(parameters, "full_attention");
+    objects[1] = json_object_get(parameters, "sliding_attention");
+    return objects[0] || objects[1]
+               ? QB_OK
+               : qb_fail(err, QB_ERR_INPUT, "rope_parameters: expected full_attention and sliding_attention");
+}
+
 enum qb_status qb_config_rope(const struct qb_config *config, struct qb_error *err)
 {
     struct qb_rope *rope = config->arch->rope;
-    const json_t *scaling = qb_config_get(config, "rope_scaling"),
-                 *parameters = qb_config_get(config, "rope_parameters");
-    const json_t *full = scaling && json_object_size(scaling) > 0 ? scaling : parameters;
-    const json_t *windowed = json_object_get(full, "sliding_attention");
-    const bool local = config->family->local_rope;
+    const json_t *objects[2] = {NULL, NULL};
     double theta, local_theta;
-    if ((scaling && !json_is_object(scaling)) || (parameters && !json_is_object(parameters)))
-        return qb_fail(err, QB_ERR_INPUT, "rope_scaling and rope_parameters: expected objects");
-    if (qb_config_number(config, "rope_theta", 1e-6, LARGEST, (double)rope[0].theta, &theta, err) ||
+    if (find_objects(config, objects, err) ||
+        qb_config_number(config, "rope_theta", 1e-6, LARGEST, (double)rope[0].theta, &theta, err) ||
         qb_config_number(config, "rope_local_base_freq", 1e-6, LARGEST, (double)rope[1].theta, &local_theta, err))
         return err->status;
-    if (json_is_object(json_object_get(full, "full_attention")))
-        full = json_object_get(full, "full_attention");
-    else if (windowed)
-        full = NULL;
-    if (read_rope(config, full, theta, &rope[0], err))
+    if (read_rope(config, objects[0], theta, &rope[0], err))
         return qb_wrap(err, "rope");
-    if (windowed || local)
-        return read_rope(config, windowed, local ? local_theta : theta, &rope[1], err) ? qb_wrap(err, "rope") : QB_OK;
+    if (config->family->local_rope)
+        return read_rope(config, objects[1], local_theta, &rope[1], err) ? qb_wrap(err, "rope") : QB_OK;
     rope[1] = rope[0];
     return QB_OK;
 }

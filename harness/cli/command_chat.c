@@ -43,6 +43,7 @@ struct chat {
     char *system; /* NULL: none */
     struct voice voices[VOICES];
     size_t voice_count;
+    int code; /* of what was printed: the conversation ends when it failed */
 };
 
 /* ---- voices ---- */
@@ -117,7 +118,7 @@ static bool hear(void *context, int32_t id)
     struct hearing *heard = context;
     qb_stream_add(&heard->stream, id);
     const char *text = heard->stream.all.data ? heard->stream.all.data : "";
-    return !(heard->one_line && strchr(text + strspn(text, " \n"), '\n'));
+    return heard->stream.code == QB_EXIT_DONE && !(heard->one_line && strchr(text + strspn(text, " \n"), '\n'));
 }
 
 static enum qb_status answer(struct chat *chat, struct voice *voice, const char *question, struct qb_error *err)
@@ -132,7 +133,7 @@ static enum qb_status answer(struct chat *chat, struct voice *voice, const char 
         return err->status;
     if (chat->voice_count > 1) {
         qb_text_add(&text, "%s: ", voice->name);
-        qb_print(&text);
+        heard.stream.code = qb_print(&text);
         qb_text_free(&text);
     }
     qb_chat_render(&chat->form, voice->messages, voice->count, true, &text);
@@ -142,14 +143,14 @@ static enum qb_status answer(struct chat *chat, struct voice *voice, const char 
         qb_fail(err, QB_ERR_MEMORY, "no memory for the conversation");
     else if (!qb_tokenizer_encode(chat->opened.tokenizer, text.data, text.size, how, &tokens, &count, err) &&
              !qb_speaker_say(&voice->speaker, &chat->speaking, tokens, count, hear, &heard, &speech, err)) {
-        qb_stream_end(&heard.stream);
-        qb_print(&(struct qb_text){.data = "\n", .size = 1});
+        qb_stream_end(&heard.stream, true);
         qb_speech_tell(&speech, voice->name, voice->speaker.held_count, voice->speaker.capacity);
         remember(voice, QB_CHAT_ASSISTANT, heard.stream.all.data ? heard.stream.all.data : "", err);
     }
     if (err->status)
         forget(voice, before);
-    qb_stream_end(&heard.stream);
+    qb_stream_end(&heard.stream, false);
+    chat->code = heard.stream.code;
     qb_text_free(&heard.stream.all);
     qb_text_free(&text);
     qb_free(tokens);
@@ -201,7 +202,7 @@ static void talk(struct chat *chat)
     size_t room = 0;
     ssize_t size;
     bool goes_on = true;
-    while (goes_on) {
+    while (goes_on && chat->code == QB_EXIT_DONE) {
         if (asks)
             fputs("> ", stderr);
         if ((size = getline(&line, &room, stdin)) < 0)
@@ -212,7 +213,7 @@ static void talk(struct chat *chat)
         if (line[0] == '/')
             goes_on = command(chat, line, &err);
         else if (line[0])
-            for (size_t i = 0; i < chat->voice_count && !err.status; i++)
+            for (size_t i = 0; i < chat->voice_count && !err.status && chat->code == QB_EXIT_DONE; i++)
                 answer(chat, &chat->voices[i], line, &err);
         if (err.status)
             qb_complain_error(&err);
@@ -249,7 +250,7 @@ out:
     qb_text_free(&chat.bos);
     qb_text_free(&chat.eos);
     qb_opened_free(&chat.opened);
-    return err.status ? qb_complain_error(&err) : QB_EXIT_DONE;
+    return err.status ? qb_complain_error(&err) : chat.code;
 }
 
 int qb_command_chat(int argc, char **argv)

@@ -24,8 +24,9 @@ static const struct qb_usage usage = {
 
 static bool hear(void *context, int32_t id)
 {
-    qb_stream_add(context, id);
-    return true;
+    struct qb_stream *stream = context;
+    qb_stream_add(stream, id);
+    return stream->code == QB_EXIT_DONE;
 }
 
 static int generate(const char *model, const char *prompt, const char *file, const struct qb_speaking *speaking)
@@ -48,18 +49,17 @@ static int generate(const char *model, const char *prompt, const char *file, con
         qb_fail(&err, QB_ERR_INPUT, "generate: the prompt has no tokens");
     else if (!qb_speaker_make(&opened, speaking->variant, speaking, &speaker, &err) &&
              !qb_speaker_say(&speaker, speaking, tokens, count, hear, &stream, &speech, &err)) {
-        qb_stream_end(&stream);
-        qb_print(&(struct qb_text){.data = "\n", .size = 1});
+        qb_stream_end(&stream, true);
         qb_speech_tell(&speech, speaking->variant, speaker.held_count, speaker.capacity);
     }
 out:
-    qb_stream_end(&stream);
+    qb_stream_end(&stream, false);
     qb_text_free(&stream.all);
     qb_speaker_free(&speaker);
     qb_opened_free(&opened);
     qb_free(tokens);
     qb_free(data);
-    return err.status ? qb_complain_error(&err) : QB_EXIT_DONE;
+    return err.status ? qb_complain_error(&err) : stream.code;
 }
 
 /* "generate GENERATOR -o FILE" was make-model's name. */

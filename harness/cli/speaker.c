@@ -158,8 +158,8 @@ static void print(struct qb_stream *stream, size_t size)
 {
     struct qb_text text = {0};
     qb_text_bytes(&text, stream->waiting.data, size);
-    if (size > 0)
-        qb_print(&text);
+    if (size > 0 && stream->code == QB_EXIT_DONE)
+        stream->code = qb_print(&text);
     qb_text_free(&text);
     memmove(stream->waiting.data, stream->waiting.data + size, stream->waiting.size - size + 1);
     stream->waiting.size -= size;
@@ -197,8 +197,10 @@ void qb_stream_add(struct qb_stream *stream, int32_t id)
     print(stream, waiting->size - unfinished(waiting->data, waiting->size));
 }
 
-void qb_stream_end(struct qb_stream *stream)
+void qb_stream_end(struct qb_stream *stream, bool line)
 {
+    if (line)
+        qb_text_add(&stream->waiting, "\n");
     if (stream->waiting.size > 0)
         print(stream, stream->waiting.size);
     qb_text_free(&stream->waiting);

@@ -83,9 +83,10 @@ struct qb_stream { /* zero-initialise with tokenizer; qb_stream_end releases */
     const struct qb_tokenizer *tokenizer;
     struct qb_text all, waiting;
     bool skip_blanks; /* at its start */
+    int code;         /* of qb_print: once it failed, nothing more is printed */
 };
 void qb_stream_add(struct qb_stream *stream, int32_t id);
-/* Prints what waits and releases; `all` stays. */
-void qb_stream_end(struct qb_stream *stream);
+/* Prints what waits, and a newline behind it where the text is whole (line), and releases; `all` stays. */
+void qb_stream_end(struct qb_stream *stream, bool line);
 
 #endif

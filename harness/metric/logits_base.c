@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,23 @@ static enum qb_status check_tokens(const char *path, const struct qb_logits_base
     return QB_OK;
 }
 
+/* Words run from 0 to 65535, so that a row's head says between which log-probabilities it lies. Those of a distribution
+ * are finite, and none is over 0 by more than rounding. */
+static enum qb_status check_rows(const char *path, const struct qb_logits_base *b, struct qb_error *err)
+{
+    const size_t size = 2 * qb_llama_words(b->vocab), rows = b->chunks * qb_llama_scored(b->context);
+    for (size_t i = 0; i < rows; i++) {
+        float head[2];
+        memcpy(head, b->rows + i * size, sizeof head);
+        const float largest = head[0] * UINT16_MAX + head[1];
+        if (!(head[0] >= 0.0f && isfinite(head[1]) && largest <= 0.01f))
+            return qb_fail(err, QB_ERR_INPUT,
+                           "%s: position %zu: log-probabilities from %g to %g, expected those of a distribution", path,
+                           i, (double)head[1], (double)largest);
+    }
+    return QB_OK;
+}
+
 enum qb_status qb_logits_base_open(const char *path, struct qb_logits_base *b, struct qb_error *err)
 {
     uint32_t head[3];
@@ -65,7 +83,7 @@ enum qb_status qb_logits_base_open(const char *path, struct qb_logits_base *b, s
         return err->status;
     b->tokens = b->map.data + HEAD_SIZE;
     b->rows = b->tokens + b->chunks * b->context * 4;
-    return check_tokens(path, b, err);
+    return check_tokens(path, b, err) ? err->status : check_rows(path, b, err);
 }
 
 void qb_logits_base_close(struct qb_logits_base *base)

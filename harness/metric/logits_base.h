@@ -25,7 +25,7 @@ struct qb_logits_base {
     const uint8_t *tokens, *rows;  /* into the map */
 };
 /* Maps the file; its sizes are checked against the file's before anything is made of them, and all tokens against the
- * vocabulary: QB_ERR_INPUT. Close it also on failure. */
+ * vocabulary, and the bounds of each row's log-probabilities: QB_ERR_INPUT. Close it also on failure. */
 enum qb_status qb_logits_base_open(const char *path, struct qb_logits_base *base, struct qb_error *err);
 void qb_logits_base_close(struct qb_logits_base *base);
 /* tokens[chunks * context]. */

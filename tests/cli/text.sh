@@ -49,12 +49,18 @@ has "a calibrated variant asks for a text" "$("$Q" generate "$KJV" -p a --varian
 check "and takes one" "$Q" generate "$KJV" -p a -n 2 --variant calibrated --calibration "$ROOT/data/corpus/kjv.calibration"
 check "the old form of make-model goes on" "$Q" generate chain --vocab 50 --hidden 16 --layers 1 -o "$TMP/m.safetensors"
 has "a model without tokenizer is told" "$("$Q" generate "$TMP/m.safetensors" -p a 2>&1)" "has no tokenizer"
+"$Q" generate "$KJV" -p "$PROMPT" -n 20 >/dev/full 2>"$TMP/err"
+same "generate: a full stdout: exit 2" $? 2
+same "it is told once, and nothing more is computed" "$(grep -c 'cannot write' "$TMP/err") $(grep -o '[0-9]* tokens, ' "$TMP/err")" "1 1 tokens, "
 
 # ---- chat ----
 talk() { printf '%s\n' "$@" | "$Q" chat "$KJV" --temperature 0 -n 8 2>"$TMP/err"; }
 same "an answer is a line" "$(talk 'Who is Abram?' | wc -l)" 1
 has "a model without template is told" "$(cat "$TMP/err")" "no chat template"
 has "tokens a second are told, and the variant" "$(cat "$TMP/err")" "[fp32: "
+printf 'Who is Abram?\nWho?\n' | "$Q" chat "$KJV" -n 8 >/dev/full 2>"$TMP/err"
+same "chat: a full stdout: exit 2" $? 2
+same "the conversation ends there" "$(grep -c 'cannot write' "$TMP/err") $(grep -c 'fp32: 1 tokens' "$TMP/err")" "1 1"
 same "two variants answer side by side" "$(talk '/variant fp32 int8-tensor' 'Who is Abram?' | sed 's/:.*//' | tr '\n' ' ')" "fp32 int8-tensor "
 same "/reset forgets" "$(talk 'Who is Abram?' /reset 'Who is Abram?' | sort -u | wc -l)" 1
 talk /help >/dev/null

@@ -275,6 +275,7 @@ static const char *refused(const char *data, size_t size, struct qb_error *err)
 
 Test(kl, a_damaged_base_file_is_refused)
 {
+    enum { ROWS = 20 + 9 * 4 * 2 }; /* where the first row begins: two chunks of 9 tokens */
     struct qb_error err = {0};
     char *data;
     size_t size;
@@ -300,6 +301,13 @@ Test(kl, a_damaged_base_file_is_refused)
         {16, 1 << 20, "chunks of 9 tokens need"},
         {20, 13, "token 0 is 13, the vocabulary has 13"},
         {24, 0xffffffff, "token 1 is -1"},
+        {ROWS, 0x7fc00000, "position 0: log-probabilities from"}, /* NaN, infinite, under 0, too large: a scale */
+        {ROWS, 0x7f800000, "position 0: log-probabilities from"},
+        {ROWS, 0xb8800000, "position 0: log-probabilities from"},
+        {ROWS, 0x3f800000, "position 0: log-probabilities from"},
+        {ROWS + 4, 0x7fc00000, "expected those of a distribution"}, /* likewise an offset */
+        {ROWS + 4, 0xff800000, "expected those of a distribution"},
+        {ROWS + 4, 0x40a00000, "from 5 to"},
     };
     struct qb_rng rng; /* any byte of the head, or a cut, at random: a status, and nothing read beyond the file */
     qb_rng_seed(&rng, 1);

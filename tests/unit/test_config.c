@@ -84,6 +84,8 @@ Test(config, spellings_that_mean_the_same)
     same(LLAMA(",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}"),
          LLAMA(",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":128,"
                "\"beta_fast\":32,\"beta_slow\":1,\"attention_factor\":1.138629436111989,\"finetuned\":true}"));
+    same(LLAMA(",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":16}"),
+         LLAMA(",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,\"original_max_position_embeddings\":16}"));
     same(PHI3(",\"original_max_position_embeddings\":16,\"rope_scaling\":{\"type\":\"su\"," LONG "}"),
          PHI3(",\"original_max_position_embeddings\":16,\"sliding_window\":null,"
               "\"rope_parameters\":{\"rope_type\":\"longrope\",\"factor\":8.0," LONG "}"));
@@ -158,6 +160,15 @@ Test(config, options_that_are_not_known_are_refused_by_name)
     refused(LLAMA(",\"rope_scaling\":{\"type\":\"linear\"}"), "rope: factor is missing");
     refused(LLAMA(",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8}"), "frequency factors");
     refused(LLAMA(",\"rope_scaling\":[1]"), "expected objects");
+    refused(LLAMA(",\"rope_parameters\":{\"rope_type\":\"default\",\"partial_rotary_factor\":0.5}"),
+            "partial_rotary_factor is 0.5, expected 1");
+    refused(LLAMA(",\"partial_rotary_factor\":0.5"), "partial_rotary_factor is 0.5, expected 1");
+    refused(LLAMA(",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":300}}"), "full_attention is");
+    refused(GEMMA3(",\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":300}"),
+            "expected full_attention and sliding_attention");
+    refused(GEMMA3(",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":300}},"
+                   "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8}"),
+            "rope_scaling beside rope_parameters");
     refused(LLAMA(",\"rope_theta\":-1"), "rope_theta is -1");
     refused(LLAMA(",\"rms_norm_eps\":\"tiny\""), "rms_norm_eps is \"tiny\", expected a number");
     refused(LLAMA(",\"num_key_value_heads\":3"), "3 heads of keys and values, expected a divisor of the 4");

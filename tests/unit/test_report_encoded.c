@@ -93,7 +93,7 @@ Test(report_encoded, rows_of_another_placement_are_marked)
     cr_expect(holds("tables/m.teacher-forced.csv",
                     "flags,note,floor,encoded_tensors,encoded_weights,encoded_bytes,"
                     "unbound,otherwise,otherwise_tensors,otherwise_weights,source,summary_row"));
-    cr_expect(holds("tables/m.teacher-forced.csv", ",4,128,144,placement attn.*,/cells/m/c/"));
+    cr_expect(holds("tables/m.teacher-forced.csv", ",4,128,144,placement attn.*,,0,0,/cells/m/c/"));
 }
 
 Test(report_encoded, the_same_placement_and_older_files_say_nothing)
