@@ -115,6 +115,7 @@ static void folder_models(void)
     folder_model("heads that do not divide the width", "heads\":2", "heads\":3", 0);
     folder_model("an option that would change numbers", "\"vocab", "\"num_experts\":8,\"vocab", 0);
     folder_model("a missing tensor", "self_attn.k_proj", "self_attn.k_broj", 0);
+    folder_model("a missing head", "embeddings\":true", "embeddings\":false", 0);
     folder_model("a tensor of another shape", "[6,4]", "[4,6]", 0);
     folder_model("weights that are NaN", "", "", 0xff);
 }
