@@ -42,9 +42,9 @@ void qb_figure_set_number(struct qb_figure *figure, const char *name, size_t ind
 
 /* ---- names (figure_names.c) ---- */
 
-/* Line type of a variant in style.gp: the built-ins have fixed ones, others one of eight by their name, the same in
- * every figure and run. */
-unsigned qb_figure_linetype(const char *variant);
+/* Line types in style.gp of a figure's variants: the built-ins have fixed ones, others one of 24 by their name, or the
+ * next that no other of the figure has. types[count]. */
+void qb_figure_linetypes(const char *const *variants, size_t count, unsigned *types);
 /* A built-in's short name for keys ("INT8 per channel"); another variant's own name. */
 const char *qb_figure_label(const char *variant);
 bool qb_figure_builtin(const char *variant);

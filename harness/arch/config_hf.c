@@ -237,10 +237,11 @@ static const json_t *text_of(const json_t *json)
     return json_is_object(text) ? text : json;
 }
 
-enum qb_status qb_arch_hf_flag(const struct json_t *json, const char *key, bool *value, struct qb_error *err)
+enum qb_status qb_arch_hf_flag(const struct json_t *json, const char *key, bool otherwise, bool *value,
+                               struct qb_error *err)
 {
     const struct qb_config config = {.json = text_of(json), .prefix = ""};
-    return qb_config_flag(&config, key, false, value, err) ? qb_wrap(err, "config.json") : QB_OK;
+    return qb_config_flag(&config, key, otherwise, value, err) ? qb_wrap(err, "config.json") : QB_OK;
 }
 
 enum qb_status qb_arch_from_hf(const struct json_t *json, struct qb_arch *arch, struct qb_error *err)
