@@ -101,6 +101,10 @@ repro:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@scripts/repro.sh $(BUILD)/qinsbench $(RESULTS)
 
+# Fetches SmolLM2-135M-Instruct for suite `real`.
+models:
+	@scripts/models.sh
+
 # Sets up and runs every test that a change must pass.
 test:
 	@scripts/setup.sh test
@@ -150,4 +154,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all codecs tests planted long repro test test-long asan lint install clean FORCE
+.PHONY: all codecs tests planted long repro models test test-long asan lint install clean FORCE

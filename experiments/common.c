@@ -58,7 +58,8 @@ size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *
             if (cuts[i].stored)
                 blocks[count++] = (struct qb_stored_block){row, cuts[i].rows, cuts[i].stored};
     } else if (qb_variant_covers(variant, variant->placement, tensor->name, tensor->roles)) {
-        blocks[count++] = (struct qb_stored_block){0, tensor->rows, &variant->weights};
+        blocks[count++] =
+            (struct qb_stored_block){0, tensor->rows, qb_variant_format(variant, tensor->rows, tensor->cols)};
     }
     return count;
 }
@@ -122,6 +123,10 @@ static enum qb_status one_step(struct qb_net *net, const struct qb_generation *g
     return visit(context, step, hidden, logits, stats, err);
 }
 
+/* Each step reads every weight for a few positions: from so many steps on, decoding them anew is most of the time. */
+enum { KEPT_STEPS = 16 };
+#define KEPT_BYTES ((size_t)2 << 30)
+
 enum qb_status qb_generate_tokens(struct qb_net *net, const struct qb_generation *g, qb_step_visit visit, void *context,
                                   struct qb_error *err)
 {
@@ -136,6 +141,8 @@ enum qb_status qb_generate_tokens(struct qb_net *net, const struct qb_generation
     int32_t *next = qb_alloc(g->batch, sizeof *next, "next tokens", err);
     if (!hidden || !logits || !stats || !next)
         goto out;
+    if (g->steps >= KEPT_STEPS)
+        qb_net_keep_decoded(net, KEPT_BYTES);
     if (qb_decoder_create(net, g->batch, g->length + g->steps, &decoder, err) ||
         qb_decoder_feed(decoder, g->prompts, g->length, hidden, err))
         goto out;

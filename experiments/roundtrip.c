@@ -134,7 +134,7 @@ static enum qb_status find_encoded(const struct qb_cell_env *env, const struct q
 
 /* Of each tensor. */
 struct stored_values {
-    int64_t *all, *fp16; /* fp16: NULL where calibration keeps nothing in FP16 */
+    int64_t *all, *fp16, *otherwise; /* NULL where calibration keeps nothing in FP16; the variant has no otherwise */
 };
 
 static enum qb_status add_values(const struct qb_variant *variant, size_t n, struct stored_values *values,
@@ -145,11 +145,15 @@ static enum qb_status add_values(const struct qb_variant *variant, size_t n, str
     if (values->all && variant->calibration.fp16_roles)
         values->fp16 = qb_record_add(out, "tensor_fp16_values", QB_I64, 1, &n, "values",
                                      "of these, kept in FP16 instead of the variant's codec", err);
+    if (values->all && !err->status && variant->otherwise.plugin)
+        values->otherwise =
+            qb_record_add(out, "tensor_otherwise_values", QB_I64, 1, &n, "values",
+                          "of these, in the variant's otherwise, whose shape its codec does not take", err);
     return err->status;
 }
 
 /* What storing does to a tensor: each row block in the format that the net stores it in. Codes are of the variant's
- * codec, not of what is kept in FP16. sha256: over the encoded bytes, block after block. */
+ * codec, not of what is kept in FP16 or stored otherwise. sha256: over the encoded bytes, block after block. */
 static enum qb_status one_tensor(const struct qb_cell_env *env, const struct qb_tensor *tensor, struct stats_arrays *to,
                                  size_t at, const struct stored_values *values, struct codes *codes,
                                  char sha256[QB_HASH_HEX], struct qb_error *err)
@@ -168,6 +172,8 @@ static enum qb_status one_tensor(const struct qb_cell_env *env, const struct qb_
         values->all[at] += (int64_t)(b->rows * tensor->cols);
         if (b->format == &variant->fp16)
             values->fp16[at] += (int64_t)(b->rows * tensor->cols);
+        if (b->format == &variant->otherwise)
+            values->otherwise[at] += (int64_t)(b->rows * tensor->cols);
         if (!find_encoded(env, tensor, b, &encoded, &own, err) &&
             !measure_block(&source, b->row, &encoded, to, at, b->format == &variant->weights ? codes : NULL, err))
             qb_hash_bytes(hash, encoded.bytes, encoded.size);
@@ -278,7 +284,7 @@ static enum qb_status on_generated(const struct qb_cell_env *env, struct qb_reco
         for (size_t j = 0; j < rows * cols; j++)
             x[j] = (float)(0.02 * inputs[i].draw(&rng));
         struct qb_matrix encoded;
-        if (!qb_matrix_encode(&source, 0, rows, &env->variant->weights, &encoded, err)) {
+        if (!qb_matrix_encode(&source, 0, rows, qb_variant_format(env->variant, rows, cols), &encoded, err)) {
             measure_block(&source, 0, &encoded, &stats, i, NULL, err);
             qb_free((void *)(uintptr_t)encoded.bytes);
         }

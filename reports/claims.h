@@ -74,11 +74,12 @@ enum qb_carries {
 
 /* A conclusion drawn from published numbers. Carried when every control holds, not carried when one does not, in part
  * when some do and `part` says so; open, whatever they say, when every claim that it is drawn from is declared not
- * measurable. */
+ * measurable or measured elsewhere. */
 struct qb_conclusion {
     const char *id, *says;
     const char *yes, *no; /* one sentence each */
     const char *part;     /* where some controls hold and others do not; "": then it is `no` */
+    const char *open;     /* where it is open; "": the sentence that the controls decide */
     struct qb_control *controls;
     size_t control_count;
     enum qb_carries carries;
@@ -109,7 +110,10 @@ struct qb_claim {
     const struct qb_conclusion *conclusion; /* or NULL */
     struct qb_measured measured;
     enum qb_claim_verdict verdict;
-    char note[256]; /* why not measurable here, when that was found in the run (another seed) */
+    const char *elsewhere; /* how to measure it where the run has not its model: then it is not measurable here, and no
+                              failure; "": it is due in every run */
+    bool out_of_reach;     /* declared not measurable, or elsewhere and its model is no part of the run */
+    char note[256];        /* why not measurable here, when that was found in the run (another seed) */
 };
 
 /* One YAML file with claims. */
@@ -138,8 +142,10 @@ struct qb_ledger {
 enum qb_status qb_ledger_load(const char *folder, struct qb_ledger **ledger, struct qb_error *err);
 void qb_ledger_free(struct qb_ledger *ledger);
 
-/* Measures every claim and control in a result and fills verdicts, carries and sentences. */
-enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *result, struct qb_error *err);
+/* Measures every claim and control in results[count], count >= 1, and fills verdicts, carries and sentences. The first
+ * result that has a number's model serves it. */
+enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *const *results, size_t count,
+                                  struct qb_error *err);
 
 /* The ledger as a report shows it: read from `folder` (NULL: the shipped one, which may be missing) and evaluated.
  * *ledger is NULL where the run measures none of its numbers. Free with qb_ledger_free. */

@@ -4,20 +4,44 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/mem.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "base/data_path.h"
 
-/* What a verdict looks at. */
-struct run_facts {
+/* A run that verdicts look at. */
+struct run {
     const struct qb_result *result;
     struct qb_yaml *suite; /* as stored in the provenance; NULL when it is missing or unreadable */
 };
 
-/* The value of one cell path, or why there is none. */
-static const struct qb_value *look_up(const struct qb_result *result, const struct qb_cell_path *path,
-                                      struct qb_measured *m)
+struct runs {
+    struct run *runs;
+    size_t count; /* at least 1 */
+};
+
+static bool has_model(const struct qb_result *result, const char *model)
 {
+    for (size_t i = 0; i < qb_result_count(result); i++)
+        if (strcmp(qb_result_cell(result, i)->model, model) == 0)
+            return true;
+    return false;
+}
+
+/* The first run of the model; NULL: none is. */
+static const struct run *run_of(const struct runs *runs, const char *model)
+{
+    for (size_t i = 0; i < runs->count; i++)
+        if (has_model(runs->runs[i].result, model))
+            return &runs->runs[i];
+    return NULL;
+}
+
+/* The value of one cell path, or why there is none. */
+static const struct qb_value *look_up(const struct runs *runs, const struct qb_cell_path *path, struct qb_measured *m)
+{
+    const struct run *run = run_of(runs, path->model);
+    const struct qb_result *result = run ? run->result : runs->runs[0].result;
     size_t at = qb_result_find(result, path->model, path->variant, path->experiment);
     m->found = QB_FOUND_NOT_RUN;
     if (at == SIZE_MAX) {
@@ -43,10 +67,10 @@ static const struct qb_value *look_up(const struct qb_result *result, const stru
 }
 
 /* Not measured becomes NaN, which no comparison lets pass. */
-static void measure(const struct qb_result *result, const struct qb_claim_number *number, struct qb_measured *m)
+static void measure(const struct runs *runs, const struct qb_claim_number *number, struct qb_measured *m)
 {
     m->value = NAN;
-    const struct qb_value *v = look_up(result, &number->cell, m);
+    const struct qb_value *v = look_up(runs, &number->cell, m);
     if (!v)
         return;
     double x = number->bound == QB_BOUND_LO      ? v->lo
@@ -56,13 +80,13 @@ static void measure(const struct qb_result *result, const struct qb_claim_number
     m->n = v->n;
     m->flags = v->flags;
     if (number->has_minus) {
-        const struct qb_value *minus = look_up(result, &number->minus, m);
+        const struct qb_value *minus = look_up(runs, &number->minus, m);
         if (!minus)
             return;
         x -= minus->value;
     }
     if (number->has_over) {
-        const struct qb_value *over = look_up(result, &number->over, m);
+        const struct qb_value *over = look_up(runs, &number->over, m);
         if (!over)
             return;
         x /= over->value;
@@ -104,11 +128,12 @@ static const char *fact_of(const struct qb_result *result, const char *model, co
 /* Is the run's model another than the protocol's, the first difference put into note? A run whose provenance does not
  * state the model's generator gives no reason to set a number aside. */
 static bool other_model(const struct qb_claims_document *d, const struct qb_claim *c, const char *model,
-                        const struct run_facts *run, char *note, size_t room)
+                        const struct runs *runs, char *note, size_t room)
 {
     const struct qb_yaml *facts = qb_yaml_get(d->protocol, model);
-    const bool stated = fact_of(run->result, model, "generator");
-    for (size_t i = 0; facts && i < facts->count; i++) {
+    const struct run *run = run_of(runs, model);
+    const bool stated = run && fact_of(run->result, model, "generator");
+    for (size_t i = 0; run && facts && i < facts->count; i++) {
         const struct qb_yaml *fact = facts->children[i];
         bool seed = strcmp(fact->key, "seed") == 0, prompt = fact->kind == QB_YAML_MAP;
         if (c->any_seed && (seed || prompt))
@@ -128,12 +153,12 @@ static bool other_model(const struct qb_claims_document *d, const struct qb_clai
 }
 
 /* Was the number taken under another protocol than the document's? */
-static bool other_protocol(const struct qb_claims_document *d, struct qb_claim *c, const struct run_facts *run)
+static bool other_protocol(const struct qb_claims_document *d, struct qb_claim *c, const struct runs *runs)
 {
     const struct qb_claim_number *x = &c->number;
-    if (other_model(d, c, x->cell.model, run, c->note, sizeof c->note) ||
-        (x->has_minus && other_model(d, c, x->minus.model, run, c->note, sizeof c->note)) ||
-        (x->has_over && other_model(d, c, x->over.model, run, c->note, sizeof c->note)))
+    if (other_model(d, c, x->cell.model, runs, c->note, sizeof c->note) ||
+        (x->has_minus && other_model(d, c, x->minus.model, runs, c->note, sizeof c->note)) ||
+        (x->has_over && other_model(d, c, x->over.model, runs, c->note, sizeof c->note)))
         return true;
     if (c->n && c->measured.n != c->n) {
         snprintf(c->note, sizeof c->note, "another length (n = %llu, the protocol has %llu)",
@@ -150,12 +175,21 @@ static bool in_range(const struct qb_claim *c, double x)
     return above && below; /* NaN fails both */
 }
 
-static void judge(const struct qb_claims_document *d, struct qb_claim *c, const struct run_facts *run)
+/* The model of a number that is measured elsewhere, and no run given here has it. */
+static bool is_elsewhere(const struct qb_claim *c, const struct runs *runs)
+{
+    return *c->elsewhere && !run_of(runs, c->number.cell.model);
+}
+
+static void judge(const struct qb_claims_document *d, struct qb_claim *c, const struct runs *runs)
 {
     c->note[0] = '\0';
     if (c->has_number)
-        measure(run->result, &c->number, &c->measured);
-    if (c->reproduces == QB_NOT_MEASURABLE) {
+        measure(runs, &c->number, &c->measured);
+    c->out_of_reach = c->reproduces == QB_NOT_MEASURABLE || is_elsewhere(c, runs);
+    if (is_elsewhere(c, runs))
+        snprintf(c->note, sizeof c->note, "%s is no part of this run: %s", c->number.cell.model, c->elsewhere);
+    if (c->out_of_reach) {
         c->verdict = QB_VERDICT_NOT_MEASURABLE;
         return;
     }
@@ -164,7 +198,7 @@ static void judge(const struct qb_claims_document *d, struct qb_claim *c, const 
         return;
     }
     bool same = c->has_range ? in_range(c, c->measured.value) : strcmp(c->measured.text, c->expect) == 0;
-    if (other_protocol(d, c, run))
+    if (other_protocol(d, c, runs))
         c->verdict = QB_VERDICT_NOT_MEASURABLE;
     else
         c->verdict = same ? QB_REPRODUCED : QB_DIFFERS;
@@ -191,13 +225,13 @@ static bool related(double x, enum qb_relation relation, double y)
     return false;
 }
 
-static void test_control(struct qb_control *k, const struct qb_result *result)
+static void test_control(struct qb_control *k, const struct runs *runs)
 {
     double threshold = k->threshold;
-    measure(result, &k->number, &k->measured);
+    measure(runs, &k->number, &k->measured);
     bool known = k->measured.found == QB_FOUND && !isnan(k->measured.value);
     if (k->has_than) {
-        measure(result, &k->than, &k->measured_than);
+        measure(runs, &k->than, &k->measured_than);
         known = known && k->measured_than.found == QB_FOUND && !isnan(k->measured_than.value);
         threshold = k->measured_than.value;
     }
@@ -231,7 +265,7 @@ static void fill(const struct qb_conclusion *c, const char *sentence, struct qb_
     }
 }
 
-/* Are all claims that the conclusion is drawn from declared not measurable (and is there one at all)? */
+/* Are all claims that the conclusion is drawn from out of this run's reach (and is there one at all)? */
 static bool is_open(const struct qb_ledger *ledger, const struct qb_conclusion *c)
 {
     size_t drawn = 0, out_of_reach = 0;
@@ -239,21 +273,22 @@ static bool is_open(const struct qb_ledger *ledger, const struct qb_conclusion *
         for (size_t i = 0; i < ledger->documents[d].count; i++) {
             const struct qb_claim *claim = &ledger->documents[d].claims[i];
             drawn += claim->conclusion == c;
-            out_of_reach += claim->conclusion == c && claim->reproduces == QB_NOT_MEASURABLE;
+            out_of_reach += claim->conclusion == c && claim->out_of_reach;
         }
     return drawn > 0 && drawn == out_of_reach;
 }
 
-static enum qb_status conclude(const struct qb_ledger *ledger, struct qb_conclusion *c, const struct qb_result *result,
+static enum qb_status conclude(const struct qb_ledger *ledger, struct qb_conclusion *c, const struct runs *runs,
                                struct qb_error *err)
 {
+    const bool open = is_open(ledger, c);
     const struct qb_control *missing = NULL;
     size_t held = 0, failed = 0; /* of those that decide */
     qb_text_free(&c->sentence);
     c->sentence = (struct qb_text){0};
     for (size_t i = 0; i < c->control_count; i++) {
         struct qb_control *k = &c->controls[i];
-        test_control(k, result);
+        test_control(k, runs);
         held += k->relation != QB_SHOWN && k->holds == 1;
         failed += k->holds == 0;
         if (k->holds < 0 && !missing)
@@ -265,7 +300,9 @@ static enum qb_status conclude(const struct qb_ledger *ledger, struct qb_conclus
         c->carries = QB_CARRIES_NO;
     else
         c->carries = missing ? QB_CARRIES_NOT_TESTED : held > 0 ? QB_CARRIES_PART : QB_CARRIES_NO;
-    if (c->carries == QB_CARRIES_NOT_TESTED) {
+    if (open && *c->open) {
+        fill(c, c->open, &c->sentence);
+    } else if (c->carries == QB_CARRIES_NOT_TESTED) {
         const struct qb_measured *m =
             missing->measured.found != QB_FOUND ? &missing->measured : &missing->measured_than;
         qb_text_add(&c->sentence, "The control is missing: %s.",
@@ -273,25 +310,33 @@ static enum qb_status conclude(const struct qb_ledger *ledger, struct qb_conclus
     } else {
         const char *sentence = c->carries == QB_CARRIES_YES ? c->yes : c->carries == QB_CARRIES_NO ? c->no : c->part;
         fill(c, sentence, &c->sentence);
-        if (is_open(ledger, c))
-            c->carries = QB_CARRIES_OPEN;
     }
+    if (open && (*c->open || c->carries != QB_CARRIES_NOT_TESTED))
+        c->carries = QB_CARRIES_OPEN;
     return c->sentence.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for the sentence of '%s'", c->id) : QB_OK;
 }
 
-enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *result, struct qb_error *err)
+enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *const *results, size_t count,
+                                  struct qb_error *err)
 {
-    struct run_facts run = {result, NULL};
-    struct qb_error ignored = {0};
-    const char *suite = qb_provenance_get(qb_result_provenance(result), "suite");
-    if (suite && qb_yaml_parse(suite, strlen(suite), "the result's suite", &run.suite, &ignored))
-        run.suite = NULL; /* then prompts cannot be compared */
-    for (size_t i = 0; i < ledger->conclusion_count && !err->status; i++)
-        conclude(ledger, &ledger->conclusions[i], result, err);
+    struct runs runs = {qb_alloc(count, sizeof *runs.runs, "runs", err), count};
+    if (!runs.runs)
+        return err->status;
+    for (size_t i = 0; i < count; i++) {
+        struct qb_error ignored = {0};
+        const char *suite = qb_provenance_get(qb_result_provenance(results[i]), "suite");
+        runs.runs[i].result = results[i];
+        if (suite && qb_yaml_parse(suite, strlen(suite), "the result's suite", &runs.runs[i].suite, &ignored))
+            runs.runs[i].suite = NULL; /* then prompts cannot be compared */
+    }
     for (size_t d = 0; d < ledger->document_count; d++)
         for (size_t i = 0; i < ledger->documents[d].count; i++)
-            judge(&ledger->documents[d], &ledger->documents[d].claims[i], &run);
-    qb_yaml_free(run.suite);
+            judge(&ledger->documents[d], &ledger->documents[d].claims[i], &runs);
+    for (size_t i = 0; i < ledger->conclusion_count && !err->status; i++)
+        conclude(ledger, &ledger->conclusions[i], &runs, err);
+    for (size_t i = 0; i < count; i++)
+        qb_yaml_free(runs.runs[i].suite);
+    qb_free(runs.runs);
     return err->status;
 }
 
@@ -304,7 +349,7 @@ enum qb_status qb_ledger_of_run(const struct qb_result *result, const char *fold
     if (!folder && qb_data_path("claims", shipped, &missing))
         return QB_OK;
     struct qb_ledger_count n = {0};
-    if (!qb_ledger_load(folder ? folder : shipped, ledger, err) && !qb_ledger_evaluate(*ledger, result, err))
+    if (!qb_ledger_load(folder ? folder : shipped, ledger, err) && !qb_ledger_evaluate(*ledger, &result, 1, err))
         n = qb_ledger_count(*ledger, true);
     if (qb_ledger_compared(&n) == 0) {
         qb_ledger_free(*ledger);

@@ -155,11 +155,12 @@ static enum qb_status read_control(const struct qb_yaml *map, struct qb_control 
 
 enum qb_status qb_conclusion_read(const struct qb_yaml *map, struct qb_conclusion *c, struct qb_error *err)
 {
-    static const char *const known[] = {"says", "yes", "no", "part", "controls", NULL};
+    static const char *const known[] = {"says", "yes", "no", "part", "open", "controls", NULL};
     const struct qb_yaml *controls = qb_yaml_get(map, "controls");
     if (qb_yaml_expect(map, QB_YAML_MAP, err) || qb_yaml_known(map, known, err) ||
         qb_claims_text(map, "says", NULL, &c->says, err) || qb_claims_text(map, "yes", NULL, &c->yes, err) ||
-        qb_claims_text(map, "no", NULL, &c->no, err) || qb_claims_text(map, "part", "", &c->part, err))
+        qb_claims_text(map, "no", NULL, &c->no, err) || qb_claims_text(map, "part", "", &c->part, err) ||
+        qb_claims_text(map, "open", "", &c->open, err))
         return err->status;
     c->id = map->key;
     if (!controls || controls->kind != QB_YAML_MAP || controls->count == 0)
@@ -230,6 +231,8 @@ static enum qb_status read_measure(const struct qb_yaml *map, struct qb_claim *c
         qb_yaml_text(expect, &claim->expect, err);
     if (err->status)
         return err->status;
+    if (*claim->elsewhere && (!claim->has_number || claim->reproduces == QB_NOT_MEASURABLE))
+        return qb_yaml_fail(map, err, "'elsewhere' is for a number that a run can measure");
     if (claim->reproduces != QB_NOT_MEASURABLE && (!expect || !claim->has_number))
         return qb_yaml_fail(map, err, "a number that can be compared needs a 'cell' and 'expect'");
     int64_t count = 0;
@@ -265,7 +268,7 @@ enum qb_status qb_claim_read(const struct qb_yaml *map, struct qb_claim *c, stru
     static const char *const known[] = {"id",        "place",    "lines",      "what",       "quote",      "says",
                                         "cell",      "minus",    "over",       "bound",      "scale",      "offset",
                                         "format",    "expect",   "n",          "reason",     "reproduces", "any_seed",
-                                        "published", "protocol", "conclusion", "reading_of", NULL};
+                                        "published", "protocol", "conclusion", "reading_of", "elsewhere",  NULL};
     if (qb_yaml_expect(map, QB_YAML_MAP, err) || qb_yaml_known(map, known, err) ||
         qb_claims_text(map, "id", NULL, &c->id, err) || qb_claims_text(map, "place", NULL, &c->place, err) ||
         read_lines(map, c, err) || qb_claims_text(map, "what", NULL, &c->what, err) ||
@@ -273,7 +276,8 @@ enum qb_status qb_claim_read(const struct qb_yaml *map, struct qb_claim *c, stru
         qb_claims_text(map, "published", NULL, &c->published, err) ||
         qb_claims_text(map, "protocol", "", &c->protocol, err) ||
         qb_claims_text(map, "conclusion", "", &c->conclusion_id, err) ||
-        qb_claims_text(map, "reading_of", "", &c->reading_of, err) || read_reproduces(map, c, err))
+        qb_claims_text(map, "reading_of", "", &c->reading_of, err) ||
+        qb_claims_text(map, "elsewhere", "", &c->elsewhere, err) || read_reproduces(map, c, err))
         return err->status;
     char *end;
     c->published_number = strtod(c->published, &end);

@@ -28,6 +28,10 @@ static void reach_fields(const struct qb_cell *cell, struct qb_text *out)
     for (size_t i = 0; i < 3; i++)
         qb_text_add(out, cell->reach.known ? "%llu," : ",", (unsigned long long)counts[i]);
     text_field(out, cell->reach.known ? cell->reach.unbound : "");
+    text_field(out, cell->reach.otherwise ? cell->reach.otherwise : "");
+    const uint64_t otherwise[] = {cell->reach.otherwise_tensors, cell->reach.otherwise_weights};
+    for (size_t i = 0; i < 2; i++)
+        qb_text_add(out, cell->reach.known ? "%llu," : ",", (unsigned long long)otherwise[i]);
 }
 
 static void value_line(const struct qb_cell *cell, const struct qb_value *value, size_t summary_row,
@@ -66,7 +70,7 @@ static enum qb_status write_table(const struct qb_report *report, const struct q
     struct qb_text out = {0};
     qb_text_add(&out, "anchor,model,variant,experiment,metric,value,lo,hi,n,unit,flags,note,floor,encoded_tensors,"
                       "encoded_weights,encoded_bytes,"
-                      "unbound,source,summary_row\r\n");
+                      "unbound,otherwise,otherwise_tensors,otherwise_weights,source,summary_row\r\n");
     for (size_t r = 0; r < table->row_count; r++)
         for (size_t c = 0; c < table->column_count; c++) {
             size_t at;

@@ -38,7 +38,7 @@ struct qb_report_table {
 
 /* One thing to know before reading the numbers. */
 struct qb_remark {
-    const char *kind; /* a flag's name, "coverage", "encoded", "without effect" or "warning"; static */
+    const char *kind; /* a flag's name, "coverage", "encoded", "otherwise", "without effect" or "warning"; static */
     struct qb_text text;
 };
 
@@ -124,6 +124,8 @@ bool qb_report_encodes_otherwise(const struct qb_report *report, const struct qb
 /* All such rows of a table in a sentence; which entries of variants are without effect ("placement head in a, b").
  * Nothing when there are none. */
 void qb_report_encoded_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out);
+/* What of the rows' weights is stored otherwise, for the variant's codec does not take the shape. */
+void qb_report_otherwise_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out);
 void qb_report_unbound_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out);
 
 /* Is a value void: flagged degenerate or not finite? Writers put it in parentheses and grey. */

@@ -70,6 +70,18 @@ void qb_report_encoded_note(const struct qb_report *report, const struct qb_repo
         qb_text_add(out, "; the most common number is %" PRIu64, usual);
 }
 
+void qb_report_otherwise_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)
+{
+    for (size_t r = 0; r < table->row_count; r++) {
+        const struct qb_cell *cell = qb_report_cell(report, table, r);
+        if (!cell->reach.otherwise)
+            continue;
+        qb_text_add(out, "%s", out->size ? "; " : "");
+        qb_reach_print_otherwise(&cell->reach, out);
+        qb_text_add(out, " (%s)", cell->variant);
+    }
+}
+
 void qb_report_unbound_note(const struct qb_report *report, const struct qb_report_table *table, struct qb_text *out)
 {
     for (size_t r = 0; r < table->row_count; r++) {

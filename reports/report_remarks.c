@@ -235,6 +235,7 @@ enum qb_status qb_report_remarks(struct qb_report *report, struct qb_error *err)
             return err->status;
     }
     if (remark_encoded(report, "encoded", qb_report_encoded_note, err) ||
+        remark_encoded(report, "otherwise", qb_report_otherwise_note, err) ||
         remark_encoded(report, "without effect", qb_report_unbound_note, err) || remark_coverage(report, err) ||
         remark_cells(report, "warning", QB_CELL_DONE, true, err) ||
         remark_cells(report, "skipped", QB_CELL_SKIPPED, false, err))

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "model_files.h"
 #include "mutate.h"
-#include "tokenizer/tokenizer.h"
 #include "unit/scratch.h"
 
 #define ROOM_MAX ((size_t)16 << 20) /* of one buffer: no header may ask for more than its small file justifies */
@@ -72,23 +71,6 @@ static void try_model(const char *path, struct qb_error *e)
     *e = (struct qb_error){0};
     if (!qb_model_open(path, registry, QB_ISA_PORTABLE, &model, e))
         qb_model_free(model);
-}
-
-static void try_tokenizer(const char *path, struct qb_error *e)
-{
-    static const char text[] = "<s>  Two thousand 2000 \xc3\xa4\xe2\x80\x8b\xf0\x9f\x99\x82\xff \n\n<|end|>";
-    struct qb_tokenizer *tokenizer = NULL;
-    int32_t *tokens = NULL;
-    size_t count, size;
-    char *back = NULL;
-    if (qb_tokenizer_open(path, &tokenizer, e))
-        return;
-    if (!qb_tokenizer_encode(tokenizer, text, sizeof text - 1, QB_ENCODE_SPECIAL | QB_ENCODE_AFFIXES, &tokens, &count,
-                             e) &&
-        !qb_tokenizer_decode(tokenizer, tokens, count, &back, &size, e))
-        qb_free(back);
-    qb_free(tokens);
-    qb_tokenizer_free(tokenizer);
 }
 
 /* Mutates `file` (in `path` itself where that is a folder) `count` times. A run in which none is accepted, or all, has
@@ -187,19 +169,6 @@ static void mutate_folder(size_t count)
         mutate_file(scratch_folder, files[i], try_model, count / 4, 4 + (uint32_t)i);
     qb_text_free(&header);
     qb_text_free(&index);
-}
-
-/* The small tokenizers of tests/golden, in each form. */
-static void mutate_tokenizers(size_t count)
-{
-    static const char *const files[] = {"splits.json", "digits.json", "bytes.json", "unigram.json", "pieces.gguf"};
-    for (size_t i = 0; i < 5; i++) {
-        char from[128];
-        const char *to = scratch_path(files[i]);
-        snprintf(from, sizeof from, "tests/golden/tokenizers/%s", files[i]);
-        MUST(qb_file_copy(from, to, &err));
-        mutate_file(to, "", try_tokenizer, count / 5, 20 + (uint32_t)i);
-    }
 }
 
 #endif

@@ -105,10 +105,11 @@ struct qb_family {
     const char *hf, *gguf;              /* its model_type in config.json, its general.architecture; NULL: none */
     enum qb_windows windows;
     size_t window_period;
-    bool local_rope;     /* windowed layers turn by a base of their own, unscaled (rope[1] of options) */
-    bool own_activation; /* config.json names the activation hidden_activation, and hidden_act is not read (Gemma) */
-    bool gguf_pairs;     /* GGUF has its queries and keys permuted for rope.pairs (llama) */
-    bool gemma_scales;   /* embeddings times sqrt(hidden), scores by query_pre_attn_scalar */
+    bool local_rope;       /* windowed layers turn by a base of their own, unscaled (rope[1] of options) */
+    bool own_activation;   /* config.json names the activation hidden_activation, and hidden_act is not read (Gemma) */
+    bool gguf_pairs;       /* GGUF has its queries and keys permuted for rope.pairs (llama) */
+    bool scaled_embedding; /* embed_scale is sqrt(hidden) */
+    size_t query_scalar;   /* query_pre_attn_scalar where config.json has none; 0: no such option */
     /* Of the generator of this name: a layer's inner width as a multiple of hidden (0: no generator), how many layers
      * there are beyond those asked for, and how biases end (weights.h). */
     size_t generated_inner, generated_extra;

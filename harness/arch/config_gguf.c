@@ -11,16 +11,16 @@ static const struct qb_config_key keys[] = {
     {"attention.head_count", "heads", NULL},
     {"attention.head_count_kv", "kv_heads", NULL},
     {"attention.key_length", "head_dim", NULL},
-    {"attention.layer_norm_rms_epsilon", "norm_eps", "llama phi3 qwen2 qwen3 gemma2 gemma3"},
+    {"attention.layer_norm_rms_epsilon", "norm_eps", "llama phi3 qwen2 qwen3 gemma gemma2 gemma3"},
     {"attention.layer_norm_epsilon", "norm_eps", "gpt2"},
     {"attention.scale", "attention_scale", NULL},
     {"attention.sliding_window", "window", "llama phi3 qwen2 qwen3 gemma2 gemma3"},
     {"attn_logit_softcapping", "attention_softcap", "gemma2"},
     {"final_logit_softcapping", "logit_softcap", "gemma2 gemma3"},
     {"context_length", "context", "gpt2"},
-    {"context_length", "trained_context", "llama phi3 qwen2 qwen3 gemma2 gemma3"},
-    {"rope.dimension_count", "rope.dims", "llama phi3 qwen2 qwen3 gemma2 gemma3"},
-    {"rope.freq_base", "rope.theta", "llama phi3 qwen2 qwen3 gemma2 gemma3"},
+    {"context_length", "trained_context", "llama phi3 qwen2 qwen3 gemma gemma2 gemma3"},
+    {"rope.dimension_count", "rope.dims", "llama phi3 qwen2 qwen3 gemma gemma2 gemma3"},
+    {"rope.freq_base", "rope.theta", "llama phi3 qwen2 qwen3 gemma gemma2 gemma3"},
     {"rope.freq_base_swa", "windowed_rope.theta", "gemma2 gemma3"},
     {"rope.scaling.original_context_length", "rope.original_context", NULL},
     {"rope.scaling.yarn_beta_fast", "rope.beta_fast", NULL},
@@ -171,10 +171,9 @@ static enum qb_status read_windows(const struct qb_config *config, struct qb_err
 static void set_scales(const struct qb_family *family, struct qb_arch *arch)
 {
     const size_t large = family->local_rope ? 62 : 46;
-    if (!family->gemma_scales)
-        return;
-    arch->embed_scale = (float)sqrt((double)arch->hidden);
-    if (arch->attention_scale == 0.0f && arch->layers == large)
+    if (family->scaled_embedding)
+        arch->embed_scale = (float)sqrt((double)arch->hidden);
+    if (family->query_scalar && arch->attention_scale == 0.0f && arch->layers == large)
         arch->attention_scale = (float)(1.0 / sqrt((double)(arch->hidden / arch->heads)));
 }
 

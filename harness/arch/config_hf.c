@@ -6,7 +6,7 @@
 
 #define WINDOWED "mistral phi3 qwen2 qwen3 gemma2 gemma3"
 #define LAYERED "mistral phi3 qwen2 qwen3 gemma2 gemma3 llama"
-#define ROTARY "llama mistral phi3 qwen2 qwen3 gemma2 gemma3"
+#define ROTARY "llama mistral phi3 qwen2 qwen3 gemma gemma2 gemma3"
 
 static const struct qb_config_key keys[] = {{"n_head", "heads", "gpt2"},
                                             {"n_positions", "context", "gpt2"},
@@ -34,7 +34,7 @@ static const struct qb_config_key keys[] = {{"n_head", "heads", "gpt2"},
                                             {"vocab_size", NULL, NULL},
                                             {"hidden_act", NULL, ROTARY},
                                             {"hidden_activation", NULL, "gemma2 gemma3"},
-                                            {"attention_bias", NULL, "llama qwen3 gemma2 gemma3"},
+                                            {"attention_bias", NULL, "llama qwen3 gemma gemma2 gemma3"},
                                             {"mlp_bias", NULL, "llama"},
                                             {"tie_word_embeddings", NULL, NULL},
                                             {"rope_theta", NULL, ROTARY},
@@ -121,7 +121,10 @@ static enum qb_status read_activation(const struct qb_config *config, struct qb_
         return err->status;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].word, word) == 0) {
-            config->arch->activation = words[i].activation;
+            /* transformers' GemmaConfig: Gemma 1 says gelu and means its approximation */
+            config->arch->activation = strcmp(config->family->name, "gemma") == 0 && words[i].activation == QB_ACT_GELU
+                                           ? QB_ACT_GELU_TANH
+                                           : words[i].activation;
             return QB_OK;
         }
     return qb_fail(err, QB_ERR_INPUT, "%s is '%.*s', expected silu, gelu, gelu_new, gelu_pytorch_tanh or relu", key,
@@ -179,13 +182,14 @@ static enum qb_status read_scales(const struct qb_config *config, struct qb_erro
     struct qb_arch *arch = config->arch;
     double scalar;
     bool scaled;
-    if (qb_config_number(config, "query_pre_attn_scalar", 1e-6, 1e12, 256, &scalar, err) ||
+    if (qb_config_number(config, "query_pre_attn_scalar", 1e-6, 1e12, (double)config->family->query_scalar, &scalar,
+                         err) ||
         qb_config_flag(config, "scale_attn_weights", true, &scaled, err))
         return err->status;
-    if (config->family->gemma_scales) {
+    if (config->family->query_scalar)
         arch->attention_scale = (float)(1.0 / sqrt(scalar));
+    if (config->family->scaled_embedding)
         arch->embed_scale = (float)sqrt((double)arch->hidden);
-    }
     if (config->family->options.learned_positions && !scaled)
         arch->attention_scale = 1.0f;
     return QB_OK;

@@ -113,8 +113,8 @@ static const struct qb_tensor_rule mistral[] = {EMBED_ROW, ATTENTION_ROWS(QB_BIA
                                                 MLP_ROWS(QB_BIAS_NONE), END_ROWS};
 static const struct qb_tensor_rule qwen2[] = {EMBED_ROW, ATTENTION_ROWS(QB_BIAS_ALWAYS, QB_BIAS_NONE), NORM2_ROW,
                                               MLP_ROWS(QB_BIAS_NONE), END_ROWS};
-static const struct qb_tensor_rule qwen3[] = {EMBED_ROW, ATTENTION_ROWS(QB_BIAS_OPTIONAL, QB_BIAS_OPTIONAL), NORM2_ROW,
-                                              MLP_ROWS(QB_BIAS_NONE), END_ROWS};
+static const struct qb_tensor_rule biased_attention[] = {EMBED_ROW, ATTENTION_ROWS(QB_BIAS_OPTIONAL, QB_BIAS_OPTIONAL),
+                                                         NORM2_ROW, MLP_ROWS(QB_BIAS_NONE), END_ROWS};
 static const struct qb_tensor_rule gemma[] = {
     EMBED_ROW,
     ATTENTION_ROWS(QB_BIAS_OPTIONAL, QB_BIAS_OPTIONAL),
@@ -213,10 +213,18 @@ static const struct qb_family families[] = {
      .summary = "Qwen3: Llama with norms of queries and keys",
      .options = {DECODER("qwen3", 1e-6f, QB_ACT_SILU), .heads = 32, .head_dim = 128, .window = 4096, .qk_norm = true,
                  .rope = {ROPE(10000.0f), ROPE(10000.0f)}},
-     .rules = qwen3,
+     .rules = biased_attention,
      .hf = "qwen3",
      .gguf = "qwen3",
      .windows = QB_WINDOWS_FROM},
+    {.name = "gemma",
+     .summary = "Gemma 1: Llama with GeGLU, a scaled embedding, norms stored less 1",
+     .options = {DECODER("gemma", 1e-6f, QB_ACT_GELU_TANH), .heads = 16, .kv_heads = 16, .head_dim = 256,
+                 .norm_plus_one = true, .rope = {ROPE(10000.0f), ROPE(10000.0f)}},
+     .rules = biased_attention,
+     .hf = "gemma",
+     .gguf = "gemma",
+     .scaled_embedding = true},
     {.name = "gemma2",
      .summary = "Gemma 2: norms before and after, soft caps, a window in every second layer",
      .options = {DECODER("gemma2", 1e-6f, QB_ACT_GELU_TANH), .heads = 8, .kv_heads = 4, .head_dim = 256, .window = 4096,
@@ -228,7 +236,8 @@ static const struct qb_family families[] = {
      .windows = QB_WINDOWS_PERIOD,
      .window_period = 2,
      .own_activation = true,
-     .gemma_scales = true},
+     .scaled_embedding = true,
+     .query_scalar = 256},
     {.name = "gemma3",
      .summary = "Gemma 3 (its text part): norms of queries and keys, five windowed layers to one without",
      .options = {DECODER("gemma3", 1e-6f, QB_ACT_GELU_TANH), .heads = 8, .kv_heads = 4, .head_dim = 256, .window = 4096,
@@ -241,7 +250,8 @@ static const struct qb_family families[] = {
      .window_period = 6,
      .local_rope = true,
      .own_activation = true,
-     .gemma_scales = true}};
+     .scaled_embedding = true,
+     .query_scalar = 256}};
 
 const struct qb_family *qb_family_at(size_t index)
 {

@@ -117,6 +117,12 @@ void qb_mem_limit(size_t bytes)
     atomic_store(&account.limit, bytes);
 }
 
+size_t qb_mem_room(void)
+{
+    size_t limit = atomic_load(&account.limit), live = qb_mem_stats().live_bytes;
+    return limit == 0 ? SIZE_MAX : live < limit ? limit - live : 0;
+}
+
 void qb_mem_fail_at(size_t n)
 {
     atomic_store(&account.fault, n);

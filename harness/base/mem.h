@@ -34,6 +34,8 @@ struct qb_mem_stats qb_mem_stats(void);
 
 /* Refuses single buffers over `bytes` from now on (0: no limit, the default). */
 void qb_mem_limit(size_t bytes);
+/* Bytes under the limit that are not in use; SIZE_MAX without one. */
+size_t qb_mem_room(void);
 
 /* For tests: the n-th allocation from now (1 = the next) fails once; 0 switches the fault off. */
 void qb_mem_fail_at(size_t n);

@@ -5,6 +5,8 @@
 #include "base/data_path.h"
 #include "reports/claims.h"
 
+#define RESULTS_MAX 16
+
 enum { FLAG_OUTPUT, FLAG_CLAIMS, FLAG_ALLOW_MISSING };
 static const struct qb_flag flags[] = {
     {"output", 0, "FORMAT", "console (default), json, csv or markdown"},
@@ -13,18 +15,22 @@ static const struct qb_flag flags[] = {
     {0}};
 static const struct qb_usage usage = {
     .name = "claims",
-    .synopsis = "RESULT.h5 [options]",
+    .synopsis = "RESULT.h5 ... [options]",
     .summary =
         "Prints every published number beside what the run measured: reproduced, differs, or not measurable here; and\n"
         "separately whether it carries the conclusion drawn from it, decided by control cells of the same run.\n"
+        "Several results are one run: the first that has a number's model serves it.\n"
         "Exits 1 when a number that should reproduce does not.",
     .flags = flags,
     .examples = "  qinsbench claims results/source.h5\n"
+                "  qinsbench claims results/source.h5 results/real.h5\n"
                 "  qinsbench claims results/source.h5 --output markdown > ledger.md",
 };
 
 struct request {
-    const char *result, *folder;
+    char **paths; /* of the results */
+    size_t count;
+    const char *folder;
     enum qb_ledger_style style;
     bool allow_missing;
 };
@@ -54,9 +60,10 @@ static int parse(int argc, char **argv, struct request *r)
             r->folder = optarg;
         r->allow_missing |= flag == FLAG_ALLOW_MISSING;
     }
-    if (argc - optind != 1)
-        return qb_complain("claims: expected one result file (qinsbench claims --help)");
-    r->result = argv[optind];
+    if (argc - optind < 1 || argc - optind > RESULTS_MAX)
+        return qb_complain("claims: expected 1 to %d result files (qinsbench claims --help)", RESULTS_MAX);
+    r->paths = argv + optind;
+    r->count = (size_t)(argc - optind);
     return QB_FLAG_END;
 }
 
@@ -88,31 +95,40 @@ static int judge(const struct qb_ledger *ledger, bool allow_missing)
     return QB_EXIT_DONE;
 }
 
+static enum qb_status open_all(const struct request *r, struct qb_result **results, struct qb_error *err)
+{
+    for (size_t i = 0; i < r->count && !err->status; i++)
+        qb_result_open(r->paths[i], &results[i], err);
+    return err->status;
+}
+
 int qb_command_claims(int argc, char **argv)
 {
     struct request r = {0};
     char folder[4096];
     struct qb_error err = {0};
     struct qb_ledger *ledger = NULL;
-    struct qb_result *result = NULL;
+    struct qb_result *results[RESULTS_MAX] = {0};
     struct qb_text out = {0};
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
     if (!r.folder && qb_data_path("claims", folder, &err))
         return qb_complain_error(&err);
-    if (qb_ledger_load(r.folder ? r.folder : folder, &ledger, &err) || qb_result_open(r.result, &result, &err) ||
-        qb_ledger_evaluate(ledger, result, &err)) {
+    if (qb_ledger_load(r.folder ? r.folder : folder, &ledger, &err) || open_all(&r, results, &err) ||
+        qb_ledger_evaluate(ledger, (const struct qb_result *const *)results, r.count, &err)) {
         code = qb_complain_error(&err);
     } else {
         qb_ledger_print(ledger, r.style, &out);
         code = qb_print(&out);
-        qb_tell_interrupted(result);
+        for (size_t i = 0; i < r.count; i++)
+            qb_tell_interrupted(results[i]);
         if (code == QB_EXIT_DONE)
             code = judge(ledger, r.allow_missing);
     }
     qb_text_free(&out);
-    qb_result_close(result);
+    for (size_t i = 0; i < r.count; i++)
+        qb_result_close(results[i]);
     qb_ledger_free(ledger);
     return code;
 }

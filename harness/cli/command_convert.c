@@ -9,6 +9,7 @@
 #include "base/yaml.h"
 #include "cli.h"
 #include "model/convert.h"
+#include "opened.h"
 #include "weights_table.h"
 
 enum { OUTPUT_FILE, VARIANT, CODEC, FORCE, ISA, OUTPUT };
@@ -70,7 +71,6 @@ static enum qb_status variant_of_codec(const char *text, const struct qb_registr
 static enum qb_status make_variant(const struct arguments *a, const struct qb_registry *registry,
                                    struct qb_variant **variant, struct qb_error *err)
 {
-    struct qb_yaml *map = NULL;
     for (size_t i = 0; a->codec && i < qb_registry_count(registry); i++) {
         const struct qb_plugin *plugin = qb_registry_at(registry, i);
         if (strcmp(plugin->path, a->codec) == 0)
@@ -78,16 +78,7 @@ static enum qb_status make_variant(const struct arguments *a, const struct qb_re
     }
     if (a->codec)
         return variant_of_codec(a->codec, registry, a->isa, variant, err);
-    if (!a->variant || !ends_with(a->variant, ".yaml"))
-        return qb_variant_builtin(a->variant ? a->variant : "qins", registry, a->isa, variant, err);
-    if (!qb_yaml_load(a->variant, &map, err)) {
-        const struct qb_yaml *node = qb_yaml_get(map, "name");
-        const char *name = "unnamed";
-        if (!node || !qb_yaml_text(node, &name, err))
-            qb_variant_read(map, name, registry, a->isa, variant, err);
-    }
-    qb_yaml_free(map);
-    return err->status;
+    return qb_open_variant(a->variant ? a->variant : "qins", registry, a->isa, variant, err);
 }
 
 /* ---- the tokenizer, beside the file and under its name ---- */

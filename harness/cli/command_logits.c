@@ -16,7 +16,7 @@ enum { TOKENS, OUTPUT, VARIANT, CALIBRATION, THREADS };
 static const struct qb_flag flags[] = {
     {"tokens", 't', "FILE", "token ids as decimals with white space between: one sequence"},
     {"output", 'o', "FILE", "HDF5 file to write: dataset logits, float32 [tokens, vocab]"},
-    {"variant", 'v', "NAME", "shipped variant; default fp32"},
+    {"variant", 'v', "NAME", "shipped variant, or a variant's .yaml; default fp32"},
     {"calibration", 0, "FILE", "text for a calibrated variant"},
     {"threads", 0, "N", "default: all cores; results do not depend on it"},
     {0}};

@@ -154,8 +154,9 @@ static void note_unused_codecs(const struct arguments *a, const struct qb_regist
             bool used = strcmp(plugin->path, a->codec[c]) != 0;
             for (size_t v = 0; v < suite->variant_count && !used; v++) {
                 const struct qb_variant *variant = suite->variants[v];
-                used = variant->weights.plugin == plugin || variant->activations.plugin == plugin ||
-                       variant->fp16.plugin == plugin || variant->calibration.scale_format.plugin == plugin;
+                used = variant->weights.plugin == plugin || variant->otherwise.plugin == plugin ||
+                       variant->activations.plugin == plugin || variant->fp16.plugin == plugin ||
+                       variant->calibration.scale_format.plugin == plugin;
             }
             if (!used)
                 qb_tell("note: --codec %s: no variant of the suite uses the codec '%s'", a->codec[c],

@@ -49,7 +49,8 @@ static void json_variant(const struct qb_cell *cell, struct qb_text *out)
     qb_json_string(out, qb_floor_name(cell->floor));
     if (!reach->known) {
         qb_text_add(out, ", \"encoded_tensors\": null, \"encoded_weights\": null, \"encoded_bytes\": null, "
-                         "\"unbound\": null");
+                         "\"unbound\": null, \"otherwise\": null, \"otherwise_tensors\": null, "
+                         "\"otherwise_weights\": null");
         return;
     }
     qb_text_add(out,
@@ -57,6 +58,10 @@ static void json_variant(const struct qb_cell *cell, struct qb_text *out)
                 ", \"unbound\": ",
                 reach->tensors, reach->weights, reach->bytes);
     qb_json_string(out, reach->unbound);
+    qb_text_add(out, ", \"otherwise\": ");
+    qb_json_string(out, reach->otherwise ? reach->otherwise : "");
+    qb_text_add(out, ", \"otherwise_tensors\": %" PRIu64 ", \"otherwise_weights\": %" PRIu64, reach->otherwise_tensors,
+                reach->otherwise_weights);
 }
 
 static void json_row(const struct qb_cell *cell, const struct qb_value *value, bool first, struct qb_text *out)

@@ -9,6 +9,8 @@
 #include "codec/variant.h"
 #include "compute/kernels.h"
 #include "model/calibrate.h"
+#include "model/effect.h"
+#include "run/reach.h"
 
 #define TEXT_MAX ((size_t)64 << 20)
 
@@ -57,16 +59,52 @@ static enum qb_status read_calibration(struct qb_opened *opened, int32_t **token
     return err->status;
 }
 
+enum qb_status qb_open_variant(const char *text, const struct qb_registry *registry, enum qb_isa isa,
+                               struct qb_variant **variant, struct qb_error *err)
+{
+    const size_t size = strlen(text);
+    struct qb_yaml *map = NULL;
+    if (size < 5 || strcmp(text + size - 5, ".yaml") != 0)
+        return qb_variant_builtin(text, registry, isa, variant, err);
+    if (!qb_yaml_load(text, &map, err)) {
+        const struct qb_yaml *node = qb_yaml_get(map, "name");
+        const char *name = "unnamed";
+        if (!node || !qb_yaml_text(node, &name, err))
+            qb_variant_read(map, name, registry, isa, variant, err);
+    }
+    qb_yaml_free(map);
+    return err->status;
+}
+
+/* Says which weights are not stored in the variant's codec. */
+static enum qb_status tell_otherwise(const struct qb_model *model, const struct qb_variant *variant,
+                                     struct qb_error *err)
+{
+    struct qb_effect effect = {0};
+    struct qb_reach reach = {0};
+    struct qb_text says = {0};
+    if (!qb_effect_of(model, variant, false, &effect, err) && !qb_run_reach(&effect, &reach, err)) {
+        qb_reach_print_otherwise(&reach, &says);
+        if (says.size && !says.failed)
+            qb_tell("note: variant '%s', %s", variant->name, says.data);
+    }
+    qb_text_free(&says);
+    qb_reach_free(&reach);
+    qb_effect_free(&effect);
+    return err->status;
+}
+
 enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct qb_arm *arm, struct qb_error *err)
 {
     struct qb_calibration_data data = {0};
     int32_t *tokens = NULL;
-    if (qb_variant_builtin(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
+    if (qb_open_variant(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
         return err->status;
     if (arm->variant->calibrated && !opened->calibration)
         qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);
     else if (!arm->variant->calibrated || !read_calibration(opened, &tokens, &data, err))
-        qb_net_prepare(opened->model, arm->variant, &data, opened->pool, &arm->net, err);
+        (void)(tell_otherwise(opened->model, arm->variant, err) ||
+               qb_net_prepare(opened->model, arm->variant, &data, opened->pool, &arm->net, err));
     qb_free(tokens);
     return err->status;
 }

@@ -17,11 +17,15 @@ enum qb_status qb_opened_model(struct qb_opened *opened, const char *path, unsig
 enum qb_status qb_opened_tokenizer(struct qb_opened *opened, struct qb_error *err);
 void qb_opened_free(struct qb_opened *opened);
 
+/* The shipped variant of that name, or what a file whose name ends in .yaml declares. */
+enum qb_status qb_open_variant(const char *text, const struct qb_registry *registry, enum qb_isa isa,
+                               struct qb_variant **variant, struct qb_error *err);
+
 struct qb_arm { /* a net under a variant; zero-initialise; free before what it was made of */
     struct qb_variant *variant;
     struct qb_net *net;
 };
-/* Builds the net under the shipped variant of that name. A calibrated one reads opened->calibration. */
+/* Builds the net under a variant (qb_open_variant). A calibrated one reads opened->calibration. */
 enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct qb_arm *arm, struct qb_error *err);
 void qb_arm_free(struct qb_arm *arm);
 

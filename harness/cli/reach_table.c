@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli.h"
 #include "model/effect.h"
+#include "run/reach.h"
 
 /* ---- a row a model and variant ---- */
 
@@ -22,6 +23,16 @@ static void add_row(struct qb_listing *listing, const char *model, const char *v
     if (reach->weights)
         snprintf(bits, sizeof bits, "%.4g", 8.0 * (double)reach->bytes / (double)reach->weights);
     qb_listing_add(listing, (const char *const[]){model, variant, tensors, weights, bits, note});
+}
+
+/* What is stored otherwise, and what had no effect. */
+static void add_remarks(const struct qb_reach *reach, const char *idle, struct qb_text *note)
+{
+    if (reach->otherwise)
+        qb_text_add(note, "%s", note->size ? "; " : "");
+    qb_reach_print_otherwise(reach, note);
+    if (*idle)
+        qb_text_add(note, "%swithout effect: %s", note->size ? "; " : "", idle);
 }
 
 static void print_rows(struct qb_listing *listing, struct qb_text *out)
@@ -45,21 +56,22 @@ static bool selected(const struct qb_plan *plan, size_t m, size_t v)
 static enum qb_status add_effect(struct qb_listing *listing, const struct qb_model *model,
                                  const struct qb_variant *variant, struct qb_error *err)
 {
+    const struct qb_reach nothing = {0};
     struct qb_effect effect = {0};
+    struct qb_reach reach = {0};
     struct qb_text note = {0};
-    if (!qb_effect_of(model, variant, true, &effect, err)) {
-        struct qb_reach reach = {true, effect.tensors, effect.weights, effect.bytes, NULL};
-        if (effect.refusal) /* a misspelt name: what a run would not encode */
-            reach = (struct qb_reach){0};
+    if (!qb_effect_of(model, variant, true, &effect, err) && !qb_run_reach(&effect, &reach, err)) {
         if (effect.refusal)
             qb_text_add(&note, "skipped: %s", effect.refusal);
         else if (effect.fp16)
-            qb_text_add(&note, "%" PRIu64 " of these kept in FP16%s", effect.fp16, *effect.why ? "; " : "");
-        if (!effect.refusal && *effect.why)
-            qb_text_add(&note, "without effect: %s", effect.why);
-        add_row(listing, model->name, variant->name, &reach, note.data ? note.data : "");
+            qb_text_add(&note, "%" PRIu64 " of these kept in FP16", effect.fp16);
+        if (!effect.refusal)
+            add_remarks(&reach, effect.why, &note);
+        /* of a misspelt name: what a run would not encode */
+        add_row(listing, model->name, variant->name, effect.refusal ? &nothing : &reach, note.data ? note.data : "");
     }
     qb_text_free(&note);
+    qb_reach_free(&reach);
     qb_effect_free(&effect);
     return err->status;
 }
@@ -111,8 +123,7 @@ void qb_reach_of_result(const struct qb_result *result, struct qb_text *out)
     out->failed = out->failed || !known;
     for (size_t k = 0; k < count; k++) {
         struct qb_text note = {0};
-        if (*known[k]->reach.unbound)
-            qb_text_add(&note, "without effect: %s", known[k]->reach.unbound);
+        add_remarks(&known[k]->reach, known[k]->reach.unbound, &note);
         add_row(&listing, known[k]->model, known[k]->variant, &known[k]->reach, note.data ? note.data : "");
         qb_text_free(&note);
     }
@@ -161,6 +172,18 @@ static size_t add_groups(const struct qb_cell *const *known, size_t count, size_
     return groups;
 }
 
+/* What the variants of known[from]'s model store otherwise, "; " between. */
+static void add_otherwise(const struct qb_cell *const *known, size_t count, size_t from, struct qb_text *text)
+{
+    for (size_t i = from; i < count; i++) {
+        if (strcmp(known[i]->model, known[from]->model) != 0 || !known[i]->reach.otherwise)
+            continue;
+        qb_text_add(text, "%s", text->size ? "; " : "");
+        qb_reach_print_otherwise(&known[i]->reach, text);
+        qb_text_add(text, " (%s)", known[i]->variant);
+    }
+}
+
 void qb_reach_legend(const struct qb_result *result, const struct qb_show_filter *filter, size_t width,
                      struct qb_text *out)
 {
@@ -168,20 +191,25 @@ void qb_reach_legend(const struct qb_result *result, const struct qb_show_filter
     const struct qb_cell **known = known_cells(result, filter, &count);
     out->failed = out->failed || !known;
     for (size_t i = 0; i < count; i++) {
-        struct qb_text counts = {0}, unbound = {0}, line = {0};
+        struct qb_text counts = {0}, unbound = {0}, otherwise = {0}, line = {0};
         bool seen = false;
         for (size_t k = 0; k < i && !seen; k++)
             seen = strcmp(known[k]->model, known[i]->model) == 0;
         bool differ = !seen && add_groups(known, count, i, false, &counts) > 1;
         bool idle = !seen && add_groups(known, count, i, true, &unbound) > 0;
-        if (differ || idle) {
+        if (!seen)
+            add_otherwise(known, count, i, &otherwise);
+        if (differ || idle || otherwise.size) {
             qb_text_add(&line, "%s: %s%s%s", known[i]->model, differ ? counts.data : "", differ && idle ? "; " : "",
                         idle ? unbound.data : "");
+            if (otherwise.size)
+                qb_text_add(&line, "%s%s", differ || idle ? "; " : "", otherwise.data);
             qb_paragraph(out, "encoded   ", line.data ? line.data : "", width);
         }
-        out->failed = out->failed || counts.failed || unbound.failed || line.failed;
+        out->failed = out->failed || counts.failed || unbound.failed || otherwise.failed || line.failed;
         qb_text_free(&counts);
         qb_text_free(&unbound);
+        qb_text_free(&otherwise);
         qb_text_free(&line);
     }
     qb_free(known);

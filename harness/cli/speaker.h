@@ -29,7 +29,7 @@ enum {
     QB_SPEAK_FLAGS
 };
 #define QB_SPEAKING_FLAGS(temperature)                                                                                 \
-    {"variant", 'v', "NAME", "shipped variant; default fp32"},                                                         \
+    {"variant", 'v', "NAME", "shipped variant, or a variant's .yaml; default fp32"},                                   \
         {"temperature", 0, "T", "0: always the most likely token; default " temperature},                              \
         {"top-k", 0, "N", "of the N most likely tokens; 0: of all; default 40"},                                       \
         {"top-p", 0, "P", "of the fewest whose probabilities reach P; default 0.95"},                                  \

@@ -62,6 +62,14 @@ enum qb_status qb_encoded_size(const struct qb_format *format, size_t rows, size
     return QB_OK;
 }
 
+bool qb_format_takes(const struct qb_format *format, size_t rows, size_t cols)
+{
+    struct qb_codec_error error;
+    size_t bytes = 0;
+    qb_codec_error_clear(&error);
+    return format->plugin->codec->encoded_size(&format->config, rows, cols, &bytes, &error) != QB_CODEC_UNSUPPORTED;
+}
+
 /* ---- encoding ---- */
 
 static enum qb_status check_room(const struct qb_format *format, size_t rows, size_t cols, size_t out_bytes,

@@ -79,6 +79,13 @@ uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, cons
     return qb_role_covered(mask, roles) ? roles : 0;
 }
 
+const struct qb_format *qb_variant_format(const struct qb_variant *variant, size_t rows, size_t cols)
+{
+    const bool falls_back = variant->otherwise.plugin && !qb_format_takes(&variant->weights, rows, cols) &&
+                            qb_format_takes(&variant->otherwise, rows, cols);
+    return falls_back ? &variant->otherwise : &variant->weights;
+}
+
 bool qb_variant_stores(const struct qb_variant *variant)
 {
     return variant->encoded &&

@@ -58,6 +58,9 @@ enum qb_status qb_encoded_size(const struct qb_format *format, size_t rows, size
                                struct qb_error *err);
 enum qb_status qb_encode(const struct qb_format *format, size_t rows, size_t cols, const float *x, void *out,
                          size_t out_bytes, struct qb_error *err);
+/* Does the format take matrices of this shape? Not when the codec answers QB_CODEC_UNSUPPORTED (GGUF's types take rows
+ * of whole blocks); whatever else is wrong with codec or shape is left to qb_encoded_size. */
+bool qb_format_takes(const struct qb_format *format, size_t rows, size_t cols);
 enum qb_status qb_decode(const struct qb_format *format, size_t rows, size_t cols, const void *in, size_t in_bytes,
                          size_t row, size_t count, float *out, struct qb_error *err);
 enum qb_status qb_coordinates(const struct qb_format *format, size_t rows, size_t cols, const void *in, size_t in_bytes,

@@ -104,6 +104,26 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
                        : default_activations(&v->weights, &v->activations, err);
 }
 
+/* otherwise: ID, or {codec: ID, options: {...}}. */
+static enum qb_status read_otherwise(const struct qb_yaml *node, const struct qb_registry *registry, enum qb_isa isa,
+                                     struct qb_variant *v, struct qb_error *err)
+{
+    static const char *const keys[] = {"codec", "options", NULL};
+    const bool map = node->kind == QB_YAML_MAP;
+    const struct qb_yaml *codec = map ? qb_yaml_get(node, "codec") : node;
+    const struct qb_plugin *plugin;
+    const char *id;
+    if (v->path != QB_PATH_DECODE)
+        return qb_yaml_fail(node, err, "only path: decode has one");
+    if (map && qb_yaml_known(node, keys, err))
+        return err->status;
+    if (!codec)
+        return qb_yaml_fail(node, err, "expected a codec, or a map of codec and options");
+    if (qb_yaml_text(codec, &id, err) || find_codec(codec, id, registry, &plugin, err))
+        return err->status;
+    return qb_format_make(plugin, map ? qb_yaml_get(node, "options") : NULL, isa, &v->otherwise, err);
+}
+
 static enum qb_status read_range(const struct qb_yaml *node, double *min, double *max, struct qb_error *err)
 {
     if (!node)
@@ -176,8 +196,8 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
 /* A map without a codec. What it may not have would be silently without effect. */
 static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v, struct qb_error *err)
 {
-    static const char *const need_codec[] = {"options",   "activations", "path",   "domain",      "stored", "cache",
-                                             "placement", "tensors",     "except", "calibration", NULL};
+    static const char *const need_codec[] = {"options", "otherwise", "activations", "path",   "domain",      "stored",
+                                             "cache",   "placement", "tensors",     "except", "calibration", NULL};
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
     int word = 0;
     for (size_t i = 0; need_codec[i]; i++)
@@ -194,7 +214,7 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
 {
     const struct qb_yaml *codec = qb_yaml_get(map, "codec"), *options = qb_yaml_get(map, "options");
     const struct qb_yaml *placement = qb_yaml_get(map, "placement"), *calibration = qb_yaml_get(map, "calibration");
-    const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
+    const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic"), *otherwise = qb_yaml_get(map, "otherwise");
     v->calibration = (struct qb_calibration){.scale_min = 0.5, .scale_max = 2.0, .alpha_min = 0.8, .alpha_max = 1.2};
     v->calibration.rows = 100;
     v->calibration.alpha_contexts = 10;
@@ -218,7 +238,7 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
         variant_read_names(qb_yaml_get(map, "tensors"), &v->tensors, err) ||
         variant_read_names(qb_yaml_get(map, "except"), &v->except, err))
         return err->status;
-    if (read_path(map, v, isa, err))
+    if (read_path(map, v, isa, err) || (otherwise && read_otherwise(otherwise, registry, isa, v, err)))
         return err->status;
     return calibration ? read_calibration(calibration, options, registry, v, isa, err) : QB_OK;
 }

@@ -40,6 +40,7 @@ struct qb_variant {
     char *summary;
     bool encoded;                 /* false: fp32, no codec at all: placement is 0 */
     struct qb_format weights;     /* how placed weights are stored */
+    struct qb_format otherwise;   /* and how those whose shape `weights` does not take; plugin NULL: none */
     struct qb_format activations; /* DOMAIN with activations: how a token's x is encoded (default: scope row) */
     struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
     enum qb_path path;
@@ -67,6 +68,10 @@ struct qb_variant {
  * `name`, as in data/models/README.md ("layers.1.mlp.up.weight"). An unencoded variant's placement is 0. */
 uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, const char *name, uint32_t roles);
 
+/* How placed weights of rows x cols are stored: `weights`, or `otherwise` where that alone takes the shape. The one
+ * rule for it; borrowed. */
+const struct qb_format *qb_variant_format(const struct qb_variant *variant, size_t rows, size_t cols);
+
 /* Which floor the definition makes the variant, whatever its name. */
 enum qb_floor qb_variant_floor(const struct qb_variant *variant);
 
@@ -79,11 +84,12 @@ enum qb_status qb_variant_check_name(const struct qb_variant *variant, const str
 bool qb_variant_stores(const struct qb_variant *variant);
 
 /* Reads a variant from its YAML map (`name` from the key, or for a file of data/variants from its `name`). Keys: name,
- * summary, base (another variant whose keys are taken first), codec, options, activations, path (decode|domain), domain
- * (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and except (lists of globs of
- * tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows, alpha_contexts, alpha_on, options}.
- * A variant without a codec takes one of them, arithmetic (forward|reversed): the order in which each linear product
- * sums its terms. `order` in a built-in's file is its place in lists. The caller frees with qb_variant_free. */
+ * summary, base (another variant whose keys are taken first), codec, options, otherwise (a codec's id, or {codec,
+ * options}: path decode alone has it), activations, path (decode|domain), domain (activations|weights|both), stored,
+ * cache, placement (list of roles or globs), tensors and except (lists of globs of tensor names), calibration {scale,
+ * alpha, fp16, scale_range, alpha_range, rows, alpha_contexts, alpha_on, options}. A variant without a codec takes one
+ * of them, arithmetic (forward|reversed): the order in which each linear product sums its terms. `order` in a
+ * built-in's file is its place in lists. The caller frees with qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

@@ -8,9 +8,10 @@
 #include "base/mem.h"
 #include "codec/variant_parts.h"
 
-static const char *const known_keys[] = {"name",        "summary", "order",       "base",       "codec", "options",
-                                         "activations", "path",    "domain",      "stored",     "cache", "placement",
-                                         "tensors",     "except",  "calibration", "arithmetic", NULL};
+static const char *const known_keys[] = {"name",      "summary",     "order",  "base",        "codec",      "options",
+                                         "otherwise", "activations", "path",   "domain",      "stored",     "cache",
+                                         "placement", "tensors",     "except", "calibration", "arithmetic", NULL};
+
 bool variant_name_fits(const char *name)
 {
     return *name && strlen(name) <= 64 && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] == '\0' &&
@@ -137,7 +138,7 @@ static void variant_drop_key(struct qb_yaml *map, const char *key)
     map->count = kept;
 }
 
-/* own over base, with options (of the same codec) and calibration merged key by key. */
+/* own over base, options and otherwise of the same codec alone, with options and calibration merged key by key. */
 static const struct qb_yaml *merge(struct qb_overlay *overlay, const struct qb_yaml *own, const struct qb_yaml *base,
                                    struct qb_error *err)
 {
@@ -157,8 +158,10 @@ static const struct qb_yaml *merge(struct qb_overlay *overlay, const struct qb_y
             return NULL;
         qb_overlay_replace(map, both);
     }
-    if (!same && !qb_yaml_get(own, "options"))
-        variant_drop_key((struct qb_yaml *)(uintptr_t)map, "options");
+    static const char *const of_codec[] = {"options", "otherwise"};
+    for (size_t i = 0; i < 2; i++)
+        if (!same && !qb_yaml_get(own, of_codec[i]))
+            variant_drop_key((struct qb_yaml *)(uintptr_t)map, of_codec[i]);
     return map;
 }
 

@@ -41,6 +41,7 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
     struct qb_text out = {0};
     qb_text_add(&out, "variant %s", v->name);
     print_format("codec", &v->weights, &out);
+    print_format("otherwise", &v->otherwise, &out);
     if (v->encoded) {
         bool domain = v->path == QB_PATH_DOMAIN;
         qb_text_add(&out, " path=%s%s%s cache=%d placement=", domain ? "domain" : "decode", domain ? " domain=" : "",
@@ -102,7 +103,7 @@ void qb_variant_free(struct qb_variant *variant)
 {
     if (!variant)
         return;
-    struct qb_format *formats[] = {&variant->weights, &variant->activations, &variant->fp16,
+    struct qb_format *formats[] = {&variant->weights, &variant->otherwise, &variant->activations, &variant->fp16,
                                    &variant->calibration.scale_format};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         qb_format_free(formats[i]);

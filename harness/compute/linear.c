@@ -33,7 +33,7 @@ static size_t cut_segments(const struct qb_variant *variant, const struct qb_mat
             (struct segment){.roles = matrix->roles, .treatment = segments[0].treatment, .rows = matrix->rows};
     for (size_t i = 0; i < count; i++) {
         struct segment *segment = &segments[i];
-        segment->format = segment->treatment == TREAT_STORED ? &variant->weights
+        segment->format = segment->treatment == TREAT_STORED ? qb_variant_format(variant, segment->rows, matrix->cols)
                           : segment->treatment == TREAT_FP16 ? &variant->fp16
                                                              : NULL;
     }
@@ -184,6 +184,21 @@ size_t qb_linear_foreign_bytes(const struct qb_linear *linear)
         if (segment_is_foreign(&linear->segments[i]))
             bytes += linear->segments[i].rows * linear->cols * sizeof(float);
     return bytes;
+}
+
+size_t qb_linear_decoded_bytes(const struct qb_linear *linear)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < linear->segment_count; i++)
+        if (linear->segments[i].ops->decodes)
+            bytes += linear->segments[i].rows * linear->cols * sizeof(float);
+    return bytes;
+}
+
+void qb_linear_keep_decoded(struct qb_linear *linear)
+{
+    for (size_t i = 0; i < linear->segment_count; i++)
+        linear->segments[i].keep = linear->segments[i].ops->decodes;
 }
 
 bool qb_linear_encoded(const struct qb_linear *linear)

@@ -35,7 +35,8 @@ struct qb_cut {
     uint32_t roles;
     size_t rows;
     bool under;                     /* the variant reaches it: stored encoded or in FP16, or fed encoded activations */
-    const struct qb_format *stored; /* how its weights are stored; NULL: FP32 */
+    const struct qb_format *stored; /* how its weights are stored: the variant's weights, otherwise or fp16, borrowed;
+                                       NULL: FP32 */
 };
 /* The segments that qb_linear_create makes of W under variant (NULL: fp32), in order; returns their count. W's bytes
  * may be NULL. Its row blocks must make its rows. */
@@ -68,6 +69,11 @@ const float *qb_linear_scale(const struct qb_linear *linear);
 size_t qb_linear_foreign_bytes(const struct qb_linear *linear);
 enum qb_status qb_linear_hold_fp32(struct qb_linear *linear, struct qb_pool *pool, struct qb_error *err);
 void qb_linear_share_fp32(struct qb_linear *linear, const struct qb_linear *held);
+
+/* Bytes of FP32 copies of the rows that every product decodes; decoding them once, at the next product, and keeping the
+ * copies. No bit of any product changes. */
+size_t qb_linear_decoded_bytes(const struct qb_linear *linear);
+void qb_linear_keep_decoded(struct qb_linear *linear);
 
 /* y[n, rows] = operator on x[n, cols]; with_bias false leaves the bias out (calibration). Rows of x are positions. */
 enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,

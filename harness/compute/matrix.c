@@ -266,11 +266,11 @@ static bool any(const struct qb_matrix *m)
 const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_reading reading)
 {
     static const struct qb_matrix_ops table[] = {
-        {"view", QB_READ_VALUES, is_float, apply_view, qb_matrix_rows},
-        {"codec", QB_READ_VALUES, multiplies, apply_codec, qb_matrix_rows},
-        {"decode+blas", QB_READ_VALUES, any, apply_panels, qb_matrix_rows},
-        {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, coordinate_rows},
-        {"reversed+blas", QB_READ_REVERSED, any, apply_panels, reversed_rows},
+        {"view", QB_READ_VALUES, is_float, apply_view, false, qb_matrix_rows},
+        {"codec", QB_READ_VALUES, multiplies, apply_codec, false, qb_matrix_rows},
+        {"decode+blas", QB_READ_VALUES, any, apply_panels, true, qb_matrix_rows},
+        {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},
+        {"reversed+blas", QB_READ_REVERSED, any, apply_panels, false, reversed_rows},
     };
     size_t i = 0;
     while (table[i].reading != reading || !table[i].fits(m))

@@ -46,6 +46,7 @@ struct qb_matrix_ops {
     enum qb_reading reading;
     bool (*fits)(const struct qb_matrix *matrix);
     enum qb_status (*apply)(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
+    bool decodes; /* values anew at each use: their FP32 copy gives the same bits */
     /* Rows [row, row + count) as the product takes them, out[count, cols]. */
     enum qb_status (*rows)(const struct qb_matrix *matrix, size_t row, size_t count, float *out, struct qb_error *err);
 };

@@ -31,22 +31,43 @@ static size_t reached(const struct qb_variant *variant, const struct qb_tensor *
     return kept;
 }
 
+/* Weights of one tensor in the variant's codec and in its otherwise. */
+static void add_formats(struct work *w, uint64_t own, uint64_t otherwise)
+{
+    struct qb_effect *effect = w->effect;
+    effect->codec_tensors += own > 0;
+    effect->codec_weights += own;
+    effect->otherwise_tensors += otherwise > 0;
+    effect->otherwise_weights += otherwise;
+    if (otherwise) {
+        effect->codec = w->variant->weights.plugin->codec->id;
+        effect->otherwise = w->variant->otherwise.plugin->codec->id;
+    }
+}
+
 static enum qb_status count_weights(struct work *w, bool sizes, struct qb_error *err)
 {
     struct qb_cut cuts[QB_CUT_MAX];
     for (size_t t = 0; t < w->model->tensor_count; t++) {
         const struct qb_tensor *tensor = &w->model->tensors[t];
         size_t count = is_matrix(tensor) ? reached(w->variant, tensor, cuts) : 0;
+        uint64_t own = 0, otherwise = 0;
         w->effect->tensors += count > 0;
         for (size_t i = 0; i < count; i++) {
             size_t size = cuts[i].rows * tensor->cols * sizeof(float);
-            w->effect->weights += (uint64_t)cuts[i].rows * tensor->cols;
-            w->effect->fp16 += cuts[i].stored == &w->variant->fp16 ? (uint64_t)cuts[i].rows * tensor->cols : 0;
+            const uint64_t weights = (uint64_t)cuts[i].rows * tensor->cols;
+            w->effect->weights += weights;
+            w->effect->fp16 += cuts[i].stored == &w->variant->fp16 ? weights : 0;
+            own += cuts[i].stored == &w->variant->weights ? weights : 0;
+            otherwise += cuts[i].stored == &w->variant->otherwise ? weights : 0;
             if (sizes && cuts[i].stored && qb_encoded_size(cuts[i].stored, cuts[i].rows, tensor->cols, &size, err))
                 return qb_wrap(err, "variant %s, tensor %s", w->variant->name, tensor->name);
             w->effect->bytes += sizes ? size : 0;
         }
+        add_formats(w, own, otherwise);
     }
+    if (!w->effect->otherwise)
+        w->effect->codec_tensors = w->effect->codec_weights = 0;
     return QB_OK;
 }
 

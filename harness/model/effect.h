@@ -11,7 +11,11 @@ struct qb_effect {
     uint64_t tensors; /* matrices that the variant reaches: stored encoded or in FP16, or fed encoded activations */
     uint64_t weights; /* values in the row blocks of these that it reaches */
     uint64_t fp16;    /* of weights: those that calibration keeps in FP16, not in the variant's codec */
-    uint64_t bytes;   /* what these take as they are stored; 4 a weight where only activations are encoded */
+    /* Where the variant's codec does not take the shape of some: what is stored in it, and what in `otherwise`; ids of
+     * both, borrowed from the variant. Else 0 and NULL. */
+    const char *codec, *otherwise;
+    uint64_t codec_tensors, codec_weights, otherwise_tensors, otherwise_weights;
+    uint64_t bytes; /* what these take as they are stored; 4 a weight where only activations are encoded */
     /* Entries of the request that reach nothing here, as written, comma-separated: "placement head, calibration.fp16
      * attn.*, tensors layers.9.*"; "" when all do. An entry of `except` reaches nothing when it takes nothing out. */
     char *unbound;

@@ -69,6 +69,9 @@ static enum qb_status take(const struct qb_arch_tensor *due, struct qb_model *mo
         return due->optional ? QB_OK : qb_fail(err, QB_ERR_INPUT, "tensor %s is missing", *name ? name : due->name);
     if (check_shape(found, turned ? due->cols : due->rows, turned ? due->rows : due->cols, err))
         return err->status;
+    if (!found->bytes)
+        return qb_fail(err, QB_ERR_INPUT, "tensor %s: its type is %s, which nothing here reads", found->name,
+                       found->type);
     struct qb_tensor *tensor = &model->tensors[model->tensor_count++];
     *tensor = (struct qb_tensor){.source = found->name,
                                  .roles = due->roles,

@@ -254,6 +254,18 @@ void qb_net_share_fp32(struct qb_net *net, const struct qb_net *held)
         qb_linear_share_fp32(net->linears[i].linear, held->linears[i].linear);
 }
 
+bool qb_net_keep_decoded(struct qb_net *net, size_t most)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < net->linear_count; i++)
+        bytes += qb_linear_decoded_bytes(net->linears[i].linear);
+    if (bytes > most || bytes > qb_mem_room() / 2)
+        return false;
+    for (size_t i = 0; i < net->linear_count; i++)
+        qb_linear_keep_decoded(net->linears[i].linear);
+    return true;
+}
+
 size_t qb_net_head(const struct qb_net *net)
 {
     return net->head.linear;

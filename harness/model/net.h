@@ -107,6 +107,10 @@ size_t qb_net_foreign_bytes(const struct qb_net *net);
 enum qb_status qb_net_hold_fp32(struct qb_net *net, struct qb_error *err);
 void qb_net_share_fp32(struct qb_net *net, const struct qb_net *held);
 
+/* Decodes weights once instead of at every product, where the copies take at most `most` bytes and half of what the
+ * process's limit leaves; says whether. No bit of any result changes; for many steps of few positions. */
+bool qb_net_keep_decoded(struct qb_net *net, size_t most);
+
 /* The net's operators: 0 is the embedding (and the head, when tied), then each layer's in order of use, an untied head
  * last. NULL past the end. *tensor (may be NULL) gets the tensor it was made of. Owned by the net; for timing single
  * layers (qb_linear_rows, qb_linear_apply) while nothing else uses the net. */

@@ -59,8 +59,8 @@ static enum qb_status add_models(const struct qb_suite *suite, const struct qb_m
 /* "codecs.<variant>": ids, blank-separated; "codec.<id>.version" and ".sha256" of each plugin. */
 static enum qb_status add_codecs(const struct qb_variant *variant, struct qb_provenance *p, struct qb_error *err)
 {
-    const struct qb_plugin *used[] = {variant->weights.plugin, variant->activations.plugin, variant->fp16.plugin,
-                                      variant->calibration.scale_format.plugin};
+    const struct qb_plugin *used[] = {variant->weights.plugin, variant->otherwise.plugin, variant->activations.plugin,
+                                      variant->fp16.plugin, variant->calibration.scale_format.plugin};
     char name[128];
     struct qb_text ids = {0};
     for (size_t i = 0; i < sizeof used / sizeof *used && !err->status; i++) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "run/reach.h"
 
 struct notes {
     const struct qb_talk *talk;
@@ -87,6 +88,25 @@ static void note_unbound(const struct notes *notes, bool *left)
     }
 }
 
+/* What each variant that runs stores otherwise. */
+static void note_otherwise(const struct notes *notes, const bool *left)
+{
+    for (size_t v = 0; v < notes->suite->variant_count; v++) {
+        struct qb_reach reach = {0};
+        struct qb_error ignored = {0};
+        struct qb_text text = {0};
+        if (!left[v] || !notes->effects[v].otherwise)
+            continue;
+        if (!qb_run_reach(&notes->effects[v], &reach, &ignored))
+            qb_reach_print_otherwise(&reach, &text);
+        if (text.size && !text.failed)
+            qb_talk_note(notes->talk, QB_RUN_NOTE, "model '%s', %s (%s)", notes->model, text.data,
+                         notes->suite->variants[v]->name);
+        qb_text_free(&text);
+        qb_reach_free(&reach);
+    }
+}
+
 void qb_note_effects(const struct qb_talk *talk, const struct qb_model *model, size_t m,
                      const struct qb_effect *effects)
 {
@@ -96,6 +116,8 @@ void qb_note_effects(const struct qb_talk *talk, const struct qb_model *model, s
         note_weights(&notes, left);
     qb_free(left);
     left = find_running(&notes, m);
+    if (left)
+        note_otherwise(&notes, left);
     if (left)
         note_unbound(&notes, left);
     qb_free(left);

@@ -156,6 +156,7 @@ enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_ce
     if (variant) {
         qb_hash_text(hash, variant->canonical);
         hash_plugin(hash, variant->weights.plugin);
+        hash_plugin(hash, variant->otherwise.plugin);
         hash_plugin(hash, variant->activations.plugin);
         hash_plugin(hash, variant->fp16.plugin);
         hash_plugin(hash, variant->calibration.scale_format.plugin);

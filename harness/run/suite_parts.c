@@ -60,14 +60,17 @@ enum qb_status qb_suite_file(const struct qb_suite *suite, const struct qb_yaml 
         return err->status;
     if (lookup(suite->folder, text, out) || lookup(".", text, out))
         return QB_OK;
+    bool fetched = false; /* what is not in the repository: its size is a model's */
     if (text[0] != '/') {
         while (strncmp(text, "../", 3) == 0)
             text += 3;
+        fetched = strncmp(text, "models/", 7) == 0;
         if (strncmp(text, "data/", 5) == 0)
             text += 5;
         if (!qb_data_path(text, out, &ignored))
             return QB_OK;
     }
-    return qb_yaml_fail(node, err, "no such file '%s'; looked in %s, the current folder and the shipped data",
-                        node->scalar, suite->folder);
+    return qb_yaml_fail(node, err, "no such file '%s'; looked in %s, the current folder and the shipped data%s",
+                        node->scalar, suite->folder,
+                        fetched ? "; run `make models`, or name a model file of your own" : "");
 }

@@ -21,7 +21,7 @@ void qb_cell_free(struct qb_cell *cell)
     qb_free(cell->options);
     qb_free(cell->message);
     qb_free(cell->warnings);
-    qb_free(cell->reach.unbound);
+    qb_reach_free(&cell->reach);
     qb_record_free(&cell->record);
     qb_free(cell->values);
     qb_provenance_free(&cell->facts);

@@ -21,7 +21,17 @@ struct qb_reach {
     bool known; /* false: files of older programs, failed cells, references; the rest is then 0 and NULL */
     uint64_t tensors, weights, bytes;
     char *unbound; /* entries of the variant's request that reach nothing, comma-separated; "" when all do */
+    /* Where the variant's codec does not take the shape of some: what is stored in it and what in the variant's
+     * `otherwise`; ids of both. Else 0 and NULL, as in files of older programs. */
+    char *codec, *otherwise;
+    uint64_t codec_tensors, codec_weights, otherwise_tensors, otherwise_weights;
 };
+
+void qb_reach_free(struct qb_reach *reach); /* the content; not the struct */
+
+struct qb_text;
+/* "q4_k: 26542080 weights in 30 matrices; otherwise q5_0: 107937792 in 181"; nothing where nothing is otherwise. */
+void qb_reach_print_otherwise(const struct qb_reach *reach, struct qb_text *out);
 
 /* Ordered (name, value) pairs. */
 struct qb_provenance {

@@ -35,7 +35,8 @@ static enum qb_status read_object(const char *path, const char *name, json_t **r
     json_error_t json_err;
     *root = NULL;
     if (file && !qb_file_read(file, FILE_MAX, &data, &size, err)) {
-        *root = json_loadb(data, size, JSON_ALLOW_NUL, &json_err);
+        /* model_max_length may be 10^30, which no integer holds */
+        *root = json_loadb(data, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &json_err);
         if (!*root)
             qb_fail(err, QB_ERR_INPUT, "%s: line %d: %s", file, json_err.line, json_err.text);
     }
@@ -72,10 +73,25 @@ static void read_ends(struct qb_tokenizer *tokenizer, const json_t *generation)
     size_t count = json_is_array(ids) ? json_array_size(ids) : 1;
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_is_array(ids) ? json_array_get(ids, i) : ids;
-        json_int_t value = json_integer_value(id);
-        if (json_is_integer(id) && value >= 0 && (size_t)value < tokenizer->vocab.count)
+        double value = json_number_value(id);
+        if (json_is_number(id) && value >= 0 && value < (double)tokenizer->vocab.count)
             qb_tokenizer_end(tokenizer, (int32_t)value);
     }
+}
+
+/* add_bos_token, add_eos_token: where they are said they decide, as transformers has it. */
+static void set_affix(const json_t *config, const char *key, int32_t id, int32_t list[QB_AFFIX_MAX], size_t *count)
+{
+    const json_t *said = json_object_get(config, key);
+    if (!json_is_boolean(said) || id < 0)
+        return;
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++)
+        if (list[i] != id)
+            list[kept++] = list[i];
+    *count = kept;
+    if (json_is_true(said) && kept < QB_AFFIX_MAX)
+        list[(*count)++] = id;
 }
 
 enum qb_status qb_tokenizer_beside(struct qb_tokenizer *tokenizer, const char *path, struct qb_error *err)
@@ -88,6 +104,8 @@ enum qb_status qb_tokenizer_beside(struct qb_tokenizer *tokenizer, const char *p
         goto out;
     tokenizer->bos = named_token(tokenizer, json_object_get(config, "bos_token"), tokenizer->bos);
     tokenizer->eos = named_token(tokenizer, json_object_get(config, "eos_token"), tokenizer->eos);
+    set_affix(config, "add_bos_token", tokenizer->bos, tokenizer->before, &tokenizer->before_count);
+    set_affix(config, "add_eos_token", tokenizer->eos, tokenizer->behind, &tokenizer->behind_count);
     read_ends(tokenizer, generation);
     file = beside(path, "chat_template.jinja", err);
     const char *text = template_of(json_object_get(config, "chat_template"));

@@ -28,7 +28,7 @@ static const struct pre {
     {" qwen2 deepseek-r1-qwen ", {qwen2}, false, false, true},
     {" stablelm2 ", {qwen2}, false, false, false},
     {" smollm starcoder refact command-r codeshell exaone ", {"\\p{N}", QB_GPT2_PATTERN}, false, false, false},
-    {" tekken ", {tekken}, true, false, false},
+    {" tekken ", {tekken}, true, true, false},
     {" gpt-4o llama4 ", {gpt4o}, false, false, false},
     {" default ", {"[\\p{P}\\$\\+<=>\\^~\\|]+", QB_GPT2_PATTERN, "\\p{N}+", "[0-9][0-9][0-9]"}, false, false, false},
 };

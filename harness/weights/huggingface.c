@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "weights/weights_parts.h"
 
-#define JSON_BYTES_MAX ((size_t)64 << 20)
+#define JSON_BYTES_MAX ((size_t)16 << 20)
 #define WHOLE "model.safetensors"
 #define INDEX WHOLE ".index.json"
 

@@ -127,6 +127,11 @@ enum qb_status qb_weights_formats(struct qb_weights *weights, const struct qb_re
     size_t size = 0;
     for (size_t i = 0; i < weights->count; i++) {
         struct qb_source_tensor *t = &weights->tensors[i];
+        if (!is_encoded(weights, t) && !qb_tensor_type(t->type)->codec) {
+            t->bytes = NULL;
+            t->size = 0;
+            continue;
+        }
         if (!is_encoded(weights, t) && strcmp(t->type, "F32") == 0 && (uintptr_t)t->bytes % _Alignof(float) == 0)
             continue;
         t->format = format_of(weights, t, registry, isa, err);

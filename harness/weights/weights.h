@@ -18,7 +18,7 @@ struct qb_source_tensor {
     size_t rank, dims[QB_TENSOR_RANK_MAX];
     size_t rows, cols;              /* all dims but the last; the last. A vector of n is (1, n) */
     const struct qb_format *format; /* of bytes, from qb_weights_formats; NULL: FP32, native, aligned to 4 */
-    const void *bytes;              /* row-major */
+    const void *bytes;              /* row-major; NULL after qb_weights_formats: of a type that nothing reads */
     size_t size;
 };
 

@@ -10,7 +10,7 @@ parse() { python3 -c 'import json,sys
 rows=json.load(sys.stdin)
 assert len(rows)>100
 keys={"model","variant","experiment","metric","value","lo","hi","n","unit","flags","note"}
-keys|={"floor","encoded_tensors","encoded_weights","encoded_bytes","unbound"}
+keys|={"floor","encoded_tensors","encoded_weights","encoded_bytes","unbound","otherwise","otherwise_tensors","otherwise_weights"}
 for r in rows:
     assert set(r)==keys, r
     assert isinstance(r["flags"],list) and isinstance(r["n"],int)

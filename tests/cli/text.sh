@@ -29,6 +29,9 @@ best() { h5dump -d logits -s 31,0 -c 1,5000 -y -w 1 "$1" | awk '/^ *-?[0-9]/ { s
 same "the best of the last position is torch's next token" "$(best "$TMP/l.h5")" 394
 check "under a variant" "$Q" logits "$KJV" --tokens "$TMP/ids.txt" -o "$TMP/v.h5" --variant int8-tensor
 same "they are others" "$(cmp -s "$TMP/l.h5" "$TMP/v.h5" && echo same)" ""
+printf 'name: mine\nbase: int8-tensor\n' >"$TMP/mine.yaml"
+check "under a variant of one's own" "$Q" logits "$KJV" --tokens "$TMP/ids.txt" -o "$TMP/m.h5" --variant "$TMP/mine.yaml"
+check "which is what it is based on" cmp "$TMP/v.h5" "$TMP/m.h5"
 check "with other threads" "$Q" logits "$KJV" --tokens "$TMP/ids.txt" -o "$TMP/t.h5" --threads 3
 check "they are the same" cmp "$TMP/l.h5" "$TMP/t.h5"
 echo "826 x" >"$TMP/bad.txt"

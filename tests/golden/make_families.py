@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tiny random models of every family, with the logits that transformers computes of them.
 
-    python3 make_families.py families
+    python3 make_families.py families [CASE ...]
 
 A folder a case: config.json and weights as transformers' save_pretrained writes them, model.gguf for some (the same
 weights under the conversion rules of llama.cpp's converter, written by the gguf package), and golden.safetensors:
@@ -63,6 +63,7 @@ CASES = {
                torch.bfloat16, False),
     "gemma3-six": ("gemma3_text", dict(num_hidden_layers=6, intermediate_size=20, head_dim=16, sliding_window=8,
                                        query_pre_attn_scalar=16, num_key_value_heads=1), torch.bfloat16, True),
+    "gemma": ("gemma", dict(head_dim=10, num_key_value_heads=1), torch.bfloat16, True),
 }
 
 
@@ -206,7 +207,9 @@ def save_gguf(model, name, folder):
 
 
 def main(out):
-    for seed, name in enumerate(CASES):
+    for seed, name in enumerate(CASES):  # new cases go to the end: a seed is a place
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
         folder = f"{out}/{name}"
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)

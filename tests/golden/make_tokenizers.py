@@ -18,7 +18,7 @@ import nasty_text  # noqa: E402
 OUT = HERE / "tokenizers"
 LINES = nasty_text.lines(60, 7)
 EXTRA = ["", " ", "  a  b ", "<s>", "<s> x", "x<s>", "a</s> <s>b", " [x]  y", "[x]", "axb", "a x b", "x", " x", "<w> a <w>", "a<w>b", "e\u0301e\u0301", "\u212b", "\n\n\n", "a\n\nb",
-         "12345", "<|begin|>hello", "hello<|begin|> world<|end|>", "①②", "ﬁx", "\u1100\u1161\u11a8", "\u2581a", "don't", "DON'T'S", "<0x41>"]
+         "12345", "<|begin|>hello", "hello<|begin|> world<|end|>", "①②", "ﬁx", "\u1100\u1161\u11a8", "\u2581a", "don't", "DON'T'S", "<0x41>", "q q\u0307 q\u0307\u0323"]
 
 
 def corpus():
@@ -100,7 +100,7 @@ def pieces_case(folder):
 def unigram_case(folder):
     """SentencePiece's unigram model with a table of replacements of its own."""
     rules = folder / "rules.tsv"
-    pairs = [("①", "1"), ("②", "2"), ("ﬁ", "fi"), ("\u212b", "Å"), ("e\u0301", "é"), ("\t", " "), ("\u00a0", " "), ("\u3000", " "), ("…", "...")]
+    pairs = [("①", "1"), ("②", "2"), ("ﬁ", "fi"), ("\u212b", "Å"), ("e\u0301", "é"), ("\t", " "), ("\u00a0", " "), ("\u3000", " "), ("…", "..."), ("q", "k"), ("q\u0307", "K")]
     rules.write_text("".join(" ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n" for a, b in pairs))
     model = sentencepiece(folder, "unigram", model_type="unigram", vocab_size=400, character_coverage=0.99, normalization_rule_tsv=str(rules), pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
     processor, huggingface = real.unigram_case(OUT, model)

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "unit/scratch.h"
 #include "weights/weights.h"
 
 static struct qb_weights *weights;
@@ -105,4 +106,21 @@ Test(gguf_cases, tensors_are_the_packages)
         cr_expect_str_eq(hex, json_string_value(json_array_get(value, 2)), "%s: %s", name, hex);
     }
     cr_expect_eq(qb_weights_count(weights), json_object_size(tensors));
+}
+
+Test(gguf_cases, metadata_alone_can_be_saved)
+{
+    struct qb_error err = {0};
+    struct qb_weights *saved = NULL;
+    size_t count;
+    scratch_begin();
+    const char *path = scratch_path("m.gguf");
+    cr_assert_eq(qb_weights_save_metadata(weights, path, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_weights_open(path, &saved, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(qb_weights_count(saved), 0);
+    cr_expect(json_equal(qb_weights_config(saved), qb_weights_config(weights)));
+    cr_expect_eq(qb_weights_array(saved, "a.long", &count), QB_ARRAY_INT);
+    cr_expect_eq(count, 5000);
+    qb_weights_free(saved);
+    scratch_end();
 }

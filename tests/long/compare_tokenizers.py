@@ -162,6 +162,29 @@ def qwen2(folder):
                            lambda text: enc.encode(unicodedata.normalize("NFC", text), allowed_special="all"), nfc=True)
 
 
+O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+CONTRACTION|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
+         r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*CONTRACTION|\p{N}DIGITS| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def llama4(folder):
+    ranks = read_ranks(fetch(folder, "llama-models", "llama4/tokenizer.model"))
+    pattern = O200K.replace("CONTRACTION", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?").replace("DIGITS", "{1,3}")
+    special = ["<|begin_of_text|>", "<|end_of_text|>", "<|eot|>"]
+    enc = tiktoken.Encoding("llama4", pat_str=pattern, mergeable_ranks=ranks, special_tokens={s: len(ranks) + i for i, s in enumerate(special)})
+    vocab = {spelled(t): i for t, i in ranks.items()}
+    return case_byte_level(folder, "llama4", vocab, from_ranks(ranks), special, split(pattern), "llama4", lambda text: enc.encode(text, allowed_special="all"))
+
+
+def tekken(folder):
+    data = json.loads(fetch(folder, "mistral-common", "tekken_240911.json").read_text())
+    special = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]"]
+    ranks = {base64.b64decode(v["token_bytes"]): v["rank"] for v in data["vocab"][:data["config"]["default_vocab_size"] - data["config"]["default_num_special_tokens"]]}
+    enc = tiktoken.Encoding("tekken", pat_str=data["config"]["pattern"], mergeable_ranks=ranks, special_tokens={s: len(ranks) + i for i, s in enumerate(special)})
+    vocab = {spelled(t): i for t, i in ranks.items()}
+    return case_byte_level(folder, "tekken", vocab, from_ranks(ranks), special, split(data["config"]["pattern"]), "tekken",
+                           lambda text: enc.encode(text, allowed_special="all"), ignore_merges=True)
+
+
 def spm_parts(proto):
     kinds = {1: NORMAL, 2: UNKNOWN, 3: CONTROL, 4: USER, 5: UNUSED, 6: BYTE}
     pieces = list(proto.pieces)
@@ -256,7 +279,7 @@ def unigram_case(folder, model):
 
 
 SENTENCEPIECE = ("mistral", "gemma", "unigram")
-CASES = {f.__name__: f for f in (smollm, gpt2, llama3, qwen2, mistral, gemma, unigram)}
+CASES = {f.__name__: f for f in (smollm, gpt2, llama3, qwen2, llama4, tekken, mistral, gemma, unigram)}
 
 
 def ours(program, model, path, *flags):

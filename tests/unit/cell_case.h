@@ -20,7 +20,17 @@ static inline struct qb_cell make_cell(const char *model, const char *variant, c
     cell.warnings = qb_strdup("legacy is deprecated\nuse pattern-a \xe2\x80\x94 soon", &err);
     cell.options = qb_strdup("steps=5 layout=\"packed\"", &err);
     cell.floor = QB_FLOOR_BF16;
-    cell.reach = (struct qb_reach){true, 5, (uint64_t)1 << 33, 1234, qb_strdup("placement head, tensors a.*", &err)};
+    cell.reach = (struct qb_reach){.known = true,
+                                   .tensors = 5,
+                                   .weights = (uint64_t)1 << 33,
+                                   .bytes = 1234,
+                                   .unbound = qb_strdup("placement head, tensors a.*", &err),
+                                   .codec = qb_strdup("q4_k", &err),
+                                   .otherwise = qb_strdup("q5_0", &err),
+                                   .codec_tensors = 2,
+                                   .codec_weights = 7,
+                                   .otherwise_tensors = 3,
+                                   .otherwise_weights = (uint64_t)1 << 34};
     qb_hash_buffer(model, strlen(model), cell.key);
     qb_hash_buffer(variant, strlen(variant), cell.inputs);
     const char *const names[] = {"layers.0.qkv", "", "\xc3\xa9\xe2\x82\xac"};
@@ -100,6 +110,13 @@ static inline void same_cell(const struct qb_cell *a, const struct qb_cell *b)
               a->reach.weights == b->reach.weights && a->reach.bytes == b->reach.bytes);
     if (a->reach.known)
         cr_assert_str_eq(a->reach.unbound, b->reach.unbound);
+    cr_assert_eq(!a->reach.otherwise, !b->reach.otherwise);
+    if (a->reach.otherwise)
+        cr_assert(strcmp(a->reach.codec, b->reach.codec) == 0 && strcmp(a->reach.otherwise, b->reach.otherwise) == 0 &&
+                  a->reach.codec_tensors == b->reach.codec_tensors &&
+                  a->reach.codec_weights == b->reach.codec_weights &&
+                  a->reach.otherwise_tensors == b->reach.otherwise_tensors &&
+                  a->reach.otherwise_weights == b->reach.otherwise_weights);
     cr_assert_eq(a->value_count, b->value_count);
     for (size_t i = 0; i < a->value_count; i++) {
         const struct qb_value *x = &a->values[i], *y = &b->values[i];

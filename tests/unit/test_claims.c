@@ -79,7 +79,8 @@ static struct judged judge(struct planted *p, const char *folder)
     planted_write(p, path);
     cr_assert_eq(qb_result_open(path, &j.result, &err), QB_OK, "%s", err.message);
     cr_assert_eq(qb_ledger_load(folder, &j.ledger, &err), QB_OK, "%s", err.message);
-    cr_assert_eq(qb_ledger_evaluate(j.ledger, j.result, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_ledger_evaluate(j.ledger, (const struct qb_result *const *)&j.result, 1, &err), QB_OK, "%s",
+                 err.message);
     return j;
 }
 
@@ -129,6 +130,71 @@ Test(claims, wrong_number_falls_short)
     cr_expect(qb_claim_falls_short(claim(&j, "match"), false));
     cr_expect(qb_claim_falls_short(claim(&j, "match"), true), "a wrong number falls short whatever may be missing");
     cr_expect_eq(qb_ledger_count(j.ledger, true).short_of, 1);
+    done(&j, &p);
+}
+
+/* The ledger with a number that another suite's model measures, and what the conclusion says without it. */
+static const char *elsewhere_ledger(void)
+{
+    struct qb_text text = {0};
+    const char *at = strstr(ledger_text, "  - {id: kl");
+    qb_text_add(&text, "%.*s", (int)(at - ledger_text), ledger_text);
+    qb_text_add(
+        &text, "%s",
+        "  - {id: real, place: Next, lines: 12, what: real, quote: \">=99%\", says: it holds, published: \">=99%\",\n"
+        "     cell: big/qins/greedy/match_rate, format: \"%.1f%%\", expect: {at_least: 99}, reproduces: no,\n"
+        "     reason: it is lower, elsewhere: run suite real, conclusion: holds}\n");
+    char *conclusions = strstr(text.data, "claims:\n");
+    struct qb_text all = {0};
+    qb_text_add(&all, "%.*s%s%s", (int)(conclusions - text.data), text.data,
+                "  holds:\n"
+                "    says: it holds\n"
+                "    controls:\n"
+                "      big: {cell: big/qins/greedy/match_rate, format: \"%.1f%%\", op: \">=\", value: 99}\n"
+                "      small: {cell: chain/qins/greedy/match_rate, format: \"%.1f%%\"}\n"
+                "    no: It is {big}.\n    yes: It is {big} indeed.\n    open: Not run; the chain has {small}.\n",
+                conclusions);
+    const char *folder = write_ledger(all.data);
+    qb_text_free(&text);
+    qb_text_free(&all);
+    return folder;
+}
+
+Test(claims, a_model_that_is_no_part_of_the_run)
+{
+    struct planted p = {0};
+    plant(&p);
+    struct judged j = judge(&p, elsewhere_ledger());
+    cr_expect_eq(claim(&j, "real")->verdict, QB_VERDICT_NOT_MEASURABLE);
+    cr_expect_str_eq(claim(&j, "real")->note, "big is no part of this run: run suite real");
+    cr_expect_eq(claim(&j, "real")->conclusion->carries, QB_CARRIES_OPEN);
+    cr_expect_str_eq(claim(&j, "real")->conclusion->sentence.data, "Not run; the chain has 6.4%.");
+    cr_expect_eq(qb_ledger_count(j.ledger, false).short_of, 0);
+    done(&j, &p);
+}
+
+/* Two results are one run: each number comes from the first that has its model. */
+Test(claims, several_results_are_one_run)
+{
+    struct planted p = {0}, q = {0};
+    struct qb_error err = {0};
+    plant(&p);
+    planted_value(&q, "big/qins/greedy/match_rate", 41, 8000);
+    planted_value(&q, "chain/qins/greedy/match_rate", 1, 500);
+    struct judged j = judge(&p, elsewhere_ledger());
+    struct qb_result *second = NULL;
+    planted_write(&q, scratch_path("second.h5"));
+    cr_assert_eq(qb_result_open(scratch_path("second.h5"), &second, &err), QB_OK, "%s", err.message);
+    const struct qb_result *const both[] = {j.result, second};
+    cr_assert_eq(qb_ledger_evaluate(j.ledger, both, 2, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(claim(&j, "real")->verdict, QB_DIFFERS);
+    cr_expect_str_eq(claim(&j, "real")->measured.text, "41.0%");
+    cr_expect_str_eq(claim(&j, "match")->measured.text, "6.40%", "the chain is the first file's");
+    cr_expect_eq(claim(&j, "real")->conclusion->carries, QB_CARRIES_NO);
+    cr_expect_str_eq(claim(&j, "real")->conclusion->sentence.data, "It is 41.0%.");
+    cr_expect_eq(qb_ledger_count(j.ledger, false).short_of, 0, "it is not expected to reproduce");
+    qb_result_close(second);
+    planted_free(&q);
     done(&j, &p);
 }
 
@@ -445,6 +511,8 @@ Test(claims, refuses_what_is_wrong)
             "this is the cell itself");
     refused("any_seed: true,", "bound: counts,", "value, lo, hi or count");
     refused("document: paper.md\n", "document: paper.md\nrecovered: perhaps\n", "paper.yaml:2");
+    refused("reproduces: not-measurable, reason", "elsewhere: there, reproduces: not-measurable, reason",
+            "a run can measure");
     refused("n: 500, reproduces", "reading_of: elsewhere, n: 500, reproduces", "names no number of its own");
 }
 

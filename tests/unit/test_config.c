@@ -89,6 +89,9 @@ Test(config, spellings_that_mean_the_same)
     same(PHI3(",\"original_max_position_embeddings\":16,\"rope_scaling\":{\"type\":\"su\"," LONG "}"),
          PHI3(",\"original_max_position_embeddings\":16,\"sliding_window\":null,"
               "\"rope_parameters\":{\"rope_type\":\"longrope\",\"factor\":8.0," LONG "}"));
+    same("{\"model_type\":\"gemma\"," SIZES "\"head_dim\":8,\"num_key_value_heads\":2,\"hidden_act\":\"gelu\"}",
+         "{\"model_type\":\"gemma\"," SIZES
+         "\"head_dim\":8,\"num_key_value_heads\":2,\"hidden_act\":\"gelu_pytorch_tanh\"}");
     same(GEMMA3(",\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0},\"rope_theta\":1000000,"
                 "\"rope_local_base_freq\":10000,\"sliding_window_pattern\":2"),
          GEMMA3(",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\",\"factor\":8.0,"

@@ -127,6 +127,32 @@ Test(linear_formats, a_borrowed_weight_can_be_held_as_fp32)
     }
 }
 
+/* What is decoded at every product can be decoded once, a file's own bytes and a variant's; what is not decoded to
+ * values (codes, sums in the opposite order) stays as it is. */
+Test(linear_formats, decoding_once_changes_no_bit)
+{
+    static const char *const variants[] = {NULL, "pattern-a-packed", "calibrated", "fp32-reordered"};
+    static const size_t copies[] = {ROWS, ROWS, ROWS, 0}; /* rows; calibrated: Q and K in FP16, v as the file has it */
+    for (size_t v = 0; v < 4; v++) {
+        struct twins *t = twins_of("fp16");
+        struct qb_variant *variant = variants[v] ? support_variant(registry, variants[v]) : NULL;
+        struct qb_pool *pool = support_pool(1);
+        struct qb_linear *l;
+        MUST(qb_linear_create(variant, &t->matrix[1], NULL, &l, &err));
+        cr_expect_eq(qb_linear_decoded_bytes(l), copies[v] * COLS * 4, "variant %zu: %zu", v,
+                     qb_linear_decoded_bytes(l));
+        MUST(qb_linear_apply(l, pool, t->x, 3, t->y[0], true, &err));
+        qb_linear_keep_decoded(l);
+        MUST(qb_linear_apply(l, pool, t->x, 3, t->y[1], true, &err));
+        cr_expect_eq(memcmp(t->y[0], t->y[1], 3 * ROWS * sizeof(float)), 0, "variant %zu", v);
+        cr_expect_eq(qb_linear_decoded_bytes(l), 0);
+        qb_linear_free(l);
+        qb_pool_free(pool);
+        qb_variant_free(variant);
+        free_twins(t);
+    }
+}
+
 /* Another operator's copy serves as an own one would, row block by row block, and is not copied again. */
 Test(linear_formats, operators_share_what_is_held_as_fp32)
 {

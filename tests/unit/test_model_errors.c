@@ -117,6 +117,8 @@ static void folder_models(void)
     folder_model("a missing tensor", "self_attn.k_proj", "self_attn.k_broj", 0);
     folder_model("a missing head", "embeddings\":true", "embeddings\":false", 0);
     folder_model("a tensor of another shape", "[6,4]", "[4,6]", 0);
+    folder_model("a weight of a type that is not read", "\"F32\",\"shape\":[5,4]", "\"I32\",\"shape\":[5,4]", 0);
+    folder_model("a dtype that safetensors has not", "\"F32\",\"shape\":[5,4]", "\"F33\",\"shape\":[5,4]", 0);
     folder_model("weights that are NaN", "", "", 0xff);
 }
 
@@ -173,4 +175,29 @@ Test(model_errors, a_superseded_duplicate_is_legal)
     cr_expect(strstr(err.message, "two.safetensors"), "%s", err.message);
     err = (struct qb_error){0};
     qb_weights_free(weights);
+}
+
+/* GPT-2's masks lie among the weights, of whatever type the file's writer had. */
+Test(model_errors, masks_of_a_type_that_nothing_reads_are_legal)
+{
+    char *old = NULL;
+    size_t size;
+    struct qb_text header = {0}, bytes = {0};
+    struct qb_model *model = NULL;
+    MUST(qb_file_copy("tests/golden/families/gpt2/config.json", scratch_path("config.json"), &err));
+    MUST(qb_file_read("tests/golden/families/gpt2/model.safetensors", 1 << 20, &old, &size, &err));
+    const size_t length = (uint8_t)old[0] | (size_t)(uint8_t)old[1] << 8, data = size - 8 - length;
+    qb_text_add(&header, "{" ENTRY("transformer.h.0.attn.bias", "BOOL", "1,1,4,4", "%zu", "%zu") ",", data, data + 16);
+    qb_text_bytes(&header, old + 9, length - 1);
+    put_text(&bytes, header.data, header.size);
+    qb_text_bytes(&bytes, old + 8 + length, data);
+    for (size_t i = 0; i < 16; i++)
+        put(&bytes, 1, 1);
+    scratch_write("model.safetensors", bytes.data, bytes.size);
+    MUST(qb_model_open(scratch_folder, registry, QB_ISA_PORTABLE, &model, &err));
+    cr_expect_str_eq(model->arch.name, "gpt2");
+    qb_model_free(model);
+    qb_text_free(&header);
+    qb_text_free(&bytes);
+    qb_free(old);
 }

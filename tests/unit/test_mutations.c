@@ -36,8 +36,3 @@ Test(mutations, hugging_face_folder)
 {
     mutate_folder(COUNT);
 }
-
-Test(mutations, tokenizers)
-{
-    mutate_tokenizers(COUNT);
-}

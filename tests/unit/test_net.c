@@ -41,6 +41,47 @@ static void decoder_agrees(const char *generator, bool causal, const char *varia
     qb_model_free(model);
 }
 
+/* What is read after going back is what is read by a decoder that never had the rest. */
+static void decoder_goes_back(const char *generator, bool causal)
+{
+    struct qb_model *model = support_small(generator, causal);
+    struct qb_pool *pool = support_pool(1);
+    struct qb_net *net = NULL;
+    struct qb_decoder *decoder = NULL, *fresh = NULL;
+    int32_t tokens[12];
+    float here[64], there[64];
+    size_t left = 5;
+    const size_t H = model->arch.hidden;
+    support_tokens(tokens, 12, 3);
+    MUST(qb_net_create(model, NULL, pool, &net, &err));
+    MUST(qb_decoder_create(net, 1, 12, &decoder, &err));
+    MUST(qb_decoder_create(net, 1, 12, &fresh, &err));
+    MUST(qb_decoder_feed(decoder, tokens, 9, here, &err));
+    MUST(qb_decoder_rewind(decoder, &left, &err));
+    cr_expect_eq(left, causal || !model->arch.attention ? 5 : 0);
+    MUST(qb_decoder_feed(fresh, tokens, 5, there, &err));
+    if (left < 5)
+        MUST(qb_decoder_feed(decoder, tokens, 5, here, &err));
+    MUST(qb_decoder_feed(decoder, tokens + 9, 3, here, &err));
+    MUST(qb_decoder_feed(fresh, tokens + 9, 3, there, &err));
+    cr_expect_eq(memcmp(here, there, H * sizeof *here), 0, "%s", generator);
+    left = 20;
+    MUST(qb_decoder_rewind(decoder, &left, &err));
+    cr_expect_eq(left, causal || !model->arch.attention ? 8 : 0, "%zu positions are left", left);
+    qb_decoder_free(decoder);
+    qb_decoder_free(fresh);
+    qb_net_free(net);
+    qb_pool_free(pool);
+    qb_model_free(model);
+}
+
+Test(net, a_decoder_goes_back)
+{
+    decoder_goes_back("transformer", true);
+    decoder_goes_back("transformer", false);
+    decoder_goes_back("chain", true);
+}
+
 Test(net, decoder_agrees_with_forward)
 {
     decoder_agrees("transformer", true, NULL);

@@ -31,7 +31,11 @@ static void plant(const char *variant, uint64_t weights, const char *unbound)
     planted_value(p, path, 0.5, 10);
     struct qb_cell *cell = planted_cell(p, "m", variant, "teacher-forced");
     if (unbound)
-        cell->reach = (struct qb_reach){true, 4, weights, 9 * weights / 8, qb_strdup(unbound, &err)};
+        cell->reach = (struct qb_reach){.known = true,
+                                        .tensors = 4,
+                                        .weights = weights,
+                                        .bytes = 9 * weights / 8,
+                                        .unbound = qb_strdup(unbound, &err)};
 }
 
 static void write_report(void)
@@ -86,9 +90,10 @@ Test(report_encoded, rows_of_another_placement_are_marked)
     cr_expect(holds("index.html", says));
     cr_expect(holds("tex/m.teacher-forced.tex", "c\\textsuperscript{\\dag} &") &&
               holds("tex/m.teacher-forced.tex", says));
-    cr_expect(holds("tables/m.teacher-forced.csv", "flags,note,floor,encoded_tensors,encoded_weights,encoded_bytes,"
-                                                   "unbound,source,summary_row"));
-    cr_expect(holds("tables/m.teacher-forced.csv", ",4,128,144,placement attn.*,/cells/m/c/"));
+    cr_expect(holds("tables/m.teacher-forced.csv",
+                    "flags,note,floor,encoded_tensors,encoded_weights,encoded_bytes,"
+                    "unbound,otherwise,otherwise_tensors,otherwise_weights,source,summary_row"));
+    cr_expect(holds("tables/m.teacher-forced.csv", ",4,128,144,placement attn.*,,0,0,/cells/m/c/"));
 }
 
 Test(report_encoded, the_same_placement_and_older_files_say_nothing)

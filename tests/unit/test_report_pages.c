@@ -99,7 +99,7 @@ Test(report, numbers_have_the_same_anchor_and_source_everywhere)
     has("report.md", "kl\\_mean from `kl chunk`");
     has("tables/m.teacher-forced.csv", "\r\nm.pattern-a.teacher-forced.kl_mean,m,pattern-a,teacher-forced,kl_mean,0."
                                        "000442517,0.00041444,0.0004706,2560,1"
-                                       ",,cluster t over 20 chunks,,,,,,/cells/m/pattern-a/teacher-forced/kl "
+                                       ",,cluster t over 20 chunks,,,,,,,,,/cells/m/pattern-a/teacher-forced/kl "
                                        "/cells/m/pattern-a/teacher-forced/chunk,2\r\n");
     has("tex/m.teacher-forced.tex", "% m.pattern-a.teacher-forced.kl_mean from /cells/m/pattern-a/teacher-forced/kl "
                                     "/cells/m/pattern-a/teacher-forced/chunk, /summary row 2\npattern-a & ");

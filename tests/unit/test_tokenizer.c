@@ -163,3 +163,73 @@ Test(bpe, other_tokenizers_are_refused)
     cr_assert_eq(qb_file_replace(path, "{\"model\":{\"type\":\"WordPiece\"}}", 30, &err), QB_OK);
     refused(path, "expected BPE");
 }
+
+/* What lies beside a tokenizer.json: numbers that no integer holds, BOS by its own word, template and ends. */
+Test(bpe, files_beside_say_what_begins_and_ends_a_text)
+{
+    static const char *const none[] = {NULL};
+    static const char config[] =
+        "{\"model_max_length\":1000000000000000019884624838656,\"bos_token\":{\"content\":\"<s>\"},"
+        "\"eos_token\":\"</s>\",\"add_bos_token\":true,\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"x\"},"
+        "{\"name\":\"default\",\"template\":\"<|im_start|>\"}]}";
+    static const char generation[] = "{\"eos_token_id\":[257, 65]}";
+    struct qb_tokenizer *t;
+    int32_t *ids;
+    size_t n;
+    json_of("\"added_tokens\":[{\"id\":256,\"content\":\"<s>\",\"special\":true},"
+            "{\"id\":257,\"content\":\"</s>\",\"special\":true}],",
+            none, "");
+    cr_assert_eq(qb_file_replace(scratch_path("tokenizer_config.json"), config, strlen(config), &err), QB_OK);
+    cr_assert_eq(qb_file_replace(scratch_path("generation_config.json"), generation, strlen(generation), &err), QB_OK);
+    cr_assert_eq(qb_tokenizer_open(scratch_path("t.json"), &t, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(qb_tokenizer_bos(t), 256);
+    cr_expect_eq(qb_tokenizer_eos(t), 257);
+    cr_expect(qb_tokenizer_ends(t, 257) && qb_tokenizer_ends(t, 65) && !qb_tokenizer_ends(t, 256));
+    cr_expect_str_eq(qb_tokenizer_chat_template(t), "<|im_start|>");
+    cr_assert_eq(qb_tokenizer_encode(t, "a", 1, QB_ENCODE_AFFIXES, &ids, &n, &err), QB_OK);
+    cr_expect(n == 2 && ids[0] == 256 && ids[1] == 'a');
+    qb_free(ids);
+    qb_tokenizer_free(t);
+    cr_assert_eq(qb_file_replace(scratch_path("chat_template.jinja"), "[INST]", 6, &err), QB_OK);
+    cr_assert_eq(qb_tokenizer_open(scratch_path("t.json"), &t, &err), QB_OK, "%s", err.message);
+    cr_expect_str_eq(qb_tokenizer_chat_template(t), "[INST]");
+    qb_tokenizer_free(t);
+}
+
+/* Merges are cut at U+0020 alone: a token may hold another blank in its spelling. */
+Test(bpe, a_merge_is_cut_at_one_blank)
+{
+    static const char json[] =
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"\\u00a0\":1,\"\\u00a0a\":2,\" \":3,\" a\":4},"
+        "\"merges\":[\"\\u00a0 a\",[\" \",\"a\"]]}}";
+    struct qb_tokenizer *t;
+    int32_t *ids;
+    size_t n;
+    cr_assert_eq(qb_file_replace(scratch_path("t.json"), json, strlen(json), &err), QB_OK);
+    cr_assert_eq(qb_tokenizer_open(scratch_path("t.json"), &t, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_tokenizer_encode(t,
+                                     "\xc2\xa0"
+                                     "a a",
+                                     5, 0, &ids, &n, &err),
+                 QB_OK);
+    cr_expect(n == 2 && ids[0] == 2 && ids[1] == 4, "%zu ids", n);
+    qb_free(ids);
+    qb_tokenizer_free(t);
+}
+
+/* Of equal sums the one found first stays, as in the tokenizers library: the longer token. */
+Test(bpe, unigram_keeps_the_first_of_equal_sums)
+{
+    static const char json[] =
+        "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0],[\"a\",-1],[\"b\",-1],"
+        "[\"ab\",-2],[\"abab\",-4.5]]}}";
+    struct qb_tokenizer *t;
+    int32_t *ids;
+    size_t n;
+    cr_assert_eq(qb_file_replace(scratch_path("t.json"), json, strlen(json), &err), QB_OK);
+    cr_assert_eq(qb_tokenizer_open(scratch_path("t.json"), &t, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(qb_tokenizer_encode(t, "ababxyb", 7, 0, &ids, &n, &err), QB_OK);
+    cr_expect(n == 4 && ids[0] == 3 && ids[1] == 3 && ids[2] == 0 && ids[3] == 2, "%zu ids", n);
+    qb_free(ids);
+    qb_tokenizer_free(t);
+}

@@ -9,7 +9,9 @@
 #include "scratch.h"
 #include "tokenizer/tokenizer.h"
 
-enum { COUNT = 2000 };
+#ifndef COUNT
+#define COUNT 2000
+#endif
 #define ROOM_MAX ((size_t)32 << 20)
 
 static struct qb_error err;

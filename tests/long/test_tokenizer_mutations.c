@@ -1,0 +1,3 @@
+/* 100,000 mutations of the small tokenizers. */
+#define COUNT 12500
+#include "unit/test_tokenizer_mutations.c"
