@@ -11,8 +11,8 @@
 
 enum { METRIC, ONLY, VARIANTS, FORCE, OUTPUT };
 static const struct qb_flag flags[] = {
-    {"metric", 0, "GLOB", "metrics to compare"},
-    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"metric", 0, "GLOB", "metrics to compare; repeatable"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {"variants", 0, "A,B", "compare two variants of one result file"},
     {"force", 0, NULL, "compare although model bytes, tokenizer or experiment options differ"},
     {"output", 0, "FORMAT", "console (default), csv or json"},
@@ -35,7 +35,7 @@ static const struct qb_usage usage = {
 
 struct request {
     const char *a, *b; /* files; b NULL with variants */
-    const char *metric;
+    struct qb_globs metrics;
     char variants[2][128];
     struct qb_only only;
     bool force;
@@ -60,14 +60,12 @@ static int parse(int argc, char **argv, struct request *r)
     struct qb_flags parse = {.usage = &usage};
     struct qb_error err = {0};
     int flag;
-    *r = (struct request){.metric = "*"};
-    qb_only_parse(NULL, &r->only, &err);
+    *r = (struct request){0};
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
-        if (flag == METRIC)
-            r->metric = optarg;
-        else if (flag == FORCE)
+        if (flag == FORCE)
             r->force = true;
-        else if (flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
+        else if (flag == METRIC     ? qb_globs_add(&r->metrics, "--metric", optarg, &err)
+                 : flag == ONLY     ? qb_only_add(&r->only, optarg, &err)
                  : flag == VARIANTS ? parse_variants(optarg, r, &err)
                                     : qb_parse_output(optarg, &r->output, &err))
             return qb_complain_error(&err);
@@ -81,10 +79,11 @@ static int parse(int argc, char **argv, struct request *r)
                                          : "one result file with "
                                            "--variants",
                            files);
-    if (expected == 1 && strcmp(r->only.part[1], "*") != 0)
-        return qb_complain("compare: --only names the variant '%s', but --variants chooses them: expected "
-                           "--only 'MODEL/*/EXPERIMENT'",
-                           r->only.part[1]);
+    for (size_t i = 0; i < r->only.count && expected == 1; i++)
+        if (strcmp(r->only.any[i].part[1], "*") != 0)
+            return qb_complain("compare: --only names the variant '%s', but --variants chooses them: expected "
+                               "--only 'MODEL/*/EXPERIMENT'",
+                               r->only.any[i].part[1]);
     r->a = argv[optind];
     r->b = expected == 2 ? argv[optind + 1] : NULL;
     return QB_FLAG_END;
@@ -264,8 +263,8 @@ static enum qb_status check_filters(const struct request *r, const struct qb_com
     qb_only_check(&r->only, &cells, err);
     if (!r->b && !err->status)
         check_variants(&variants, r->variants, err);
-    if (!err->status && strcmp(r->metric, "*") != 0)
-        qb_choice_check(&metrics, "--metric", "metric of the chosen cells", r->metric, err);
+    if (!err->status)
+        qb_globs_check(&r->metrics, &metrics, "--metric", "metric of the chosen cells", err);
     qb_only_cells_free(&cells);
     qb_choice_free(&variants);
     qb_choice_free(&metrics);
@@ -283,8 +282,7 @@ int qb_command_compare(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
-    const struct qb_compare_options options = {
-        .only = {r.only.part[0], r.only.part[1], r.only.part[2]}, .metric = r.metric, .force = r.force};
+    const struct qb_compare_options options = {.only = r.only, .metrics = r.metrics, .force = r.force};
     if (!open_arm(r.a, &results[0], &cells[0], &a, &err) && r.b)
         open_arm(r.b, &results[1], &cells[1], &b, &err);
     if (!r.b) {

@@ -15,7 +15,7 @@ static const struct qb_flag flags[] = {
     {"fresh-inputs", 0, NULL, "changed inputs are fresh draws, not a fault: compare unpaired"},
     {"alpha", 0, "RATE", "error rate of all tests together (default 0.05)"},
     {"allow-inconclusive", 0, NULL, "exit 0 when nothing failed but something stayed open"},
-    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {0}};
 static const struct qb_usage usage = {
     .name = "gate",
@@ -64,7 +64,7 @@ static enum qb_status take(int flag, const char *value, struct request *r, struc
         r->allow = true;
         break;
     default:
-        return qb_only_parse(value, &r->only, err);
+        return qb_only_add(&r->only, value, err);
     }
     return QB_OK;
 }
@@ -76,7 +76,6 @@ static int parse(int argc, char **argv, struct request *r)
     struct qb_error err = {0};
     int flag;
     *r = (struct request){.alpha = 0.05};
-    qb_only_parse(NULL, &r->only, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
         if (take(flag, optarg, r, &err))
             return qb_complain_error(&err);
@@ -157,8 +156,7 @@ int qb_command_gate(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
-    struct qb_gate_options options = {
-        .alpha = r.alpha, .fresh_inputs = r.fresh, .only = {r.only.part[0], r.only.part[1], r.only.part[2]}};
+    struct qb_gate_options options = {.alpha = r.alpha, .fresh_inputs = r.fresh, .only = r.only};
     if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||
         qb_baseline_load(r.baseline, &baseline, &err) || check_only(&r.only, result, baseline, &err)) {
         code = qb_complain_error(&err);

@@ -70,7 +70,7 @@ static void find_columns(struct sheet *sheet)
             size_t c = 0;
             while (c < sheet->count && strcmp(sheet->metrics[c], value->metric) != 0)
                 c++;
-            if (c < sheet->count || c == COLUMNS_MAX || !qb_glob(sheet->filter->metric, value->metric))
+            if (c < sheet->count || c == COLUMNS_MAX || !qb_globs_match(&sheet->filter->metrics, value->metric))
                 continue;
             sheet->metrics[sheet->count] = value->metric;
             sheet->units[sheet->count++] = value->unit;
@@ -241,9 +241,9 @@ static void print_absent(const struct sheet *sheet, size_t width, struct qb_text
 static bool measures_wanted(const struct sheet *sheet)
 {
     for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
-        if (strcmp((*m)->experiment, sheet->experiment) == 0 && qb_glob(sheet->filter->metric, (*m)->name))
+        if (strcmp((*m)->experiment, sheet->experiment) == 0 && qb_globs_match(&sheet->filter->metrics, (*m)->name))
             return true;
-    return strcmp(sheet->filter->metric, "*") == 0;
+    return sheet->filter->metrics.count == 0;
 }
 
 static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)

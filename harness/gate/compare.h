@@ -69,9 +69,9 @@ struct qb_compare {
 };
 
 struct qb_compare_options {
-    const char *only[3]; /* globs of model, variant and experiment */
-    const char *metric;  /* glob */
-    bool force;          /* compare what is no comparison all the same; the facts still say it */
+    struct qb_only only;
+    struct qb_globs metrics;
+    bool force; /* compare what is no comparison all the same; the facts still say it */
 };
 
 /* Every cell and metric that both arms have and the globs take. Cells with equal inputs are compared pairwise, others
