@@ -15,7 +15,7 @@ static const struct qb_flag flags[] = {
     {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {"variants", 0, "A,B", "compare two variants of one result file"},
     {"force", 0, NULL, "compare although model bytes, tokenizer or experiment options differ"},
-    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {0}};
 static const struct qb_usage usage = {
     .name = "compare",
@@ -192,6 +192,38 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
     qb_listing_free(&table);
 }
 
+/* Of the columns those that a reader wants. */
+static void markdown(const struct request *r, const struct qb_compare *compare, struct qb_text *out)
+{
+    static const char *const columns[] = {
+        "model/variant/experiment", "metric", "A", "B", "B - A", "p", "Holm", "BH", "note", NULL};
+    static const bool numeric[] = {0, 0, 1, 1, 1, 1, 1, 1, 0};
+    struct qb_listing table = {.columns = columns, .numeric = numeric};
+    struct qb_text head = {0};
+    qb_text_add(&head, "A: %s\nB: %s\n", r->b ? r->a : r->variants[0], r->b ? r->b : r->variants[1]);
+    remarks(compare, &head);
+    qb_text_add(&head, "p: two-sided, of no difference; adjusted over %zu tests\n", compare->family);
+    qb_lines_markdown(out, &head);
+    for (size_t i = 0; i < compare->count; i++) {
+        const struct qb_compare_row *row = &compare->rows[i];
+        const double numbers[] = {row->a, row->b, row->p, row->holm, row->bh};
+        char texts[5][32];
+        struct qb_text cell = {0}, difference = {0};
+        for (size_t k = 0; k < 5; k++)
+            qb_short_number(numbers[k], k == 0 ? row->a_there : k == 1 ? row->b_there : !isnan(numbers[k]), texts[k]);
+        qb_text_add(&cell, "%s/%s/%s", row->model, row->variant, row->experiment);
+        interval_text(row, &difference);
+        qb_listing_add(&table, (const char *[]){cell.data ? cell.data : "", row->metric, texts[0], texts[1],
+                                                difference.data ? difference.data : "", texts[2], texts[3], texts[4],
+                                                row->note});
+        qb_text_free(&cell);
+        qb_text_free(&difference);
+    }
+    qb_listing_print(&table, QB_OUTPUT_MARKDOWN, out);
+    qb_listing_free(&table);
+    qb_text_free(&head);
+}
+
 /* ---- the command ---- */
 
 static int print(const struct request *r, const struct qb_compare *compare)
@@ -204,6 +236,8 @@ static int print(const struct request *r, const struct qb_compare *compare)
                            compare->only_a, compare->only_b, compare->unfinished);
     if (r->output == QB_OUTPUT_CONSOLE) {
         console(r, compare, &out);
+    } else if (r->output == QB_OUTPUT_MARKDOWN) {
+        markdown(r, compare, &out);
     } else {
         listing(compare, r->output, &out);
         remarks(compare, &said);

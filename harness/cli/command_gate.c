@@ -11,7 +11,7 @@ static const struct qb_flag flags[] = {
     {"rules", 0, "FILE", "rules (default: the shipped data/gate/default.yaml)"},
     {"junit", 0, "FILE", "write the verdicts as JUnit XML too"},
     {"markdown", 0, "FILE", "write them as Markdown too"},
-    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {"fresh-inputs", 0, NULL, "changed inputs are fresh draws, not a fault: compare unpaired"},
     {"alpha", 0, "RATE", "error rate of all tests together (default 0.05)"},
     {"allow-inconclusive", 0, NULL, "exit 0 when nothing failed but something stayed open"},

@@ -16,7 +16,7 @@
 #include "weights/weights.h"
 
 enum { OUTPUT, CODEC };
-static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
+static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv, json or markdown"},
                                        {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
                                        {0}};
 static const struct qb_usage usage = {"list", "codecs|variants|models|families|experiments|metrics|suites [options]",

@@ -11,7 +11,7 @@
 
 enum { OUTPUT, ONLY, METRIC };
 static const struct qb_flag flags[] = {
-    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {"metric", 0, "GLOB", "metrics to show; repeatable"},
     {0}};
@@ -164,8 +164,9 @@ static int show(const char *path, const struct qb_show_filter *filter, enum qb_o
         qb_result_close(result);
         return qb_complain_error(err);
     }
-    if (output == QB_OUTPUT_CONSOLE)
-        qb_show_tables(result, filter, qb_columns(STDOUT_FILENO), &out);
+    if (output == QB_OUTPUT_CONSOLE || output == QB_OUTPUT_MARKDOWN)
+        qb_show_tables(result, filter, output == QB_OUTPUT_CONSOLE ? qb_columns(STDOUT_FILENO) : 100,
+                       output == QB_OUTPUT_MARKDOWN, &out);
     else
         show_rows(result, filter, output == QB_OUTPUT_JSON, &out);
     int code = qb_print(&out);

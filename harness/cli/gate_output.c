@@ -172,6 +172,8 @@ void qb_gate_print(const struct qb_gate *gate, enum qb_output output, struct qb_
         json(gate, out);
     else if (output == QB_OUTPUT_CSV)
         csv(gate, out);
+    else if (output == QB_OUTPUT_MARKDOWN)
+        qb_gate_markdown_report(gate, out);
     else
         console(gate, out);
 }
