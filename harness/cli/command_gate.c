@@ -5,7 +5,7 @@
 #include "base/only.h"
 #include "gate_output.h"
 
-enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, ONLY };
+enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, FAILED, ONLY };
 static const struct qb_flag flags[] = {
     {"baseline", 'b', "FILE", "a baseline (JSON) or another result file"},
     {"rules", 0, "FILE", "rules (default: the shipped data/gate/default.yaml)"},
@@ -15,6 +15,7 @@ static const struct qb_flag flags[] = {
     {"fresh-inputs", 0, NULL, "changed inputs are fresh draws, not a fault: compare unpaired"},
     {"alpha", 0, "RATE", "error rate of all tests together (default 0.05)"},
     {"allow-inconclusive", 0, NULL, "exit 0 when nothing failed but something stayed open"},
+    {"failed", 0, NULL, "print the rows alone that failed or stayed open; files have all"},
     {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {0}};
 static const struct qb_usage usage = {
@@ -33,7 +34,7 @@ static const struct qb_usage usage = {
 struct request {
     const char *result, *baseline, *rules, *junit, *markdown;
     enum qb_output output;
-    bool fresh, allow;
+    bool fresh, allow, failed;
     double alpha;
     struct qb_only only;
 };
@@ -62,6 +63,9 @@ static enum qb_status take(int flag, const char *value, struct request *r, struc
         return qb_parse_share("--alpha", value, 1e-6, 0.5, &r->alpha, err);
     case ALLOW:
         r->allow = true;
+        break;
+    case FAILED:
+        r->failed = true;
         break;
     default:
         return qb_only_add(&r->only, value, err);
@@ -138,7 +142,7 @@ static int report(const struct request *r, const struct qb_gate *gate)
         write_report(r->markdown, qb_gate_markdown_report, gate, &err)) {
         qb_complain_error(&err);
     } else {
-        qb_gate_print(gate, r->output, &out);
+        qb_gate_print(gate, r->output, r->failed, &out);
         code = qb_print(&out);
         code = code == QB_EXIT_DONE ? exit_code(gate, r->allow) : code;
     }

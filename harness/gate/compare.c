@@ -253,6 +253,21 @@ enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_co
     return err->status;
 }
 
+static bool equal(const struct qb_compare_row *row)
+{
+    return row->a_there == row->b_there && (!row->a_there || row->a == row->b || (isnan(row->a) && isnan(row->b)));
+}
+
+void qb_compare_drop_equal(struct qb_compare *compare)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < compare->count; i++)
+        if (!equal(&compare->rows[i]))
+            compare->rows[kept++] = compare->rows[i];
+    compare->equal = compare->count - kept;
+    compare->count = kept;
+}
+
 void qb_compare_free(struct qb_compare *compare)
 {
     if (compare) {

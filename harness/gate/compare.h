@@ -65,6 +65,7 @@ struct qb_compare {
     struct qb_compare_fact *facts;
     size_t fact_count;
     size_t only_a, only_b; /* chosen cells that one arm lacks, and so are left out */
+    size_t equal;          /* rows that qb_compare_drop_equal left out */
     size_t unfinished;     /* chosen cells that failed or were skipped in either arm */
 };
 
@@ -80,6 +81,10 @@ struct qb_compare_options {
 enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_compare_arm *b,
                               const struct qb_compare_options *options, struct qb_compare **compare,
                               struct qb_error *err);
+
+/* Leaves out the rows in which both arms have the same value, or neither has one; what is adjusted over the whole table
+ * stays as it is. */
+void qb_compare_drop_equal(struct qb_compare *compare);
 
 /* "inputs of tiny/greedy differ: 12ab... in A, 34cd... in B (3 cells)" */
 void qb_compare_say(const struct qb_compare_fact *fact, struct qb_text *out);
