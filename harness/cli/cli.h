@@ -131,6 +131,8 @@ struct qb_listing {
 };
 void qb_listing_add(struct qb_listing *listing, const char *const *values);
 void qb_listing_print(const struct qb_listing *listing, enum qb_output output, struct qb_text *out);
+/* For a console where values are long: a record a paragraph under its first value, a line or more a column. */
+void qb_listing_blocks(const struct qb_listing *listing, size_t width, struct qb_text *out);
 void qb_listing_free(struct qb_listing *listing);
 
 #endif

@@ -213,6 +213,20 @@ void qb_listing_print(const struct qb_listing *listing, enum qb_output output, s
         listing_console(listing, out);
 }
 
+void qb_listing_blocks(const struct qb_listing *listing, size_t width, struct qb_text *out)
+{
+    const size_t n = column_count(listing);
+    for (size_t r = 0; r < listing->rows; r++) {
+        qb_text_add(out, "%s%s\n", r ? "\n" : "", value_at(listing, r, 0));
+        for (size_t c = 1; c < n; c++) {
+            char first[32];
+            snprintf(first, sizeof first, "  %-9s ", listing->columns[c]);
+            if (*value_at(listing, r, c))
+                qb_paragraph(out, first, value_at(listing, r, c), width);
+        }
+    }
+}
+
 void qb_listing_free(struct qb_listing *listing)
 {
     for (size_t i = 0; i < listing->rows * column_count(listing); i++)

@@ -31,6 +31,9 @@ if command -v python3 >/dev/null; then
 else
     echo "# SKIP python3 is not there"
 fi
+kl=$("$QINSBENCH" list experiments | sed -n '/^kl$/,/^$/p')
+has "list experiments: inputs" "$(tr -s ' \n' ' ' <<<"$kl")" "inputs corpus (its file, or {base: FILE}: llama.cpp's logits base file), context, chunks"
+has "and every metric" "$(tr -s ' \n' ' ' <<<"$kl")" " $("$QINSBENCH" list metrics --output csv | sed -n 's/^kl,\([^,]*\),.*/\1/p' | xargs)"
 has "a model file's types are told" "$("$QINSBENCH" inspect "$ROOT/data/models/kjv-chain.safetensors")" "weights: F16 x 11 (the reference"
 same "CSV ends its lines with CR LF" "$("$QINSBENCH" show "$TMP/r.h5" --output csv | head -n 1 | tail -c 2 | od -An -tx1 | xargs)" "0d 0a"
 same "--metric and --only choose" "$("$QINSBENCH" show "$TMP/r.h5" --output csv --only 'tiny-chain/fp32/teacher-forced' --metric kl_max | cut -d, -f1-5 | tail -n +2)" "tiny-chain,fp32,teacher-forced,kl_max,0"
