@@ -29,7 +29,7 @@ static const struct {
                 {"calibrated-alpha-model", "legacy + model's alpha"},
                 {"fp32-reordered", "FP32 reordered"},
                 {"calibrated-stored", "calibrated, stored"}};
-enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 24 };
+enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 24, OTHER_TYPES = 16 };
 
 static size_t builtin(const char *variant)
 {
@@ -44,13 +44,22 @@ bool qb_figure_builtin(const char *variant)
     return builtin(variant) < BUILTINS;
 }
 
-unsigned qb_figure_linetype(const char *variant)
+void qb_figure_linetypes(const char *const *variants, size_t count, unsigned *types)
 {
-    size_t i = builtin(variant);
-    unsigned sum = 0;
-    for (const char *p = variant; *p; p++)
-        sum = sum * 31 + (unsigned char)*p;
-    return i < BUILTINS ? (unsigned)i + 1 : OTHERS + sum % 8;
+    bool taken[OTHER_TYPES] = {0};
+    for (size_t v = 0; v < count; v++) {
+        size_t i = builtin(variants[v]);
+        unsigned sum = 0, tries = 0;
+        types[v] = (unsigned)i + 1;
+        if (i < BUILTINS)
+            continue;
+        for (const char *p = variants[v]; *p; p++)
+            sum = sum * 31 + (unsigned char)*p;
+        for (sum %= 8; taken[sum] && tries < OTHER_TYPES; tries++)
+            sum = (sum + 1) % OTHER_TYPES;
+        taken[sum] = true;
+        types[v] = OTHERS + sum;
+    }
 }
 
 const char *qb_figure_label(const char *variant)

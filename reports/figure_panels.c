@@ -8,6 +8,8 @@
 void qb_figure_axes(struct qb_figure *figure, const struct qb_selection *s)
 {
     char name[QB_FIGURE_NAME];
+    unsigned types[QB_FIGURE_VARIANTS];
+    qb_figure_linetypes(s->variants, s->variant_count, types);
     qb_figure_number(figure, "nmodels", (double)s->model_count);
     qb_figure_number(figure, "nvariants", (double)s->variant_count);
     qb_figure_array(figure, "models", s->model_count);
@@ -21,7 +23,7 @@ void qb_figure_axes(struct qb_figure *figure, const struct qb_selection *s)
     for (size_t v = 0; v < s->variant_count; v++) {
         qb_figure_short(figure, qb_figure_label(s->variants[v]), QB_FIGURE_VARIANT_CHARS, name);
         qb_figure_set(figure, "labels", v + 1, name);
-        qb_figure_set_number(figure, "types", v + 1, qb_figure_linetype(s->variants[v]));
+        qb_figure_set_number(figure, "types", v + 1, types[v]);
         qb_figure_set_number(figure, "floors", v + 1, s->floors[v] >= QB_FLOOR_ARITHMETIC);
     }
 }

@@ -58,9 +58,9 @@ eval look(18, purple,     1.2, '(8,3,2,3)', 3,  0.6)
 eval look(19, purple,     1.2, '(2,2)',     8,  0.6)
 eval look(20, black,      1.1, '(12,4)',    4,  0.6)  # FP32 reordered: the arithmetic floor
 eval look(21, green,      1.4, '(5,2,2,2)', 14, 0.7)  # calibrated, stored
-# A user's own variants.
-do for [i=0:7] { eval look(24+i, word('#000000 #009E73 #D55E00 #0072B2 #E69F00 #CC79A7 #56B4E9 #707070', i+1), \
-    1.4, '(7,2,2,2,2,2)', 4+2*(i%4), 0.6) }
+# Others: eight colours, and again with another dash and marker.
+do for [i=0:15] { eval look(24+i, word('#000000 #009E73 #D55E00 #0072B2 #E69F00 #CC79A7 #56B4E9 #707070', i%8+1), \
+    1.4, i < 8 ? '(7,2,2,2,2,2)' : '(3,2)', 4+2*((i+i/8)%4), 0.6) }
 
 set style line 100 lc rgb '#000000' lw 0.6           # axes
 set style line 101 lc rgb '#c8c8c8' lw 0.4 dt 1      # grid
