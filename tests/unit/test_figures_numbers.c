@@ -249,6 +249,19 @@ Test(figures_numbers, names_are_shortened_and_equal_curves_named)
 }
 
 /* LaTeX: special characters, powers, and the path that a document can set. */
+/* A run without teacher-forced, as suite real, is drawn from kl: (3 * 2^19 + 2^22 + 2^10) bytes of 2^22 weights. */
+Test(figures_numbers, kl_stands_in_for_teacher_forced)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_text(p, "kl", "m", "pattern-a", 100, 1e-5, true);
+    plant_memory(p, "m", "pattern-a", (int64_t)1 << 19, 429056);
+    draw(p, "svg");
+    expect_text("out/figures/bits.dat", "\n11.002 11.002 0.000505 ");
+    expect_text("out/figures/bits.txt", "(nat, logarithmic, kl)");
+    expect_text("out/figures/kl.dat", "\n0.0005 50\n");
+    expect_text("out/figures/flips.txt", "n: up to 100 positions");
+}
+
 /* By their names alone q6_k and pattern-a-row would look the same. */
 Test(figures_numbers, variants_of_one_figure_look_different)
 {
