@@ -29,6 +29,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 CODECS := $(sort $(notdir $(patsubst %/,%,$(wildcard codecs/*/))))
 CODEC_SO := $(CODECS:%=$(BUILD)/codecs/%.so)
 
+# The program and its codecs (what make does by itself).
 all: $(BUILD)/qinsbench codecs
 codecs: $(CODEC_SO)
 
@@ -118,13 +119,14 @@ test-long:
 	@BUILD=$(BUILD) tests/run.sh --long
 
 # gcc loses track of value ranges under the sanitizers and then warns of truncation that cannot happen.
+# The tests of `make test` with the address and the undefined behaviour sanitizer.
 asan:
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-asan OPT="-O1 -g -fno-omit-frame-pointer" \
 		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation" all tests planted
 	@BUILD=build-asan SANITIZED=1 tests/run.sh
 
-# No warning from gcc or clang, and formatted.
+# Refuses warnings of clang and what clang-format would write otherwise.
 lint:
 	@scripts/setup.sh test lint
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-clang CC=clang all tests
@@ -133,6 +135,7 @@ lint:
 
 # ---- installation ----
 
+# Program, plugins, headers, data and manual page, under PREFIX.
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 		$(DESTDIR)$(PREFIX)/include/qinsbench $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/qinsbench
@@ -150,8 +153,12 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(CC) $(CFLAGS_ALL) $(VERSION)' | cmp -s - $@ || printf '%s\n' '$(CC) $(CFLAGS_ALL) $(VERSION)' > $@
 FORCE:
 
+# What there is to make.
+help:
+	@awk '/^# / { said = substr($$0, 3); next } /^[a-z-]+:/ && said { sub(":.*", ""); printf "make %-10s %s\n", $$0, said } { said = "" }' Makefile
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all codecs tests planted long repro models test test-long asan lint install clean FORCE
+.PHONY: all codecs tests planted long repro models test test-long asan lint install help clean FORCE

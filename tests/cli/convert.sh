@@ -34,6 +34,7 @@ if [ "$(value memory/fp32)" != "$(value file/fp32)" ]; then pass "which is not F
 refused=$("$QINSBENCH" convert "$TMP/int8.safetensors" --codec qins8 -o "$TMP/q.safetensors" 2>&1)
 same "a second loss is refused" "$?" 2
 has "by name" "$refused" "encoded by int8 already: qins8 would lose a second time"
+has "with the way to do it all the same" "$refused" "convert --force"
 check "unless forced" "$QINSBENCH" convert "$TMP/int8.safetensors" --codec qins8 -o "$TMP/q.safetensors" --force
 "$QINSBENCH" convert "$MODEL" -o "$TMP/default.safetensors" 2>/dev/null >/dev/null
 QINS_CODEC_AT_REST=1 "$QINSBENCH" convert "$MODEL" -o "$TMP/rest.safetensors" 2>/dev/null >/dev/null

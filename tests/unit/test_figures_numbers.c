@@ -46,6 +46,7 @@ Test(figures_numbers, come_from_the_arrays)
     expect_text("out/figures/kl.dat", "\n5e-05 50\n");
     expect_text("out/figures/depth.dat", "\n3 0.033 0.03 0.036 0.011\n"); /* errors 0.03, 0.033, 0.036 */
     expect_text("out/figures/memory.dat", "\n1 1 2 4 0 0.000976562 0 0.40918\n");
+    expect_text("out/figures/memory.txt", "The diamond marks");
     expect_text("out/figures/memory.txt", "0.41, where the buffers hold 7.00");
     expect_text("out/figures/speed.dat", "\n1 1.5 1.5 1.5 1.5 1.5 1.5 ");
     expect_text("out/figures/speed.dat", " 15.6 93.6\n"); /* its own ceilings: 1.04 * 15 GB/s, 1.04 * 90 GFLOP/s */
@@ -53,6 +54,17 @@ Test(figures_numbers, come_from_the_arrays)
     expect_text("out/figures/roofline.dat", "\n 0.5 1.28205 1.23457 1.33333 6.24 125 32.0513 30.8642 33.3333 93.6\n");
     expect_text("out/README.md", "figures/match.svg");
     expect_text("out/README.md", "n: m 100 positions.");
+}
+
+/* The source's formula subtracts more than the model has: no size, no diamond. */
+Test(figures_numbers, a_formula_that_gives_no_size_is_not_marked)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_memory(p, "m", "pattern-a", 1 << 20, -429056);
+    draw(p, "svg");
+    expect_text("out/figures/memory.dat", "\n1 1 2 4 0 0.000976562 0 nan\n");
+    expect_no_text("out/figures/memory.txt", "diamond");
+    expect_no_text("out/figures/memory.svg", "published formula");
 }
 
 /* The published squares are the ledger's, and none is drawn without one or for what is not due to reproduce. */
