@@ -131,7 +131,7 @@ const char *qb_nearest(const char *word, const char *const *names)
         if (other >= WORD_MAX)
             continue;
         size_t distance = edit_distance(word, *names);
-        if (distance < best && distance < (length > other ? length : other)) {
+        if (distance < best && 2 * distance <= (length > other ? length : other)) {
             best = distance;
             nearest = *names;
         }

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <sys/stat.h>
 #include "figure_plants.h"
+#include "reports/figure.h"
 #include "reports/claims.h"
 
 static void begin(void)
@@ -236,6 +237,25 @@ Test(figures_numbers, names_are_shortened_and_equal_curves_named)
 }
 
 /* LaTeX: special characters, powers, and the path that a document can set. */
+/* By their names alone q6_k and pattern-a-row would look the same. */
+Test(figures_numbers, variants_of_one_figure_look_different)
+{
+    static const char *const variants[] = {"pattern-a", "pattern-a-row", "q8_0",   "q6_k",  "q5_k",
+                                           "q5_1",      "q5_0",          "q4_k",   "q4_1",  "q4_0",
+                                           "q3_k",      "q2_k",          "iq4_nl", "mxfp4", "nvfp4"};
+    enum { COUNT = sizeof variants / sizeof *variants };
+    unsigned types[COUNT], alone;
+    qb_figure_linetypes(variants, COUNT, types);
+    cr_expect_eq(types[0], 6u);
+    for (size_t i = 1; i < COUNT; i++) {
+        cr_expect(types[i] >= 24 && types[i] < 40, "%s: %u", variants[i], types[i]);
+        for (size_t j = 0; j < i; j++)
+            cr_expect_neq(types[i], types[j], "%s and %s", variants[i], variants[j]);
+    }
+    qb_figure_linetypes(&variants[2], 1, &alone);
+    cr_expect_eq(alone, types[2]);
+}
+
 Test(figures_numbers, tex_is_escaped)
 {
     struct planted *p = calloc(1, sizeof *p);

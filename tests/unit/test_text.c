@@ -89,6 +89,7 @@ Test(text, nearest)
     cr_expect_null(qb_nearest("temperature", names));
     cr_expect_null(qb_nearest("", names));
     cr_expect_null(qb_nearest("xy", names));
+    cr_expect_null(qb_nearest("veal", names)); /* 3 of "vocab": another word */
     cr_expect_null(qb_nearest("seed", none));
     char word[200];
     memset(word, 's', sizeof word);
