@@ -42,8 +42,8 @@ void qb_figure_set_number(struct qb_figure *figure, const char *name, size_t ind
 
 /* ---- names (figure_names.c) ---- */
 
-/* Line types of `count` variants of one figure in style.gp: the built-ins with a label have fixed ones, others one of
- * sixteen by their name, or the next one that none before has; so up to sixteen look different. */
+/* Line types in style.gp of a figure's variants: the built-ins have fixed ones, others one of 24 by their name, or the
+ * next that no other of the figure has. types[count]. */
 void qb_figure_linetypes(const char *const *variants, size_t count, unsigned *types);
 /* A built-in's short name for keys ("INT8 per channel"); another variant's own name. */
 const char *qb_figure_label(const char *variant);

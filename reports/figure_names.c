@@ -29,7 +29,7 @@ static const struct {
                 {"calibrated-alpha-model", "legacy + model's alpha"},
                 {"fp32-reordered", "FP32 reordered"},
                 {"calibrated-stored", "calibrated, stored"}};
-enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 24, OTHER_TYPES = 16 };
+enum { BUILTINS = sizeof builtins / sizeof *builtins, OTHERS = 24, OTHER_TYPES = 24 };
 
 static size_t builtin(const char *variant)
 {
@@ -55,7 +55,7 @@ void qb_figure_linetypes(const char *const *variants, size_t count, unsigned *ty
             continue;
         for (const char *p = variants[v]; *p; p++)
             sum = sum * 31 + (unsigned char)*p;
-        for (sum %= 8; taken[sum] && tries < OTHER_TYPES; tries++)
+        for (sum %= OTHER_TYPES; taken[sum] && tries < OTHER_TYPES; tries++)
             sum = (sum + 1) % OTHER_TYPES;
         taken[sum] = true;
         types[v] = OTHERS + sum;

@@ -168,8 +168,9 @@ enum qb_status qb_arch_check(const struct qb_arch *arch, struct qb_error *err);
 /* A family's options from config.json or from GGUF's metadata (weights.h). An option that this program does not know
  * and that changes what is computed is refused by name. Sizes are as the config says, 0 where it does not. */
 enum qb_status qb_arch_from_hf(const struct json_t *config, struct qb_arch *arch, struct qb_error *err);
-/* A flag of config.json; false where it says nothing. */
-enum qb_status qb_arch_hf_flag(const struct json_t *config, const char *key, bool *value, struct qb_error *err);
+/* A flag of config.json; `otherwise` where it says nothing. */
+enum qb_status qb_arch_hf_flag(const struct json_t *config, const char *key, bool otherwise, bool *value,
+                               struct qb_error *err);
 enum qb_status qb_arch_from_gguf(const struct json_t *config, struct qb_arch *arch, struct qb_error *err);
 
 #endif

@@ -33,7 +33,7 @@ static const struct qb_config_key keys[] = {{"n_head", "heads", "gpt2"},
                                             {"intermediate_size", NULL, NULL},
                                             {"vocab_size", NULL, NULL},
                                             {"hidden_act", NULL, ROTARY},
-                                            {"hidden_activation", NULL, "gemma2 gemma3"},
+                                            {"hidden_activation", NULL, "gemma gemma2 gemma3"},
                                             {"attention_bias", NULL, "llama qwen3 gemma gemma2 gemma3"},
                                             {"mlp_bias", NULL, "llama"},
                                             {"tie_word_embeddings", NULL, NULL},
@@ -106,29 +106,44 @@ static enum qb_status read_sizes(const struct qb_config *config, struct qb_error
     return QB_OK;
 }
 
-static enum qb_status read_activation(const struct qb_config *config, struct qb_error *err)
+/* The activation that a key names; what it was where there is no such key. */
+static enum qb_status read_word(const struct qb_config *config, const char *key, enum qb_activation *activation,
+                                struct qb_error *err)
 {
     static const struct {
         const char *word;
         enum qb_activation activation;
     } words[] = {{"silu", QB_ACT_SILU},          {"swish", QB_ACT_SILU}, {"gelu", QB_ACT_GELU},
                  {"gelu_new", QB_ACT_GELU_TANH}, {"relu", QB_ACT_RELU},  {"gelu_pytorch_tanh", QB_ACT_GELU_TANH}};
-    const char *key = config->family->own_activation              ? "hidden_activation"
-                      : config->family->options.learned_positions ? "activation_function"
-                                                                  : "hidden_act";
     const char *word;
     if (qb_config_text(config, key, &word, err) || !word)
         return err->status;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].word, word) == 0) {
-            /* transformers' GemmaConfig: Gemma 1 says gelu and means its approximation */
-            config->arch->activation = strcmp(config->family->name, "gemma") == 0 && words[i].activation == QB_ACT_GELU
-                                           ? QB_ACT_GELU_TANH
-                                           : words[i].activation;
+            *activation = words[i].activation;
             return QB_OK;
         }
     return qb_fail(err, QB_ERR_INPUT, "%s is '%.*s', expected silu, gelu, gelu_new, gelu_pytorch_tanh or relu", key,
                    QB_UPTO(64, word));
+}
+
+/* Gemma 1 says gelu and means its approximation (transformers' GemmaConfig). transformers 4 took hidden_activation
+ * before it, transformers 5 does not read that. */
+static enum qb_status read_activation(const struct qb_config *config, struct qb_error *err)
+{
+    const bool first_gemma = strcmp(config->family->name, "gemma") == 0;
+    const char *key = config->family->own_activation              ? "hidden_activation"
+                      : config->family->options.learned_positions ? "activation_function"
+                                                                  : "hidden_act";
+    enum qb_activation *activation = &config->arch->activation;
+    if (read_word(config, key, activation, err))
+        return err->status;
+    if (first_gemma && *activation == QB_ACT_GELU)
+        *activation = QB_ACT_GELU_TANH;
+    enum qb_activation other = *activation;
+    if (first_gemma && !read_word(config, "hidden_activation", &other, err) && other != *activation)
+        qb_fail(err, QB_ERR_INPUT, "hidden_activation is another than hidden_act, expected the same");
+    return err->status;
 }
 
 static enum qb_status read_layer_types(const struct qb_config *config, const json_t *types, struct qb_error *err)
@@ -237,10 +252,11 @@ static const json_t *text_of(const json_t *json)
     return json_is_object(text) ? text : json;
 }
 
-enum qb_status qb_arch_hf_flag(const struct json_t *json, const char *key, bool *value, struct qb_error *err)
+enum qb_status qb_arch_hf_flag(const struct json_t *json, const char *key, bool otherwise, bool *value,
+                               struct qb_error *err)
 {
     const struct qb_config config = {.json = text_of(json), .prefix = ""};
-    return qb_config_flag(&config, key, false, value, err) ? qb_wrap(err, "config.json") : QB_OK;
+    return qb_config_flag(&config, key, otherwise, value, err) ? qb_wrap(err, "config.json") : QB_OK;
 }
 
 enum qb_status qb_arch_from_hf(const struct json_t *json, struct qb_arch *arch, struct qb_error *err)

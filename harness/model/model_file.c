@@ -50,17 +50,29 @@ static enum qb_status read_metadata(const struct qb_weights *file, struct qb_arc
     return QB_OK;
 }
 
+/* A head that the file lacks is the embedding's, unless config.json says that it is not. */
+static enum qb_status find_head(const struct qb_weights *file, struct qb_arch *arch, struct qb_error *err)
+{
+    const struct qb_tensor_rule *rule = qb_family_rule(qb_family_find(arch->name), QB_ROLE_HEAD);
+    char name[64];
+    bool tied = true;
+    arch->tied_head = !qb_model_find(file, rule, -1, "weight", name);
+    if (arch->tied_head && qb_weights_source(file) == QB_SOURCE_HUGGINGFACE &&
+        !qb_arch_hf_flag(qb_weights_config(file), "tie_word_embeddings", true, &tied, err) && !tied)
+        qb_fail(err, QB_ERR_INPUT, "tensor %s is missing, and config.json: tie_word_embeddings is false", name);
+    return err->status;
+}
+
 static enum qb_status read_options(const struct qb_weights *file, struct qb_arch *arch, struct qb_error *err)
 {
     const struct json_t *config = qb_weights_config(file);
     const enum qb_source source = qb_weights_source(file);
-    char name[64];
     if (!config)
         return read_metadata(file, arch, err);
     if (source == QB_SOURCE_GGUF ? qb_arch_from_gguf(config, arch, err) : qb_arch_from_hf(config, arch, err))
         return err->status;
-    arch->tied_head =
-        !qb_model_find(file, qb_family_rule(qb_family_find(arch->name), QB_ROLE_HEAD), -1, "weight", name);
+    if (find_head(file, arch, err))
+        return err->status;
     return source == QB_SOURCE_GGUF ? qb_model_rope_factors(file, arch, err) : QB_OK;
 }
 
@@ -139,7 +151,7 @@ static enum qb_status check_biases(const struct qb_model *model, struct qb_error
         bool due;
         if (!rule || rule->bias != QB_BIAS_OPTIONAL)
             continue;
-        if (qb_arch_hf_flag(qb_weights_config(model->weights), options[i / 4 % 2].option, &due, err))
+        if (qb_arch_hf_flag(qb_weights_config(model->weights), options[i / 4 % 2].option, false, &due, err))
             return err->status;
         if (due == (qb_model_tensor(model, role | QB_ROLE_BIAS, (int)(i / 8)) != NULL))
             continue;

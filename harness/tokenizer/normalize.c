@@ -1,6 +1,5 @@
 #include "tokenizer/normalize.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 #include "base/mem.h"
@@ -48,19 +47,82 @@ static enum qb_status replace(const struct qb_normal_step *step, const struct qb
     return err->status;
 }
 
+/* ---- normal forms: as utf8proc_map, which takes time quadratic in the length of a run of marks ---- */
+
+/* The decomposed form of valid UTF-8 in code points, not yet in canonical order; room 0: only how many they are. */
+static size_t decompose(const char *text, size_t size, int form, utf8proc_int32_t *points, size_t room)
+{
+    size_t count = 0;
+    int boundary = 0;
+    for (size_t at = 0; at < size;) {
+        utf8proc_int32_t point;
+        at += (size_t)utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at), &point);
+        count += (size_t)utf8proc_decompose_char(point, room ? points + count : NULL,
+                                                 room ? (utf8proc_ssize_t)(room - count) : 0, (utf8proc_option_t)form,
+                                                 &boundary);
+    }
+    return count;
+}
+
+static size_t combining_class(utf8proc_int32_t point)
+{
+    return (size_t)utf8proc_get_property(point)->combining_class;
+}
+
+/* Marks by their class; of one class they keep their order. */
+static void order_marks(utf8proc_int32_t *points, size_t count, utf8proc_int32_t *ordered)
+{
+    size_t place[256 + 1] = {0};
+    for (size_t i = 0; i < count; i++)
+        place[combining_class(points[i]) + 1]++;
+    for (size_t class = 1; class <= 256; class ++)
+        place[class] += place[class - 1];
+    for (size_t i = 0; i < count; i++)
+        ordered[place[combining_class(points[i])]++] = points[i];
+    memcpy(points, ordered, count * sizeof *points);
+}
+
+static void order(utf8proc_int32_t *points, size_t count, utf8proc_int32_t *scratch)
+{
+    for (size_t from = 0, to; from < count; from = to) {
+        bool ordered = true;
+        to = from + 1;
+        if (combining_class(points[from]) == 0)
+            continue;
+        for (size_t class; to < count && (class = combining_class(points[to])) > 0; to++)
+            ordered = ordered && combining_class(points[to - 1]) <= class;
+        if (!ordered)
+            order_marks(points + from, to - from, scratch);
+    }
+}
+
+static enum qb_status map(const char *text, size_t size, int form, struct qb_text *out, struct qb_error *err)
+{
+    const size_t count = decompose(text, size, form, NULL, 0);
+    utf8proc_int32_t *points = qb_alloc(count + 1, sizeof *points, "a text's normal form", err);
+    utf8proc_int32_t *scratch = qb_alloc(count + 1, sizeof *scratch, "a text's normal form", err);
+    if (points && scratch) {
+        decompose(text, size, form, points, count);
+        order(points, count, scratch);
+        const utf8proc_ssize_t made = utf8proc_reencode(points, (utf8proc_ssize_t)count, (utf8proc_option_t)form);
+        if (made < 0)
+            qb_fail(err, QB_ERR_INTERNAL, "normal form of %zu bytes of text: %s", size, utf8proc_errmsg(made));
+        else
+            qb_text_bytes(out, (const char *)points, (size_t)made);
+    }
+    qb_free(points);
+    qb_free(scratch);
+    return err->status;
+}
+
+/* Bytes that are no UTF-8 stay. */
 static enum qb_status to_form(const struct qb_normal_step *step, const char *text, size_t size, struct qb_text *out,
                               struct qb_error *err)
 {
     for (size_t at = 0; at < size;) {
         size_t run = qb_valid_upto(text + at, size - at);
-        utf8proc_uint8_t *made = NULL;
-        utf8proc_ssize_t length = run == 0 ? 0
-                                           : utf8proc_map((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)run,
-                                                          &made, (utf8proc_option_t)step->form);
-        if (length < 0)
-            return qb_fail(err, QB_ERR_MEMORY, "normal form of %zu bytes of text: %s", run, utf8proc_errmsg(length));
-        qb_text_bytes(out, (const char *)made, (size_t)length);
-        free(made);
+        if (run > 0 && map(text + at, run, step->form, out, err))
+            return err->status;
         at += run;
         if (at < size)
             qb_text_bytes(out, text + at++, 1);

@@ -58,9 +58,10 @@ eval look(18, purple,     1.2, '(8,3,2,3)', 3,  0.6)
 eval look(19, purple,     1.2, '(2,2)',     8,  0.6)
 eval look(20, black,      1.1, '(12,4)',    4,  0.6)  # FP32 reordered: the arithmetic floor
 eval look(21, green,      1.4, '(5,2,2,2)', 14, 0.7)  # calibrated, stored
-# Others: eight colours, and again with another dash and marker.
-do for [i=0:15] { eval look(24+i, word('#000000 #009E73 #D55E00 #0072B2 #E69F00 #CC79A7 #56B4E9 #707070', i%8+1), \
-    1.4, i < 8 ? '(7,2,2,2,2,2)' : '(3,2)', 4+2*((i+i/8)%4), 0.6) }
+# Other variants: in no colour a mark that a built-in of that colour has.
+other_marks = '6 4 6 4 4 4 4 4  8 6 8 8 6 6 8 6  10 8 10 10 10 10 12 8'
+do for [i=0:23] { eval look(24+i, word('#000000 #009E73 #D55E00 #0072B2 #E69F00 #CC79A7 #56B4E9 #707070', i%8+1), \
+    1.4, word('(7,2,2,2,2,2) (3,2) (10,3)', i/8+1), int(word(other_marks, i+1)), 0.6) }
 
 set style line 100 lc rgb '#000000' lw 0.6           # axes
 set style line 101 lc rgb '#c8c8c8' lw 0.4 dt 1      # grid

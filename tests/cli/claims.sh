@@ -77,7 +77,7 @@ check "another prompt is set aside" 0 "another prompt" claims
 check "no such ledger" 2 "nowhere" "$Q" claims "$T/r.h5" --claims "$T/nowhere"
 sed -i 's/published/publishd/' "$T/ledger/paper.yaml"
 check "a wrong key" 2 "paper.yaml:1[0-9]: .*publishd" claims
-check "no result" 2 "expected one result file" "$Q" claims
+check "no result" 2 "expected 1 to 16 result files" "$Q" claims
 check "no such result" 2 "none.h5" "$Q" claims "$T/none.h5"
 check "a wrong format" 2 "console, json, csv or markdown" "$Q" claims "$T/r.h5" --output yaml
 

@@ -1,42 +1,7 @@
-/* 100,000 mutations of a valid model file of each kind. */
-#include "mutations.h"
-#include "tokenizer/tokenizer.h"
-
+/* 100,000 mutations of a valid model file of each kind, and of tokenizers. */
 enum { COUNT = 100000 };
-
-static void begin(void)
-{
-    registry_begin();
-    scratch_begin();
-}
-
-static void end(void)
-{
-    registry_end();
-    scratch_end();
-}
-
-TestSuite(mutations, .init = begin, .fini = end);
-
-Test(mutations, gguf)
-{
-    mutate_gguf(COUNT);
-}
-
-Test(mutations, safetensors)
-{
-    mutate_safetensors(COUNT);
-}
-
-Test(mutations, encoded_safetensors)
-{
-    mutate_encoded(COUNT);
-}
-
-Test(mutations, hugging_face_folder)
-{
-    mutate_folder(COUNT);
-}
+#include "mutation_tests.h"
+#include "tokenizer/tokenizer.h"
 
 static void try_tokenizer(const char *path, struct qb_error *e)
 {

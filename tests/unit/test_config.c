@@ -68,6 +68,7 @@ static void refused(const char *config, const char *message)
 
 #define LLAMA(more) "{\"model_type\":\"llama\"," SIZES "\"max_position_embeddings\":128" more "}"
 #define GEMMA3(more) "{\"model_type\":\"gemma3_text\"," SIZES "\"head_dim\":8,\"sliding_window\":5" more "}"
+#define GEMMA(more) "{\"model_type\":\"gemma\"," SIZES "\"head_dim\":8,\"num_key_value_heads\":2," more "}"
 #define PHI3(more) "{\"model_type\":\"phi3\"," SIZES "\"max_position_embeddings\":128" more "}"
 #define LONG "\"long_factor\":[1,2,3,4],\"short_factor\":[1,1,1,2]"
 #define LLAMA3 "\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4,\"original_max_position_embeddings\":16"
@@ -89,9 +90,9 @@ Test(config, spellings_that_mean_the_same)
     same(PHI3(",\"original_max_position_embeddings\":16,\"rope_scaling\":{\"type\":\"su\"," LONG "}"),
          PHI3(",\"original_max_position_embeddings\":16,\"sliding_window\":null,"
               "\"rope_parameters\":{\"rope_type\":\"longrope\",\"factor\":8.0," LONG "}"));
-    same("{\"model_type\":\"gemma\"," SIZES "\"head_dim\":8,\"num_key_value_heads\":2,\"hidden_act\":\"gelu\"}",
-         "{\"model_type\":\"gemma\"," SIZES
-         "\"head_dim\":8,\"num_key_value_heads\":2,\"hidden_act\":\"gelu_pytorch_tanh\"}");
+    same(GEMMA("\"hidden_act\":\"gelu\""), GEMMA("\"hidden_act\":\"gelu_pytorch_tanh\""));
+    same(GEMMA("\"hidden_act\":\"gelu\",\"hidden_activation\":null"),
+         GEMMA("\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_activation\":\"gelu_pytorch_tanh\""));
     same(GEMMA3(",\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0},\"rope_theta\":1000000,"
                 "\"rope_local_base_freq\":10000,\"sliding_window_pattern\":2"),
          GEMMA3(",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\",\"factor\":8.0,"
@@ -169,6 +170,7 @@ Test(config, options_that_are_not_known_are_refused_by_name)
     refused(GEMMA3(",\"rope_parameters\":{\"full_attention\":{\"rope_theta\":300}},"
                    "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8}"),
             "rope_scaling beside rope_parameters");
+    refused(GEMMA("\"hidden_act\":\"gelu\",\"hidden_activation\":\"gelu\""), "hidden_activation is another than");
     refused(LLAMA(",\"rope_theta\":-1"), "rope_theta is -1");
     refused(LLAMA(",\"rms_norm_eps\":\"tiny\""), "rms_norm_eps is \"tiny\", expected a number");
     refused(LLAMA(",\"num_key_value_heads\":3"), "3 heads of keys and values, expected a divisor of the 4");

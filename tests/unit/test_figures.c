@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <sys/stat.h>
 #include "figure_plants.h"
+#include "reports/figure.h"
 
 static void begin(void)
 {
@@ -42,6 +43,25 @@ Test(figures, all_are_drawn, .timeout = 600)
     cr_expect_null(list.items);
     qb_text_free(&report);
     free(p);
+}
+
+/* No two of a figure's variants look alike, whatever their names hash to; a built-in keeps its own look. */
+Test(figures, every_variant_of_a_figure_has_a_look_of_its_own)
+{
+    char names[26][8];
+    const char *variants[26];
+    unsigned types[26];
+    for (int i = 0; i < 24; i++)
+        snprintf(names[i], sizeof names[i], "q%d_k", i);
+    for (int i = 0; i < 26; i++)
+        variants[i] = i < 24 ? names[i] : i == 24 ? "fp32" : "pattern-a";
+    qb_figure_linetypes(variants, 26, types);
+    for (int i = 0; i < 26; i++)
+        for (int k = 0; k < i; k++)
+            cr_expect_neq(types[i], types[k], "%s and %s", variants[i], variants[k]);
+    cr_expect_eq(types[24], 1);
+    qb_figure_linetypes((const char *const[]){"pattern-a-row", "q6_k"}, 2, types);
+    cr_expect_neq(types[0], types[1], "the two that had one look of eight");
 }
 
 /* What was left out is listed with its reason; a list that is not asked for is no fault. */

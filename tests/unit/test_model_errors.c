@@ -115,6 +115,7 @@ static void folder_models(void)
     folder_model("heads that do not divide the width", "heads\":2", "heads\":3", 0);
     folder_model("an option that would change numbers", "\"vocab", "\"num_experts\":8,\"vocab", 0);
     folder_model("a missing tensor", "self_attn.k_proj", "self_attn.k_broj", 0);
+    folder_model("a missing head", "embeddings\":true", "embeddings\":false", 0);
     folder_model("a tensor of another shape", "[6,4]", "[4,6]", 0);
     folder_model("a weight of a type that is not read", "\"F32\",\"shape\":[5,4]", "\"I32\",\"shape\":[5,4]", 0);
     folder_model("a dtype that safetensors has not", "\"F32\",\"shape\":[5,4]", "\"F33\",\"shape\":[5,4]", 0);

@@ -1,38 +1,3 @@
 /* 2,000 mutations of a valid model file of each kind. */
-#include "mutations.h"
-
 enum { COUNT = 2000 };
-
-static void begin(void)
-{
-    registry_begin();
-    scratch_begin();
-}
-
-static void end(void)
-{
-    registry_end();
-    scratch_end();
-}
-
-TestSuite(mutations, .init = begin, .fini = end);
-
-Test(mutations, gguf)
-{
-    mutate_gguf(COUNT);
-}
-
-Test(mutations, safetensors)
-{
-    mutate_safetensors(COUNT);
-}
-
-Test(mutations, encoded_safetensors)
-{
-    mutate_encoded(COUNT);
-}
-
-Test(mutations, hugging_face_folder)
-{
-    mutate_folder(COUNT);
-}
+#include "mutation_tests.h"

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/text.h"
+#include "tokenizer/normalize.h"
 #include "tokenizer/tokenizer.h"
 #include "scratch.h"
 
@@ -90,6 +91,37 @@ Test(bpe, any_bytes_come_back_and_long_words_take_no_square_time)
     }
     free(text);
     qb_tokenizer_free(t);
+}
+
+/* The forms are those of Python's unicodedata.normalize("NFC", ...), Unicode 14. */
+Test(bpe, marks_in_canonical_order)
+{
+    static const char *const cases[][2] = {{"e\u0301\u0323\u0301\u0323", "\u1eb9\u0323\u0301\u0301"},
+                                           {"a\u0f71\u0f73\u0301x\u0344\u0323\u05b0\u05bc\u0591",
+                                            "\u00e1\u0f71\u0f71\u0f72\u1e8d\u05b0\u05bc\u0323\u0591\u0301"},
+                                           {"\u0323\u0301\xff\u0301\u0323", "\u0323\u0301\xff\u0323\u0301"}};
+    const struct qb_normal_step step = qb_normal_form_c();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct qb_text made = {0};
+        cr_assert_eq(qb_normalize(&step, NULL, cases[i][0], strlen(cases[i][0]), &made, &err), QB_OK);
+        cr_expect(made.size == strlen(cases[i][1]) && memcmp(made.data, cases[i][1], made.size) == 0, "case %zu", i);
+        qb_text_free(&made);
+    }
+}
+
+Test(bpe, many_marks_take_no_square_time, .timeout = 20)
+{
+    enum { MARKS = 300000 };
+    const struct qb_normal_step step = qb_normal_form_c();
+    struct qb_text text = {0}, made = {0};
+    qb_text_add(&text, "e");
+    for (size_t i = 0; i < MARKS; i++)
+        qb_text_add(&text, "\u0301\u0323");
+    cr_assert_eq(qb_normalize(&step, NULL, text.data, text.size, &made, &err), QB_OK);
+    cr_expect_eq(made.size, text.size); /* three bytes of e with dot below, for e and the first dot */
+    cr_expect(strncmp(made.data, "\u1eb9\u0323", 5) == 0 && strcmp(made.data + made.size - 4, "\u0301\u0301") == 0);
+    qb_text_free(&text);
+    qb_text_free(&made);
 }
 
 Test(bpe, ids_out_of_range_are_errors)
