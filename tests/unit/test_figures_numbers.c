@@ -273,7 +273,7 @@ Test(figures_numbers, variants_of_one_figure_look_different)
     qb_figure_linetypes(variants, COUNT, types);
     cr_expect_eq(types[0], 6u);
     for (size_t i = 1; i < COUNT; i++) {
-        cr_expect(types[i] >= 24 && types[i] < 40, "%s: %u", variants[i], types[i]);
+        cr_expect(types[i] >= 24 && types[i] < 48, "%s: %u", variants[i], types[i]);
         for (size_t j = 0; j < i; j++)
             cr_expect_neq(types[i], types[j], "%s and %s", variants[i], variants[j]);
     }
