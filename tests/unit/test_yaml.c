@@ -240,7 +240,7 @@ Test(yaml, load, .init = scratch_begin, .fini = scratch_end)
     expect_message(&err, "none.yaml: no such file");
     cr_assert_null(root);
     err = (struct qb_error){0};
-    cr_assert_eq(qb_yaml_load(scratch_folder, &root, &err), QB_ERR_IO);
+    cr_assert_eq(qb_yaml_load(scratch_folder, &root, &err), QB_ERR_INPUT);
     err = (struct qb_error){0};
     cr_assert_eq(qb_yaml_load(scratch_write("empty.yaml", "", 0), &root, &err), QB_ERR_INPUT);
     expect_message(&err, "empty.yaml:1: empty");
