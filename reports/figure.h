@@ -124,6 +124,9 @@ enum qb_status qb_gnuplot_start(struct qb_gnuplot *run, const char *folder, cons
 /* Waits for it; QB_ERR_IO with what it said on failure. */
 enum qb_status qb_gnuplot_finish(struct qb_gnuplot *run, const char *folder, const char *file, struct qb_error *err);
 
+/* QB_ERR_IO when gnuplot left <name>.<format> (of tex: <name>-tex.tex and <name>-tex.pdf) without its end. */
+enum qb_status qb_picture_whole(const char *folder, const char *name, const char *format, struct qb_error *err);
+
 /* Makes <name>.tex, for \input{figures/<name>}, of what gnuplot left as <name>-tex.tex; the picture without its text
  * stays as <name>-tex.pdf. */
 enum qb_status qb_figure_tex(const char *folder, const char *name, struct qb_error *err);
