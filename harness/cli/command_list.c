@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/data_path.h"
 #include "base/cpu.h"
@@ -18,7 +19,7 @@
 #include "weights/weights.h"
 
 enum { OUTPUT, CODEC };
-static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
+static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv, json or markdown"},
                                        {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
                                        {0}};
 static const struct qb_usage usage = {"list", "codecs|variants|models|families|experiments|metrics|suites [options]",
@@ -189,17 +190,36 @@ static enum qb_status list_families(const struct qb_registry *registry, struct q
     return QB_OK;
 }
 
+/* The words of a suite that an experiment reads its tokens by. */
+static void print_inputs(unsigned reads, struct qb_text *out)
+{
+    const bool text = reads & (QB_READS_TEXT | QB_READS_OWN_TEXT);
+    if (reads & QB_READS_PROMPT)
+        qb_text_add(out, "prompt%s", text ? " (where there is no corpus), " : "");
+    if (text)
+        qb_text_add(out, "corpus (its file%s%s), context, chunks, offset, spread",
+                    reads & QB_READS_OWN_TEXT ? ", or {greedy: N}: FP32's own text" : "",
+                    reads & QB_READS_AS_LLAMA ? ", or {base: FILE}: llama.cpp's logits base file" : "");
+}
+
 static enum qb_status list_experiments(const struct qb_registry *registry, struct qb_listing *listing,
                                        struct qb_error *err)
 {
-    static const char *const columns[] = {"experiment", "summary", "options", NULL};
+    static const char *const columns[] = {"experiment", "summary", "inputs", "options", "metrics", NULL};
     (void)registry, (void)err;
     listing->columns = columns;
     for (const struct qb_experiment *const *e = qb_experiments(); *e; e++) {
-        struct qb_text options = {0};
+        struct qb_text inputs = {0}, options = {0}, metrics = {0};
+        print_inputs((*e)->reads, &inputs);
         print_options((*e)->options, &options);
-        qb_listing_add(listing, (const char *[]){(*e)->name, (*e)->summary, options.data});
+        for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+            if (strcmp((*m)->experiment, (*e)->name) == 0)
+                qb_text_add(&metrics, "%s%s", metrics.size ? " " : "", (*m)->name);
+        qb_listing_add(listing, (const char *[]){(*e)->name, (*e)->summary, inputs.data ? inputs.data : "",
+                                                 options.data ? options.data : "", metrics.data ? metrics.data : ""});
+        qb_text_free(&inputs);
         qb_text_free(&options);
+        qb_text_free(&metrics);
     }
     return QB_OK;
 }
@@ -244,11 +264,20 @@ static const struct {
     const char *name;
     enum qb_status (*list)(const struct qb_registry *, struct qb_listing *, struct qb_error *);
     bool codecs; /* needs the plugins */
-} kinds[] = {
-    {"codecs", list_codecs, true},      {"variants", list_variants, true},        {"models", list_models, false},
-    {"families", list_families, false}, {"experiments", list_experiments, false}, {"metrics", list_metrics, false},
-    {"suites", list_suites, false}};
+    bool blocks; /* its values are long */
+} kinds[] = {{"codecs", list_codecs, true, false},           {"variants", list_variants, true, false},
+             {"models", list_models, false, false},          {"families", list_families, false, false},
+             {"experiments", list_experiments, false, true}, {"metrics", list_metrics, false, false},
+             {"suites", list_suites, false, false}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static void print_listing(size_t kind, const struct qb_listing *listing, enum qb_output output, struct qb_text *out)
+{
+    if (output == QB_OUTPUT_CONSOLE && kinds[kind].blocks)
+        qb_listing_blocks(listing, qb_columns(STDOUT_FILENO), out);
+    else
+        qb_listing_print(listing, output, out);
+}
 
 static int print_list(size_t kind, const char *const *codecs, enum qb_output output)
 {
@@ -261,7 +290,7 @@ static int print_list(size_t kind, const char *const *codecs, enum qb_output out
     if (kinds[kind].codecs)
         qb_open_registry(codecs, &registry, &err);
     if (!err.status && !kinds[kind].list(registry, &listing, &err))
-        qb_listing_print(&listing, output, &out);
+        print_listing(kind, &listing, output, &out);
     int code = err.status ? qb_complain_error(&err) : qb_print(&out);
     qb_text_free(&out);
     if (listing.columns)
