@@ -92,7 +92,7 @@ sed -n '/^line  what/,/^```/p' "$ROOT/README.md" | awk '/^\[/ { told = $0 !~ /^\
     grep -v '^```\|^\.\.\.\|^line\|speed' >"$TMP/ledger"
 missing=$(while IFS= read -r line; do grep -qxF -- "$line" "$TMP/claims" || printf '%s\n' "$line"; done <"$TMP/ledger")
 same "the ledger's lines" "$missing" ""
-# Suite real takes half an hour on 2 cores, and a model that is fetched: checked against a run that is there.
+# Suite real takes an hour on 2 cores, and a model that is fetched: checked against a run that is there.
 if [ -n "${REAL:-}" ]; then
     sed -n '/^| \*\*smollm2\*\*/,/^The match/p' "$ROOT/README.md" | grep '^|' >"$TMP/readme-real"
     real_table "$REAL" | grep '^|' >"$TMP/real"
