@@ -143,7 +143,7 @@ asan:
 		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation" all tests planted
 	@BUILD=build-asan SANITIZED=1 tests/run.sh
 
-# No warning from gcc or clang, and formatted.
+# Refuses warnings of clang and what clang-format would write otherwise.
 lint:
 	@scripts/setup.sh test lint
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-clang CC=clang all tests

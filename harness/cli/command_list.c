@@ -1,5 +1,6 @@
 /* qinsbench list: what there is to choose from. */
 #include <dirent.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 
 #include "base/data_path.h"
 #include "base/cpu.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "codec/options.h"
@@ -82,39 +84,60 @@ static enum qb_status list_variants(const struct qb_registry *registry, struct q
     return err->status;
 }
 
-/* Names of a folder's files that end in `suffix`, sorted; freed by the caller. */
-static int files_of(const char *folder, const char *suffix, struct dirent ***entries)
+static bool ends_in(const char *name, const char *suffix)
 {
-    int n = scandir(folder, entries, NULL, alphasort), kept = 0;
-    for (int i = 0; i < n; i++) {
-        size_t length = strlen((*entries)[i]->d_name), end = strlen(suffix);
-        if (length > end && strcmp((*entries)[i]->d_name + length - end, suffix) == 0)
-            (*entries)[kept++] = (*entries)[i];
-        else
-            free((*entries)[i]);
-    }
-    return kept;
+    size_t length = strlen(name), end = strlen(suffix);
+    return length > end && strcmp(name + length - end, suffix) == 0;
+}
+
+/* A folder's entries that `wanted` chooses, sorted; freed by the caller. */
+static int entries_of(const char *folder, int (*wanted)(const struct dirent *), struct dirent ***entries)
+{
+    int n = scandir(folder, entries, wanted, alphasort);
+    return n < 0 ? 0 : n;
+}
+
+static int is_suite(const struct dirent *entry)
+{
+    return ends_in(entry->d_name, ".yaml");
+}
+
+/* A file in our layout, GGUF, or what may be a folder of a model. */
+static int may_be_model(const struct dirent *entry)
+{
+    return ends_in(entry->d_name, ".safetensors") || ends_in(entry->d_name, ".gguf") || !strchr(entry->d_name, '.');
+}
+
+static void describe_model(const struct qb_weights *open, struct qb_text *out)
+{
+    const char *architecture = qb_weights_meta(open, "architecture");
+    const json_t *config = qb_weights_config(open);
+    size_t values = 0;
+    if (config)
+        architecture = json_string_value(
+            json_object_get(config, qb_weights_source(open) == QB_SOURCE_GGUF ? "general.architecture" : "model_type"));
+    for (size_t i = 0; i < qb_weights_count(open); i++)
+        values += qb_weights_at(open, i)->rows * qb_weights_at(open, i)->cols;
+    qb_text_add(out, "%s, %zu weights, ", architecture ? architecture : "?", values);
+    qb_weights_print_types(open, out);
 }
 
 static void add_model_file(const char *folder, const char *file, struct qb_listing *listing)
 {
-    char path[4400], name[256];
+    char path[4400], config[4500], name[256];
     struct qb_weights *open = NULL;
     struct qb_error err = {0};
     struct qb_text detail = {0};
     snprintf(path, sizeof path, "%s/%s", folder, file);
-    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".safetensors")), file);
-    if (qb_weights_open(path, &open, &err)) {
+    snprintf(config, sizeof config, "%s/config.json", path);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(file, "."), file);
+    if (!strchr(file, '.') && !qb_file_exists(config))
+        return;
+    if (qb_weights_open(path, &open, &err))
         qb_text_add(&detail, "unreadable: %s", err.message);
-    } else {
-        const char *architecture = qb_weights_meta(open, "architecture");
-        size_t values = 0;
-        for (size_t i = 0; i < qb_weights_count(open); i++)
-            values += qb_weights_at(open, i)->rows * qb_weights_at(open, i)->cols;
-        qb_text_add(&detail, "%s, %zu weights, ", architecture ? architecture : "?", values);
-        qb_weights_print_types(open, &detail);
-    }
-    qb_listing_add(listing, (const char *[]){name, "file", path, detail.data});
+    else
+        describe_model(open, &detail);
+    qb_listing_add(listing, (const char *[]){name, strchr(file, '.') ? "file" : "folder", path, detail.data});
     qb_text_free(&detail);
     qb_weights_free(open);
 }
@@ -137,7 +160,7 @@ static enum qb_status list_models(const struct qb_registry *registry, struct qb_
         }
     if (qb_data_path("models", folder, &ignored))
         return QB_OK;
-    int n = files_of(folder, ".safetensors", &entries);
+    int n = entries_of(folder, may_be_model, &entries);
     for (int i = 0; i < n; i++) {
         add_model_file(folder, entries[i]->d_name, listing);
         free(entries[i]);
@@ -222,7 +245,7 @@ static enum qb_status list_suites(const struct qb_registry *registry, struct qb_
     listing->columns = columns;
     if (!qb_suites_folder(folder))
         return qb_fail(err, QB_ERR_INPUT, "the shipped suites are not beside the program; set QINSBENCH_DATA");
-    int n = files_of(folder, ".yaml", &entries);
+    int n = entries_of(folder, is_suite, &entries);
     for (int i = 0; i < n; i++) {
         struct qb_yaml *root = NULL;
         struct qb_error cause = {0};
