@@ -12,6 +12,7 @@
 #include "compute/linear.h"
 #include "progress.h"
 #include "run/engine.h"
+#include "run_table.h"
 
 enum { OUTPUT, JOBS, THREADS, ONLY, RESUME, FORCE, SET, CODEC, ISA, BLAS_CORE, CACHE, CACHE_SIZE, QUIET };
 static const struct qb_flag flags[] = {
@@ -127,9 +128,25 @@ static void command_line(int argc, char **argv, struct qb_text *out)
         qb_text_add(out, strpbrk(argv[i], " '\"*?[$\\") ? " '%s'" : " %s", argv[i]);
 }
 
+/* The main numbers, and where all are. That a result cannot be read is no fault of the run's that wrote it. */
+static void tell_table(const char *output)
+{
+    struct qb_result *result = NULL;
+    struct qb_error ignored = {0};
+    struct qb_text table = {0};
+    if (!qb_result_open(output, &result, &ignored))
+        qb_run_table(result, qb_columns(STDERR_FILENO), &table);
+    if (table.size && !table.failed)
+        qb_tell("%s(all metrics, intervals and what marks mean: qinsbench show %s)", table.data, output);
+    qb_text_free(&table);
+    qb_result_close(result);
+}
+
 static int tell(const struct qb_run_summary *summary, const char *output, bool quiet)
 {
     char taken[64] = "", cached[64] = "", both[140] = "";
+    if (!quiet)
+        tell_table(output);
     if (summary->taken)
         snprintf(taken, sizeof taken, "%zu from an earlier run", summary->taken);
     if (summary->cached)

@@ -110,18 +110,17 @@ static void note_coverage(struct sheet *sheet, size_t column, const struct qb_va
                 value->covers);
 }
 
-static void print_value(struct sheet *sheet, size_t column, const struct qb_value *value, struct qb_text *out)
+/* Is there a number to print? */
+static bool has_number(const struct qb_value *value)
 {
-    if (!value) {
-        qb_text_add(out, "-");
-        return;
-    }
-    if (value->flags & (QB_FLAG_FAILED | QB_FLAG_SKIPPED)) {
-        qb_text_add(out, "%s", value->flags & QB_FLAG_FAILED ? "failed" : "skipped");
-        return;
-    }
-    if (!qb_value_there(value->flags)) {
-        qb_text_add(out, "-");
+    return value && !(value->flags & (QB_FLAG_FAILED | QB_FLAG_SKIPPED)) && qb_value_there(value->flags);
+}
+
+void qb_show_value(const struct qb_value *value, struct qb_text *out)
+{
+    if (!has_number(value)) {
+        const uint32_t flags = value ? value->flags : 0;
+        qb_text_add(out, "%s", flags & QB_FLAG_FAILED ? "failed" : flags & QB_FLAG_SKIPPED ? "skipped" : "-");
         return;
     }
     bool empty = value->flags & QB_FLAG_DEGENERATE;
@@ -131,6 +130,13 @@ static void print_value(struct sheet *sheet, size_t column, const struct qb_valu
     for (size_t i = 0; i < MARKS; i++)
         if (value->flags & marks[i].flag)
             qb_text_add(out, "%c", marks[i].mark);
+}
+
+static void print_value(struct sheet *sheet, size_t column, const struct qb_value *value, struct qb_text *out)
+{
+    qb_show_value(value, out);
+    if (!has_number(value))
+        return;
     sheet->marked |= value->flags;
     sheet->older = sheet->older || value->floor_marks & QB_MARK_OLDER;
     if (!isfinite(value->lo) || !isfinite(value->hi))

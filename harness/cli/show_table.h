@@ -10,4 +10,7 @@
 void qb_show_tables(const struct qb_result *result, const struct qb_show_filter *filter, size_t width, bool markdown,
                     struct qb_text *out);
 
+/* A value as the tables show it, with its marks but without its interval; NULL: "-". */
+void qb_show_value(const struct qb_value *value, struct qb_text *out);
+
 #endif

@@ -4,6 +4,10 @@
 check "quick.yaml runs" "$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r.h5" -q
 out=$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" 2>/dev/null)
 same "run prints nothing on stdout" "$out" ""
+said=$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" --resume 2>&1)
+has "run ends with its main numbers" "$said" "teacher-forced kl_mean nat"
+same "those that show has" "$(sed -n 's/^  tiny-chain\/pattern-a *\([^ ]*\).*/\1/p' <<<"$said" | head -n 1)" "$("$QINSBENCH" show "$TMP/r.h5" --only tiny-chain/pattern-a/roundtrip --metric sqnr_db | awk '$1 == "pattern-a" { print $2 }')"
+has "and where all are" "$said" "qinsbench show $TMP/r2.h5)"
 same "-q prints warnings alone" "$("$QINSBENCH" run "$SUITES/quick.yaml" -o "$TMP/r2.h5" -q --force 2>&1 | grep -vc '^warning')" 0
 json=$("$QINSBENCH" show "$TMP/r.h5" --output json)
 parse() { python3 -c 'import json,sys
