@@ -93,10 +93,8 @@ static void start_again(int argc, char **argv)
     execv("/proc/self/exe", argv); /* when it fails the program goes on with OpenBLAS's own choice */
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
-    start_again(argc, argv);
-    qb_tell_cut_files();
     if (argc < 2) {
         print_help();
         return QB_EXIT_INPUT;
@@ -113,4 +111,12 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     return unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    start_again(argc, argv);
+    qb_tell_cut_files();
+    qb_tell_signals();
+    return qb_printed(run_command(argc, argv));
 }
