@@ -19,18 +19,41 @@ static enum qb_status system_error(struct qb_error *err, const char *path, const
     return qb_fail(err, QB_ERR_IO, "%s: cannot %s: %s", path, doing, strerror(errno));
 }
 
-/* Opening what the user named: a missing file is the user's mistake, all else is the system's refusal. */
-static int open_input(const char *path, struct qb_error *err)
+static enum qb_status check_regular(const char *path, mode_t mode, struct qb_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (S_ISREG(mode))
+        return QB_OK;
+    const char *found = S_ISDIR(mode)                    ? "a folder"
+                        : S_ISFIFO(mode)                 ? "a FIFO"
+                        : S_ISSOCK(mode)                 ? "a socket"
+                        : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+                                                         : "something else";
+    return qb_fail(err, QB_ERR_INPUT, "%s: is %s, expected a file", path, found);
+}
+
+int qb_file_open(const char *path, struct stat *info, struct qb_error *err)
+{
+    int fd = -1;
+    /* Looked at first, for opening alone already does something to some devices; then again, as what was opened. */
+    if (stat(path, info) == 0 && check_regular(path, info->st_mode, err))
+        return -1;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         qb_fail(err, QB_ERR_INPUT, "%s: no such file", path);
     else if (fd < 0)
         system_error(err, path, "open");
-    return fd;
+    else if (fstat(fd, info) != 0)
+        system_error(err, path, "examine");
+    else
+        check_regular(path, info->st_mode, err);
+    if (!err->status)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
-/* Reads to the end. A regular file fits the first buffer; a pipe or a file of /proc grows it. */
+/* Reads to the end. A file with a size fits the first buffer; one of /proc grows it. */
 static enum qb_status read_all(int fd, const char *path, size_t max_bytes, size_t room, char **data, size_t *size,
                                struct qb_error *err)
 {
@@ -62,12 +85,10 @@ enum qb_status qb_file_read(const char *path, size_t max_bytes, char **data, siz
     struct stat info;
     *data = NULL;
     *size = 0;
-    int fd = open_input(path, err);
+    int fd = qb_file_open(path, &info, err);
     if (fd < 0)
         return err->status;
-    if (fstat(fd, &info) != 0)
-        system_error(err, path, "examine");
-    else if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > max_bytes)
+    if ((uintmax_t)info.st_size > max_bytes)
         qb_fail(err, QB_ERR_INPUT, "%s: %jd bytes, larger than the limit of %zu bytes", path, (intmax_t)info.st_size,
                 max_bytes);
     else
@@ -196,7 +217,8 @@ enum qb_status qb_file_replace(const char *path, const void *data, size_t size, 
 
 enum qb_status qb_file_copy(const char *from, const char *to, struct qb_error *err)
 {
-    int source = open_input(from, err);
+    struct stat info;
+    int source = qb_file_open(from, &info, err);
     if (source < 0)
         return err->status;
     replace(to, &(struct content){.source = source}, err);
@@ -258,15 +280,11 @@ enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error
 {
     struct stat info;
     *map = (struct qb_map){0};
-    int fd = open_input(path, err);
+    int fd = qb_file_open(path, &info, err);
     if (fd < 0)
         return err->status;
     void *data = MAP_FAILED;
-    if (fstat(fd, &info) != 0)
-        system_error(err, path, "examine");
-    else if (!S_ISREG(info.st_mode))
-        qb_fail(err, QB_ERR_INPUT, "%s: not a regular file", path);
-    else if (info.st_size == 0)
+    if (info.st_size == 0)
         qb_fail(err, QB_ERR_INPUT, "%s: empty file", path);
     else if ((data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
         system_error(err, path, "map");

@@ -5,13 +5,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 #include "base/error.h"
 
+/* Opens what a user or a stranger named, for reading; every reader of files begins here. Regular files only: a folder,
+ * a FIFO, a socket or a device is QB_ERR_INPUT by its kind, at once, and so is a missing file; a refusal of the system
+ * is QB_ERR_IO; then the result is -1. The caller closes it. *info is what fstat says of it. */
+int qb_file_open(const char *path, struct stat *info, struct qb_error *err);
+
 /* Reads all of path, at most max_bytes (more is an error), into a new buffer with a NUL behind the end; *size
- * excludes the NUL. The caller frees *data with qb_free. A missing or over-long file is QB_ERR_INPUT, a refusal of the
- * system QB_ERR_IO; then *data is NULL. */
+ * excludes the NUL. The caller frees *data with qb_free. An over-long file is QB_ERR_INPUT; after an error *data is
+ * NULL. */
 enum qb_status qb_file_read(const char *path, size_t max_bytes, char **data, size_t *size, struct qb_error *err);
 
 /* Replaces path with data: temporary file beside it, write, fsync, rename, fsync of the folder. On failure the old

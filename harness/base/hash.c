@@ -1,11 +1,11 @@
 #include "base/hash.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 #include <openssl/evp.h>
+#include "base/file.h"
 #include "base/mem.h"
 
 struct qb_hash {
@@ -100,9 +100,10 @@ enum qb_status qb_hash_file(const char *path, char hex[QB_HASH_HEX], struct qb_e
     struct qb_hash *hash = NULL;
     char *buffer = NULL;
     hex[0] = '\0';
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    int fd = qb_file_open(path, &info, err);
     if (fd < 0)
-        return qb_fail(err, errno == ENOENT ? QB_ERR_INPUT : QB_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+        return err->status;
     if (!(buffer = qb_alloc(room, 1, path, err)))
         goto out;
     if (!(hash = qb_hash_new())) {

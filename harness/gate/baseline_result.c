@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/utf8.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -225,11 +226,14 @@ fail:
 static void peek(const char *path, char head[USER_BLOCK + 4])
 {
     memset(head, 0, USER_BLOCK + 4);
-    FILE *file = fopen(path, "rbe");
-    if (file && fread(head, 1, USER_BLOCK + 4, file) == 0)
+    struct qb_error unread = {0};
+    struct stat info;
+    int file = qb_file_open(path, &info, &unread);
+    if (file < 0)
+        return;
+    if (read(file, head, USER_BLOCK + 4) <= 0)
         head[0] = '\0';
-    if (file)
-        fclose(file);
+    close(file);
 }
 
 enum qb_status qb_baseline_load(const char *path, struct qb_baseline **baseline, struct qb_error *err)

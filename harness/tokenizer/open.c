@@ -1,5 +1,4 @@
 /* Which kind of file a tokenizer is read from. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,7 +20,9 @@ enum kind { KIND_OTHER, KIND_GGUF, KIND_SAFETENSORS };
 static enum kind kind_of(const char *path)
 {
     char first[9] = "";
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct qb_error unread = {0}; /* the reader says it */
+    struct stat info;
+    int file = qb_file_open(path, &info, &unread);
     if (file >= 0) {
         ssize_t size = read(file, first, sizeof first);
         if (size < (ssize_t)sizeof first)

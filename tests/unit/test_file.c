@@ -1,9 +1,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include "unit/scratch.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 TestSuite(file, .init = scratch_begin, .fini = scratch_end);
@@ -52,9 +55,35 @@ static void expect_refused(const char *path, size_t max_bytes, enum qb_status st
 Test(file, read_refusals)
 {
     expect_refused(scratch_path("missing"), 100, QB_ERR_INPUT, "no such file");
-    expect_refused(scratch_folder, 100000, QB_ERR_IO, "directory");
+    expect_refused(scratch_folder, 100000, QB_ERR_INPUT, "is a folder, expected a file");
     expect_refused(scratch_write("long", "0123456789", 10), 9, QB_ERR_INPUT, "limit of 9 bytes");
-    expect_refused("/dev/full", 5000, QB_ERR_INPUT, "limit of 5000 bytes"); /* reads as zeros without end */
+}
+
+/* What would block at opening, or be read without end. */
+Test(file, only_regular_files_are_read, .timeout = 60)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *fifo = scratch_path("fifo"), *link = scratch_path("link"), *socket_path = scratch_path("socket"),
+               *copy = scratch_path("copy");
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    cr_assert_lt(strlen(socket_path), sizeof address.sun_path);
+    memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
+    cr_assert_eq(bind(s, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert(mkfifo(fifo, 0600) == 0 && symlink("/dev/zero", link) == 0);
+    const char *const paths[][2] = {
+        {fifo, "is a FIFO"}, {socket_path, "is a socket"}, {link, "is a device"}, {"/dev/full", "is a device"}};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct qb_error map_err = {0}, hash_err = {0}, copy_err = {0};
+        struct qb_map map;
+        char hex[QB_HASH_HEX];
+        expect_refused(paths[i][0], 5000, QB_ERR_INPUT, paths[i][1]);
+        cr_expect_eq(qb_file_map(paths[i][0], &map, &map_err), QB_ERR_INPUT);
+        cr_expect_eq(qb_hash_file(paths[i][0], hex, &hash_err), QB_ERR_INPUT);
+        cr_expect_eq(qb_file_copy(paths[i][0], copy, &copy_err), QB_ERR_INPUT);
+        cr_expect(strstr(map_err.message, paths[i][1]) && strstr(hash_err.message, paths[i][1]) &&
+                  strstr(copy_err.message, paths[i][1]));
+    }
+    close(s);
 }
 
 Test(file, a_huge_file_is_refused_before_it_is_read)
