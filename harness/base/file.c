@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "base/temp.h"
 
 #define AROUND ((size_t)1 << 16) /* so much is mapped with a page that is read */
 
@@ -158,16 +158,13 @@ static enum qb_status put_in_place(const char *temp, const char *path, struct qb
 /* A new file beside path with the user's usual permissions (mkstemp would give 0600); its name in temp. */
 static int create_beside(const char *path, char temp[PATH_MAX], struct qb_error *err)
 {
-    static atomic_uint serial;
     for (int tries = 0; tries < 1000; tries++) {
-        int length = snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
-        if (length < 0 || length >= PATH_MAX) {
-            qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
+        if (qb_temp_begin(path, temp, err))
             return -1;
-        }
         int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0)
             return fd;
+        qb_temp_done(temp); /* it is not ours */
         if (errno != EEXIST)
             break;
     }
@@ -209,6 +206,7 @@ static enum qb_status replace(const char *path, const struct content *content, s
         put_in_place(temp, path, err);
     if (err->status)
         unlink(temp); /* gone already when only the folder's sync failed */
+    qb_temp_done(temp);
     return err->status;
 }
 

@@ -84,11 +84,17 @@ void qb_tell_interrupted(const struct qb_result *result);
 /* From now on a mapped file that becomes shorter while it is read ends the process, and those forked from it, with
  * QB_EXIT_INPUT and the file's name on stderr, not with a bare SIGBUS. */
 void qb_tell_cut_files(void);
+/* From now on SIGHUP, SIGINT and SIGTERM remove the files in the making, say so and then end the process; a full disk,
+ * a file size limit and a closed pipe are errors where they are met, not signals. */
+void qb_tell_signals(void);
 /* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
 int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int qb_complain_error(const struct qb_error *err);
 /* Writes text to stdout and checks that it arrived. */
 int qb_print(const struct qb_text *text);
+/* The exit code of a program whose command ended with `code`: QB_EXIT_INPUT, with a message, where what it printed has
+ * not arrived. */
+int qb_printed(int code);
 
 /* ---- argument values ---- */
 enum qb_output { QB_OUTPUT_CONSOLE, QB_OUTPUT_CSV, QB_OUTPUT_JSON, QB_OUTPUT_MARKDOWN };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "base/temp.h"
 #include "base/text_format.h"
 #include "cli.h"
 #include "compute/kernels.h"
@@ -58,8 +59,21 @@ static volatile sig_atomic_t stop_requests; /* a signal handler has no other way
 
 static void on_stop(int signal_number)
 {
-    if (stop_requests++ > 0)
+    if (stop_requests++ > 0) {
+        qb_temp_remove_all();
         _exit(128 + signal_number); /* the workers die with us */
+    }
+}
+
+/* A terminal that is gone stops a run as Ctrl-C does; under nohup it goes on. */
+static void await_stop(void)
+{
+    const struct sigaction action = {.sa_handler = on_stop};
+    struct sigaction before;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
 }
 
 static enum qb_status append(const char *flag, const char **list, size_t *count, const char *value,
@@ -260,9 +274,7 @@ int qb_command_run(int argc, char **argv)
     if (!err.status && optind + 1 != argc)
         qb_fail(&err, QB_ERR_INPUT, "run: expected one suite, found %d (qinsbench run --help)", argc - optind);
     qb_kernels_use(a.isa);
-    struct sigaction action = {.sa_handler = on_stop};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    await_stop();
     if (err.status || check_core(&a, &err) || qb_find_suite(argv[optind], path, &err) ||
         run_suite(&a, path, command.data, &summary, &output, &err))
         code = qb_complain_error(&err);

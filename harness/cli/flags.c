@@ -67,6 +67,15 @@ int qb_print(const struct qb_text *text)
     return code;
 }
 
+int qb_printed(int code)
+{
+    errno = 0;
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    return lost && code != QB_EXIT_INPUT
+               ? qb_complain("cannot write to stdout: %s", errno ? strerror(errno) : "not all of it arrived")
+               : code;
+}
+
 static void usage_print(const struct qb_usage *usage)
 {
     printf("usage: qinsbench %s %s\n\n%s\n\n", usage->name, usage->synopsis, usage->summary);

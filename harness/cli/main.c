@@ -101,10 +101,8 @@ static void start_again(int argc, char **argv)
     execv("/proc/self/exe", argv); /* when it fails the program goes on with OpenBLAS's own choice */
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
-    start_again(argc, argv);
-    qb_tell_cut_files();
     if (argc < 2) {
         print_help();
         return QB_EXIT_INPUT;
@@ -124,4 +122,12 @@ int main(int argc, char **argv)
     if (!command)
         return unknown_command(argv[1 + help]);
     return help ? command->run(2, (char *[]){argv[2], "--help", NULL}) : command->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    start_again(argc, argv);
+    qb_tell_cut_files();
+    qb_tell_signals();
+    return qb_printed(run_command(argc, argv));
 }

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "base/temp.h"
 #include "metric/llama.h"
 
 #define MAGIC "_logits_"
@@ -134,20 +136,24 @@ enum qb_status qb_logits_base_write(const char *path, const struct qb_logits_tex
                                     void *context, struct qb_error *err)
 {
     const uint32_t head[] = {(uint32_t)text->context, (uint32_t)text->vocab, (uint32_t)text->chunks};
-    char temp[4096];
-    int size = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
-    if (size < 0 || (size_t)size >= sizeof temp)
-        return qb_fail(err, QB_ERR_INPUT, "%s: the path is too long", path);
+    char temp[PATH_MAX];
+    qb_temp_sweep(path);
+    if (qb_temp_begin(path, temp, err))
+        return err->status;
     FILE *file = fopen(temp, "wb");
-    if (!file)
+    if (!file) {
+        qb_temp_done(temp);
         return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
+    }
     if (!put(file, MAGIC, MAGIC_SIZE, err) && !put(file, head, sizeof head, err) &&
         !put(file, text->tokens, text->chunks * text->context * sizeof *text->tokens, err))
         write_rows(file, text, source, context, err);
     if (fclose(file) != 0 && !err->status)
         qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    if (!err->status && !qb_file_commit(temp, path, err))
-        return QB_OK;
-    unlink(temp);
-    return qb_wrap(err, "%s", path);
+    if (!err->status)
+        qb_file_commit(temp, path, err);
+    if (err->status)
+        unlink(temp);
+    qb_temp_done(temp);
+    return err->status ? qb_wrap(err, "%s", path) : QB_OK;
 }

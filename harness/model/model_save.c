@@ -1,9 +1,11 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/temp.h"
 #include "base/text_format.h"
 #include "model/half.h"
 #include "model/model_parts.h"
@@ -117,20 +119,24 @@ enum qb_status model_write_bytes(FILE *file, const void *bytes, size_t size, str
 enum qb_status model_write(const struct qb_model *model, const struct stored_tensor *stored, write_tensor_fn *write,
                            void *context, const char *path, struct qb_error *err)
 {
-    char temp[4096];
-    int size = snprintf(temp, sizeof temp, "%s.%ld.tmp", path, (long)getpid());
-    if (size < 0 || (size_t)size >= sizeof temp)
-        return qb_fail(err, QB_ERR_INPUT, "%s: the path is too long", path);
+    char temp[PATH_MAX];
+    qb_temp_sweep(path);
+    if (qb_temp_begin(path, temp, err))
+        return err->status;
     FILE *file = fopen(temp, "wb");
-    if (!file)
+    if (!file) {
+        qb_temp_done(temp);
         return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
+    }
     write_all(model, stored, write, context, file, err);
     if (fclose(file) != 0 && !err->status)
         qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    if (!err->status && !qb_file_commit(temp, path, err))
-        return QB_OK;
-    unlink(temp);
-    return qb_wrap(err, "%s", path);
+    if (!err->status)
+        qb_file_commit(temp, path, err);
+    if (err->status)
+        unlink(temp);
+    qb_temp_done(temp);
+    return err->status ? qb_wrap(err, "%s", path) : QB_OK;
 }
 
 /* The bytes of n values, into bytes[4 * n]; their size, or 0 with err set where one is beyond F16. */

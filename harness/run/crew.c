@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "run/orphans.h"
 #include "run/process.h"
 #include "run/worker_cell.h"
 
@@ -23,12 +24,24 @@ enum qb_status qb_crew_open(struct qb_crew *crew, struct qb_error *err)
     return err->status ? err->status : qb_preparer_adopt(true, err);
 }
 
+static bool is_ours(const void *context, pid_t pid)
+{
+    const struct qb_crew *crew = context;
+    for (unsigned w = 0; w < crew->jobs; w++)
+        if (crew->seats[w].worker.pid == pid || crew->preparers[w].worker.pid == pid)
+            return true;
+    return false;
+}
+
 void qb_crew_kill(struct qb_crew *crew)
 {
-    for (unsigned w = 0; crew->seats && crew->preparers && w < crew->jobs; w++) {
+    if (!crew->seats || !crew->preparers)
+        return;
+    for (unsigned w = 0; w < crew->jobs; w++) {
         qb_worker_kill(&crew->seats[w].worker);
         qb_preparer_kill(&crew->preparers[w]);
     }
+    qb_orphans_end(is_ours, crew);
 }
 
 void qb_crew_close(struct qb_crew *crew)
@@ -267,6 +280,7 @@ static enum qb_status take_end(struct qb_crew *crew, struct qb_seat *seat, struc
     char shard[QB_SHARD_PATH];
     if (seat->worker.pid <= 0 || !qb_worker_ended(&seat->worker, crew->schedule->suite->limits.seconds, &end))
         return QB_OK;
+    qb_orphans_end(is_ours, crew);
     if (!end.done)
         return fail(crew, i, &end, seconds, err);
     qb_talk_done(crew->talk, i, seconds);
@@ -288,6 +302,7 @@ static enum qb_status take_preparer(struct qb_crew *crew, struct qb_preparer *p,
     struct qb_worker_end end;
     if (p->worker.pid <= 0 || !qb_worker_ended(&p->worker, limit, &end))
         return QB_OK;
+    qb_orphans_end(is_ours, crew);
     bool dismissed = p->asks < 0;
     qb_preparer_dismiss(p);
     if (end.done)

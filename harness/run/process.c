@@ -20,8 +20,8 @@ void qb_process_settle(pid_t parent, int report, int chatter, int asks)
     if (getppid() != parent)
         _exit(1);            /* it died before prctl */
     signal(SIGINT, SIG_IGN); /* the terminal sends Ctrl-C to all; the parent decides */
+    signal(SIGHUP, SIG_IGN); /* as does its end */
     signal(SIGTERM, SIG_DFL);
-    signal(SIGPIPE, SIG_IGN);
     int null = open("/dev/null", O_RDONLY);
     /* Above the standard ones first, so that no dup2 overwrites what the next needs. */
     report = fcntl(report, F_DUPFD, 10);

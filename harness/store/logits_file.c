@@ -4,13 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/temp.h"
 #include "store/hdf5_parts.h"
+
+enum { HEAD_ROOM = 1 << 14 }; /* more than what HDF5 puts around the one dataset */
 
 struct qb_logits_file {
     char *path, *temp;
@@ -19,9 +24,23 @@ struct qb_logits_file {
     size_t tokens, vocab, written;
 };
 
+/* May the file become so large? libhdf5 crashes at the program's end when it may not. */
+static enum qb_status check_room(const struct qb_logits_file *file, struct qb_error *err)
+{
+    const off_t size = (off_t)(file->tokens * file->vocab * sizeof(float)) + HEAD_ROOM;
+    int fd = open(file->temp, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0 || ftruncate(fd, size) != 0)
+        qb_fail(err, QB_ERR_IO, "%s: cannot make a file of %jd bytes: %s", file->path, (intmax_t)size, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return err->status;
+}
+
 static enum qb_status make(struct qb_logits_file *file, struct qb_error *err)
 {
     hsize_t dims[2] = {file->tokens, file->vocab};
+    if (check_room(file, err))
+        return err->status;
     qb_hdf5_quiet();
     hid_t h5 = H5Fcreate(file->temp, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), set = -1;
     hid_t space = H5Screate_simple(2, dims, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
@@ -44,19 +63,21 @@ static enum qb_status make(struct qb_logits_file *file, struct qb_error *err)
 enum qb_status qb_logits_create(const char *path, size_t tokens, size_t vocab, struct qb_logits_file **file,
                                 struct qb_error *err)
 {
-    struct qb_text temp = {0};
+    char temp[PATH_MAX];
     if (tokens == 0 || vocab == 0 || tokens > SIZE_MAX / 8 / vocab)
         return qb_fail(err, QB_ERR_INPUT, "%s: logits of %zu tokens over %zu", path, tokens, vocab);
     struct qb_logits_file *new = qb_alloc(1, sizeof *new, "logits file", err);
     if (!new)
         return err->status;
     *new = (struct qb_logits_file){.fd = -1, .tokens = tokens, .vocab = vocab};
-    qb_text_add(&temp, "%s.%ld.tmp", path, (long)getpid());
-    if (temp.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
-    else if ((new->path = qb_strdup(path, err)) && (new->temp = qb_strdup(temp.data, err)))
-        make(new, err);
-    qb_text_free(&temp);
+    qb_temp_sweep(path);
+    if ((new->path = qb_strdup(path, err)) && !qb_temp_begin(path, temp, err)) {
+        new->temp = qb_strdup(temp, err);
+        if (new->temp)
+            make(new, err);
+        else
+            qb_temp_done(temp);
+    }
     if (err->status)
         qb_logits_free(new);
     else
@@ -91,6 +112,7 @@ enum qb_status qb_logits_commit(struct qb_logits_file *file, struct qb_error *er
         return qb_fail(err, QB_ERR_INTERNAL, "%s: %zu rows of %zu were written", file->path, file->written,
                        file->tokens);
     if (!qb_file_commit(file->temp, file->path, err)) {
+        qb_temp_done(file->temp);
         qb_free(file->temp);
         file->temp = NULL;
     }
@@ -103,8 +125,10 @@ void qb_logits_free(struct qb_logits_file *file)
         return;
     if (file->fd >= 0)
         close(file->fd);
-    if (file->temp)
+    if (file->temp) {
         unlink(file->temp);
+        qb_temp_done(file->temp);
+    }
     qb_free(file->temp);
     qb_free(file->path);
     qb_free(file);

@@ -1,7 +1,8 @@
 /* A codec that stores FP32 as it is, and with its option `fault` does what a codec must not do. For tests/cli. With
  * `wait` a cell stops until a test lets it go: it makes the file $QB_PLANTED.reached and waits for $QB_PLANTED.go,
  * which lets all go, or $QB_PLANTED.next, which lets one go and disappears. With `log` each process that encodes writes
- * its id into $QB_PLANTED.log; with `late` a process hangs in its eleventh decode. */
+ * its id into $QB_PLANTED.log; with `leave` it leaves a process, whose id is in that file, and crashes; with `late` a
+ * process hangs in its eleventh decode. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +21,11 @@ enum fault {
     FAULT_REFUSE,
     FAULT_WAIT,
     FAULT_LOG,
-    FAULT_LATE
+    FAULT_LATE,
+    FAULT_LEAVE
 };
 static const struct qb_codec_option options[] = {{"fault", QB_OPTION_CHOICE, "none", 0, 0,
-                                                  "none|crash|hang|nan|exit|chatter|refuse|wait|log|late",
+                                                  "none|crash|hang|nan|exit|chatter|refuse|wait|log|late|leave",
                                                   "what goes wrong"},
                                                  {0}};
 
@@ -81,6 +83,15 @@ static int encode(const struct qb_codec_config *config, size_t rows, size_t cols
         wait_for_test();
     if (fault == FAULT_LOG)
         write_log();
+    if (fault == FAULT_LEAVE) {
+        if (fork() == 0) {
+            write_log();
+            for (;;)
+                pause();
+        }
+        usleep(100000);
+        abort();
+    }
     if (fault == FAULT_EXIT)
         _Exit(7);
     for (int i = 0; fault == FAULT_CHATTER && i < 20000; i++)

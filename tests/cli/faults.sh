@@ -38,6 +38,15 @@ has "and lossless storage matches fully" "$(flags sound)" "match_rate,100,"
 log2=$("$QINSBENCH" run "$TMP/faults.yaml" --codec "$TMP/planted.so" -o "$TMP/r.h5" -j 2 --resume 2>&1)
 same "resume: failed cells fail again" $? 3
 same "resume: done cells do not run again" "$(printf '%s\n' "$log2" | grep -c '\] done')" 0
+# What a codec had started ends with its cell.
+export QB_PLANTED=$TMP/left
+sed '/fault: /d; s/^  - pattern-a/  - {name: leave, codec: planted, options: {fault: leave}, placement: ["mlp.*"]}/' "$TMP/faults.yaml" >"$TMP/leave.yaml"
+"$QINSBENCH" run "$TMP/leave.yaml" --codec "$TMP/planted.so" -o "$TMP/left.h5" -q 2>/dev/null
+same "a codec that leaves a process and crashes: exit 3" $? 3
+check "it left one" test -s "$TMP/left.log"
+for left in $(cat "$TMP/left.log"); do
+    if running "$left"; then fail "what it had started ends" "$left"; else pass "what it had started ends"; fi
+done
 # A hang: the short limit is that cell's alone, the others were finished without one.
 sed 's/^  - pattern-a/  - {name: hang, codec: planted, options: {fault: hang}, placement: ["mlp.*"]}\n  - pattern-a/; s/seconds: 600/seconds: 1/' \
     "$TMP/faults.yaml" | grep -v 'fault: [^h]' >"$TMP/hang.yaml"

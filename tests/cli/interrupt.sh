@@ -1,5 +1,5 @@
 #!/bin/bash
-# Ctrl-C and SIGTERM keep what is finished; a second run on the same file is refused.
+# Ctrl-C, SIGTERM and SIGHUP keep what is finished; a second run on the same file is refused.
 . "$(dirname "$0")/lib.sh"
 check "the planted codec builds" build_planted
 # The last cell waits for ever: whatever the machine's speed, the signal comes in its time.
@@ -14,7 +14,7 @@ experiments:
 Y
 export QB_PLANTED=$TMP/wait
 run() { "$QINSBENCH" run "$TMP/slow.yaml" --codec "$TMP/planted.so" -o "$TMP/s.h5" "$@" 2>&1; }
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     rm -rf "$TMP"/s.h5* "$QB_PLANTED".*
     start "$QINSBENCH" run "$TMP/slow.yaml" --codec "$TMP/planted.so" -o "$TMP/s.h5" -j 1 2>"$TMP/log"
     await "SIG$signal: the last cell runs" reached

@@ -1,0 +1,34 @@
+/* Signals that end the program: said, and nothing half made is left. */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/temp.h"
+#include "cli.h"
+
+static pid_t self; /* a process forked from this one inherits the handler and has nothing to say */
+
+static void on_end(int number)
+{
+    const char *name = number == SIGHUP ? "SIGHUP" : number == SIGINT ? "SIGINT" : "SIGTERM";
+    const char *const parts[] = {"qinsbench: ended by ", name, "; no file was left half written\n"};
+    qb_temp_remove_all();
+    for (size_t i = 0; getpid() == self && i < sizeof parts / sizeof *parts; i++)
+        if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
+            break; /* the terminal is gone: nobody is left to tell */
+    signal(number, SIG_DFL);
+    raise(number); /* ends the process when the handler returns */
+}
+
+void qb_tell_signals(void)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+    struct sigaction action = {.sa_handler = on_end}, before;
+    sigemptyset(&action.sa_mask);
+    self = getpid();
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup stays nohup */
+            sigaction(ends[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
