@@ -210,7 +210,8 @@ enum qb_status qb_store_open(const char *path, const char *format, struct qb_res
 
 enum qb_status qb_result_open(const char *path, struct qb_result **result, struct qb_error *err)
 {
-    return qb_store_open(path, QB_FORMAT_RESULT, result, err);
+    *result = NULL;
+    return qb_trial_read(path, err) ? err->status : qb_store_open(path, QB_FORMAT_RESULT, result, err);
 }
 
 void qb_result_close(struct qb_result *result)

@@ -3,6 +3,7 @@
 #include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include "base/file.h"
 #include "cell_case.h"
 
@@ -159,6 +160,47 @@ Test(store_damage, foreign_files_are_refused_by_what_they_lack)
         const char *path = sealed("foreign", cases[i].build);
         cr_assert_not(reads(path, &err));
         cr_expect(strstr(err.message, cases[i].says) && strstr(err.message, path), "%s", err.message);
+    }
+}
+
+/* Root groups that lead to where a FIFO would hang a reader, or to another result. */
+static char elsewhere[PATH_MAX];
+static const char *linked;
+
+static void external_root(hid_t file)
+{
+    root_of_a_result(file);
+    H5Gclose(H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    if (strcmp(linked, "summary") != 0)
+        H5Ldelete(file, linked, H5P_DEFAULT);
+    cr_assert_geq(H5Lcreate_external(elsewhere, "/cells", file, linked, H5P_DEFAULT, H5P_DEFAULT), 0);
+}
+
+static void soft_root(hid_t file)
+{
+    root_of_a_result(file);
+    H5Gclose(H5Gcreate2(file, "other", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Gclose(H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    if (strcmp(linked, "summary") != 0)
+        H5Ldelete(file, linked, H5P_DEFAULT);
+    cr_assert_geq(H5Lcreate_soft("/other", file, linked, H5P_DEFAULT, H5P_DEFAULT), 0);
+}
+
+Test(store_damage, no_root_group_leads_elsewhere, .timeout = 60)
+{
+    static const char *const roots[] = {"provenance", "cells", "summary"};
+    static void (*const builds[])(hid_t file) = {external_root, soft_root};
+    snprintf(elsewhere, sizeof elsewhere, "%s", scratch_path("fifo"));
+    cr_assert_eq(mkfifo(elsewhere, 0600), 0);
+    for (size_t i = 0; i < 6; i++) {
+        struct qb_error err;
+        char says[100];
+        linked = roots[i % 3];
+        const char *path = sealed("linked", builds[i / 3]);
+        cr_expect_not(reads(path, &err));
+        snprintf(says, sizeof says, "'%s' is a soft or external link", linked);
+        cr_expect(err.status == QB_ERR_INPUT && strstr(err.message, says) && strstr(err.message, path), "%s",
+                  err.message);
     }
 }
 
