@@ -108,9 +108,11 @@ struct qb_result {
 enum qb_status qb_store_open(const char *path, const char *format, struct qb_result **result, struct qb_error *err);
 enum qb_status qb_store_write(const char *path, const char *format, const struct qb_provenance *provenance,
                               const struct qb_cell_source *sources, size_t count, struct qb_error *err);
-/* Reads all of a result file in a child within limits of memory and time (trial_read.c): QB_ERR_INPUT where that fails,
- * crashes or meets a limit. Content that went well once is not tried again by this process and those it forks. */
-enum qb_status qb_trial_read(const char *path, struct qb_error *err);
+/* Calls read_all(path, its bytes) in a child within limits of memory and time (trial_read.c): QB_ERR_INPUT where that
+ * fails, crashes or meets a limit. Content that went well once is not tried again by this process and those it forks.
+ */
+typedef enum qb_status (*qb_trial_fn)(const char *path, size_t bytes, struct qb_error *err);
+enum qb_status qb_trial_read(qb_trial_fn read_all, const char *path, struct qb_error *err);
 /* The group of a cell, opened for reading; negative with err set. */
 hid_t qb_cell_group(const struct qb_result *result, size_t index, struct qb_error *err);
 

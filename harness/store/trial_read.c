@@ -9,7 +9,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "base/mem.h"
 #include "store/hdf5_parts.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -29,25 +28,7 @@ static uint64_t address_space(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static enum qb_status read_all(const char *path, size_t bytes, struct qb_error *err)
-{
-    struct qb_result *result = NULL;
-    size_t total = 0;
-    if (qb_store_open(path, QB_FORMAT_RESULT, &result, err))
-        return err->status;
-    for (size_t i = 0; i < result->count && !err->status; i++) {
-        struct qb_record record = {0};
-        qb_result_record(result, i, &record, err);
-        total += qb_record_bytes(&record);
-        qb_record_free(&record);
-        if (!err->status)
-            qb_claim_check(total, path, bytes, err);
-    }
-    qb_result_close(result);
-    return err->status;
-}
-
-static _Noreturn void child(const char *path, size_t bytes, pid_t parent, int out)
+static _Noreturn void child(qb_trial_fn read_all, const char *path, size_t bytes, pid_t parent, int out)
 {
     const struct rlimit none = {0, 0}, seconds = {SECONDS(bytes), SECONDS(bytes) + 1};
     const uint64_t most = address_space() + MEMORY(bytes);
@@ -88,7 +69,7 @@ static enum qb_status tell(const char *path, struct qb_error *answer, struct qb_
                    named ? "" : ": ", answer->message);
 }
 
-static enum qb_status run(const char *path, size_t bytes, struct qb_error *err)
+static enum qb_status run(qb_trial_fn read_all, const char *path, size_t bytes, struct qb_error *err)
 {
     struct qb_error answer = {0};
     int ends[2], status = 0;
@@ -98,7 +79,7 @@ static enum qb_status run(const char *path, size_t bytes, struct qb_error *err)
         return qb_fail(err, QB_ERR_IO, "%s: pipe: %s", path, strerror(errno));
     pid_t pid = fork();
     if (pid == 0)
-        child(path, bytes, self, ends[1]);
+        child(read_all, path, bytes, self, ends[1]);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
@@ -114,7 +95,7 @@ static enum qb_status run(const char *path, size_t bytes, struct qb_error *err)
     return answer.status ? tell(path, &answer, err) : QB_OK;
 }
 
-enum qb_status qb_trial_read(const char *path, struct qb_error *err)
+enum qb_status qb_trial_read(qb_trial_fn read_all, const char *path, struct qb_error *err)
 {
     static char read_before[8][QB_HASH_HEX]; /* by content; workers inherit it */
     static size_t next;
@@ -125,7 +106,7 @@ enum qb_status qb_trial_read(const char *path, struct qb_error *err)
     for (size_t i = 0; i < 8; i++)
         if (strcmp(read_before[i], hex) == 0)
             return QB_OK;
-    if (!run(path, bytes, err))
+    if (!run(read_all, path, bytes, err))
         memcpy(read_before[next++ % 8], hex, sizeof hex);
     return err->status;
 }
