@@ -29,8 +29,14 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 CODECS := $(sort $(notdir $(patsubst %/,%,$(wildcard codecs/*/))))
 CODEC_SO := $(CODECS:%=$(BUILD)/codecs/%.so)
 
+# The program and the codecs, under build/.
 all: $(BUILD)/qinsbench codecs
 codecs: $(CODEC_SO)
+
+# Says what targets there are.
+help:
+	@echo "usage: make [TARGET] [JOBS=N] [BUILD=folder] [PREFIX=folder]"; echo
+	@scripts/make_help.sh $(firstword $(MAKEFILE_LIST))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -95,6 +101,10 @@ planted: $(PLANTED) $(BUILD)/outside/example.so
 RESULTS ?= results
 JOBS ?= $(shell nproc)
 
+# Installs the Debian packages that build and tests need.
+setup:
+	@scripts/setup.sh build test
+
 # Sets up, builds, runs the source suite, prints the claims ledger, draws the figures.
 repro:
 	@scripts/setup.sh build
@@ -111,6 +121,13 @@ test:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all tests planted
 	@BUILD=$(BUILD) tests/run.sh
 
+ifeq ($(filter check,$(MAKECMDGOALS))$(strip $(T)),check)
+$(error check: no test is named: make check T=unit/test_text)
+endif
+# Builds and runs the tests that T names: make check T=unit/test_text, T="cli/gate golden/test_kv".
+check: all planted $(patsubst %,$(BUILD)/tests/%,$(filter-out cli/%,$(T)))
+	@BUILD=$(BUILD) tests/run.sh $(T)
+
 # The long rest: other seeds, fuzzing, kill -9 at many moments.
 test-long:
 	@scripts/setup.sh test
@@ -118,13 +135,15 @@ test-long:
 	@BUILD=$(BUILD) tests/run.sh --long
 
 # gcc loses track of value ranges under the sanitizers and then warns of truncation that cannot happen.
+
+# Every test under the address and undefined-behaviour sanitizers.
 asan:
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-asan OPT="-O1 -g -fno-omit-frame-pointer" \
 		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-format-truncation" all tests planted
 	@BUILD=build-asan SANITIZED=1 tests/run.sh
 
-# No warning from gcc or clang, and formatted.
+# Refuses warnings of clang and what clang-format would write otherwise.
 lint:
 	@scripts/setup.sh test lint
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-clang CC=clang all tests
@@ -133,13 +152,19 @@ lint:
 
 # ---- installation ----
 
+# Program, codecs, headers, data, manual page, documents and bash completion, under PREFIX.
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/qinsbench $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/qinsbench
+		$(DESTDIR)$(PREFIX)/include/qinsbench $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/qinsbench \
+		$(DESTDIR)$(PREFIX)/share/doc/qinsbench/docs/examples $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install $(BUILD)/qinsbench $(DESTDIR)$(PREFIX)/bin/
 	install $(CODEC_SO) $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs/
 	install -m 644 $(PUBLIC_H:$(BUILD)/include/%=harness/codec/%) $(DESTDIR)$(PREFIX)/include/qinsbench/
 	install -m 644 docs/qinsbench.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/qinsbench/
+	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/qinsbench/docs/
+	install -m 644 docs/examples/* $(DESTDIR)$(PREFIX)/share/doc/qinsbench/docs/examples/
+	install -m 644 data/completion/qinsbench.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/qinsbench
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/qinsbench-codec.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc
 	cp -R data/variants data/new-codec data/gate data/baselines data/claims data/models data/corpus experiments/suites \
@@ -150,8 +175,9 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(CC) $(CFLAGS_ALL) $(VERSION)' | cmp -s - $@ || printf '%s\n' '$(CC) $(CFLAGS_ALL) $(VERSION)' > $@
 FORCE:
 
+# Removes what was built.
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all codecs tests planted long repro models test test-long asan lint install clean FORCE
+.PHONY: all help codecs tests planted long setup repro models check test test-long asan lint install clean FORCE

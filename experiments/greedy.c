@@ -115,7 +115,9 @@ static enum qb_status generate_arm(const struct qb_cell_env *env, struct qb_net 
     const struct qb_inputs *in = env->inputs;
     struct qb_generation g = {in->prompts, in->prompt_count, in->prompt_length, arm->steps};
     if (!in->prompts)
-        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no prompt; give `prompt` to the model or to greedy",
+        return qb_fail(err, QB_ERR_INPUT,
+                       "model '%s' has no prompt; give `prompt` to the model or to greedy, such as "
+                       "{corpus: FILE, count: 8, length: 32}",
                        env->model->name);
     return qb_generate_tokens(net, &g, keep_step, arm, err);
 }

@@ -98,7 +98,7 @@ static void find_floors(const struct qb_result *result, struct qb_selection *s)
 void qb_select(const struct qb_result *result, const char *experiment, const char *const *wanted, size_t most,
                struct qb_selection *s)
 {
-    *s = (struct qb_selection){0};
+    *s = (struct qb_selection){.experiment = experiment};
     for (; *wanted && s->variant_count < most; wanted++)
         if (was_run(result, experiment, *wanted))
             s->variants[s->variant_count++] = *wanted;
@@ -122,6 +122,16 @@ void qb_select(const struct qb_result *result, const char *experiment, const cha
         else
             leave_out(s, cell->model, "model ");
     }
+}
+
+void qb_select_text(const struct qb_result *result, const char *const *wanted, size_t most,
+                    struct qb_selection *selection)
+{
+    qb_select(result, "teacher-forced", wanted, most, selection);
+    if (selection->model_count && selection->variant_count)
+        return;
+    qb_text_free(&selection->left_out);
+    qb_select(result, "kl", wanted, most, selection);
 }
 
 void qb_selection_drop(struct qb_selection *s, size_t m, const char *why)

@@ -65,10 +65,14 @@ struct qb_selection {
     const char *variants[QB_FIGURE_VARIANTS];
     enum qb_floor floors[QB_FIGURE_VARIANTS]; /* of the variants */
     size_t variant_count;
+    const char *experiment;
     struct qb_text left_out; /* "pattern-a-cached, legacy-both": run and not drawn */
 };
 void qb_select(const struct qb_result *result, const char *experiment, const char *const *wanted, size_t most,
                struct qb_selection *selection);
+/* The same of what reads a text: of teacher-forced, or of a run without it of kl; selection->experiment says which. */
+void qb_select_text(const struct qb_result *result, const char *const *wanted, size_t most,
+                    struct qb_selection *selection);
 /* Takes model `m` out again and says so: "model x (why)". */
 void qb_selection_drop(struct qb_selection *selection, size_t m, const char *why);
 /* Sentence for the caption on what was not drawn; nothing when all was. Frees the selection's text. */
@@ -119,6 +123,9 @@ struct qb_gnuplot {
 enum qb_status qb_gnuplot_start(struct qb_gnuplot *run, const char *folder, const char *file, struct qb_error *err);
 /* Waits for it; QB_ERR_IO with what it said on failure. */
 enum qb_status qb_gnuplot_finish(struct qb_gnuplot *run, const char *folder, const char *file, struct qb_error *err);
+
+/* QB_ERR_IO when gnuplot left <name>.<format> (of tex: <name>-tex.tex and <name>-tex.pdf) without its end. */
+enum qb_status qb_picture_whole(const char *folder, const char *name, const char *format, struct qb_error *err);
 
 /* Makes <name>.tex, for \input{figures/<name>}, of what gnuplot left as <name>-tex.tex; the picture without its text
  * stays as <name>-tex.pdf. */

@@ -44,7 +44,7 @@ static size_t collect(const struct qb_result *result, const struct qb_selection 
 {
     size_t n = 0;
     for (size_t v = 0; v < s->variant_count; v++) {
-        const struct qb_value *kl = qb_result_value(result, model, s->variants[v], "teacher-forced", "kl_mean");
+        const struct qb_value *kl = qb_result_value(result, model, s->variants[v], s->experiment, "kl_mean");
         const struct qb_value *bits = qb_result_value(result, model, s->variants[v], "memory", "weight_bits");
         if (!kl || !bits || !(kl->value >= 0) || !isfinite(kl->value) || !(bits->value > 0))
             continue;
@@ -94,7 +94,7 @@ static void add_panel(const struct qb_result *result, const struct qb_selection 
     struct point points[QB_FIGURE_VARIANTS];
     double floors[QB_FIGURE_FLOORS];
     size_t n = collect(result, s, s->models[m], points);
-    qb_figure_floors(result, s->models[m], "teacher-forced", "kl_mean", floors);
+    qb_figure_floors(result, s->models[m], s->experiment, "kl_mean", floors);
     double bottom = set_axis(figure, m, points, n, floors);
     for (size_t i = 0; i < n; i++)
         points[i].kl = fmax(points[i].kl, bottom);
@@ -137,7 +137,7 @@ static double edge_of(const struct qb_result *result, const struct qb_selection 
 static bool worth_a_panel(const struct qb_result *result, const struct qb_selection *s, const char *model)
 {
     for (size_t v = 0; v < s->variant_count; v++) {
-        const struct qb_value *kl = qb_result_value(result, model, s->variants[v], "teacher-forced", "kl_mean");
+        const struct qb_value *kl = qb_result_value(result, model, s->variants[v], s->experiment, "kl_mean");
         if (kl && kl->value > 0 && has_interval(kl) && !(kl->flags & QB_FLAG_DEGENERATE) &&
             qb_result_value(result, model, s->variants[v], "memory", "weight_bits"))
             return true;
@@ -151,13 +151,13 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
                                          "pattern-a", "legacy", "calibrated",  "calibrated-stored", NULL};
     struct qb_selection s;
     uint64_t n = 0;
-    qb_select(result, "teacher-forced", wanted, QB_FIGURE_VARIANTS, &s);
+    qb_select_text(result, wanted, QB_FIGURE_VARIANTS, &s);
     for (size_t m = s.model_count; m-- > 0;)
         if (!worth_a_panel(result, &s, s.models[m]))
             qb_selection_drop(&s, m, "no mean KL over 0 with an interval, or no memory cell");
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing,
-                 "no model has both a memory cell and a teacher-forced mean KL over 0 with an interval");
+                 "no model has both a memory cell and a teacher-forced (or kl) mean KL over 0 with an interval");
     qb_figure_axes(figure, &s);
     qb_figure_curves(figure, &s);
     double edge = edge_of(result, &s);
@@ -167,14 +167,13 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     for (size_t m = 0; m < s.model_count; m++) {
         add_panel(result, &s, m, edge, figure);
         for (size_t v = 0; v < s.variant_count; v++) {
-            const struct qb_value *kl =
-                qb_result_value(result, s.models[m], s.variants[v], "teacher-forced", "kl_mean");
+            const struct qb_value *kl = qb_result_value(result, s.models[m], s.variants[v], s.experiment, "kl_mean");
             n = kl && kl->n > n ? kl->n : n;
         }
     }
     qb_text_add(
         &figure->caption,
-        "Quality against size: mean KL(FP32 || variant) on the same tokens (nat, logarithmic, teacher-forced) against "
+        "Quality against size: mean KL(FP32 || variant) on the same tokens (nat, logarithmic, %s) against "
         "the stored bits a weight, all weights of the model counted (weight_bits: embedding, ranges and scales "
         "included). Bars: 95%% cluster intervals over chunks. Stepped line: Pareto front, the formats that no other "
         "one drawn undercuts in both. Horizontal lines: floors, what FP32 arithmetic in another order and FP16 or "
@@ -184,12 +183,12 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         "because the model's weights are stored in it already: it lies on the lower end of the axis, has no floor "
         "line, "
         "and is left out of the front. Sizes depend on which weights a variant encodes, not on its format alone.",
-        (unsigned long long)n);
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_UNRESOLVED,
+        s.experiment, (unsigned long long)n);
+    qb_figure_say_flagged(result, figure, &s, s.experiment, "kl_mean", QB_FLAG_UNRESOLVED,
                           "Not resolved, within the arithmetic floor");
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "kl_mean", QB_FLAG_DEGENERATE,
+    qb_figure_say_flagged(result, figure, &s, s.experiment, "kl_mean", QB_FLAG_DEGENERATE,
                           "Void, flagged degenerate, drawn grey and hollow");
-    qb_figure_end(result, figure, &s, "teacher-forced", "kl_mean");
+    qb_figure_end(result, figure, &s, s.experiment, "kl_mean");
     return err->status;
 }
 

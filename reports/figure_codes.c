@@ -49,13 +49,47 @@ static void choose_models(struct qb_selection *s)
         qb_text_add(&s->left_out, "%smodel %s", s->left_out.size ? ", " : "", s->models[s->model_count - 1]);
 }
 
+/* Block formats have no codes to count. */
+static bool has_codes(const struct qb_result *result, const struct qb_selection *s, const char *variant,
+                      struct qb_error *err)
+{
+    bool found = false;
+    for (size_t m = 0; m < s->model_count && !found; m++) {
+        struct qb_record record;
+        const struct qb_array *value = qb_figure_record(result, s->models[m], variant, "roundtrip", &record, err)
+                                           ? qb_record_get(&record, "code_value", QB_F32, 1)
+                                           : NULL;
+        found = value && value->count > 0;
+        qb_record_free(&record);
+    }
+    return found;
+}
+
+/* The first variants with codes, as many as there are rows. */
+static void choose_variants(const struct qb_result *result, struct qb_selection *s, struct qb_error *err)
+{
+    size_t kept = 0;
+    for (size_t v = 0; v < s->variant_count; v++) {
+        const bool codes = has_codes(result, s, s->variants[v], err);
+        if (codes && kept < ROWS)
+            s->variants[kept++] = s->variants[v];
+        else
+            qb_text_add(&s->left_out, "%s%s%s", s->left_out.size ? ", " : "", s->variants[v],
+                        codes ? "" : " (no codes)");
+    }
+    s->variant_count = kept;
+}
+
 static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
     static const char *const wanted[] = {"pattern-a", "int8-tensor", "int8-channel", NULL};
     struct qb_selection s;
-    qb_select(result, "roundtrip", wanted, ROWS, &s);
+    qb_select(result, "roundtrip", wanted, QB_FIGURE_VARIANTS, &s);
+    const bool run = s.model_count && s.variant_count;
+    choose_variants(result, &s, err);
     if (!s.model_count || !s.variant_count)
-        snprintf(figure->missing, sizeof figure->missing, "no roundtrip cell was run");
+        snprintf(figure->missing, sizeof figure->missing,
+                 run ? "no roundtrip cell of a codec with codes was run" : "no roundtrip cell was run");
     choose_models(&s);
     figure->width = s.model_count == 1 ? QB_FIGURE_NARROW : QB_FIGURE_WIDE;
     qb_figure_axes(figure, &s);

@@ -17,14 +17,14 @@ struct flips {
     double p; /* McNemar's exact */
 };
 
-static void take(const struct qb_result *result, const char *model, const char *variant, const char *metric,
+static void take(const struct qb_result *result, const struct qb_selection *s, size_t m, size_t v, const char *metric,
                  double out[3])
 {
-    const struct qb_value *v = qb_result_value(result, model, variant, "teacher-forced", metric);
-    bool interval = v && !(v->flags & QB_FLAG_NO_INTERVAL);
-    out[0] = v ? v->value : NAN;
-    out[1] = interval ? v->lo : NAN;
-    out[2] = interval ? v->hi : NAN;
+    const struct qb_value *value = qb_result_value(result, s->models[m], s->variants[v], s->experiment, metric);
+    bool interval = value && !(value->flags & QB_FLAG_NO_INTERVAL);
+    out[0] = value ? value->value : NAN;
+    out[1] = interval ? value->lo : NAN;
+    out[2] = interval ? value->hi : NAN;
 }
 
 /* Counts, and totals a chunk of (reference right - variant right). True when the record has the arrays. */
@@ -120,23 +120,23 @@ static void add_panel(const struct qb_result *result, const struct qb_selection 
     qb_figure_block(figure, s->models[m]);
     for (size_t v = 0; v < s->variant_count; v++) {
         struct qb_record record;
-        there[v] = qb_figure_record(result, s->models[m], s->variants[v], "teacher-forced", &record, err) &&
+        there[v] = qb_figure_record(result, s->models[m], s->variants[v], s->experiment, &record, err) &&
                    measure(&record, &flips[v], err);
         qb_record_free(&record);
-        take(result, s->models[m], s->variants[v], "flips_to_wrong", flips[v].wrong);
-        take(result, s->models[m], s->variants[v], "flips_to_right", flips[v].right);
+        take(result, s, m, v, "flips_to_wrong", flips[v].wrong);
+        take(result, s, m, v, "flips_to_right", flips[v].right);
         *n = flips[v].n > *n ? flips[v].n : *n;
     }
     add_rows(flips, there, s->variant_count, figure);
     double floors[QB_FIGURE_FLOORS];
-    qb_figure_floors(result, s->models[m], "teacher-forced", "flips", floors);
+    qb_figure_floors(result, s->models[m], s->experiment, "flips", floors);
     qb_figure_set_number(figure, "floor_flips", m + 1, floors[0] > 0 ? floors[0] : 0);
 }
 
 static bool has_flips(const struct qb_result *result, const struct qb_selection *s, const char *model)
 {
     for (size_t v = 0; v < s->variant_count; v++)
-        if (qb_result_value(result, model, s->variants[v], "teacher-forced", "flips_to_wrong"))
+        if (qb_result_value(result, model, s->variants[v], s->experiment, "flips_to_wrong"))
             return true;
     return false;
 }
@@ -147,7 +147,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
                                          "pattern-a",      "legacy", "calibrated", "calibrated-stored", NULL};
     struct qb_selection s;
     uint64_t n = 0;
-    qb_select(result, "teacher-forced", wanted, QB_FIGURE_VARIANTS, &s);
+    qb_select_text(result, wanted, QB_FIGURE_VARIANTS, &s);
     for (size_t m = s.model_count; m-- > 0;)
         if (!has_flips(result, &s, s.models[m]))
             qb_selection_drop(&s, m, "no text whose next token could be right");
@@ -155,7 +155,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         qb_selection_drop(&s, s.model_count - 1, "no room");
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing,
-                 "no teacher-forced cell on a text with the arrays top_token and reference_top_token was run");
+                 "no teacher-forced or kl cell on a text with the arrays top_token and reference_top_token was run");
     qb_figure_axes(figure, &s);
     qb_figure_array(figure, "floor_flips", s.model_count);
     for (size_t m = 0; m < s.model_count; m++)
@@ -170,9 +170,9 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         "(the floor; not drawn where it is 0); "
         "rows FP16 and BF16 are floors of weight storage. n: up to %llu positions a model.",
         (unsigned long long)n);
-    qb_figure_say_flagged(result, figure, &s, "teacher-forced", "flips", QB_FLAG_UNRESOLVED,
+    qb_figure_say_flagged(result, figure, &s, s.experiment, "flips", QB_FLAG_UNRESOLVED,
                           "Not resolved, flips within the arithmetic floor");
-    qb_figure_end(result, figure, &s, "teacher-forced", "flips");
+    qb_figure_end(result, figure, &s, s.experiment, "flips");
     return err->status;
 }
 

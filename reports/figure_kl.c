@@ -76,10 +76,8 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
                                          NULL};
     struct qb_selection s;
     struct qb_text counts = {0};
-    const char *experiment = "teacher-forced";
-    qb_select(result, experiment, wanted, QB_FIGURE_VARIANTS, &s);
-    if (!s.model_count || !s.variant_count)
-        qb_select(result, experiment = "kl", wanted, QB_FIGURE_VARIANTS, &s);
+    qb_select_text(result, wanted, QB_FIGURE_VARIANTS, &s);
+    const char *experiment = s.experiment;
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing, "no teacher-forced cell of a variant was run, nor one of kl");
     qb_figure_axes(figure, &s);

@@ -1,6 +1,7 @@
 /* memory: stored bytes by role, stacked, with the source's formula marked, a panel a model. */
 #include "figure.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "codec/role.h"
@@ -40,23 +41,27 @@ static bool add_bar(const struct qb_record *record, size_t at, struct qb_figure 
     qb_text_add(&figure->data, "%zu", at);
     for (size_t g = 0; g < GROUPS; g++)
         qb_text_add(&figure->data, " %.6g", sums[g]);
-    qb_text_add(&figure->data, " %.6g\n", qb_record_scalar(record, "published_bytes", 0) / MIB);
+    const double published = qb_record_scalar(record, "published_bytes", 0);
+    qb_text_add(&figure->data, " %.6g\n", published > 0 ? published / MIB : NAN); /* under 0 it is no size */
     return true;
 }
 
-/* ": on MODEL 0.41, where the buffers hold 9.41", from the first model that has both. */
-static void add_contrast(const struct qb_result *result, const struct qb_selection *s, struct qb_figure *figure)
+/* The diamond's sentence, with the first model that has one beside its buffers. False: nothing is marked. */
+static bool add_contrast(const struct qb_result *result, const struct qb_selection *s, struct qb_figure *figure)
 {
     for (size_t m = 0; m < s->model_count; m++) {
         const struct qb_value *formula =
             qb_result_value(result, s->models[m], "pattern-a", "memory", "published_formula_bytes");
         const struct qb_value *bytes = qb_result_value(result, s->models[m], "pattern-a", "memory", "weight_bytes");
         if (formula && bytes && qb_value_there(formula->flags)) {
-            qb_text_add(&figure->caption, ": on %s %.2f, where the buffers hold %.2f", s->models[m],
-                        formula->value / MIB, bytes->value / MIB);
-            return;
+            qb_text_add(&figure->caption,
+                        " The diamond marks what the source's formula enc*2 + (fp - enc)*4 gives for Pattern A: on %s "
+                        "%.2f, where the buffers hold %.2f.",
+                        s->models[m], formula->value / MIB, bytes->value / MIB);
+            return true;
         }
     }
+    return false;
 }
 
 static void add_panel(const struct qb_result *result, const struct qb_selection *s, size_t m, struct qb_figure *figure,
@@ -97,13 +102,12 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     for (size_t v = 0; v < s.variant_count; v++)
         if (strcmp(s.variants[v], "pattern-a") == 0)
             marked = v + 1;
-    qb_figure_number(figure, "pattern_row", (double)marked);
-    qb_text_add(&figure->caption,
-                "Memory of the weights: stored bytes by role (MiB = 2^20 bytes), counted once from the buffers that "
-                "exist; decoded copies that a cache keeps are at the end. The diamond marks what the source's formula "
-                "enc*2 + (fp - enc)*4 gives for Pattern A");
-    add_contrast(result, &s, figure);
-    qb_text_add(&figure->caption, ". n: exact counts, one run.");
+    qb_text_add(
+        &figure->caption,
+        "Memory of the weights: stored bytes by role (MiB = 2^20 bytes), counted once from the buffers that "
+        "exist; what a variant does not encode counts as FP32; decoded copies that a cache keeps are at the end.");
+    qb_figure_number(figure, "pattern_row", add_contrast(result, &s, figure) ? (double)marked : 0);
+    qb_text_add(&figure->caption, " n: exact counts, one run.");
     qb_selection_end(&s, figure);
     return err->status;
 }

@@ -46,21 +46,19 @@ bool qb_figure_builtin(const char *variant)
 
 void qb_figure_linetypes(const char *const *variants, size_t count, unsigned *types)
 {
-    bool taken[OTHER_TYPES] = {false};
-    size_t others = 0;
+    bool taken[OTHER_TYPES] = {0};
     for (size_t v = 0; v < count; v++) {
         size_t i = builtin(variants[v]);
-        unsigned sum = 0;
+        unsigned sum = 0, tries = 0;
+        types[v] = (unsigned)i + 1;
+        if (i < BUILTINS)
+            continue;
         for (const char *p = variants[v]; *p; p++)
             sum = sum * 31 + (unsigned char)*p;
-        sum %= OTHER_TYPES;
-        while (i == BUILTINS && taken[sum] && others < OTHER_TYPES)
+        for (sum %= OTHER_TYPES; taken[sum] && tries < OTHER_TYPES; tries++)
             sum = (sum + 1) % OTHER_TYPES;
-        if (i == BUILTINS) {
-            taken[sum] = true;
-            others++;
-        }
-        types[v] = i < BUILTINS ? (unsigned)i + 1 : OTHERS + sum;
+        taken[sum] = true;
+        types[v] = OTHERS + sum;
     }
 }
 

@@ -171,7 +171,7 @@ static void finish_oldest(struct writer *w, struct qb_error *err)
     snprintf(script, sizeof script, "%s.gp", d.kind->name);
     qb_gnuplot_finish(&d.run, w->folder, script, e);
     for (size_t i = 0; !e->status && w->formats[i]; i++)
-        if (strcmp(w->formats[i], "tex") == 0)
+        if (!qb_picture_whole(w->folder, d.kind->name, w->formats[i], e) && strcmp(w->formats[i], "tex") == 0)
             qb_figure_tex(w->folder, d.kind->name, e);
     if (!err->status)
         list_drawn(w, &d, e);

@@ -77,3 +77,27 @@ enum qb_status qb_choice_check(const struct qb_choice *choice, const char *flag,
     qb_text_free(&said);
     return err->status;
 }
+
+enum qb_status qb_globs_add(struct qb_globs *globs, const char *flag, const char *glob, struct qb_error *err)
+{
+    if (globs->count == QB_GLOBS_MAX)
+        return qb_fail(err, QB_ERR_INPUT, "%s: at most %d of them", flag, QB_GLOBS_MAX);
+    globs->any[globs->count++] = glob;
+    return QB_OK;
+}
+
+bool qb_globs_match(const struct qb_globs *globs, const char *name)
+{
+    bool matches = globs->count == 0;
+    for (size_t i = 0; i < globs->count && !matches; i++)
+        matches = qb_glob(globs->any[i], name);
+    return matches;
+}
+
+enum qb_status qb_globs_check(const struct qb_globs *globs, const struct qb_choice *choice, const char *flag,
+                              const char *what, struct qb_error *err)
+{
+    for (size_t i = 0; i < globs->count && !err->status; i++)
+        qb_choice_check(choice, flag, what, globs->any[i], err);
+    return err->status;
+}

@@ -27,4 +27,17 @@ void qb_choice_miss(const struct qb_choice *choice, const char *what, const char
 enum qb_status qb_choice_check(const struct qb_choice *choice, const char *flag, const char *what, const char *glob,
                                struct qb_error *err);
 
+/* Globs of which one has to match; none: everything does. Zero-initialise; they are borrowed. */
+#define QB_GLOBS_MAX 16
+struct qb_globs {
+    const char *any[QB_GLOBS_MAX];
+    size_t count;
+};
+/* QB_ERR_INPUT with "<flag>: at most ..." when there is no room. */
+enum qb_status qb_globs_add(struct qb_globs *globs, const char *flag, const char *glob, struct qb_error *err);
+bool qb_globs_match(const struct qb_globs *globs, const char *name);
+/* qb_choice_check of each. */
+enum qb_status qb_globs_check(const struct qb_globs *globs, const struct qb_choice *choice, const char *flag,
+                              const char *what, struct qb_error *err);
+
 #endif

@@ -1,4 +1,4 @@
-/* A choice of cells by name: --only MODEL/VARIANT/EXPERIMENT. */
+/* A choice of cells by name: --only MODEL/VARIANT/EXPERIMENT, one or several. */
 #ifndef QB_ONLY_H
 #define QB_ONLY_H
 
@@ -6,28 +6,37 @@
 #include "base/choice.h"
 #include "base/error.h"
 
-struct qb_only {
+struct qb_only_globs {
     char part[3][256]; /* globs (qb_glob) of model, variant and experiment */
 };
 
-/* "M/V/E" into its globs; fewer parts: the rest is "*". NULL: "*" for all three. An empty part, a fourth one and one of
- * 256 bytes or more are QB_ERR_INPUT with a message that begins with "--only: "; *only then holds no choice. */
-enum qb_status qb_only_parse(const char *text, struct qb_only *only, struct qb_error *err);
+/* What any of the globs takes; none: every cell. Zero-initialise. */
+struct qb_only {
+    struct qb_only_globs any[QB_GLOBS_MAX];
+    size_t count;
+};
 
-/* Does each glob match its name? */
+/* Adds "M/V/E"; fewer parts: the rest is "*". An empty part, a fourth one, one of 256 bytes or more and more than
+ * QB_GLOBS_MAX are QB_ERR_INPUT with a message that begins with "--only: "; *only is then as it was. */
+enum qb_status qb_only_add(struct qb_only *only, const char *text, struct qb_error *err);
+
+/* Does one of them match all three names? */
 bool qb_only_matches(const struct qb_only *only, const char *model, const char *variant, const char *experiment);
+
+/* Appends "M/V/E", several with a comma between. */
+void qb_only_print(const struct qb_only *only, struct qb_text *out);
 
 /* The cells that there are, seen one by one; zero-initialise, free with qb_only_cells_free. Names are borrowed. */
 struct qb_only_cells {
-    struct qb_choice names[3]; /* models, variants, experiments */
-    size_t chosen;             /* of the cells seen, those that the choice takes */
+    struct qb_choice names[3];   /* models, variants, experiments */
+    size_t chosen[QB_GLOBS_MAX]; /* of the cells seen, those that each of the choice takes */
 };
 void qb_only_see(struct qb_only_cells *cells, const struct qb_only *only, const char *model, const char *variant,
                  const char *experiment);
 void qb_only_cells_free(struct qb_only_cells *cells);
 
-/* QB_OK when a cell was chosen. Else QB_ERR_INPUT: each part that matches no name on its own, with the nearest one and
- * those that there are; or that no cell fits all three parts together. */
+/* QB_OK when each of the choice takes a cell. Else QB_ERR_INPUT, of the first that takes none: each part that matches
+ * no name on its own, with the nearest one and those that there are; or that no cell fits all three parts together. */
 enum qb_status qb_only_check(const struct qb_only *only, const struct qb_only_cells *cells, struct qb_error *err);
 
 #endif

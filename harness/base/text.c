@@ -131,7 +131,8 @@ const char *qb_nearest(const char *word, const char *const *names)
         if (other >= WORD_MAX)
             continue;
         size_t distance = edit_distance(word, *names);
-        if (distance < best && distance < (length > other ? length : other)) {
+        const size_t longer = length > other ? length : other;
+        if (distance < best && distance < longer && (distance < NEAR || 2 * distance <= longer)) {
             best = distance;
             nearest = *names;
         }

@@ -26,8 +26,8 @@ char *qb_clean_copy(const char *text, enum qb_clean kind, struct qb_error *err);
 /* Shell-like match of a whole string: *, ? and [...] (fnmatch). */
 bool qb_glob(const char *pattern, const char *text);
 
-/* The candidate nearest to `word` by edit distance, at most 3 away and not replaced whole; NULL when none
- * is. names ends with NULL. */
+/* The candidate nearest to `word` by edit distance: at most 2 away and not replaced whole, or 3 of six letters or more;
+ * NULL when none is. names ends with NULL. */
 const char *qb_nearest(const char *word, const char *const *names);
 
 #endif

@@ -91,7 +91,7 @@ int qb_complain_error(const struct qb_error *err);
 int qb_print(const struct qb_text *text);
 
 /* ---- argument values ---- */
-enum qb_output { QB_OUTPUT_CONSOLE, QB_OUTPUT_CSV, QB_OUTPUT_JSON };
+enum qb_output { QB_OUTPUT_CONSOLE, QB_OUTPUT_CSV, QB_OUTPUT_JSON, QB_OUTPUT_MARKDOWN };
 enum qb_status qb_parse_output(const char *text, enum qb_output *output, struct qb_error *err);
 enum qb_status qb_parse_count(const char *flag, const char *text, long min, long max, long *value,
                               struct qb_error *err);
@@ -115,8 +115,14 @@ size_t qb_columns(int fd);
  * do not fit `width` go into further tables under the first, each with the first column again. */
 void qb_table(struct qb_text *out, const char *const *cells, size_t rows, size_t cols, size_t width);
 
-/* A list of records as console table, CSV or JSON: the same columns each. A value that looks like a number in a column
- * with `numeric` is one in JSON. */
+/* The same as a table of GitHub's Markdown, an empty line behind it. */
+void qb_table_markdown(struct qb_text *out, const char *const *cells, size_t rows, size_t cols);
+/* Lines as they are, as Markdown's indented code: nothing in them is markup, nor can they end it. Nothing of no text.
+ */
+void qb_lines_markdown(struct qb_text *out, const struct qb_text *lines);
+
+/* A list of records as console table, CSV, JSON or Markdown: the same columns each. A value that looks like a number in
+ * a column with `numeric` is one in JSON. */
 struct qb_listing {
     const char *const *columns; /* NULL-terminated */
     const bool *numeric;        /* per column, or NULL */
@@ -125,6 +131,8 @@ struct qb_listing {
 };
 void qb_listing_add(struct qb_listing *listing, const char *const *values);
 void qb_listing_print(const struct qb_listing *listing, enum qb_output output, struct qb_text *out);
+/* For a console where values are long: a record a paragraph under its first value, a line or more a column. */
+void qb_listing_blocks(const struct qb_listing *listing, size_t width, struct qb_text *out);
 void qb_listing_free(struct qb_listing *listing);
 
 #endif

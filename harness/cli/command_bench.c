@@ -18,7 +18,7 @@
 extern char **environ;
 
 enum { OUTPUT, ONLY, REPEATS, THREADS, CODEC, ISA, BLAS_CORE, SQUARE };
-static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
+static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv, json or markdown"},
                                        {"only", 0, "GLOB", "codecs whose id matches"},
                                        {"repeats", 0, "N", "timed rounds, to and fro; default 16"},
                                        {"threads", 0, "N", "threads of the products and the forward pass; default 1"},

@@ -190,6 +190,8 @@ static bool command(struct chat *chat, char *line, struct qb_error *err)
         else
             set_voices(chat, names, count, err);
     } else {
+        if (strcmp(line, "/help") != 0)
+            qb_tell("%s: no such command", line);
         qb_tell("%s", help);
     }
     return true;

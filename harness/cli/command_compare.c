@@ -1,21 +1,18 @@
 /* qinsbench compare: two result files, or two variants of one. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/only.h"
-#include "base/text_format.h"
-#include "gate/compare.h"
-#include "gate_output.h"
+#include "compare_output.h"
 
-enum { METRIC, ONLY, VARIANTS, FORCE, OUTPUT };
+enum { METRIC, ONLY, VARIANTS, CHANGED, FORCE, OUTPUT };
 static const struct qb_flag flags[] = {
-    {"metric", 0, "GLOB", "metrics to compare"},
-    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"metric", 0, "GLOB", "metrics to compare; repeatable"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {"variants", 0, "A,B", "compare two variants of one result file"},
+    {"changed", 0, NULL, "leave out metrics that are equal in both; p values stay adjusted over all"},
     {"force", 0, NULL, "compare although model bytes, tokenizer or experiment options differ"},
-    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {0}};
 static const struct qb_usage usage = {
     .name = "compare",
@@ -35,10 +32,10 @@ static const struct qb_usage usage = {
 
 struct request {
     const char *a, *b; /* files; b NULL with variants */
-    const char *metric;
+    struct qb_globs metrics;
     char variants[2][128];
     struct qb_only only;
-    bool force;
+    bool force, changed;
     enum qb_output output;
 };
 
@@ -60,14 +57,14 @@ static int parse(int argc, char **argv, struct request *r)
     struct qb_flags parse = {.usage = &usage};
     struct qb_error err = {0};
     int flag;
-    *r = (struct request){.metric = "*"};
-    qb_only_parse(NULL, &r->only, &err);
+    *r = (struct request){0};
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
-        if (flag == METRIC)
-            r->metric = optarg;
-        else if (flag == FORCE)
+        if (flag == FORCE)
             r->force = true;
-        else if (flag == ONLY       ? qb_only_parse(optarg, &r->only, &err)
+        else if (flag == CHANGED)
+            r->changed = true;
+        else if (flag == METRIC     ? qb_globs_add(&r->metrics, "--metric", optarg, &err)
+                 : flag == ONLY     ? qb_only_add(&r->only, optarg, &err)
                  : flag == VARIANTS ? parse_variants(optarg, r, &err)
                                     : qb_parse_output(optarg, &r->output, &err))
             return qb_complain_error(&err);
@@ -81,137 +78,33 @@ static int parse(int argc, char **argv, struct request *r)
                                          : "one result file with "
                                            "--variants",
                            files);
-    if (expected == 1 && strcmp(r->only.part[1], "*") != 0)
-        return qb_complain("compare: --only names the variant '%s', but --variants chooses them: expected "
-                           "--only 'MODEL/*/EXPERIMENT'",
-                           r->only.part[1]);
+    for (size_t i = 0; i < r->only.count && expected == 1; i++)
+        if (strcmp(r->only.any[i].part[1], "*") != 0)
+            return qb_complain("compare: --only names the variant '%s', but --variants chooses them: expected "
+                               "--only 'MODEL/*/EXPERIMENT'",
+                               r->only.any[i].part[1]);
     r->a = argv[optind];
     r->b = expected == 2 ? argv[optind + 1] : NULL;
     return QB_FLAG_END;
 }
 
-/* ---- output ---- */
-
-static void interval_text(const struct qb_compare_row *row, struct qb_text *out)
-{
-    char text[32];
-    qb_text_add(out, "%s", qb_short_number(row->difference, !isnan(row->difference), text));
-    if (isfinite(row->lo) && isfinite(row->hi))
-        qb_text_add(out, " [%.4g, %.4g]", row->lo, row->hi);
-    qb_text_add(out, " %s", row->difference_unit);
-}
-
-static void console_row(const struct qb_compare_row *row, bool variants, struct qb_text *out)
-{
-    char a[32], b[32];
-    struct qb_text difference = {0};
-    interval_text(row, &difference);
-    qb_text_add(out, "    %-22s %12s %12s  %-40s", row->metric, qb_short_number(row->a, row->a_there, a),
-                qb_short_number(row->b, row->b_there, b), difference.data ? difference.data : "");
-    if (isfinite(row->p))
-        qb_text_add(out, "  p %-8.2g Holm %-8.2g BH %-8.2g", row->p, row->holm, row->bh);
-    if (isfinite(row->p) && !row->paired)
-        qb_text_add(out, " unpaired");
-    qb_text_add(out, "\n");
-    if (isfinite(row->mcnemar) && (variants || row->a_alone + row->b_alone))
-        qb_text_add(out, "      McNemar exact p %.2g: %llu positions agree in A alone, %llu in B alone\n", row->mcnemar,
-                    (unsigned long long)row->a_alone, (unsigned long long)row->b_alone);
-    qb_text_free(&difference);
-}
-
-/* What a reader has to know of the whole before any number, a line each. */
-static void remarks(const struct qb_compare *compare, struct qb_text *out)
-{
-    for (size_t i = 0; i < compare->fact_count; i++) {
-        qb_text_add(out, "note: ");
-        qb_compare_say(&compare->facts[i], out);
-        qb_text_add(out, "%s\n",
-                    compare->facts[i].refused                     ? "; compared by --force"
-                    : compare->facts[i].kind == QB_COMPARE_INPUTS ? "; compared as independent samples"
-                                                                  : "");
-    }
-    if (compare->only_a + compare->only_b + compare->unfinished)
-        qb_text_add(out, "note: left out: %zu cells that only A has, %zu that only B has, %zu failed or skipped\n",
-                    compare->only_a, compare->only_b, compare->unfinished);
-}
-
-static void console(const struct request *r, const struct qb_compare *compare, struct qb_text *out)
-{
-    const struct qb_compare_row *last = NULL;
-    qb_text_add(out, "A: %s\nB: %s\n", r->b ? r->a : r->variants[0], r->b ? r->b : r->variants[1]);
-    remarks(compare, out);
-    for (size_t i = 0; i < compare->count; i++) {
-        const struct qb_compare_row *row = &compare->rows[i];
-        if (!last || strcmp(last->model, row->model) != 0 || strcmp(last->experiment, row->experiment) != 0 ||
-            strcmp(last->variant, row->variant) != 0)
-            qb_text_add(out, "\n%s/%s/%s\n    %-22s %12s %12s  %s\n", row->model, row->variant, row->experiment,
-                        "metric", "A", "B", "B - A");
-        console_row(row, !r->b, out);
-        if (row->note[0] && (row->testable || row->flagged || !isfinite(row->difference)))
-            qb_text_add(out, "      %s\n", row->note);
-        last = row;
-    }
-    qb_text_add(out, "\np: two-sided, of no difference; adjusted over the %zu tests of this table\n", compare->family);
-}
-
-static void listing(const struct qb_compare *compare, enum qb_output output, struct qb_text *out)
-{
-    static const char *const columns[] = {
-        "model",      "variant", "other",    "experiment",      "metric", "unit",    "a",  "b",
-        "difference", "lo",      "hi",       "difference_unit", "p",      "holm",    "bh", "mcnemar",
-        "a_alone",    "b_alone", "clusters", "paired",          "note",   "differs", NULL};
-    static const bool numeric[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
-    struct qb_listing table = {.columns = columns, .numeric = numeric};
-    for (size_t i = 0; i < compare->count; i++) {
-        const struct qb_compare_row *row = &compare->rows[i];
-        double numbers[] = {row->a, row->b,    row->difference, row->lo,     row->hi,
-                            row->p, row->holm, row->bh,         row->mcnemar};
-        const bool there[2] = {row->a_there, row->b_there}; /* the other numbers are NaN where there is none */
-        struct qb_text texts[13] = {0};
-        for (size_t k = 0; k < 9; k++)
-            qb_csv_number(&texts[k], numbers[k], k < 2 ? there[k] : !isnan(numbers[k]));
-        qb_text_add(&texts[9], "%llu", (unsigned long long)row->a_alone);
-        qb_text_add(&texts[10], "%llu", (unsigned long long)row->b_alone);
-        qb_text_add(&texts[11], "%zu", row->clusters);
-        qb_compare_kinds(row->differs, &texts[12]);
-        const char *values[] = {row->model,     row->variant,
-                                row->other,     row->experiment,
-                                row->metric,    row->unit,
-                                texts[0].data,  texts[1].data,
-                                texts[2].data,  texts[3].data,
-                                texts[4].data,  row->difference_unit,
-                                texts[5].data,  texts[6].data,
-                                texts[7].data,  texts[8].data,
-                                texts[9].data,  texts[10].data,
-                                texts[11].data, row->paired ? "yes" : "no",
-                                row->note,      texts[12].data ? texts[12].data : ""};
-        qb_listing_add(&table, values);
-        for (size_t k = 0; k < 13; k++)
-            qb_text_free(&texts[k]);
-    }
-    qb_listing_print(&table, output, out);
-    qb_listing_free(&table);
-}
-
 /* ---- the command ---- */
 
-static int print(const struct request *r, const struct qb_compare *compare)
+static int print(const struct request *r, struct qb_compare *compare)
 {
+    const struct qb_compare_heads heads = {r->b ? r->a : r->variants[0], r->b ? r->b : r->variants[1], !r->b};
     struct qb_text out = {0}, said = {0};
     if (compare->count == 0)
         return qb_complain("compare: no metric that both have (%s): %zu cells only in A, %zu only in B, %zu failed or "
                            "skipped",
                            r->b ? "the same model, variant and experiment" : "the same model and experiment",
                            compare->only_a, compare->only_b, compare->unfinished);
-    if (r->output == QB_OUTPUT_CONSOLE) {
-        console(r, compare, &out);
-    } else {
-        listing(compare, r->output, &out);
-        remarks(compare, &said);
-        fputs(said.data ? said.data : "", stderr);
-        qb_text_free(&said);
-    }
+    if (r->changed)
+        qb_compare_drop_equal(compare);
+    qb_compare_print(compare, &heads, r->output, &out, &said);
+    fputs(said.data ? said.data : "", stderr);
     int code = qb_print(&out);
+    qb_text_free(&said);
     qb_text_free(&out);
     return code;
 }
@@ -264,8 +157,8 @@ static enum qb_status check_filters(const struct request *r, const struct qb_com
     qb_only_check(&r->only, &cells, err);
     if (!r->b && !err->status)
         check_variants(&variants, r->variants, err);
-    if (!err->status && strcmp(r->metric, "*") != 0)
-        qb_choice_check(&metrics, "--metric", "metric of the chosen cells", r->metric, err);
+    if (!err->status)
+        qb_globs_check(&r->metrics, &metrics, "--metric", "metric of the chosen cells", err);
     qb_only_cells_free(&cells);
     qb_choice_free(&variants);
     qb_choice_free(&metrics);
@@ -283,8 +176,7 @@ int qb_command_compare(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
-    const struct qb_compare_options options = {
-        .only = {r.only.part[0], r.only.part[1], r.only.part[2]}, .metric = r.metric, .force = r.force};
+    const struct qb_compare_options options = {.only = r.only, .metrics = r.metrics, .force = r.force};
     if (!open_arm(r.a, &results[0], &cells[0], &a, &err) && r.b)
         open_arm(r.b, &results[1], &cells[1], &b, &err);
     if (!r.b) {

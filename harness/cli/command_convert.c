@@ -19,7 +19,7 @@ static const struct qb_flag flags[] = {
     {"codec", 0, "ID[:K=V,...]", "instead: every weight matrix in this codec; or a PLUGIN.so, for its codec"},
     {"force", 0, NULL, "encode again what a lossy codec encoded before"},
     {"isa", 0, "LEVEL", "portable, avx2 or avx512"},
-    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {0}};
 static const struct qb_usage usage = {
     "convert", "MODEL -o FILE [options]",

@@ -13,7 +13,7 @@ static const struct qb_flag flags[] = {
     {"trials", 0, "N", "trials a row; default 1000, the shipped table has 10000"},
     {"clusters", 0, "LIST", "numbers of clusters, such as 10,20 (default 10,20,40,160)"},
     {"icc", 0, "X", "correlation of two positions of a cluster, 0 to under 1; default 0.05"},
-    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {"threads", 'j', "N", "threads; default 1. The numbers do not depend on them"},
     {0}};
 static const struct qb_usage usage = {

@@ -5,17 +5,18 @@
 #include "base/only.h"
 #include "gate_output.h"
 
-enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, ONLY };
+enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, FAILED, ONLY };
 static const struct qb_flag flags[] = {
     {"baseline", 'b', "FILE", "a baseline (JSON) or another result file"},
     {"rules", 0, "FILE", "rules (default: the shipped data/gate/default.yaml)"},
     {"junit", 0, "FILE", "write the verdicts as JUnit XML too"},
     {"markdown", 0, "FILE", "write them as Markdown too"},
-    {"output", 0, "FORMAT", "console (default), csv or json"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {"fresh-inputs", 0, NULL, "changed inputs are fresh draws, not a fault: compare unpaired"},
     {"alpha", 0, "RATE", "error rate of all tests together (default 0.05)"},
     {"allow-inconclusive", 0, NULL, "exit 0 when nothing failed but something stayed open"},
-    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"failed", 0, NULL, "print the rows alone that failed or stayed open; files have all"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {0}};
 static const struct qb_usage usage = {
     .name = "gate",
@@ -33,7 +34,7 @@ static const struct qb_usage usage = {
 struct request {
     const char *result, *baseline, *rules, *junit, *markdown;
     enum qb_output output;
-    bool fresh, allow;
+    bool fresh, allow, failed;
     double alpha;
     struct qb_only only;
 };
@@ -63,8 +64,11 @@ static enum qb_status take(int flag, const char *value, struct request *r, struc
     case ALLOW:
         r->allow = true;
         break;
+    case FAILED:
+        r->failed = true;
+        break;
     default:
-        return qb_only_parse(value, &r->only, err);
+        return qb_only_add(&r->only, value, err);
     }
     return QB_OK;
 }
@@ -76,7 +80,6 @@ static int parse(int argc, char **argv, struct request *r)
     struct qb_error err = {0};
     int flag;
     *r = (struct request){.alpha = 0.05};
-    qb_only_parse(NULL, &r->only, &err);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
         if (take(flag, optarg, r, &err))
             return qb_complain_error(&err);
@@ -139,7 +142,7 @@ static int report(const struct request *r, const struct qb_gate *gate)
         write_report(r->markdown, qb_gate_markdown_report, gate, &err)) {
         qb_complain_error(&err);
     } else {
-        qb_gate_print(gate, r->output, &out);
+        qb_gate_print(gate, r->output, r->failed, &out);
         code = qb_print(&out);
         code = code == QB_EXIT_DONE ? exit_code(gate, r->allow) : code;
     }
@@ -157,8 +160,7 @@ int qb_command_gate(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
-    struct qb_gate_options options = {
-        .alpha = r.alpha, .fresh_inputs = r.fresh, .only = {r.only.part[0], r.only.part[1], r.only.part[2]}};
+    struct qb_gate_options options = {.alpha = r.alpha, .fresh_inputs = r.fresh, .only = r.only};
     if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||
         qb_baseline_load(r.baseline, &baseline, &err) || check_only(&r.only, result, baseline, &err)) {
         code = qb_complain_error(&err);

@@ -10,11 +10,12 @@
 #define TEXT_MAX ((size_t)16 << 20)
 
 enum { PROMPT = QB_SPEAK_FLAGS, FILE_FLAG, OUTPUT };
-static const struct qb_flag flags[] = {QB_SPEAKING_FLAGS("0"),
-                                       {"prompt", 'p', "TEXT", "the text; control tokens may be spelled out in it"},
-                                       {"file", 'f', "FILE", "the text is this file's bytes"},
-                                       {"output", 'o', "FILE", "as make-model has it, which this command was before"},
-                                       {0}};
+static const struct qb_flag flags[] = {
+    QB_SPEAKING_FLAGS("0"),
+    {"prompt", 'p', "TEXT", "the text; control tokens may be spelled out in it"},
+    {"file", 'f', "FILE", "the text is this file's bytes"},
+    {"output", 'o', "FILE", "no option of generate; with it the command is make-model"},
+    {0}};
 static const struct qb_usage usage = {
     "generate", "MODEL --prompt TEXT [options]",
     "Continues a text: the continuation on stdout as it comes, tokens a second on stderr.", flags,

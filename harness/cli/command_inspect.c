@@ -22,7 +22,7 @@ static const struct qb_flag flags[] = {
     {"conformance", 0, NULL, "a codec plugin: run the conformance suite; exit 1 when a check fails"},
     {"set", 0, "KEY=VALUE", "a suite: set a key first; repeatable"},
     {"codec", 0, "PLUGIN.so", "a model, suite or variant: load a codec from outside; repeatable"},
-    {"only", 0, "M/V/E", "a suite: as run's; a result file: its cells"},
+    {"only", 0, "M/V/E", "a suite: as run's; a result file: its cells; repeatable"},
     {"isa", 0, "LEVEL", "a codec, model, suite or variant: portable, avx2 or avx512"},
     {0}};
 static const struct qb_usage usage = {
@@ -37,7 +37,8 @@ static const struct qb_usage usage = {
     "  qinsbench inspect experiments/suites/source.yaml --only 'kjv-*'"};
 
 struct arguments {
-    const char *path, *only;
+    const char *path;
+    struct qb_only only;
     const char *set[33], *codecs[33];
     size_t set_count, codec_count;
     bool conformance;
@@ -104,12 +105,11 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
 {
     static const char *const states[] = {"done", "failed", "skipped"};
     struct qb_result *result = NULL;
-    struct qb_only only;
     (void)code;
     note_unused(a, "result file", 1u << ONLY);
-    if (qb_only_parse(a->only, &only, err) || qb_result_open(a->path, &result, err))
+    if (qb_result_open(a->path, &result, err))
         return err->status;
-    if (a->only && check_only(result, &only, err)) {
+    if (check_only(result, &a->only, err)) {
         qb_result_close(result);
         return err->status;
     }
@@ -125,7 +125,7 @@ static enum qb_status inspect_result(const struct arguments *a, struct qb_text *
     qb_text_add(out, "cells\n");
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
-        if (!qb_only_matches(&only, cell->model, cell->variant, cell->experiment))
+        if (!qb_only_matches(&a->only, cell->model, cell->variant, cell->experiment))
             continue;
         qb_text_add(out, "  %-8s %s/%s/%s  %.2f s, %.2f s CPU, %.0f MiB, %zu metrics, key %.12s%s", states[cell->state],
                     cell->model, cell->variant, cell->experiment, cell->seconds, cell->cpu_seconds,
@@ -208,10 +208,10 @@ static enum qb_status inspect_suite(const struct arguments *a, const struct qb_r
     struct qb_suite *suite = NULL;
     struct qb_plan plan = {0};
     note_unused(a, "suite", 1u << SET | 1u << CODEC | 1u << ONLY | 1u << ISA);
-    if (!qb_suite_load(a->path, &options, &suite, err) && !qb_plan_make(suite, a->only, &plan, err)) {
+    if (!qb_suite_load(a->path, &options, &suite, err) && !qb_plan_make(suite, &a->only, &plan, err)) {
         qb_text_add(out, "suite %s: %zu models, %zu variants, %zu experiments, %zu cells%s\n", suite->name,
                     suite->model_count, suite->variant_count, suite->experiment_count, plan.selected,
-                    a->only ? " selected" : "");
+                    a->only.count ? " selected" : "");
         for (size_t i = 0; i < plan.count; i++) {
             if (!plan.cells[i].selected)
                 continue;
@@ -309,9 +309,9 @@ int qb_command_inspect(int argc, char **argv)
             a.set[a.set_count++] = optarg;
         else if (flag == CODEC && a.codec_count < 32)
             a.codecs[a.codec_count++] = optarg;
-        else if (flag == ONLY)
-            a.only = optarg;
-        else if (flag == ISA && qb_parse_isa(optarg, &a.isa, &err))
+        else if (flag == ONLY  ? qb_only_add(&a.only, optarg, &err)
+                 : flag == ISA ? qb_parse_isa(optarg, &a.isa, &err)
+                               : QB_OK)
             return qb_complain_error(&err);
     }
     if (flag == QB_FLAG_STOP)

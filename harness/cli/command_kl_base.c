@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "cli.h"
+#include "opened.h"
 #include "codec/variant.h"
 #include "compute/gemm.h"
 #include "model/calibrate.h"
@@ -15,7 +16,7 @@ static const struct qb_flag flags[] = {{"output", 'o', "FILE", "the file to writ
                                        {"context", 0, "N", "tokens of a chunk; default 512"},
                                        {"chunks", 0, "N", "chunks; default all that the text has"},
                                        {"special", 0, NULL, "special tokens spelled out in the text are these tokens"},
-                                       {"variant", 0, "NAME", "a built-in variant in the place of FP32"},
+                                       {"variant", 0, "NAME", "shipped variant, or a variant's .yaml; default fp32"},
                                        {"threads", 0, "N", "threads; default 1. The file does not depend on them"},
                                        {"codec", 0, "PLUGIN.so", "a plugin from elsewhere"},
                                        {0}};
@@ -52,7 +53,7 @@ static enum qb_status open_all(const char *path, const struct arguments *a, stru
     const enum qb_isa isa = qb_cpu()->isa;
     qb_blas_init();
     if (qb_open_registry(a->codecs, &o->registry, err) || qb_model_open(path, o->registry, isa, &o->model, err) ||
-        (a->variant && qb_variant_builtin(a->variant, o->registry, isa, &o->variant, err)) ||
+        (a->variant && qb_open_variant(a->variant, o->registry, isa, &o->variant, err)) ||
         qb_token_file_read(o->model, a->tokens ? a->tokens : a->text, form, &o->tokens, &o->count, err) ||
         qb_pool_create((unsigned)a->threads, &o->pool, err))
         return err->status;

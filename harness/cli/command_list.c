@@ -1,11 +1,14 @@
 /* qinsbench list: what there is to choose from. */
 #include <dirent.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/data_path.h"
 #include "base/cpu.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "codec/options.h"
@@ -16,7 +19,7 @@
 #include "weights/weights.h"
 
 enum { OUTPUT, CODEC };
-static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv or json"},
+static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default), csv, json or markdown"},
                                        {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
                                        {0}};
 static const struct qb_usage usage = {"list", "codecs|variants|models|families|experiments|metrics|suites [options]",
@@ -81,39 +84,60 @@ static enum qb_status list_variants(const struct qb_registry *registry, struct q
     return err->status;
 }
 
-/* Names of a folder's files that end in `suffix`, sorted; freed by the caller. */
-static int files_of(const char *folder, const char *suffix, struct dirent ***entries)
+static bool ends_in(const char *name, const char *suffix)
 {
-    int n = scandir(folder, entries, NULL, alphasort), kept = 0;
-    for (int i = 0; i < n; i++) {
-        size_t length = strlen((*entries)[i]->d_name), end = strlen(suffix);
-        if (length > end && strcmp((*entries)[i]->d_name + length - end, suffix) == 0)
-            (*entries)[kept++] = (*entries)[i];
-        else
-            free((*entries)[i]);
-    }
-    return kept;
+    size_t length = strlen(name), end = strlen(suffix);
+    return length > end && strcmp(name + length - end, suffix) == 0;
+}
+
+/* A folder's entries that `wanted` chooses, sorted; freed by the caller. */
+static int entries_of(const char *folder, int (*wanted)(const struct dirent *), struct dirent ***entries)
+{
+    int n = scandir(folder, entries, wanted, alphasort);
+    return n < 0 ? 0 : n;
+}
+
+static int is_suite(const struct dirent *entry)
+{
+    return ends_in(entry->d_name, ".yaml");
+}
+
+/* A file in our layout, GGUF, or what may be a folder of a model. */
+static int may_be_model(const struct dirent *entry)
+{
+    return ends_in(entry->d_name, ".safetensors") || ends_in(entry->d_name, ".gguf") || !strchr(entry->d_name, '.');
+}
+
+static void describe_model(const struct qb_weights *open, struct qb_text *out)
+{
+    const char *architecture = qb_weights_meta(open, "architecture");
+    const json_t *config = qb_weights_config(open);
+    size_t values = 0;
+    if (config)
+        architecture = json_string_value(
+            json_object_get(config, qb_weights_source(open) == QB_SOURCE_GGUF ? "general.architecture" : "model_type"));
+    for (size_t i = 0; i < qb_weights_count(open); i++)
+        values += qb_weights_at(open, i)->rows * qb_weights_at(open, i)->cols;
+    qb_text_add(out, "%s, %zu weights, ", architecture ? architecture : "?", values);
+    qb_weights_print_types(open, out);
 }
 
 static void add_model_file(const char *folder, const char *file, struct qb_listing *listing)
 {
-    char path[4400], name[256];
+    char path[4400], config[4500], name[256];
     struct qb_weights *open = NULL;
     struct qb_error err = {0};
     struct qb_text detail = {0};
     snprintf(path, sizeof path, "%s/%s", folder, file);
-    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".safetensors")), file);
-    if (qb_weights_open(path, &open, &err)) {
+    snprintf(config, sizeof config, "%s/config.json", path);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(file, "."), file);
+    if (!strchr(file, '.') && !qb_file_exists(config))
+        return;
+    if (qb_weights_open(path, &open, &err))
         qb_text_add(&detail, "unreadable: %s", err.message);
-    } else {
-        const char *architecture = qb_weights_meta(open, "architecture");
-        size_t values = 0;
-        for (size_t i = 0; i < qb_weights_count(open); i++)
-            values += qb_weights_at(open, i)->rows * qb_weights_at(open, i)->cols;
-        qb_text_add(&detail, "%s, %zu weights, ", architecture ? architecture : "?", values);
-        qb_weights_print_types(open, &detail);
-    }
-    qb_listing_add(listing, (const char *[]){name, "file", path, detail.data});
+    else
+        describe_model(open, &detail);
+    qb_listing_add(listing, (const char *[]){name, strchr(file, '.') ? "file" : "folder", path, detail.data});
     qb_text_free(&detail);
     qb_weights_free(open);
 }
@@ -136,7 +160,7 @@ static enum qb_status list_models(const struct qb_registry *registry, struct qb_
         }
     if (qb_data_path("models", folder, &ignored))
         return QB_OK;
-    int n = files_of(folder, ".safetensors", &entries);
+    int n = entries_of(folder, may_be_model, &entries);
     for (int i = 0; i < n; i++) {
         add_model_file(folder, entries[i]->d_name, listing);
         free(entries[i]);
@@ -166,17 +190,36 @@ static enum qb_status list_families(const struct qb_registry *registry, struct q
     return QB_OK;
 }
 
+/* The words of a suite that an experiment reads its tokens by. */
+static void print_inputs(unsigned reads, struct qb_text *out)
+{
+    const bool text = reads & (QB_READS_TEXT | QB_READS_OWN_TEXT);
+    if (reads & QB_READS_PROMPT)
+        qb_text_add(out, "prompt%s", text ? " (where there is no corpus), " : "");
+    if (text)
+        qb_text_add(out, "corpus (its file%s%s), context, chunks, offset, spread",
+                    reads & QB_READS_OWN_TEXT ? ", or {greedy: N}: FP32's own text" : "",
+                    reads & QB_READS_AS_LLAMA ? ", or {base: FILE}: llama.cpp's logits base file" : "");
+}
+
 static enum qb_status list_experiments(const struct qb_registry *registry, struct qb_listing *listing,
                                        struct qb_error *err)
 {
-    static const char *const columns[] = {"experiment", "summary", "options", NULL};
+    static const char *const columns[] = {"experiment", "summary", "inputs", "options", "metrics", NULL};
     (void)registry, (void)err;
     listing->columns = columns;
     for (const struct qb_experiment *const *e = qb_experiments(); *e; e++) {
-        struct qb_text options = {0};
+        struct qb_text inputs = {0}, options = {0}, metrics = {0};
+        print_inputs((*e)->reads, &inputs);
         print_options((*e)->options, &options);
-        qb_listing_add(listing, (const char *[]){(*e)->name, (*e)->summary, options.data});
+        for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+            if (strcmp((*m)->experiment, (*e)->name) == 0)
+                qb_text_add(&metrics, "%s%s", metrics.size ? " " : "", (*m)->name);
+        qb_listing_add(listing, (const char *[]){(*e)->name, (*e)->summary, inputs.data ? inputs.data : "",
+                                                 options.data ? options.data : "", metrics.data ? metrics.data : ""});
+        qb_text_free(&inputs);
         qb_text_free(&options);
+        qb_text_free(&metrics);
     }
     return QB_OK;
 }
@@ -202,7 +245,7 @@ static enum qb_status list_suites(const struct qb_registry *registry, struct qb_
     listing->columns = columns;
     if (!qb_suites_folder(folder))
         return qb_fail(err, QB_ERR_INPUT, "the shipped suites are not beside the program; set QINSBENCH_DATA");
-    int n = files_of(folder, ".yaml", &entries);
+    int n = entries_of(folder, is_suite, &entries);
     for (int i = 0; i < n; i++) {
         struct qb_yaml *root = NULL;
         struct qb_error cause = {0};
@@ -221,11 +264,20 @@ static const struct {
     const char *name;
     enum qb_status (*list)(const struct qb_registry *, struct qb_listing *, struct qb_error *);
     bool codecs; /* needs the plugins */
-} kinds[] = {
-    {"codecs", list_codecs, true},      {"variants", list_variants, true},        {"models", list_models, false},
-    {"families", list_families, false}, {"experiments", list_experiments, false}, {"metrics", list_metrics, false},
-    {"suites", list_suites, false}};
+    bool blocks; /* its values are long */
+} kinds[] = {{"codecs", list_codecs, true, false},           {"variants", list_variants, true, false},
+             {"models", list_models, false, false},          {"families", list_families, false, false},
+             {"experiments", list_experiments, false, true}, {"metrics", list_metrics, false, false},
+             {"suites", list_suites, false, false}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static void print_listing(size_t kind, const struct qb_listing *listing, enum qb_output output, struct qb_text *out)
+{
+    if (output == QB_OUTPUT_CONSOLE && kinds[kind].blocks)
+        qb_listing_blocks(listing, qb_columns(STDOUT_FILENO), out);
+    else
+        qb_listing_print(listing, output, out);
+}
 
 static int print_list(size_t kind, const char *const *codecs, enum qb_output output)
 {
@@ -238,7 +290,7 @@ static int print_list(size_t kind, const char *const *codecs, enum qb_output out
     if (kinds[kind].codecs)
         qb_open_registry(codecs, &registry, &err);
     if (!err.status && !kinds[kind].list(registry, &listing, &err))
-        qb_listing_print(&listing, output, &out);
+        print_listing(kind, &listing, output, &out);
     int code = err.status ? qb_complain_error(&err) : qb_print(&out);
     qb_text_free(&out);
     if (listing.columns)

@@ -18,7 +18,7 @@ static const struct qb_flag flags[] = {
     {"output", 'o', "FILE", "result file; default results/<name of the suite>.h5"},
     {"jobs", 'j', "N", "cells side by side; default: cores / threads"},
     {"threads", 0, "N", "threads of each cell; default 1; results do not depend on it"},
-    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {"resume", 0, NULL, "keep every finished cell whose content key still holds"},
     {"force", 0, NULL, "drop the finished cells of -o that this run does not keep"},
     {"set", 0, "KEY=VALUE", "set a key of the suite first, e.g. models.source-chain.seed=7; repeatable"},
@@ -42,7 +42,8 @@ static const struct qb_usage usage = {
 
 #define LIST_MAX 64
 struct arguments {
-    const char *output, *only;
+    const char *output;
+    struct qb_only only;
     long jobs, threads;
     bool resume, force, quiet;
     const char *set[LIST_MAX + 1], *codec[LIST_MAX + 1];
@@ -80,8 +81,7 @@ static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
     case THREADS:
         return qb_parse_count("--threads", optarg, 1, 256, &a->threads, err);
     case ONLY:
-        a->only = optarg;
-        return QB_OK;
+        return qb_only_add(&a->only, optarg, err);
     case RESUME:
         a->resume = true;
         return QB_OK;
@@ -204,7 +204,7 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
     const struct qb_run_options options = {.output = output->data,
                                            .cache = cache.data,
                                            .cache_most = a->cache_size,
-                                           .only = a->only,
+                                           .only = &a->only,
                                            .resume = a->resume,
                                            .force = a->force,
                                            .jobs = jobs > 256 ? 256 : jobs,

@@ -11,9 +11,9 @@
 
 enum { OUTPUT, ONLY, METRIC };
 static const struct qb_flag flags[] = {
-    {"output", 0, "FORMAT", "console (default), csv or json"},
-    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *"},
-    {"metric", 0, "GLOB", "metrics to show"},
+    {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
+    {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
+    {"metric", 0, "GLOB", "metrics to show; repeatable"},
     {0}};
 static const struct qb_usage usage = {
     "show", "RESULT.h5 [options]",
@@ -124,7 +124,7 @@ static void show_rows(const struct qb_result *result, const struct qb_show_filte
         if (!qb_show_wants(filter, cell))
             continue;
         for (size_t v = 0; v < cell->value_count; v++) {
-            if (!qb_glob(filter->metric, cell->values[v].metric))
+            if (!qb_globs_match(&filter->metrics, cell->values[v].metric))
                 continue;
             if (json)
                 json_row(cell, &cell->values[v], rows == 0, out);
@@ -149,8 +149,8 @@ static enum qb_status check_filter(const struct qb_result *result, const struct 
         for (size_t v = 0; v < cell->value_count && qb_show_wants(filter, cell); v++)
             qb_choice_add(&metrics, cell->values[v].metric);
     }
-    if (qb_result_count(result) && !qb_only_check(&filter->only, &cells, err) && strcmp(filter->metric, "*") != 0)
-        qb_choice_check(&metrics, "--metric", "metric of the chosen cells", filter->metric, err);
+    if (qb_result_count(result) && !qb_only_check(&filter->only, &cells, err))
+        qb_globs_check(&filter->metrics, &metrics, "--metric", "metric of the chosen cells", err);
     qb_only_cells_free(&cells);
     qb_choice_free(&metrics);
     return err->status;
@@ -164,8 +164,9 @@ static int show(const char *path, const struct qb_show_filter *filter, enum qb_o
         qb_result_close(result);
         return qb_complain_error(err);
     }
-    if (output == QB_OUTPUT_CONSOLE)
-        qb_show_tables(result, filter, qb_columns(STDOUT_FILENO), &out);
+    if (output == QB_OUTPUT_CONSOLE || output == QB_OUTPUT_MARKDOWN)
+        qb_show_tables(result, filter, output == QB_OUTPUT_CONSOLE ? qb_columns(STDOUT_FILENO) : 100,
+                       output == QB_OUTPUT_MARKDOWN, &out);
     else
         show_rows(result, filter, output == QB_OUTPUT_JSON, &out);
     int code = qb_print(&out);
@@ -178,17 +179,15 @@ static int show(const char *path, const struct qb_show_filter *filter, enum qb_o
 int qb_command_show(int argc, char **argv)
 {
     struct qb_flags parse = {.usage = &usage};
-    struct qb_show_filter filter = {.metric = "*"};
+    struct qb_show_filter filter = {0};
     struct qb_error err = {0};
     enum qb_output output = QB_OUTPUT_CONSOLE;
     int flag;
-    qb_only_parse(NULL, &filter.only, &err);
-    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
-        if (flag == METRIC)
-            filter.metric = optarg;
-        else if (flag == OUTPUT ? qb_parse_output(optarg, &output, &err) : qb_only_parse(optarg, &filter.only, &err))
+    while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
+        if (flag == METRIC   ? qb_globs_add(&filter.metrics, "--metric", optarg, &err)
+            : flag == OUTPUT ? qb_parse_output(optarg, &output, &err)
+                             : qb_only_add(&filter.only, optarg, &err))
             return qb_complain_error(&err);
-    }
     if (flag == QB_FLAG_STOP)
         return parse.code;
     if (optind + 1 != argc)

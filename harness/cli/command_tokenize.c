@@ -114,8 +114,9 @@ static enum qb_status take(int flag, struct arguments *arguments, struct qb_erro
         arguments->lines = true;
         break;
     case OUTPUT:
-        if (!qb_parse_output(optarg, &arguments->output, err) && arguments->output == QB_OUTPUT_CSV)
-            qb_fail(err, QB_ERR_INPUT, "tokenize: --output csv, expected console or json");
+        if (!qb_parse_output(optarg, &arguments->output, err) && arguments->output != QB_OUTPUT_CONSOLE &&
+            arguments->output != QB_OUTPUT_JSON)
+            qb_fail(err, QB_ERR_INPUT, "tokenize: --output %s, expected console or json", optarg);
         break;
     case NO_SPECIAL:
         arguments->encode &= ~(unsigned)QB_ENCODE_SPECIAL;

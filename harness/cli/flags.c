@@ -152,13 +152,13 @@ int qb_flags_next(struct qb_flags *flags, int argc, char **argv)
 
 enum qb_status qb_parse_output(const char *text, enum qb_output *output, struct qb_error *err)
 {
-    static const char *const names[] = {"console", "csv", "json"};
-    for (size_t i = 0; i < 3; i++)
+    static const char *const names[] = {"console", "csv", "json", "markdown"};
+    for (size_t i = 0; i < 4; i++)
         if (strcmp(text, names[i]) == 0) {
             *output = (enum qb_output)i;
             return QB_OK;
         }
-    return qb_fail(err, QB_ERR_INPUT, "--output: expected console, csv or json, found '%s'", text);
+    return qb_fail(err, QB_ERR_INPUT, "--output: expected console, csv, json or markdown, found '%s'", text);
 }
 
 enum qb_status qb_parse_count(const char *flag, const char *text, long min, long max, long *value, struct qb_error *err)

@@ -8,6 +8,7 @@
 
 #include "base/text_format.h"
 #include "base/data_path.h"
+#include "base/mem.h"
 
 enum qb_status qb_parse_share(const char *flag, const char *text, double low, double high, double *value,
                               struct qb_error *err)
@@ -59,27 +60,33 @@ static void console_row(const struct qb_gate_row *row, struct qb_text *out)
     qb_text_free(&numbers);
 }
 
-static void console(const struct qb_gate *gate, struct qb_text *out)
+/* A cell that is comparable is counted, not shown. */
+static bool quiet(const struct qb_gate_row *row)
+{
+    return row->verdict == QB_GATE_PASS && strcmp(row->metric, "cell") == 0;
+}
+
+/* comparable: cells that are. */
+static void console(const struct qb_gate *gate, size_t comparable, struct qb_text *out)
 {
     static const enum qb_gate_verdict order[] = {QB_GATE_FAIL, QB_GATE_INCONCLUSIVE, QB_GATE_NEW, QB_GATE_UNMATCHED,
                                                  QB_GATE_PASS};
-    size_t cells = 0;
+    size_t shown = 0;
     for (size_t v = 0; v < QB_GATE_VERDICTS; v++)
         for (size_t i = 0; i < gate->count; i++) {
             const struct qb_gate_row *row = &gate->rows[i];
-            if (row->verdict == order[v] && row->verdict == QB_GATE_UNMATCHED) {
-                qb_text_add(out, "%-12s  %s experiment %s\n", "unmatched", row->reason, row->experiment);
+            if (row->verdict != order[v] || quiet(row))
                 continue;
-            }
-            bool quiet = row->verdict == QB_GATE_PASS && strcmp(row->metric, "cell") == 0;
-            if (row->verdict == order[v] && !quiet)
+            if (row->verdict == QB_GATE_UNMATCHED)
+                qb_text_add(out, "%-12s  %s experiment %s\n", "unmatched", row->reason, row->experiment);
+            else
                 console_row(row, out);
-            cells += row->verdict == order[v] && quiet;
+            shown++;
         }
-    qb_text_add(out, "%s", gate->count > cells ? "\n" : "");
+    qb_text_add(out, "%s", shown ? "\n" : "");
     qb_gate_summary(gate, out);
     qb_text_add(out, "; error rate %g over %zu tests; %zu cells are comparable with the baseline's\n", gate->alpha,
-                gate->family, cells);
+                gate->family, comparable);
 }
 
 /* ---- CSV and JSON ---- */
@@ -166,12 +173,35 @@ static void csv(const struct qb_gate *gate, struct qb_text *out)
     }
 }
 
-void qb_gate_print(const struct qb_gate *gate, enum qb_output output, struct qb_text *out)
+static void print(const struct qb_gate *gate, size_t comparable, enum qb_output output, struct qb_text *out)
 {
     if (output == QB_OUTPUT_JSON)
         json(gate, out);
     else if (output == QB_OUTPUT_CSV)
         csv(gate, out);
+    else if (output == QB_OUTPUT_MARKDOWN)
+        qb_gate_markdown_report(gate, out);
     else
-        console(gate, out);
+        console(gate, comparable, out);
+}
+
+void qb_gate_print(const struct qb_gate *gate, enum qb_output output, bool failed, struct qb_text *out)
+{
+    struct qb_error err = {0};
+    struct qb_gate shown = *gate; /* its rows alone are others */
+    size_t comparable = 0;
+    for (size_t i = 0; i < gate->count; i++)
+        comparable += quiet(&gate->rows[i]);
+    if (!failed) {
+        print(gate, comparable, output, out);
+        return;
+    }
+    shown.count = 0;
+    shown.rows = qb_alloc(gate->count, sizeof *shown.rows, "rows of a gate", &err);
+    for (size_t i = 0; shown.rows && i < gate->count; i++)
+        if (gate->rows[i].verdict == QB_GATE_FAIL || gate->rows[i].verdict == QB_GATE_INCONCLUSIVE)
+            shown.rows[shown.count++] = gate->rows[i];
+    print(&shown, comparable, output, out);
+    out->failed = out->failed || err.status;
+    qb_free(shown.rows);
 }

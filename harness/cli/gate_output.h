@@ -1,12 +1,13 @@
-/* Tables, CSV and JSON of a gate and of a comparison. */
+/* Tables, CSV, JSON and Markdown of a gate, and what gate, baseline and compare share. */
 #ifndef QB_GATE_OUTPUT_H
 #define QB_GATE_OUTPUT_H
 
 #include "cli.h"
 #include "gate/gate.h"
 
-/* Console: what did not pass first, then what passed, then the count of verdicts. JSON: an array of rows. */
-void qb_gate_print(const struct qb_gate *gate, enum qb_output output, struct qb_text *out);
+/* Console: what did not pass first, then what passed, then the count of verdicts. JSON: an array of rows.
+ * failed: of the rows those alone that failed or are inconclusive; counts are of all. */
+void qb_gate_print(const struct qb_gate *gate, enum qb_output output, bool failed, struct qb_text *out);
 
 /* "0.001235", "-" where it is not finite. */
 const char *qb_short_number(double value, bool there, char text[32]);

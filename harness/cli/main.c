@@ -38,7 +38,7 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static void print_help(void)
 {
     printf("qinsbench %s - what encoding a model's weights does to it, measured\n\n"
-           "usage: qinsbench COMMAND [options]     qinsbench COMMAND --help\n\n",
+           "usage: qinsbench COMMAND [options]     qinsbench help COMMAND     qinsbench --version\n\n",
            QB_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-12s%s\n", commands[i].name, commands[i].summary);
@@ -46,6 +46,14 @@ static void print_help(void)
            "         qinsbench show results/source.h5\n\n"
            "exit codes: 0 done, 1 a gate or claim fell short, 2 usage or input error, 3 some cells failed,\n"
            "            4 a gate stayed open, 130 interrupted (what is finished is kept)\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
 static int unknown_command(const char *name)
@@ -101,16 +109,19 @@ int main(int argc, char **argv)
         print_help();
         return QB_EXIT_INPUT;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("qinsbench %s\n", QB_VERSION);
         return QB_EXIT_DONE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    const bool help = strcmp(argv[1], "help") == 0;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (help && argc == 2)) {
         print_help();
         return QB_EXIT_DONE;
     }
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    return unknown_command(argv[1]);
+    if (help && argc > 3)
+        return qb_complain("help: expected one command, found %d (qinsbench --help lists them)", argc - 2);
+    const struct command *command = find_command(argv[1 + help]);
+    if (!command)
+        return unknown_command(argv[1 + help]);
+    return help ? command->run(2, (char *[]){argv[2], "--help", NULL}) : command->run(argc - 1, argv + 1);
 }

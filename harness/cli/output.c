@@ -1,10 +1,11 @@
-/* Tables, CSV and JSON. */
+/* Tables, CSV, JSON and Markdown. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/layout.h"
 #include "base/mem.h"
 #include "base/text_format.h"
@@ -65,6 +66,39 @@ void qb_table(struct qb_text *out, const char *const *cells, size_t rows, size_t
         table_block(out, cells, rows, cols, from, to, widths);
     }
     qb_free(widths);
+}
+
+static void markdown_row(struct qb_text *out, const char *const *cells, size_t cols)
+{
+    for (size_t c = 0; c < cols; c++) {
+        qb_text_add(out, "| ");
+        qb_escape_markdown(out, cells[c]);
+        qb_text_add(out, " ");
+    }
+    qb_text_add(out, "|\n");
+}
+
+void qb_table_markdown(struct qb_text *out, const char *const *cells, size_t rows, size_t cols)
+{
+    for (size_t r = 0; r < rows; r++) {
+        markdown_row(out, cells + r * cols, cols);
+        for (size_t c = 0; c < cols && r == 0; c++)
+            qb_text_add(out, "%s", c ? "|--:" : "|---");
+        qb_text_add(out, "%s", r ? "" : "|\n");
+    }
+    qb_text_add(out, "\n");
+}
+
+void qb_lines_markdown(struct qb_text *out, const struct qb_text *lines)
+{
+    for (const char *at = lines->data; at && *at;) {
+        size_t length = strcspn(at, "\n");
+        qb_text_add(out, "    ");
+        qb_text_bytes(out, at, length);
+        qb_text_add(out, "\n");
+        at += length + (at[length] == '\n');
+    }
+    qb_text_add(out, "%s", lines->size ? "\n" : "");
 }
 
 /* ---- listings ---- */
@@ -151,14 +185,46 @@ static void listing_console(const struct qb_listing *listing, struct qb_text *ou
     }
 }
 
+/* Columns to the left, numbers to the right. */
+static void listing_markdown(const struct qb_listing *listing, struct qb_text *out)
+{
+    size_t n = column_count(listing);
+    markdown_row(out, listing->columns, n);
+    for (size_t c = 0; c < n; c++)
+        qb_text_add(out, "%s", listing->numeric && listing->numeric[c] ? "|--:" : "|---");
+    qb_text_add(out, "|\n");
+    for (size_t r = 0; r < listing->rows; r++) {
+        const char *values[64];
+        for (size_t c = 0; c < n && c < 64; c++)
+            values[c] = value_at(listing, r, c);
+        markdown_row(out, values, n < 64 ? n : 64);
+    }
+}
+
 void qb_listing_print(const struct qb_listing *listing, enum qb_output output, struct qb_text *out)
 {
     if (output == QB_OUTPUT_JSON)
         listing_json(listing, out);
     else if (output == QB_OUTPUT_CSV)
         listing_csv(listing, out);
+    else if (output == QB_OUTPUT_MARKDOWN)
+        listing_markdown(listing, out);
     else
         listing_console(listing, out);
+}
+
+void qb_listing_blocks(const struct qb_listing *listing, size_t width, struct qb_text *out)
+{
+    const size_t n = column_count(listing);
+    for (size_t r = 0; r < listing->rows; r++) {
+        qb_text_add(out, "%s%s\n", r ? "\n" : "", value_at(listing, r, 0));
+        for (size_t c = 1; c < n; c++) {
+            char first[32];
+            snprintf(first, sizeof first, "  %-9s ", listing->columns[c]);
+            if (*value_at(listing, r, c))
+                qb_paragraph(out, first, value_at(listing, r, c), width);
+        }
+    }
 }
 
 void qb_listing_free(struct qb_listing *listing)

@@ -8,7 +8,7 @@
 
 struct qb_show_filter {
     struct qb_only only;
-    const char *metric; /* glob */
+    struct qb_globs metrics;
 };
 static inline bool qb_show_wants(const struct qb_show_filter *filter, const struct qb_cell *cell)
 {

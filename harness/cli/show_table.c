@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/layout.h"
 #include "cli.h"
 #include "reach_table.h"
@@ -36,7 +37,8 @@ struct sheet {
     const char *metrics[COLUMNS_MAX]; /* columns that have a value in some row */
     const char *units[COLUMNS_MAX];
     size_t count;
-    uint32_t marked;          /* what the legend has to explain */
+    uint32_t marked; /* what the legend has to explain */
+    bool markdown;
     bool interval, older;     /* older: of a program that did not tell which intervals fall short */
     struct qb_text *coverage; /* "kl_mean 93.1%": intervals that fall short, and of which column */
     struct {
@@ -70,7 +72,7 @@ static void find_columns(struct sheet *sheet)
             size_t c = 0;
             while (c < sheet->count && strcmp(sheet->metrics[c], value->metric) != 0)
                 c++;
-            if (c < sheet->count || c == COLUMNS_MAX || !qb_glob(sheet->filter->metric, value->metric))
+            if (c < sheet->count || c == COLUMNS_MAX || !qb_globs_match(&sheet->filter->metrics, value->metric))
                 continue;
             sheet->metrics[sheet->count] = value->metric;
             sheet->units[sheet->count++] = value->unit;
@@ -174,13 +176,14 @@ static void fill_grid(struct qb_listing *grid, struct sheet *sheet)
     add_row(grid, sheet, "", NULL, true);
     for (size_t i = 0; i < qb_result_count(sheet->result); i++) {
         const struct qb_cell *cell = sheet_cell(sheet, i);
-        char label[80];
+        struct qb_text label = {0};
         if (!cell || cell->state == QB_CELL_SKIPPED || strcmp(cell->variant, "reference") == 0)
             continue;
-        if (strcmp(model, cell->model) != 0)
+        if (strcmp(model, cell->model) != 0 && !sheet->markdown)
             add_row(grid, sheet, model = cell->model, NULL, false);
-        snprintf(label, sizeof label, "  %s", cell->variant);
-        add_row(grid, sheet, label, cell, false);
+        qb_text_add(&label, "%s%s%s", sheet->markdown ? cell->model : "", sheet->markdown ? "/" : "  ", cell->variant);
+        add_row(grid, sheet, label.data ? label.data : "", cell, false);
+        qb_text_free(&label);
     }
 }
 
@@ -241,14 +244,15 @@ static void print_absent(const struct sheet *sheet, size_t width, struct qb_text
 static bool measures_wanted(const struct sheet *sheet)
 {
     for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
-        if (strcmp((*m)->experiment, sheet->experiment) == 0 && qb_glob(sheet->filter->metric, (*m)->name))
+        if (strcmp((*m)->experiment, sheet->experiment) == 0 && qb_globs_match(&sheet->filter->metrics, (*m)->name))
             return true;
-    return strcmp(sheet->filter->metric, "*") == 0;
+    return sheet->filter->metrics.count == 0;
 }
 
 static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
 {
     const char *columns[COLUMNS_MAX + 2];
+    struct qb_text below = {0};
     find_columns(sheet);
     for (size_t c = 0; c <= sheet->count; c++)
         columns[c] = "";
@@ -256,13 +260,25 @@ static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
     struct qb_listing grid = {.columns = columns};
     if (!sheet->count && !measures_wanted(sheet))
         return;
-    qb_text_add(out, "%s\n", sheet->experiment);
     fill_grid(&grid, sheet);
-    if (sheet->count && grid.rows > 1)
-        qb_table(out, (const char *const *)grid.values, grid.rows, sheet->count + 1, width);
-    print_reasons(sheet, width, out);
-    print_absent(sheet, width, out);
-    qb_text_add(out, "\n");
+    const char *const *cells = (const char *const *)grid.values;
+    print_reasons(sheet, width, &below);
+    print_absent(sheet, width, &below);
+    if (sheet->markdown) {
+        qb_text_add(out, "### ");
+        qb_escape_markdown(out, sheet->experiment);
+        qb_text_add(out, "\n\n");
+        if (sheet->count && grid.rows > 1)
+            qb_table_markdown(out, cells, grid.rows, sheet->count + 1);
+        qb_lines_markdown(out, &below);
+    } else {
+        qb_text_add(out, "%s\n", sheet->experiment);
+        if (sheet->count && grid.rows > 1)
+            qb_table(out, cells, grid.rows, sheet->count + 1, width);
+        qb_text_add(out, "%s\n", below.data ? below.data : "");
+    }
+    out->failed = out->failed || below.failed;
+    qb_text_free(&below);
     qb_listing_free(&grid);
 }
 
@@ -290,10 +306,10 @@ static void print_legend(uint32_t marked, bool interval, bool older, const struc
     qb_text_free(&text);
 }
 
-void qb_show_tables(const struct qb_result *result, const struct qb_show_filter *filter, size_t width,
+void qb_show_tables(const struct qb_result *result, const struct qb_show_filter *filter, size_t width, bool markdown,
                     struct qb_text *out)
 {
-    struct qb_text coverage = {0};
+    struct qb_text coverage = {0}, legend = {0};
     uint32_t marked = 0;
     bool interval = false, older = false;
     size_t before = out->size;
@@ -305,8 +321,11 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
                    qb_show_wants(filter, qb_result_cell(result, j));
         if (seen)
             continue;
-        struct sheet sheet = {
-            .result = result, .filter = filter, .experiment = cell->experiment, .coverage = &coverage};
+        struct sheet sheet = {.result = result,
+                              .filter = filter,
+                              .experiment = cell->experiment,
+                              .markdown = markdown,
+                              .coverage = &coverage};
         print_sheet(&sheet, width, out);
         marked |= sheet.marked;
         interval = interval || sheet.interval;
@@ -315,7 +334,13 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
     if (out->size == before)
         qb_text_add(out, "%s\n", qb_result_count(result) ? "no metric: these cells have none" : "no cell");
     else
-        qb_reach_legend(result, filter, width, out);
-    print_legend(marked, interval, older, &coverage, width, out);
+        qb_reach_legend(result, filter, width, &legend);
+    print_legend(marked, interval, older, &coverage, width, &legend);
+    if (markdown)
+        qb_lines_markdown(out, &legend);
+    else
+        qb_text_add(out, "%s", legend.data ? legend.data : "");
+    out->failed = out->failed || legend.failed;
+    qb_text_free(&legend);
     qb_text_free(&coverage);
 }

@@ -13,7 +13,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "codec/trial.h"
 #include "codec/options.h"
+
+enum { TRIAL_S = 10 }; /* to load one plugin */
 
 struct loaded {
     struct qb_plugin plugin;
@@ -96,16 +99,10 @@ static enum qb_status adopt(struct loaded *loaded, const struct qb_codec *codec,
     return err->status;
 }
 
-/* Opens one shared object; the caller owns *loaded. */
-static enum qb_status load(const char *path, struct loaded **loaded, struct qb_error *err)
+/* Runs the plugin's own code: what it does at loading, and its entry function. */
+static enum qb_status load(struct loaded *new, struct qb_error *err)
 {
-    struct loaded *new = qb_alloc(1, sizeof *new, "plugin", err);
-    if (!new)
-        return err->status;
-    *loaded = new;
-    new->plugin.path = qb_strdup(path, err);
-    if (!new->plugin.path || qb_hash_file(path, new->plugin.sha256, err))
-        return err->status;
+    const char *path = new->plugin.path;
     new->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!new->handle) {
         const char *why = dlerror();
@@ -162,6 +159,29 @@ static enum qb_status insert(struct qb_registry *registry, struct loaded **loade
     return QB_OK;
 }
 
+/* In a child: to load, and to unload again. */
+static enum qb_status try_load(const char *path, struct qb_error *err)
+{
+    struct loaded trial = {.plugin.path = path};
+    load(&trial, err);
+    if (trial.handle)
+        dlclose(trial.handle);
+    return err->status;
+}
+
+/* Opens one shared object, which did well in a child; the caller owns *loaded. */
+static enum qb_status open_plugin(const char *path, struct loaded **loaded, struct qb_error *err)
+{
+    struct loaded *new = qb_alloc(1, sizeof *new, "plugin", err);
+    if (!new)
+        return err->status;
+    *loaded = new;
+    new->plugin.path = qb_strdup(path, err);
+    if (!new->plugin.path || qb_hash_file(path, new->plugin.sha256, err) || qb_trial(try_load, path, TRIAL_S, err))
+        return err->status;
+    return load(new, err);
+}
+
 static enum qb_status add(struct qb_registry *registry, const char *path, struct qb_error *err)
 {
     char real[PATH_MAX]; /* dlopen would look for a bare name in the system's folders */
@@ -171,7 +191,7 @@ static enum qb_status add(struct qb_registry *registry, const char *path, struct
         if (strcmp(registry->plugins[i]->plugin.path, real) == 0)
             return QB_OK; /* the same file named twice is one plugin */
     struct loaded *loaded = NULL;
-    if (!load(real, &loaded, err))
+    if (!open_plugin(real, &loaded, err))
         insert(registry, &loaded, err);
     unload(loaded);
     return err->status;

@@ -20,7 +20,8 @@ struct qb_plugin {                /* one loaded codec; lives as long as its regi
 /* Loads every *.so of the folders (NULL-terminated; a missing folder is skipped), then every plugin of `extra`
  * (NULL-terminated, may be NULL; these must load). A plugin that is no plugin, has another ABI version, a
  * duplicate id, a malformed option list or a missing function is an error that names the file and what was expected;
- * for folder plugins the same. */
+ * for folder plugins the same. Each is loaded in a child first: one that ends the process, crashes or
+ * hangs there is an error like the others. */
 enum qb_status qb_registry_open(const char *const *folders, const char *const *extra, struct qb_registry **registry,
                                 struct qb_error *err);
 void qb_registry_free(struct qb_registry *registry);

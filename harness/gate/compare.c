@@ -152,14 +152,14 @@ static void metric_row(const struct qb_baseline_metric *a, const struct qb_basel
 
 static enum qb_status compare_cells(struct qb_compare *compare, const struct qb_compare_arm *a,
                                     const struct qb_compare_arm *b, const struct qb_baseline_cell *ca,
-                                    const struct qb_baseline_cell *cb, const char *metric, uint32_t differs,
+                                    const struct qb_baseline_cell *cb, const struct qb_globs *metrics, uint32_t differs,
                                     struct qb_error *err)
 {
     bool same_file = a->cells == b->cells; /* then one model's experiment has one input */
     bool same = (ca->inputs[0] || same_file) && strcmp(ca->inputs, cb->inputs) == 0;
     for (size_t i = 0; i < ca->metric_count; i++) {
         const struct qb_baseline_metric *ma = &ca->metrics[i], *mb = qb_baseline_metric_of(cb, ma->name);
-        if (!mb || !qb_glob(metric, ma->name))
+        if (!mb || !qb_globs_match(metrics, ma->name))
             continue;
         struct qb_compare_row *row = add_row(compare, err);
         if (!row)
@@ -201,10 +201,10 @@ static enum qb_status adjust(struct qb_compare *compare, struct qb_error *err)
     return ok ? QB_OK : qb_fail(err, QB_ERR_MEMORY, "no memory to adjust %zu p values", compare->count);
 }
 
-static bool wanted(const struct qb_baseline_cell *cell, const char *variant, const char *const only[3])
+static bool wanted(const struct qb_baseline_cell *cell, const char *variant, const struct qb_only *only)
 {
-    return (!variant || strcmp(cell->variant, variant) == 0) && qb_glob(only[0], cell->model) &&
-           qb_glob(only[1], cell->variant) && qb_glob(only[2], cell->experiment);
+    return (!variant || strcmp(cell->variant, variant) == 0) &&
+           qb_only_matches(only, cell->model, cell->variant, cell->experiment);
 }
 
 static const struct qb_baseline_cell *partner(const struct qb_baseline_cell *cell, const struct qb_compare_arm *other)
@@ -222,17 +222,17 @@ static enum qb_status compare_pairs(struct qb_compare *compare, const struct qb_
         const struct qb_baseline_cell *ca = &a->cells->cells[i];
         const struct qb_baseline_cell *cb = partner(ca, b);
         uint32_t differs = 0;
-        if (!wanted(ca, a->variant, options->only))
+        if (!wanted(ca, a->variant, &options->only))
             continue;
         bool done = cb && ca->state == QB_CELL_DONE && cb->state == QB_CELL_DONE;
         compare->only_a += !cb;
         compare->unfinished += cb && !done;
         if (done && (qb_compare_cell_facts(compare, a->cells == b->cells, ca, cb, &differs, err) ||
-                     compare_cells(compare, a, b, ca, cb, options->metric, differs, err)))
+                     compare_cells(compare, a, b, ca, cb, &options->metrics, differs, err)))
             return err->status;
     }
     for (size_t i = 0; i < b->cells->count; i++)
-        compare->only_b += wanted(&b->cells->cells[i], b->variant, options->only) && !partner(&b->cells->cells[i], a);
+        compare->only_b += wanted(&b->cells->cells[i], b->variant, &options->only) && !partner(&b->cells->cells[i], a);
     return QB_OK;
 }
 
@@ -251,6 +251,21 @@ enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_co
         *compare = NULL;
     }
     return err->status;
+}
+
+static bool equal(const struct qb_compare_row *row)
+{
+    return row->a_there == row->b_there && (!row->a_there || row->a == row->b || (isnan(row->a) && isnan(row->b)));
+}
+
+void qb_compare_drop_equal(struct qb_compare *compare)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < compare->count; i++)
+        if (!equal(&compare->rows[i]))
+            compare->rows[kept++] = compare->rows[i];
+    compare->equal = compare->count - kept;
+    compare->count = kept;
 }
 
 void qb_compare_free(struct qb_compare *compare)

@@ -65,13 +65,14 @@ struct qb_compare {
     struct qb_compare_fact *facts;
     size_t fact_count;
     size_t only_a, only_b; /* chosen cells that one arm lacks, and so are left out */
+    size_t equal;          /* rows that qb_compare_drop_equal left out */
     size_t unfinished;     /* chosen cells that failed or were skipped in either arm */
 };
 
 struct qb_compare_options {
-    const char *only[3]; /* globs of model, variant and experiment */
-    const char *metric;  /* glob */
-    bool force;          /* compare what is no comparison all the same; the facts still say it */
+    struct qb_only only;
+    struct qb_globs metrics;
+    bool force; /* compare what is no comparison all the same; the facts still say it */
 };
 
 /* Every cell and metric that both arms have and the globs take. Cells with equal inputs are compared pairwise, others
@@ -80,6 +81,10 @@ struct qb_compare_options {
 enum qb_status qb_compare_run(const struct qb_compare_arm *a, const struct qb_compare_arm *b,
                               const struct qb_compare_options *options, struct qb_compare **compare,
                               struct qb_error *err);
+
+/* Leaves out the rows in which both arms have the same value, or neither has one; what is adjusted over the whole table
+ * stays as it is. */
+void qb_compare_drop_equal(struct qb_compare *compare);
 
 /* "inputs of tiny/greedy differ: 12ab... in A, 34cd... in B (3 cells)" */
 void qb_compare_say(const struct qb_compare_fact *fact, struct qb_text *out);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include "gate/baseline.h"
 #include "gate/rules.h"
+#include "base/only.h"
 #include "metric/stats.h"
 
 enum qb_gate_verdict {
@@ -49,9 +50,9 @@ struct qb_gate_row {
 
 struct qb_gate_options {
     const struct qb_gate_rules *rules;
-    double alpha;        /* in (0, 0.5) */
-    bool fresh_inputs;   /* changed inputs are compared as independent samples instead of being red */
-    const char *only[3]; /* globs of model, variant, experiment; NULL: all */
+    double alpha;      /* in (0, 0.5) */
+    bool fresh_inputs; /* changed inputs are compared as independent samples instead of being red */
+    struct qb_only only;
 };
 
 /* Does `only` choose the cell? */

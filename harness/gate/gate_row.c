@@ -51,9 +51,5 @@ enum qb_direction qb_gate_direction(const struct qb_gate_rule *rule, const struc
 
 bool qb_gate_wants(const struct qb_gate_options *options, const struct qb_baseline_cell *cell)
 {
-    const char *names[] = {cell->model, cell->variant, cell->experiment};
-    for (size_t i = 0; i < 3; i++)
-        if (options->only[i] && !qb_glob(options->only[i], names[i]))
-            return false;
-    return true;
+    return qb_only_matches(&options->only, cell->model, cell->variant, cell->experiment);
 }

@@ -75,9 +75,11 @@ static enum qb_status check_repeat(const struct qb_tensor *tensor, bool force, s
         how->target->plugin->codec->flags & QB_CODEC_LOSSLESS)
         return QB_OK;
     how->repeats = same_format(source, how->target);
-    return how->repeats ? QB_OK
-                        : qb_fail(err, QB_ERR_INPUT, "encoded by %s already: %s would lose a second time",
-                                  id_of(source), id_of(how->target));
+    return how->repeats
+               ? QB_OK
+               : qb_fail(err, QB_ERR_INPUT,
+                         "encoded by %s already: %s would lose a second time (convert --force encodes it all the same)",
+                         id_of(source), id_of(how->target));
 }
 
 /* The row of the report that the tensor belongs to. */

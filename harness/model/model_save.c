@@ -10,7 +10,7 @@
 
 static void add_options(const struct qb_model *model, struct qb_text *out)
 {
-    const char *option;
+    const char *option, *license = qb_weights_license(model->weights);
     qb_text_add(out, "\"format\":\"qinsbench\",\"architecture\":\"%s\"", model->arch.name);
     for (size_t i = 0; (option = qb_arch_option(i)); i++) {
         struct qb_text text = {0};
@@ -26,6 +26,10 @@ static void add_options(const struct qb_model *model, struct qb_text *out)
     }
     qb_text_add(out, ",\"origin\":");
     qb_json_string(out, model->origin);
+    if (license) {
+        qb_text_add(out, ",\"license\":");
+        qb_json_string(out, license);
+    }
 }
 
 /* Values of four bytes come first, then of two, then encoded bytes: each lies at a multiple of its size. */

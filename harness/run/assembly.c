@@ -95,6 +95,15 @@ static enum qb_status add_variants(const struct qb_suite *suite, struct qb_prove
     return QB_OK;
 }
 
+static enum qb_status add_only(const struct qb_only *only, struct qb_provenance *p, struct qb_error *err)
+{
+    struct qb_text text = {0};
+    qb_only_print(only, &text);
+    qb_provenance_add(p, "only", text.data ? text.data : "", err);
+    qb_text_free(&text);
+    return err->status;
+}
+
 /* What is known at the end; the store's own facts went in at the start. */
 static enum qb_status finish_provenance(const struct qb_assembly *a, struct qb_provenance *p, struct qb_error *err)
 {
@@ -112,7 +121,7 @@ static enum qb_status finish_provenance(const struct qb_assembly *a, struct qb_p
         qb_provenance_addf(p, err, "seconds", "%.3f", qb_clock() - a->talk->start) ||
         qb_provenance_addf(p, err, "interrupted", "%s",
                            a->interrupted ? "yes: stopped by the user before all cells had run" : "no") ||
-        (a->only && qb_provenance_add(p, "only", a->only, err)))
+        (a->only->count && add_only(a->only, p, err)))
         return err->status;
     return add_models(suite, a->facts, p, err) ? err->status : add_variants(suite, p, err);
 }

@@ -9,7 +9,8 @@ struct qb_assembly {
     const struct qb_talk *talk;
     const struct qb_shards *shards;
     const struct qb_model_facts *facts; /* [model_count] */
-    const char *command, *only;         /* may be NULL */
+    const char *command;                /* may be NULL */
+    const struct qb_only *only;
     unsigned jobs;
     bool interrupted;
 };

@@ -6,8 +6,8 @@
 #include "run/talk.h"
 
 struct qb_run_options {
-    const char *output;     /* result file; its shards are in "<output>.shards", its lock is "<output>.lock" */
-    const char *only;       /* as qb_plan_make's */
+    const char *output; /* result file; its shards are in "<output>.shards", its lock is "<output>.lock" */
+    const struct qb_only *only;
     const char *cache;      /* folder of references that runs share; NULL: none */
     uint64_t cache_most;    /* its bound in bytes */
     bool resume;            /* finished cells whose content key still holds are kept */

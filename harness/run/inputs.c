@@ -53,7 +53,8 @@ static const struct qb_token_file *corpus(const struct source *src, const struct
     const struct qb_token_form form = form_of(src, words);
     if (!src->model->tokenizer && !words->ids) {
         qb_yaml_fail(words->name, err,
-                     "model '%s' has no tokenizer to read text with; use {random: ...}, {tokens: FILE} or {greedy: N}",
+                     "model '%s' has no tokenizer to read text with (a folder has it as tokenizer.json); use {random: "
+                     "...}, {tokens: FILE} or {greedy: N}",
                      src->model->name);
         return NULL;
     }

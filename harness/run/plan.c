@@ -6,7 +6,6 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
-#include "base/only.h"
 
 const char *qb_plan_variant_name(const struct qb_suite *suite, const struct qb_plan_cell *cell)
 {
@@ -25,9 +24,9 @@ static bool matches(const struct qb_only *only, const struct qb_suite *suite, co
                            suite->experiments[cell->experiment].experiment->name);
 }
 
-/* Nothing is selected: by --only, or because the suite's own restrictions leave nothing. */
-static enum qb_status nothing(const struct qb_suite *suite, const struct qb_only *only, const struct qb_plan *plan,
-                              struct qb_error *err)
+/* Do the suite's own restrictions leave a cell, and does each of `only` choose one? */
+static enum qb_status check_choice(const struct qb_suite *suite, const struct qb_only *only, const struct qb_plan *plan,
+                                   struct qb_error *err)
 {
     struct qb_only_cells cells = {0};
     for (size_t i = 0; i < plan->count; i++)
@@ -74,13 +73,11 @@ static void add_round(const struct qb_suite *suite, bool exclusive, struct qb_pl
     }
 }
 
-enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, struct qb_plan *plan, struct qb_error *err)
+enum qb_status qb_plan_make(const struct qb_suite *suite, const struct qb_only *only, struct qb_plan *plan,
+                            struct qb_error *err)
 {
-    struct qb_only only;
     size_t room = suite->model_count * suite->experiment_count * (suite->variant_count + 1);
     *plan = (struct qb_plan){0};
-    if (qb_only_parse(text, &only, err))
-        return err->status;
     plan->cells = qb_alloc(room, sizeof *plan->cells, "plan", err);
     if (!plan->cells)
         return err->status;
@@ -88,7 +85,7 @@ enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, stru
     add_round(suite, true, plan);
     for (size_t i = plan->count; i-- > 0;) { /* from the end: a reference is seen after all that read it */
         struct qb_plan_cell *cell = &plan->cells[i];
-        cell->selected = cell->selected || matches(&only, suite, cell);
+        cell->selected = cell->selected || matches(only, suite, cell);
         if (cell->selected && cell->reference != QB_PLAN_NONE)
             plan->cells[cell->reference].selected = true;
         plan->selected += cell->selected;
@@ -96,8 +93,8 @@ enum qb_status qb_plan_make(const struct qb_suite *suite, const char *text, stru
     if (plan->count > suite->limits.cells)
         qb_fail(err, QB_ERR_INPUT, "%s: the suite has %zu cells, limits.cells is %zu", suite->path, plan->count,
                 suite->limits.cells);
-    else if (plan->selected == 0)
-        nothing(suite, &only, plan, err);
+    else
+        check_choice(suite, only, plan, err);
     if (err->status)
         qb_plan_free(plan);
     return err->status;

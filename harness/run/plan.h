@@ -3,6 +3,7 @@
 #define QB_PLAN_H
 
 #include "base/hash.h"
+#include "base/only.h"
 #include "run/suite.h"
 
 #define QB_PLAN_NONE ((size_t)-1)
@@ -22,9 +23,10 @@ struct qb_plan {
     size_t count, selected;
 };
 
-/* only: up to three globs MODEL/VARIANT/EXPERIMENT ("*" where a part is missing), NULL: everything. A reference is
- * selected with the cells that read it. A pattern that selects nothing and a plan over limits.cells are errors. */
-enum qb_status qb_plan_make(const struct qb_suite *suite, const char *only, struct qb_plan *plan, struct qb_error *err);
+/* A reference is selected with the cells that read it. A choice that selects nothing and a plan over limits.cells are
+ * errors. */
+enum qb_status qb_plan_make(const struct qb_suite *suite, const struct qb_only *only, struct qb_plan *plan,
+                            struct qb_error *err);
 void qb_plan_free(struct qb_plan *plan);
 
 /* "model/variant/experiment". */

@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "run/reach.h"
 
-enum qb_status qb_schedule_open(struct qb_schedule *schedule, const struct qb_suite *suite, const char *only,
+enum qb_status qb_schedule_open(struct qb_schedule *schedule, const struct qb_suite *suite, const struct qb_only *only,
                                 struct qb_error *err)
 {
     *schedule = (struct qb_schedule){.suite = suite};

@@ -26,7 +26,7 @@ struct qb_schedule {
 };
 
 /* Plans (qb_plan_make); the caller closes it, also after a failure. */
-enum qb_status qb_schedule_open(struct qb_schedule *schedule, const struct qb_suite *suite, const char *only,
+enum qb_status qb_schedule_open(struct qb_schedule *schedule, const struct qb_suite *suite, const struct qb_only *only,
                                 struct qb_error *err);
 void qb_schedule_close(struct qb_schedule *schedule);
 

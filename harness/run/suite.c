@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "run/suite_lists.h"
 #include "run/suite_parts.h"
 
 /* ---- sections ---- */
@@ -53,21 +54,45 @@ static enum qb_status read_experiments(struct qb_suite *suite, struct qb_error *
     return QB_OK;
 }
 
+/* Room for the variants that the entries of the list make. */
+static enum qb_status count_variants(struct qb_suite *suite, const struct qb_yaml *list, struct qb_error *err)
+{
+    size_t all = 0, count;
+    for (size_t i = 0; i < list->count; i++) {
+        if (qb_lists_count(list->children[i], &count, err))
+            return err->status;
+        all += count;
+    }
+    if (all > QB_SUITE_SIDE_MAX)
+        return qb_yaml_fail(list, err, "expected 1 to %d variants, these make %zu", QB_SUITE_SIDE_MAX, all);
+    struct qb_variant **grown = qb_grow(suite->variants, all, sizeof *grown, "variants", err);
+    suite->variants = grown ? grown : suite->variants;
+    return err->status;
+}
+
 static enum qb_status read_variants(struct qb_suite *suite, const struct qb_suite_options *options,
                                     struct qb_error *err)
 {
     const struct qb_yaml *node = NULL;
     suite->variants = section(suite, "variants", QB_YAML_LIST, sizeof(struct qb_variant *), &node, err);
-    if (!suite->variants)
+    if (!suite->variants || count_variants(suite, node, err))
         return err->status;
-    suite->variant_count = node->count;
     for (size_t i = 0; i < node->count; i++) {
-        if (qb_suite_read_variant(suite, options, node->children[i], &suite->variants[i], err))
+        const struct qb_yaml *entry = node->children[i];
+        size_t count;
+        if (qb_lists_count(entry, &count, err))
             return err->status;
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(suite->variants[i]->name, suite->variants[j]->name) == 0)
-                return qb_yaml_fail(node->children[i], err, "variant '%s' is in the list twice",
-                                    suite->variants[i]->name);
+        for (size_t which = 0; which < count; which++) {
+            struct qb_variant **made = &suite->variants[suite->variant_count];
+            *made = NULL;
+            suite->variant_count++;
+            if (qb_lists_are(entry) ? qb_suite_read_listed(options, entry, which, made, err)
+                                    : qb_suite_read_variant(suite, options, entry, made, err))
+                return err->status;
+            for (size_t j = 0; j + 1 < suite->variant_count; j++)
+                if (strcmp((*made)->name, suite->variants[j]->name) == 0)
+                    return qb_yaml_fail(entry, err, "variant '%s' is in the list twice", (*made)->name);
+        }
     }
     return QB_OK;
 }

@@ -5,6 +5,7 @@
 #include "base/text_format.h"
 #include "base/utf8.h"
 #include "codec/options.h"
+#include "run/suite_lists.h"
 #include "run/suite_parts.h"
 
 /* ---- experiments ---- */
@@ -165,16 +166,40 @@ out:
     return err->status;
 }
 
+/* The name of a variant that is a map. */
+static enum qb_status entry_name(const struct qb_yaml *node, const char **name, struct qb_error *err)
+{
+    const struct qb_yaml *key = qb_yaml_get(node, "name");
+    if (!key)
+        return qb_yaml_fail(node, err, "expected the key 'name' in this variant");
+    return qb_yaml_text(key, name, err) ? err->status : qb_suite_name(key, *name, "a variant name", err);
+}
+
+static enum qb_status no_reference(const struct qb_yaml *node, const struct qb_variant *variant, struct qb_error *err)
+{
+    return strcmp(variant->name, "reference") == 0
+               ? qb_yaml_fail(node, err, "the name 'reference' is kept for the FP32 run")
+               : QB_OK;
+}
+
+enum qb_status qb_suite_read_listed(const struct qb_suite_options *options, const struct qb_yaml *node, size_t which,
+                                    struct qb_variant **variant, struct qb_error *err)
+{
+    struct qb_lists_choice choice = {0};
+    const char *name = NULL;
+    if (!entry_name(node, &name, err) && !qb_lists_choose(node, name, which, &choice, err) &&
+        !qb_suite_name(qb_yaml_get(node, "name"), choice.name.data, "a variant name", err))
+        own_variant(options, &choice.map, choice.name.data, qb_yaml_get(node, "name"), variant, err);
+    qb_lists_free(&choice);
+    return err->status ? err->status : no_reference(node, *variant, err);
+}
+
 enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct qb_suite_options *options,
                                      const struct qb_yaml *node, struct qb_variant **variant, struct qb_error *err)
 {
     const char *name = NULL;
     if (node->kind == QB_YAML_MAP) {
-        const struct qb_yaml *key = qb_yaml_get(node, "name");
-        if (!key)
-            return qb_yaml_fail(node, err, "expected the key 'name' in this variant");
-        if (qb_yaml_text(key, &name, err) || qb_suite_name(key, name, "a variant name", err) ||
-            own_variant(options, node, name, key, variant, err))
+        if (entry_name(node, &name, err) || own_variant(options, node, name, qb_yaml_get(node, "name"), variant, err))
             return err->status;
     } else {
         if (qb_yaml_text(node, &name, err))
@@ -190,9 +215,7 @@ enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct 
             }
         }
     }
-    if (strcmp((*variant)->name, "reference") == 0)
-        return qb_yaml_fail(node, err, "the name 'reference' is kept for the FP32 run");
-    return QB_OK;
+    return no_reference(node, *variant, err);
 }
 
 /* ---- limits ---- */

@@ -14,6 +14,9 @@ enum qb_status qb_suite_read_override(const struct qb_suite_experiment *base, co
 enum qb_status qb_suite_read_limits(const struct qb_yaml *node, struct qb_suite_limits *limits, struct qb_error *err);
 enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct qb_suite_options *options,
                                      const struct qb_yaml *node, struct qb_variant **variant, struct qb_error *err);
+/* That of an entry with lists as option values, of which it is the variant `which` (suite_lists.h). */
+enum qb_status qb_suite_read_listed(const struct qb_suite_options *options, const struct qb_yaml *node, size_t which,
+                                    struct qb_variant **variant, struct qb_error *err);
 
 /* A restriction: map's list of names or globs under key, NULL when there is none. */
 enum qb_status qb_suite_list(const struct qb_yaml *map, const char *key, const struct qb_yaml **list,

@@ -235,6 +235,12 @@ const char *qb_weights_meta(const struct qb_weights *weights, const char *key)
     return json_string_value(json_object_get(metadata(weights), key));
 }
 
+const char *qb_weights_license(const struct qb_weights *weights)
+{
+    const char *told = qb_weights_meta(weights, "license");
+    return told ? told : json_string_value(json_object_get(qb_weights_config(weights), "general.license"));
+}
+
 enum qb_status qb_weights_meta_known(const struct qb_weights *weights, const char *const *known, struct qb_error *err)
 {
     const char *key;

@@ -90,6 +90,8 @@ void qb_weights_print_types(const struct qb_weights *weights, struct qb_text *ou
 
 /* The value of a __metadata__ key, or NULL. */
 const char *qb_weights_meta(const struct qb_weights *weights, const char *key);
+/* The licence that the source says its weights are under (safetensors: license; GGUF: general.license), or NULL. */
+const char *qb_weights_license(const struct qb_weights *weights);
 /* Every __metadata__ key must be in known (NULL-terminated) or say how a tensor is encoded: an option that is not
  * understood must not pass silently. */
 enum qb_status qb_weights_meta_known(const struct qb_weights *weights, const char *const *known, struct qb_error *err);

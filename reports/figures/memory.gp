@@ -31,7 +31,7 @@ do for [format in formats] {
              for [g=6:6] data index i using (left(g) < right(g) ? left(g) : NaN):1:(left(g)):(right(g)):($1-0.36):($1+0.36) \
                  with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs pattern patterns[g] border title groups[g], \
              data index i using ($1 == pattern_row ? $8 : NaN):1 with points pt 13 ps 1.7 lc rgb black \
-                 title 'published formula', \
+                 title (pattern_row > 0 ? 'published formula' : ''), \
              data index i using ($1 == pattern_row ? $8 : NaN):1 with points pt 13 ps 0.9 lc rgb yellow notitle
     }
     unset multiplot

@@ -69,7 +69,7 @@ bad "--cache-size that is no size" "expected bytes such as 2GiB" run "$TMP/good.
 bad "--set without =" "expected key=value" run "$TMP/good.yaml" --set models.tiny.seed
 bad "--set of a model that is not there" "tiny" run "$TMP/good.yaml" --set models.tine.seed=7
 bad "--set of a wrong type" "--set" run "$TMP/good.yaml" --set models.tiny.seed=seven
-bad "--output xml" "expected console, csv or json" show "$TMP/good.h5" --output xml
+bad "--output xml" "expected console, csv, json or markdown" show "$TMP/good.h5" --output xml
 bad "list of something else" "did you mean 'codecs'" list codec
 bad "generate of another architecture" "expected" generate perceptron -o "$TMP/x.safetensors"
 bad "make-model without -o" "-o FILE" make-model chain

@@ -41,8 +41,8 @@ both() {
 both "run" text 3 run "$TMP/s.yaml" --codec "$C" -o "$TMP/r.h5" -j 2
 has "the plugin's words came through" "$(cat "$TMP/err")" '\x1b]0;x\x07\xff\xe2\x80\xae\xc2\x9b'
 has "a crashed worker's last line too" "$(grep crash "$TMP/err")" "it printed: =cmd"
-for output in console csv json; do
-    kind=${output/console/text}
+for output in console markdown csv json; do
+    kind=${output/console/text} kind=${kind/markdown/text}
     both "show $output" "$kind" 0 show "$TMP/r.h5" --output $output
     both "claims $output" "$kind" 1 claims "$TMP/r.h5" --output $output
     both "compare $output" "$kind" 0 compare "$TMP/r.h5" --variants fp32,sound --output $output

@@ -51,6 +51,13 @@ has "baseline show" "$("$QINSBENCH" baseline show "$B")" "kl_mean"
 # ---- red, each for its reason ----
 run part.h5 --only '*/pattern-a'
 verdict "a missing cell" 1 "cell missing from the result" gate "$TMP/part.h5" -b "$B"
+gate "$TMP/part.h5" -b "$B" --output csv >"$TMP/all.csv"
+gate "$TMP/part.h5" -b "$B" --output csv --failed >"$TMP/failed.csv"
+same "--failed prints what failed or stayed open alone" "$(cut -d, -f5 "$TMP/failed.csv" | tr -d '\r' | sort -u | grep -vx inconclusive | xargs)" "fail verdict"
+same "and all of it" "$(wc -l <"$TMP/failed.csv")" "$(grep -c ',fail,\|,inconclusive,\|,verdict,' "$TMP/all.csv")"
+same "its counts are of all" "$(gate "$TMP/part.h5" -b "$B" --failed | tail -n 1)" "$(gate "$TMP/part.h5" -b "$B" | tail -n 1)"
+has "--failed as Markdown" "$(gate "$TMP/part.h5" -b "$B" --failed --output markdown)" "| fail | tiny | "
+same "which folds no passed rows away" "$(gate "$TMP/part.h5" -b "$B" --failed --output markdown | grep -c '<details>')" 0
 verdict "--only leaves it out" 0 "0 fail" gate "$TMP/part.h5" -b "$B" --only '*/pattern-a'
 "$QINSBENCH" baseline accept "$TMP/part.h5" -o "$TMP/part.json" >/dev/null
 verdict "a new cell" 0 "new " gate "$TMP/a.h5" -b "$TMP/part.json"
@@ -145,6 +152,14 @@ verdict "a bad rule" 2 "bad.yaml:2: key 'test': expected non-inferiority" gate "
 # ---- compare ----
 out=$("$QINSBENCH" compare "$TMP/a.h5" "$TMP/b.h5" --output csv)
 same "compare: equal runs differ by 0" "$(printf '%s\n' "$out" | grep ',kl_mean,' | cut -d, -f9 | sort -u)" 0
+verdict "compare --changed of equal runs" 0 "metrics that are equal in both" "$QINSBENCH" compare "$TMP/a.h5" "$TMP/b.h5" --changed --metric kl_mean --metric top1_agreement
+"$QINSBENCH" compare "$TMP/a.h5" --variants pattern-a,int8-tensor --output csv >"$TMP/c.csv" 2>/dev/null
+"$QINSBENCH" compare "$TMP/a.h5" --variants pattern-a,int8-tensor --output csv --changed >"$TMP/changed.csv" 2>/dev/null
+same "--changed keeps what differs, as it was" "$(cat "$TMP/changed.csv")" "$(awk -F, '$7 != $8' "$TMP/c.csv")"
+check "and something was equal" test "$(wc -l <"$TMP/changed.csv")" -lt "$(wc -l <"$TMP/c.csv")"
+out=$("$QINSBENCH" compare "$TMP/a.h5" --variants pattern-a,int8-tensor --metric kl_mean --output markdown)
+has "compare as Markdown: the arms" "$out" "    B: int8-tensor"
+has "and a row" "$out" '| tiny/pattern-a/teacher-forced | kl\_mean | '
 has "compare two variants: McNemar" "$("$QINSBENCH" compare "$TMP/a.h5" --variants pattern-a,int8-tensor)" "McNemar exact p"
 verdict "compare without a second file" 2 "expected two result files" "$QINSBENCH" compare "$TMP/a.h5"
 verdict "compare with a variant that is not there" 2 "no variant matches 'nothing'" "$QINSBENCH" compare "$TMP/a.h5" --variants pattern-a,nothing

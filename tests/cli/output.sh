@@ -31,9 +31,17 @@ if command -v python3 >/dev/null; then
 else
     echo "# SKIP python3 is not there"
 fi
+kl=$("$QINSBENCH" list experiments | sed -n '/^kl$/,/^$/p')
+has "list experiments: inputs" "$(tr -s ' \n' ' ' <<<"$kl")" "inputs corpus (its file, or {base: FILE}: llama.cpp's logits base file), context, chunks"
+has "and every metric" "$(tr -s ' \n' ' ' <<<"$kl")" " $("$QINSBENCH" list metrics --output csv | sed -n 's/^kl,\([^,]*\),.*/\1/p' | xargs)"
 has "a model file's types are told" "$("$QINSBENCH" inspect "$ROOT/data/models/kjv-chain.safetensors")" "weights: F16 x 11 (the reference"
 same "CSV ends its lines with CR LF" "$("$QINSBENCH" show "$TMP/r.h5" --output csv | head -n 1 | tail -c 2 | od -An -tx1 | xargs)" "0d 0a"
 same "--metric and --only choose" "$("$QINSBENCH" show "$TMP/r.h5" --output csv --only 'tiny-chain/fp32/teacher-forced' --metric kl_max | cut -d, -f1-5 | tail -n +2)" "tiny-chain,fp32,teacher-forced,kl_max,0"
+same "several --metric and --only: what any of them chooses" "$("$QINSBENCH" show "$TMP/r.h5" --output csv --only 'tiny-chain/fp32/teacher-forced' --only 'tiny-chain/fp32/memory' --metric kl_max --metric weight_bits | cut -d, -f3-5 | tail -n +2)" "$(printf 'teacher-forced,kl_max,0\nmemory,weight_bits,32')"
+has "each must choose something" "$("$QINSBENCH" show "$TMP/r.h5" --metric kl_max --metric kl_mxa 2>&1)" matches 'kl_mxa'
+page=$("$QINSBENCH" show "$TMP/r.h5" --only 'tiny-chain/*/teacher-forced' --metric kl_max --output markdown)
+has "Markdown: a heading and a table an experiment" "$page" "$(printf '### teacher-forced\n\n|  | kl\\_max nat |\n|---|--:|\n| tiny-chain/fp32 | ')"
+same "what stands below is code" "$(grep -v '^|\|^$\|^###\|^    ' <<<"$page")" ""
 width=$(COLUMNS=100 "$QINSBENCH" show "$TMP/r.h5" | awk '{ if (length > w) w = length } END { print w }')
 check "no console line over 100 columns (widest $width)" test "$width" -le 100
 has "degenerate runs are marked and explained" "$("$QINSBENCH" show "$TMP/r.h5")" "*         degenerate"

@@ -58,6 +58,8 @@ talk() { printf '%s\n' "$@" | "$Q" chat "$KJV" --temperature 0 -n 8 2>"$TMP/err"
 same "an answer is a line" "$(talk 'Who is Abram?' | wc -l)" 1
 has "a model without template is told" "$(cat "$TMP/err")" "no chat template"
 has "tokens a second are told, and the variant" "$(cat "$TMP/err")" "[fp32: "
+has "a command that is none is named" "$(talk '/varaint q8_0'; cat "$TMP/err")" "/varaint: no such command"
+same "/help is one" "$(talk /help; grep -c 'no such command' "$TMP/err")" 0
 printf 'Who is Abram?\nWho?\n' | "$Q" chat "$KJV" -n 8 >/dev/full 2>"$TMP/err"
 same "chat: a full stdout: exit 2" $? 2
 same "the conversation ends there" "$(grep -c 'cannot write' "$TMP/err") $(grep -c 'fp32: 1 tokens' "$TMP/err")" "1 1"

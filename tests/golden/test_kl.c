@@ -164,8 +164,8 @@ Test(kl, the_base_file_of_another_program_is_read)
     float x[ROOM], log_p[ROOM];
     uint16_t row[ROOM];
     cr_assert_eq(qb_logits_base_open("tests/golden/kl_base.dat", &base, &err), QB_OK, "%s", err.message);
-    cr_expect(base.context == number(due, "context") && base.vocab == number(due, "vocab") &&
-              base.chunks == number(due, "chunks"));
+    cr_expect((double)base.context == number(due, "context") && (double)base.vocab == number(due, "vocab") &&
+              (double)base.chunks == number(due, "chunks"));
     qb_logits_base_tokens(&base, tokens);
     for (size_t i = 0; i < base.context * base.chunks; i++)
         cr_expect_eq(tokens[i], json_integer_value(json_array_get(json_object_get(due, "tokens"), i)));

@@ -42,10 +42,10 @@ static inline void plant_greedy(struct planted *p, const char *model, const char
 
 /* N positions in chunks of 50, KL growing linearly to scale * n. Of 20 positions the reference gets 10 right, and the
  * variant turns one of these wrong and, where `mends`, one of the others right. */
-static inline void plant_forced(struct planted *p, const char *model, const char *variant, size_t n, double scale,
-                                bool mends)
+static inline void plant_text(struct planted *p, const char *experiment, const char *model, const char *variant,
+                              size_t n, double scale, bool mends)
 {
-    struct qb_cell *cell = planted_cell(p, model, variant, "teacher-forced");
+    struct qb_cell *cell = planted_cell(p, model, variant, experiment);
     double *kl = plant_array(cell, "kl", QB_F64, 1, n, 0);
     uint8_t *top1 = plant_array(cell, "top1", QB_U8, 1, n, 0);
     int32_t *chunk = plant_array(cell, "chunk", QB_I32, 1, n, 0),
@@ -61,6 +61,12 @@ static inline void plant_forced(struct planted *p, const char *model, const char
         top[i] = i % 20 == 3 ? 9 : i % 20 == 13 && mends ? 7 : reference[i];
     }
     planted_measure(cell);
+}
+
+static inline void plant_forced(struct planted *p, const char *model, const char *variant, size_t n, double scale,
+                                bool mends)
+{
+    plant_text(p, "teacher-forced", model, variant, n, scale, mends);
 }
 
 static inline void plant_depth(struct planted *p, const char *model, const char *variant, size_t layers, double scale)

@@ -50,10 +50,10 @@ Test(choice, a_long_list_is_cut)
 
 static const char *check(const char *text, struct qb_error *err)
 {
-    struct qb_only only;
+    struct qb_only only = {0};
     struct qb_only_cells cells = {0};
     *err = (struct qb_error){0};
-    cr_assert_eq(qb_only_parse(text, &only, err), QB_OK);
+    cr_assert_eq(qb_only_add(&only, text, err), QB_OK);
     qb_only_see(&cells, &only, "tiny", "fp32", "greedy");
     qb_only_see(&cells, &only, "tiny", "int8", "memory");
     qb_only_check(&only, &cells, err);
@@ -71,4 +71,26 @@ Test(choice, each_part_that_matches_nothing_is_named)
     cr_expect_str_eq(check("tiny/fp32/memory", &err),
                      "--only: each part matches something, but no cell is of model 'tiny', variant 'fp32' and "
                      "experiment 'memory' together");
+}
+
+Test(choice, any_of_several_globs)
+{
+    struct qb_globs globs = {0};
+    struct qb_choice choice = {0};
+    struct qb_error err = {0};
+    cr_expect(qb_globs_match(&globs, "anything"));
+    qb_choice_add(&choice, "kl_mean");
+    qb_choice_add(&choice, "perplexity");
+    cr_assert(!qb_globs_add(&globs, "--metric", "kl_*", &err) && !qb_globs_add(&globs, "--metric", "perp*", &err));
+    cr_expect(qb_globs_match(&globs, "kl_mean") && qb_globs_match(&globs, "perplexity"));
+    cr_expect_not(qb_globs_match(&globs, "alpha"));
+    cr_expect_eq(qb_globs_check(&globs, &choice, "--metric", "metric", &err), QB_OK);
+    cr_assert_eq(qb_globs_add(&globs, "--metric", "alhpa", &err), QB_OK);
+    cr_expect_eq(qb_globs_check(&globs, &choice, "--metric", "metric", &err), QB_ERR_INPUT);
+    cr_expect_not_null(strstr(err.message, "no metric matches 'alhpa'"), "%s", err.message);
+    for (err = (struct qb_error){0}; globs.count < QB_GLOBS_MAX;)
+        cr_assert_eq(qb_globs_add(&globs, "--metric", "x", &err), QB_OK);
+    cr_expect_eq(qb_globs_add(&globs, "--metric", "x", &err), QB_ERR_INPUT);
+    cr_expect_str_eq(err.message, "--metric: at most 16 of them");
+    qb_choice_free(&choice);
 }

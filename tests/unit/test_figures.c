@@ -145,6 +145,21 @@ Test(figures, killed_gnuplot_is_told)
     with_gnuplot("#!/bin/sh\nkill -9 $$\n", "signal 9");
 }
 
+/* gnuplot ends with 0 on a full disk. Each picture in turn lacks its end, the others are whole. */
+Test(figures, half_a_picture_is_told)
+{
+#define PNG "printf '\\211PNG\\0\\0\\0\\0IEND\\256B`\\202' >match.png\n"
+#define SVG "echo '<svg></svg>' >match.svg\n"
+    with_gnuplot("#!/bin/sh\nprintf '\\211PNG\\0\\0\\0\\0IEND' >match.png\n",
+                 "figures/match.png: gnuplot did not write all of it");
+    with_gnuplot("#!/bin/sh\n" PNG ">match.svg\n", "figures/match.svg: gnuplot did not write all of it");
+    with_gnuplot("#!/bin/sh\n" PNG "echo '<svg></sv' >match.svg\n",
+                 "figures/match.svg: gnuplot did not write all of it");
+    with_gnuplot("#!/bin/sh\n" PNG SVG "printf '%%PDF-1.5\\nstartxref\\n9\\n' >match.pdf\n",
+                 "figures/match.pdf: gnuplot did not write all of it");
+    with_gnuplot("#!/bin/sh\n" PNG SVG, "figures/match.pdf: gnuplot did not write all of it");
+}
+
 /* A gnuplot that says more than a pipe holds must not hang the report. */
 Test(figures, chatty_gnuplot_does_not_block, .timeout = 600)
 {

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <sys/stat.h>
 #include "figure_plants.h"
+#include "reports/figure.h"
 #include "reports/claims.h"
 
 static void begin(void)
@@ -45,6 +46,7 @@ Test(figures_numbers, come_from_the_arrays)
     expect_text("out/figures/kl.dat", "\n5e-05 50\n");
     expect_text("out/figures/depth.dat", "\n3 0.033 0.03 0.036 0.011\n"); /* errors 0.03, 0.033, 0.036 */
     expect_text("out/figures/memory.dat", "\n1 1 2 4 0 0.000976562 0 0.40918\n");
+    expect_text("out/figures/memory.txt", "The diamond marks");
     expect_text("out/figures/memory.txt", "0.41, where the buffers hold 7.00");
     expect_text("out/figures/speed.dat", "\n1 1.5 1.5 1.5 1.5 1.5 1.5 ");
     expect_text("out/figures/speed.dat", " 15.6 93.6\n"); /* its own ceilings: 1.04 * 15 GB/s, 1.04 * 90 GFLOP/s */
@@ -52,6 +54,17 @@ Test(figures_numbers, come_from_the_arrays)
     expect_text("out/figures/roofline.dat", "\n 0.5 1.28205 1.23457 1.33333 6.24 125 32.0513 30.8642 33.3333 93.6\n");
     expect_text("out/README.md", "figures/match.svg");
     expect_text("out/README.md", "n: m 100 positions.");
+}
+
+/* The source's formula subtracts more than the model has: no size, no diamond. */
+Test(figures_numbers, a_formula_that_gives_no_size_is_not_marked)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_memory(p, "m", "pattern-a", 1 << 20, -429056);
+    draw(p, "svg");
+    expect_text("out/figures/memory.dat", "\n1 1 2 4 0 0.000976562 0 nan\n");
+    expect_no_text("out/figures/memory.txt", "diamond");
+    expect_no_text("out/figures/memory.svg", "published formula");
 }
 
 /* The published squares are the ledger's, and none is drawn without one or for what is not due to reproduce. */
@@ -236,6 +249,38 @@ Test(figures_numbers, names_are_shortened_and_equal_curves_named)
 }
 
 /* LaTeX: special characters, powers, and the path that a document can set. */
+/* A run without teacher-forced, as suite real, is drawn from kl: (3 * 2^19 + 2^22 + 2^10) bytes of 2^22 weights. */
+Test(figures_numbers, kl_stands_in_for_teacher_forced)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_text(p, "kl", "m", "pattern-a", 100, 1e-5, true);
+    plant_memory(p, "m", "pattern-a", (int64_t)1 << 19, 429056);
+    draw(p, "svg");
+    expect_text("out/figures/bits.dat", "\n11.002 11.002 0.000505 ");
+    expect_text("out/figures/bits.txt", "(nat, logarithmic, kl)");
+    expect_text("out/figures/kl.dat", "\n0.0005 50\n");
+    expect_text("out/figures/flips.txt", "n: up to 100 positions");
+}
+
+/* By their names alone q6_k and pattern-a-row would look the same. */
+Test(figures_numbers, variants_of_one_figure_look_different)
+{
+    static const char *const variants[] = {"pattern-a", "pattern-a-row", "q8_0",   "q6_k",  "q5_k",
+                                           "q5_1",      "q5_0",          "q4_k",   "q4_1",  "q4_0",
+                                           "q3_k",      "q2_k",          "iq4_nl", "mxfp4", "nvfp4"};
+    enum { COUNT = sizeof variants / sizeof *variants };
+    unsigned types[COUNT], alone;
+    qb_figure_linetypes(variants, COUNT, types);
+    cr_expect_eq(types[0], 6u);
+    for (size_t i = 1; i < COUNT; i++) {
+        cr_expect(types[i] >= 24 && types[i] < 48, "%s: %u", variants[i], types[i]);
+        for (size_t j = 0; j < i; j++)
+            cr_expect_neq(types[i], types[j], "%s and %s", variants[i], variants[j]);
+    }
+    qb_figure_linetypes(&variants[2], 1, &alone);
+    cr_expect_eq(alone, types[2]);
+}
+
 Test(figures_numbers, tex_is_escaped)
 {
     struct planted *p = calloc(1, sizeof *p);

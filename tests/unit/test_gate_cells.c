@@ -209,7 +209,7 @@ Test(gate_cells, only)
 {
     struct sides s = begin();
     struct qb_error err = {0};
-    struct qb_gate_options options = {.rules = s.rules, .alpha = 0.05, .only = {"*", "*", "round*"}};
+    struct qb_gate_options options = {.rules = s.rules, .alpha = 0.05, .only = {{{{"*", "*", "round*"}}}, 1}};
     cr_assert_eq(qb_gate_run(s.now, s.then, &options, &s.gate, &err), QB_OK);
     cr_assert_eq(case_count(s.gate), 3);
     end(&s);

@@ -54,7 +54,7 @@ static const struct qb_compare_row *row_of(const struct qb_compare *c, const cha
     return NULL;
 }
 
-static const struct qb_compare_options all = {.only = {"*", "*", "*"}, .metric = "*"};
+static const struct qb_compare_options all = {.force = false};
 
 /* 5 positions agree in one alone, 1 in the other alone: McNemar's exact p is 2 * (C(6,0) + C(6,1)) / 2^6 = 0.21875. */
 Test(gate_compare, variants_of_a_run, .init = scratch_begin, .fini = scratch_end)
@@ -143,7 +143,7 @@ static struct qb_compare *two_files(char inputs_a, char inputs_b, const char *me
     cells[1] = cells_of(y);
     struct qb_compare_arm a = {cells[0], x, NULL}, b = {cells[1], y, NULL};
     struct qb_compare_options options = all;
-    options.metric = metric;
+    cr_assert_eq(qb_globs_add(&options.metrics, "--metric", metric, &err), QB_OK);
     cr_assert_eq(qb_compare_run(&a, &b, &options, &compare, &err), QB_OK, "%s", err.message);
     qb_result_close(x);
     qb_result_close(y);

@@ -66,7 +66,7 @@ static enum qb_status compare(const struct qb_baseline *a, const struct qb_basel
                               const char *variant_b, bool force, struct qb_compare **out, struct qb_error *err)
 {
     const struct qb_compare_arm x = {.cells = a, .variant = variant_a}, y = {.cells = b, .variant = variant_b};
-    const struct qb_compare_options all = {.only = {"*", "*", "*"}, .metric = "*", .force = force};
+    const struct qb_compare_options all = {.force = force};
     *err = (struct qb_error){0};
     return qb_compare_run(&x, &y, &all, out, err);
 }

@@ -84,7 +84,7 @@ Test(hash, files_that_cannot_be_read)
     cr_expect_not_null(strstr(err.message, "missing"));
     cr_expect_str_eq(hex, "");
     err = (struct qb_error){0};
-    cr_assert_eq(qb_hash_file(scratch_folder, hex, &err), QB_ERR_IO);
+    cr_assert_eq(qb_hash_file(scratch_folder, hex, &err), QB_ERR_INPUT);
     cr_expect_str_eq(hex, "");
 }
 

@@ -1,11 +1,13 @@
 /* The registry's refusals, options from YAML, and the checked calls. */
 #include <math.h>
+#include <sys/wait.h>
 #include <criterion/criterion.h>
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/yaml.h"
 #include "codec/calls.h"
 #include "codec/options.h"
+#include "codec/trial.h"
 #include "conformance/plugins.h"
 #include "unit/scratch.h"
 
@@ -114,6 +116,30 @@ Test(registry, folders_come_from_the_environment)
     cr_assert_eq(qb_registry_folders(folders), 2);
     cr_assert(strstr(folders[0], "/codecs"));
     cr_assert(strstr(folders[1], "/../lib/qinsbench/codecs"));
+}
+
+static enum qb_status hang(const char *path, struct qb_error *e)
+{
+    (void)e;
+    while (path)
+        pause();
+    return QB_OK;
+}
+
+static enum qb_status fail(const char *path, struct qb_error *e)
+{
+    return qb_fail(e, QB_ERR_NUMERIC, "%s: its own failure", path);
+}
+
+Test(trial, what_hangs_is_ended_and_what_fails_says_so)
+{
+    struct qb_error err = {0};
+    cr_assert_eq(qb_trial(hang, "x.so", 1, &err), QB_ERR_CODEC);
+    cr_assert_str_eq(err.message, "x.so: the plugin was not loaded within 1 s");
+    cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "no child is left");
+    err = (struct qb_error){0};
+    cr_assert_eq(qb_trial(fail, "x.so", 60, &err), QB_ERR_NUMERIC);
+    cr_assert_str_eq(err.message, "x.so: its own failure");
 }
 
 Test(options, defaults_and_values_print_in_canonical_form)

@@ -27,8 +27,10 @@ static struct qb_run_summary run(const struct qb_suite *suite, bool resume, cons
 {
     struct qb_error err = {0};
     struct qb_run_summary summary;
+    struct qb_only chosen = {0};
+    cr_assert(!only || !qb_only_add(&chosen, only, &err), "%s", err.message);
     const struct qb_run_options options = {.output = scratch_path("r.h5"),
-                                           .only = only,
+                                           .only = &chosen,
                                            .resume = resume,
                                            .jobs = 2,
                                            .threads = 1,

@@ -106,6 +106,38 @@ static void refused(const char *text, const char *line, const char *part)
     cr_expect_eq(qb_mem_stats().live_bytes, live, "%s", text);
 }
 
+#define LISTED(value)                                                                                                  \
+    "variants: [fp32, {name: int8-x, codec: qins8, placement: ['mlp.*'], options: {scope: " value "}}]\n"
+#define SUITE_LAST "experiments: {greedy: {steps: 4}, depth: {}, memory: {}}\n"
+#define LISTS                                                                                                          \
+    "variants:\n"                                                                                                      \
+    "  - {name: q, codec: qins8, placement: ['mlp.*'], options: {scope: [row, 'group:64'], layout: [source, "           \
+    "packed]}}\n"                                                                                                      \
+    "  - fp32\n"                                                                                                       \
+    "experiments: {memory: {}}\n"
+
+/* A list as an option's value is a variant each, the same by definition as one written out. */
+Test(suite, lists_of_options_make_variants)
+{
+    static const char *const names[] = {"q-row-source", "q-row-packed", "q-group64-source", "q-group64-packed", "fp32"};
+    struct qb_suite *s = fixture_suite(
+        "name: s\nmodels:\n  a: {generator: chain, vocab: 60, hidden: 16, layers: 1, variants: ['q-*-packed']}\n" LISTS,
+        NULL);
+    cr_assert_eq(s->variant_count, 5);
+    for (size_t i = 0; i < 5; i++)
+        cr_expect_str_eq(s->variants[i]->name, names[i]);
+    struct qb_suite *plain =
+        fixture_suite("name: s\nmodels:\n  a: {generator: chain, vocab: 60, hidden: 16, layers: 1}\n"
+                      "variants: [{name: q-group64-packed, codec: qins8, placement: ['mlp.*'], "
+                      "options: {scope: 'group:64', layout: packed}}]\nexperiments: {memory: {}}\n",
+                      NULL);
+    cr_expect_str_eq(s->variants[3]->canonical, plain->variants[0]->canonical);
+    cr_expect(qb_suite_allows(&s->models[0], s->variants[1], NULL) &&
+              !qb_suite_allows(&s->models[0], s->variants[0], NULL));
+    qb_suite_free(plain);
+    qb_suite_free(s);
+}
+
 Test(suite, refusals_name_line_and_key)
 {
     refused(SUITE_MODELS "  c: {generator: rnn}\n" SUITE_REST, ":6:", "key 'generator': expected transformer");
@@ -127,6 +159,11 @@ Test(suite, refusals_name_line_and_key)
             ":6:", "'fp32' is taken");
     refused(SUITE_MODELS "  B: {generator: chain}\n" SUITE_REST, ":6:", "differs from the model 'b' in case alone");
     refused(SUITE_MODELS "variants: [fp31]\nexperiments: {memory: {}}\n", ":6:", "fp32");
+    refused(SUITE_MODELS LISTED("[]") "experiments: {memory: {}}\n", ":6:", "an empty list makes no variant");
+    refused(SUITE_MODELS LISTED("[[row]]") "experiments: {memory: {}}\n", ":6:", "expected");
+    refused(SUITE_MODELS LISTED("[row, row]") "experiments: {memory: {}}\n",
+            ":6:", "'int8-x-row' is in the list twice");
+    refused(SUITE_MODELS LISTED("[row, rwo]") "experiments: {memory: {}}\n", ":6:", "found 'rwo'");
     refused(SUITE_MODELS "variants: []\nexperiments: {memory: {}}\n", ":6:", "1 to 1024 entries");
     refused(SUITE_MODELS "variants: [fp32]\nexperiments: {memry: {}}\n", ":7:", "did you mean 'memory'");
     refused(SUITE_MODELS "variants: [fp32]\nexperiments: {greedy: {steps: many}}\n", ":7:", "key 'steps'");
@@ -139,14 +176,15 @@ Test(suite, every_allocation_failure_is_an_error)
 {
     struct qb_error err = {0};
     struct qb_suite *whole = NULL;
-    cr_assert_eq(fixture_load(SUITE_MODELS SUITE_REST, NULL, &whole, &err), QB_OK, "%s", err.message);
+    cr_assert_eq(fixture_load(SUITE_MODELS LISTED("[row, 'group:64']") SUITE_LAST, NULL, &whole, &err), QB_OK, "%s",
+                 err.message);
     qb_suite_free(whole); /* it loads where nothing fails: the loop below ends */
     size_t live = qb_mem_stats().live_bytes, n = 1;
     for (;; n++) {
         struct qb_suite *s = NULL;
         err = (struct qb_error){0};
         qb_mem_fail_at(n);
-        enum qb_status status = fixture_load(SUITE_MODELS SUITE_REST, NULL, &s, &err);
+        enum qb_status status = fixture_load(SUITE_MODELS LISTED("[row, 'group:64']") SUITE_LAST, NULL, &s, &err);
         qb_mem_fail_at(0);
         if (!status) {
             qb_suite_free(s);

@@ -88,7 +88,9 @@ Test(text, nearest)
     cr_expect_str_eq(qb_nearest("seed", names), "seed");
     cr_expect_null(qb_nearest("temperature", names));
     cr_expect_null(qb_nearest("", names));
+    cr_expect_str_eq(qb_nearest("sede", names), "seed");
     cr_expect_null(qb_nearest("xy", names));
+    cr_expect_null(qb_nearest("veal", names)); /* 3 of "vocab": another word */
     cr_expect_null(qb_nearest("seed", none));
     char word[200];
     memset(word, 's', sizeof word);

@@ -124,17 +124,16 @@ Test(text_format, csv)
 
 static void parses(const char *text, const char *model, const char *variant, const char *experiment)
 {
-    struct qb_only only;
+    struct qb_only only = {0};
     struct qb_error err = {0};
-    cr_expect_eq(qb_only_parse(text, &only, &err), QB_OK, "%s", err.message);
-    cr_expect_str_eq(only.part[0], model);
-    cr_expect_str_eq(only.part[1], variant);
-    cr_expect_str_eq(only.part[2], experiment);
+    cr_assert_eq(qb_only_add(&only, text, &err), QB_OK, "%s", err.message);
+    cr_expect_str_eq(only.any[0].part[0], model);
+    cr_expect_str_eq(only.any[0].part[1], variant);
+    cr_expect_str_eq(only.any[0].part[2], experiment);
 }
 
 Test(only, missing_parts_are_all)
 {
-    parses(NULL, "*", "*", "*");
     parses("kjv-*", "kjv-*", "*", "*");
     parses("*/int8", "*", "int8", "*");
     parses("a/b/c", "a", "b", "c");
@@ -144,27 +143,32 @@ Test(only, what_is_no_choice)
 {
     char name[257];
     static const char *const bad[] = {"", "/b", "a//c", "a/b/", "a/b/c/d"};
-    struct qb_only only;
+    struct qb_only only = {0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct qb_error err = {0};
-        cr_expect_eq(qb_only_parse(bad[i], &only, &err), QB_ERR_INPUT, "'%s'", bad[i]);
+        cr_expect_eq(qb_only_add(&only, bad[i], &err), QB_ERR_INPUT, "'%s'", bad[i]);
         cr_expect_not_null(strstr(err.message, "--only: expected one to three globs"), "%s", err.message);
     }
     for (size_t length = 255; length <= 256; length++) {
         struct qb_error err = {0};
         memset(name, 'a', length);
         name[length] = '\0';
-        cr_expect_eq(qb_only_parse(name, &only, &err), length < 256 ? QB_OK : QB_ERR_INPUT, "%zu bytes", length);
+        cr_expect_eq(qb_only_add(&only, name, &err), length < 256 ? QB_OK : QB_ERR_INPUT, "%zu bytes", length);
     }
 }
 
 Test(only, each_glob_has_its_name)
 {
-    struct qb_only only;
+    struct qb_only only = {0};
     struct qb_error err = {0};
-    cr_assert_eq(qb_only_parse("kjv-*/int8/greedy", &only, &err), QB_OK);
+    cr_assert_eq(qb_only_add(&only, "kjv-*/int8/greedy", &err), QB_OK);
     cr_expect(qb_only_matches(&only, "kjv-chain", "int8", "greedy"));
     cr_expect_not(qb_only_matches(&only, "source-chain", "int8", "greedy"));
     cr_expect_not(qb_only_matches(&only, "kjv-chain", "int8-channel", "greedy"));
     cr_expect_not(qb_only_matches(&only, "kjv-chain", "int8", "greedily"));
+    cr_assert_eq(qb_only_add(&only, "source-*", &err), QB_OK);
+    cr_expect(qb_only_matches(&only, "kjv-chain", "int8", "greedy"), "the first still takes what it took");
+    cr_expect(qb_only_matches(&only, "source-chain", "fp32", "memory"));
+    cr_expect_not(qb_only_matches(&only, "kjv-chain", "fp32", "memory"));
+    cr_expect(qb_only_matches(&(struct qb_only){0}, "any", "of", "them"), "no choice takes all");
 }

@@ -1,0 +1,81 @@
+#!/bin/bash
+# What the program says of itself is said alike everywhere: --help, the manual page, bash's completion, `make help`.
+. "$(dirname "$0")/lib.sh"
+
+page=docs/qinsbench.1
+commands=$("$QINSBENCH" --help | sed -n '/^  [a-z]/s/^  \([a-z-]*\) .*/\1/p')
+options() { "$QINSBENCH" "$1" --help | sed -n 's/^  \(-., \|    \)\(--[a-z0-9-]*\).*/\2/p' | grep -vx -e --help; }
+same "help is the overview" "$("$QINSBENCH" help)" "$("$QINSBENCH" --help)"
+same "-V is --version" "$("$QINSBENCH" -V)" "$("$QINSBENCH" --version)"
+for c in $commands; do
+    [ "$("$QINSBENCH" help "$c")" = "$("$QINSBENCH" "$c" --help)" ] || fail "help $c"
+done
+pass "help COMMAND is COMMAND --help"
+has "help of no command" "$("$QINSBENCH" help shwo 2>&1)" "did you mean 'show'?"
+
+# ---- the manual page: each command, and each of its options in its synopsis or its section, long or short ----
+
+# part COMMAND: what the page has of it.
+part() {
+    awk -v c="$1" '
+        /^\.Nm$/ || /^\.Sh/ || /^\.Ss/ { on = 0 }
+        $1 == ".Cm" && prev == ".Nm" { on = $2 == c }
+        $1 == ".Ss" { on = $2 == c }
+        on { print }
+        { prev = $0 }' "$2"
+}
+# undocumented PAGE: "command option" of each that the page does not have. (chat speaks as generate does.)
+undocumented() {
+    local c option letter words
+    for c in $commands; do
+        words=$(part "$c" "$1")
+        [ -n "$words" ] || echo "$c"
+        [ "$c" != chat ] || words="$words $(part generate "$1")"
+        for option in $(options "$c"); do
+            letter=$("$QINSBENCH" "$c" --help | sed -n "s/^  -\(.\), $option .*/\1/p")
+            grep -q -e " ${option#-}\( \|$\)" <<<"$words" || { [ -n "$letter" ] && grep -q " $letter\( \|$\)" <<<"$words"; } ||
+                echo "$c $option"
+        done
+    done
+}
+same "the manual page has every command and option" "$(undocumented $page)" ""
+sed '/Fl -metric/d' $page >"$TMP/page.1"
+has "and a page without one is found out" "$(undocumented "$TMP/page.1")" "show --metric"
+same "the README names every command" "$(for c in $commands; do grep -q "qinsbench $c\b" README.md || echo "$c"; done)" ""
+
+# ---- completion ----
+
+. data/completion/qinsbench.bash
+# complete_words WORD...: what the last word can become behind the others.
+complete_words() {
+    COMP_WORDS=(qinsbench "$@") COMP_CWORD=$#
+    _qinsbench "$QINSBENCH" "${COMP_WORDS[$#]}" "${COMP_WORDS[$(($# - 1))]}"
+    printf '%s\n' "${COMPREPLY[@]}"
+}
+same "completion: commands" "$(complete_words '' | sort)" "$(printf '%s\n' $commands help --help --version | sort)"
+for c in $commands; do
+    [ "$(complete_words "$c" -- | grep -vx -e --help)" = "$(options "$c")" ] || fail "completion of $c" "$(complete_words "$c" --)"
+done
+pass "completion: options of every command"
+same "completion: an option's words" "$(complete_words show --output c)" "$(printf 'console\ncsv')"
+same "completion: behind =" "$(complete_words show --output = j)" "json"
+same "completion: levels" "$(complete_words run --isa p)" "portable"
+same "completion: a file is no word" "$(complete_words convert x -o '')" ""
+same "completion: lists" "$(complete_words list exp)" "experiments"
+same "completion: shipped suites" "$(complete_words run sour)" "source"
+same "completion: variants" "$(complete_words generate m --variant pattern-a-p)" "pattern-a-packed"
+
+# ---- the Makefile ----
+
+said=$(make -s help)
+for target in all setup test check test-long repro models install clean lint asan; do
+    grep -q "^  $target  *[A-Z]" <<<"$said" || fail "make help says nothing of $target"
+    grep -q "^$target:" Makefile || fail "no target $target"
+done
+pass "make help"
+said=$(make -n install DESTDIR=/dest PREFIX=/p BUILD="$BUILD")
+has "make install: the documents" "$said" "/dest/p/share/doc/qinsbench/docs/"
+has "and completion, where bash looks for it" "$said" "/dest/p/share/bash-completion/completions/qinsbench"
+has "make check wants a name" "$(make check 2>&1)" "make check T=unit/test_text"
+same "and runs what it names alone" "$(BUILD=$BUILD tests/run.sh cli/structure 2>&1 | tail -n 1)" "1 passed, 0 failed"
+finish
