@@ -179,6 +179,14 @@ out:
     return err->status;
 }
 
+size_t qb_record_bytes(const struct qb_record *record)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < record->count; i++)
+        bytes += record->arrays[i].count * qb_dtype_size(record->arrays[i].dtype);
+    return bytes;
+}
+
 enum qb_status qb_record_read(hid_t group, const char *path, size_t file_bytes, struct qb_record *record,
                               struct qb_error *err)
 {
@@ -186,9 +194,9 @@ enum qb_status qb_record_read(hid_t group, const char *path, size_t file_bytes, 
     size_t count;
     if (qb_group_names(group, path, &names, &count, err))
         return err->status;
-    for (size_t i = 0; i < count; i++)
-        if (read_array(group, names[i], path, file_bytes, record, err))
-            break;
+    for (size_t i = 0; i < count && !err->status; i++)
+        if (!read_array(group, names[i], path, file_bytes, record, err))
+            qb_claim_check(qb_record_bytes(record), path, file_bytes, err);
     qb_names_free(names, count);
     if (err->status) {
         qb_record_free(record);

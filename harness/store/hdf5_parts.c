@@ -184,14 +184,48 @@ enum qb_status qb_group_names(hid_t group, const char *path, char ***names, size
     return list ? QB_OK : err->status;
 }
 
+/* Is every link on the way to `name` a hard one? Any other could lead out of the file. A missing one is the opener's.
+ */
+static enum qb_status check_links(hid_t parent, const char *name, const char *path, struct qb_error *err)
+{
+    char part[4 * (QB_STORE_NAME_MAX + 1)];
+    for (size_t end = strcspn(name, "/");; end += 1 + strcspn(name + end + 1, "/")) {
+        H5L_info_t link;
+        if ((size_t)snprintf(part, sizeof part, "%.*s", (int)end, name) >= sizeof part)
+            return qb_fail(err, QB_ERR_INPUT, "%s: a name in the file is too long", path);
+        if (H5Lget_info(parent, part, &link, H5P_DEFAULT) >= 0 && link.type != H5L_TYPE_HARD)
+            return qb_fail(err, QB_ERR_INPUT, "%s: '%s' is a soft or external link, which no result file has", path,
+                           part);
+        if (!name[end])
+            return QB_OK;
+    }
+}
+
 hid_t qb_hdf5_open(hid_t parent, const char *name, H5I_type_t kind, const char *path, struct qb_error *err)
 {
+    if (check_links(parent, name, path, err))
+        return -1;
     hid_t object = H5Oopen(parent, name, H5P_DEFAULT);
     if (object >= 0 && H5Iget_type(object) == kind)
         return object;
     qb_hdf5_close(object);
     qb_hdf5_fail(err, QB_ERR_INPUT, path, "no %s '%s'", kind == H5I_GROUP ? "group" : "array", name);
     return -1;
+}
+
+/* Arrays of real files claim about twice the file's bytes, while deflate would pack a thousand times as many zeros. */
+static size_t most(size_t file_bytes)
+{
+    return 32 * file_bytes + ((size_t)16 << 20);
+}
+
+enum qb_status qb_claim_check(size_t bytes, const char *path, size_t file_bytes, struct qb_error *err)
+{
+    if (bytes <= most(file_bytes))
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT,
+                   "%s: its arrays claim more bytes than the file can hold (over %zu MiB in %zu KiB)", path,
+                   most(file_bytes) >> 20, file_bytes >> 10);
 }
 
 enum qb_status qb_dataset_check(hid_t dataset, const char *name, const char *path, size_t file_bytes, int *rank,
@@ -208,8 +242,7 @@ enum qb_status qb_dataset_check(hid_t dataset, const char *name, const char *pat
     for (int i = 0; i < *rank && !err->status; i++)
         if (__builtin_mul_overflow(entries, dims[i], &entries) || entries > (hsize_t)1 << 31)
             qb_fail(err, QB_ERR_INPUT, "%s: array '%s' has over 2^31 entries", path, name);
-    /* deflate packs at most 1032 to 1 */
-    if (!err->status && (size > 1u << 20 || entries * size > 1100 * (hsize_t)file_bytes + 65536))
+    if (!err->status && (size > 1u << 20 || entries * size > most(file_bytes)))
         qb_fail(err, QB_ERR_INPUT, "%s: array '%s' claims more bytes than the file can hold", path, name);
     qb_hdf5_close(plist);
     qb_hdf5_close(type);

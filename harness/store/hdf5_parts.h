@@ -45,8 +45,11 @@ void qb_names_free(char **names, size_t count);
 /* Opens a group or dataset below `parent` and checks its kind; negative with err set. */
 hid_t qb_hdf5_open(hid_t parent, const char *name, H5I_type_t kind, const char *path, struct qb_error *err);
 
-/* Is a dataset safe to read: stored in this file, no more than 2^31 entries, no more bytes than deflate could pack into
- * file_bytes? Gives its dims. */
+/* May arrays of a file claim so many bytes, together? At most 32 times the file's and 16 MiB. */
+enum qb_status qb_claim_check(size_t bytes, const char *path, size_t file_bytes, struct qb_error *err);
+
+/* Is a dataset safe to read: stored in this file, no more than 2^31 entries, no more bytes than a file may
+ * claim? Gives its dims. */
 enum qb_status qb_dataset_check(hid_t dataset, const char *name, const char *path, size_t file_bytes, int *rank,
                                 hsize_t dims[QB_RANK_MAX], struct qb_error *err);
 
@@ -54,6 +57,9 @@ enum qb_status qb_dataset_check(hid_t dataset, const char *name, const char *pat
 enum qb_status qb_record_write(hid_t group, const struct qb_record *record, const char *path, struct qb_error *err);
 enum qb_status qb_record_read(hid_t group, const char *path, size_t file_bytes, struct qb_record *record,
                               struct qb_error *err);
+
+/* Bytes of a record's arrays; a text counts as its pointer. */
+size_t qb_record_bytes(const struct qb_record *record);
 
 /* What a cell's variant is and encodes <-> attributes of its group (variant_facts.c). A file of an older program holds
  * no floor: then the definition in its provenance `facts` says it, and what is encoded is not known. */
@@ -82,7 +88,9 @@ enum qb_status qb_cell_facts_read(hid_t group, const char *path, struct qb_prove
  * checksum in the 512-byte user block before it. Commit closes `file` in any case. */
 hid_t qb_image_create(const char *path, struct qb_error *err);
 enum qb_status qb_image_commit(hid_t file, const char *path, struct qb_error *err);
-/* Checks the checksum, then opens for reading; negative with err set. */
+/* Is it such a file, whole and as its checksum says? Gives size and checksum. */
+enum qb_status qb_image_check(const char *path, size_t *bytes, char hex[QB_HASH_HEX], struct qb_error *err);
+/* Checks that, then opens for reading; negative with err set. */
 hid_t qb_image_open(const char *path, size_t *bytes, struct qb_error *err);
 
 /* Files of one kind: "qinsbench-result" or "qinsbench-shard" (result_read.c, result_write.c). */
@@ -100,6 +108,11 @@ struct qb_result {
 enum qb_status qb_store_open(const char *path, const char *format, struct qb_result **result, struct qb_error *err);
 enum qb_status qb_store_write(const char *path, const char *format, const struct qb_provenance *provenance,
                               const struct qb_cell_source *sources, size_t count, struct qb_error *err);
+/* Calls read_all(path, its bytes) in a child within limits of memory and time (trial_read.c): QB_ERR_INPUT where that
+ * fails, crashes or meets a limit. Content that went well once is not tried again by this process and those it forks.
+ */
+typedef enum qb_status (*qb_trial_fn)(const char *path, size_t bytes, struct qb_error *err);
+enum qb_status qb_trial_read(qb_trial_fn read_all, const char *path, struct qb_error *err);
 /* The group of a cell, opened for reading; negative with err set. */
 hid_t qb_cell_group(const struct qb_result *result, size_t index, struct qb_error *err);
 

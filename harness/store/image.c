@@ -45,11 +45,11 @@ enum qb_status qb_image_commit(hid_t file, const char *path, struct qb_error *er
     return err->status;
 }
 
-static enum qb_status check_image(const char *path, size_t *bytes, struct qb_error *err)
+enum qb_status qb_image_check(const char *path, size_t *bytes, char hex[QB_HASH_HEX], struct qb_error *err)
 {
     static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     struct qb_map map = {0};
-    char hex[QB_HASH_HEX], block[QB_STORE_BLOCK] = "";
+    char block[QB_STORE_BLOCK] = "";
     if (qb_file_map(path, &map, err))
         return err->status;
     *bytes = map.size;
@@ -70,8 +70,9 @@ static enum qb_status check_image(const char *path, size_t *bytes, struct qb_err
 
 hid_t qb_image_open(const char *path, size_t *bytes, struct qb_error *err)
 {
+    char hex[QB_HASH_HEX];
     qb_hdf5_quiet();
-    if (check_image(path, bytes, err))
+    if (qb_image_check(path, bytes, hex, err))
         return -1;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), file = -1;
     /* Readers need no lock: files appear by rename and are never written again. */

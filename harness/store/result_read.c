@@ -208,9 +208,29 @@ enum qb_status qb_store_open(const char *path, const char *format, struct qb_res
     return QB_OK;
 }
 
+/* What a command may read of a result file: all cells, and the arrays of each. */
+static enum qb_status read_all(const char *path, size_t bytes, struct qb_error *err)
+{
+    struct qb_result *result = NULL;
+    size_t total = 0;
+    if (qb_store_open(path, QB_FORMAT_RESULT, &result, err))
+        return err->status;
+    for (size_t i = 0; i < result->count && !err->status; i++) {
+        struct qb_record record = {0};
+        qb_result_record(result, i, &record, err);
+        total += qb_record_bytes(&record);
+        qb_record_free(&record);
+        if (!err->status)
+            qb_claim_check(total, path, bytes, err);
+    }
+    qb_result_close(result);
+    return err->status;
+}
+
 enum qb_status qb_result_open(const char *path, struct qb_result **result, struct qb_error *err)
 {
-    return qb_store_open(path, QB_FORMAT_RESULT, result, err);
+    *result = NULL;
+    return qb_trial_read(read_all, path, err) ? err->status : qb_store_open(path, QB_FORMAT_RESULT, result, err);
 }
 
 void qb_result_close(struct qb_result *result)

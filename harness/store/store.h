@@ -115,7 +115,8 @@ struct qb_result;
 enum qb_status qb_result_assemble(const char *path, const struct qb_provenance *provenance,
                                   const struct qb_cell_source *sources, size_t count, struct qb_error *err);
 
-/* Opens a result file for reading. Layout (docs/result-file.md): /provenance, /summary (compound table: model, variant,
+/* Opens a result file for reading, after a child has read all of it: damage that would crash libhdf5 or take its memory
+ * is QB_ERR_INPUT as any other. Layout (docs/result-file.md): /provenance, /summary (compound table: model, variant,
  * experiment, metric, value, lo, hi, n, unit, flags, note), /cells/<model>/<variant>/<experiment>/{arrays}. */
 enum qb_status qb_result_open(const char *path, struct qb_result **result, struct qb_error *err);
 void qb_result_close(struct qb_result *result);

@@ -3,8 +3,10 @@
 #include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include "base/file.h"
 #include "cell_case.h"
+#include "store/hdf5_parts.h"
 
 TestSuite(store_damage, .init = scratch_begin, .fini = scratch_end, .timeout = 600);
 
@@ -159,6 +161,117 @@ Test(store_damage, foreign_files_are_refused_by_what_they_lack)
         const char *path = sealed("foreign", cases[i].build);
         cr_assert_not(reads(path, &err));
         cr_expect(strstr(err.message, cases[i].says) && strstr(err.message, path), "%s", err.message);
+    }
+}
+
+static enum qb_status crashes(const char *path, size_t bytes, struct qb_error *err)
+{
+    (void)path;
+    (void)bytes;
+    raise(SIGSEGV);
+    return err->status;
+}
+
+static enum qb_status runs_out_of_time(const char *path, size_t bytes, struct qb_error *err)
+{
+    (void)path;
+    (void)bytes;
+    raise(SIGXCPU);
+    return err->status;
+}
+
+static enum qb_status exits(const char *path, size_t bytes, struct qb_error *err)
+{
+    (void)path;
+    (void)bytes;
+    (void)err;
+    _exit(0);
+}
+
+/* More than a small file's reader may have. */
+static enum qb_status takes_memory(const char *path, size_t bytes, struct qb_error *err)
+{
+    (void)path;
+    (void)bytes;
+    qb_free(qb_alloc((size_t)300 << 20, 1, "a bomb", err));
+    return err->status;
+}
+
+static enum qb_status names_no_file(const char *path, size_t bytes, struct qb_error *err)
+{
+    (void)path;
+    (void)bytes;
+    return qb_fail(err, QB_ERR_INTERNAL, "array 'X': a name");
+}
+
+static enum qb_status goes_well(const char *path, size_t bytes, struct qb_error *err)
+{
+    return bytes > 0 && path[0] ? QB_OK : qb_fail(err, QB_ERR_INTERNAL, "no file");
+}
+
+Test(store_damage, what_ends_a_child_is_the_files_error)
+{
+    static const struct {
+        qb_trial_fn read_all;
+        enum qb_status status;
+        const char *says;
+    } cases[] = {{crashes, QB_ERR_INPUT, "damaged: reading it crashes libhdf5 (SIGSEGV)"},
+                 {runs_out_of_time, QB_ERR_INPUT, "damaged: reading it takes over 10 s"},
+                 {exits, QB_ERR_INPUT, "damaged: reading it ends the process with code 0"},
+                 {takes_memory, QB_ERR_MEMORY, "a bomb"},
+                 {names_no_file, QB_ERR_INPUT, "array 'X': a name"}};
+    size_t size;
+    qb_free(small_result(&size));
+    const char *path = scratch_path("r");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct qb_error err = {0};
+        cr_expect_eq(qb_trial_read(cases[i].read_all, path, &err), cases[i].status);
+        cr_expect(strncmp(err.message, path, strlen(path)) == 0 && strstr(err.message, cases[i].says), "%s",
+                  err.message);
+    }
+    struct qb_error err = {0};
+    cr_expect_eq(qb_trial_read(goes_well, path, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(qb_trial_read(crashes, path, &err), QB_OK, "the same content is not tried again");
+}
+
+/* Root groups that lead to where a FIFO would hang a reader, or to another result. */
+static char elsewhere[PATH_MAX];
+static const char *linked;
+
+static void external_root(hid_t file)
+{
+    root_of_a_result(file);
+    H5Gclose(H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    if (strcmp(linked, "summary") != 0)
+        H5Ldelete(file, linked, H5P_DEFAULT);
+    cr_assert_geq(H5Lcreate_external(elsewhere, "/cells", file, linked, H5P_DEFAULT, H5P_DEFAULT), 0);
+}
+
+static void soft_root(hid_t file)
+{
+    root_of_a_result(file);
+    H5Gclose(H5Gcreate2(file, "other", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Gclose(H5Gcreate2(file, "cells", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    if (strcmp(linked, "summary") != 0)
+        H5Ldelete(file, linked, H5P_DEFAULT);
+    cr_assert_geq(H5Lcreate_soft("/other", file, linked, H5P_DEFAULT, H5P_DEFAULT), 0);
+}
+
+Test(store_damage, no_root_group_leads_elsewhere, .timeout = 60)
+{
+    static const char *const roots[] = {"provenance", "cells", "summary"};
+    static void (*const builds[])(hid_t file) = {external_root, soft_root};
+    snprintf(elsewhere, sizeof elsewhere, "%s", scratch_path("fifo"));
+    cr_assert_eq(mkfifo(elsewhere, 0600), 0);
+    for (size_t i = 0; i < 6; i++) {
+        struct qb_error err;
+        char says[100];
+        linked = roots[i % 3];
+        const char *path = sealed("linked", builds[i / 3]);
+        cr_expect_not(reads(path, &err));
+        snprintf(says, sizeof says, "'%s' is a soft or external link", linked);
+        cr_expect(err.status == QB_ERR_INPUT && strstr(err.message, says) && strstr(err.message, path), "%s",
+                  err.message);
     }
 }
 
