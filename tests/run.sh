@@ -39,7 +39,7 @@ case "${1:-}" in
 esac
 
 tiers="unit golden kernels conformance"
-[ "${1:-}" = --long ] && tiers="$tiers long"
+[ "${1:-}" = --long ] && tiers="$tiers long" && export MOMENTS="${MOMENTS:-20}"
 for tier in $tiers; do
     for program in tests/"$tier"/test_*.c; do
         [ -e "$program" ] || continue
