@@ -111,7 +111,7 @@ static void refused(const char *text, const char *line, const char *part)
 #define SUITE_LAST "experiments: {greedy: {steps: 4}, depth: {}, memory: {}}\n"
 #define LISTS                                                                                                          \
     "variants:\n"                                                                                                      \
-    "  - {name: q, codec: qins8, placement: ['mlp.*'], options: {scope: [row, 'group:64'], layout: [source, "           \
+    "  - {name: q, codec: qins8, placement: ['mlp.*'], options: {scope: [row, 'group:64'], layout: [source, "          \
     "packed]}}\n"                                                                                                      \
     "  - fp32\n"                                                                                                       \
     "experiments: {memory: {}}\n"
