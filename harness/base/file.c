@@ -172,11 +172,13 @@ static int create_beside(const char *path, char temp[PATH_MAX], struct qb_error 
     return -1;
 }
 
-/* What a file is filled with: data[size], or all that can be read from `source`. */
+/* What a file is filled with: data[size]; all that can be read from `source`; or what `fill` writes. */
 struct content {
     const void *data;
     size_t size;
     int source; /* -1: none */
+    qb_file_fill fill;
+    void *context;
 };
 
 static enum qb_status copy_all(int fd, const char *path, int source, struct qb_error *err)
@@ -188,6 +190,30 @@ static enum qb_status copy_all(int fd, const char *path, int source, struct qb_e
     return n < 0 ? system_error(err, path, "write") : QB_OK;
 }
 
+static enum qb_status fill_stream(int fd, const char *path, const struct content *content, struct qb_error *err)
+{
+    int copy = dup(fd);
+    FILE *file = copy < 0 ? NULL : fdopen(copy, "wb");
+    if (!file) {
+        system_error(err, path, "open");
+        if (copy >= 0)
+            close(copy);
+        return err->status;
+    }
+    if (content->fill(content->context, file, err))
+        qb_wrap(err, "%s", path);
+    if (fclose(file) != 0 && !err->status)
+        system_error(err, path, "write");
+    return err->status;
+}
+
+static enum qb_status fill_file(int fd, const char *path, const struct content *content, struct qb_error *err)
+{
+    return content->fill          ? fill_stream(fd, path, content, err)
+           : content->source >= 0 ? copy_all(fd, path, content->source, err)
+                                  : write_all(fd, path, content->data, content->size, err);
+}
+
 static enum qb_status replace(const char *path, const struct content *content, struct qb_error *err)
 {
     char temp[PATH_MAX];
@@ -196,9 +222,7 @@ static enum qb_status replace(const char *path, const struct content *content, s
     int fd = create_beside(path, temp, err);
     if (fd < 0)
         return err->status;
-    if (!(content->source < 0 ? write_all(fd, path, content->data, content->size, err)
-                              : copy_all(fd, path, content->source, err)) &&
-        fsync(fd) != 0)
+    if (!fill_file(fd, path, content, err) && fsync(fd) != 0)
         system_error(err, path, "sync");
     if (close(fd) != 0 && !err->status)
         system_error(err, path, "close");
@@ -212,7 +236,7 @@ static enum qb_status replace(const char *path, const struct content *content, s
 
 enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err)
 {
-    return replace(path, &(struct content){data, size, -1}, err);
+    return replace(path, &(struct content){.data = data, .size = size, .source = -1}, err);
 }
 
 enum qb_status qb_file_copy(const char *from, const char *to, struct qb_error *err)
@@ -224,6 +248,17 @@ enum qb_status qb_file_copy(const char *from, const char *to, struct qb_error *e
     replace(to, &(struct content){.source = source}, err);
     close(source);
     return err->status;
+}
+
+enum qb_status qb_file_write(const char *path, qb_file_fill fill, void *context, struct qb_error *err)
+{
+    qb_temp_sweep(path);
+    return replace(path, &(struct content){.source = -1, .fill = fill, .context = context}, err);
+}
+
+enum qb_status qb_file_put(FILE *file, const void *bytes, size_t size, struct qb_error *err)
+{
+    return fwrite(bytes, 1, size, file) == size ? QB_OK : qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
 }
 
 enum qb_status qb_file_commit(const char *temp, const char *path, struct qb_error *err)

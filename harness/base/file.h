@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
@@ -27,6 +28,13 @@ enum qb_status qb_file_replace(const char *path, const void *data, size_t size, 
 
 /* Replaces `to` with what `from` holds, in the same way. */
 enum qb_status qb_file_copy(const char *from, const char *to, struct qb_error *err);
+
+/* Replaces path with what `fill` writes into a stream, in the same way; a file in the making that a process left behind
+ * (temp.h) goes. An error of fill is wrapped in path. */
+typedef enum qb_status (*qb_file_fill)(void *context, FILE *file, struct qb_error *err);
+enum qb_status qb_file_write(const char *path, qb_file_fill fill, void *context, struct qb_error *err);
+/* fwrite of bytes[size]; QB_ERR_IO. */
+enum qb_status qb_file_put(FILE *file, const void *bytes, size_t size, struct qb_error *err);
 
 /* Makes a finished temporary file durable and puts it in path's place: fsync(temp), rename, fsync of the folder.
  * Refusals as above; on failure temp stays, for the caller to remove. */

@@ -1,14 +1,10 @@
 #include "metric/logits_base.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/mem.h"
-#include "base/temp.h"
 #include "metric/llama.h"
 
 #define MAGIC "_logits_"
@@ -107,24 +103,25 @@ void qb_logits_base_row(const struct qb_logits_base *base, size_t i, uint16_t *r
 
 /* ---- writing ---- */
 
-static enum qb_status put(FILE *file, const void *data, size_t size, struct qb_error *err)
-{
-    return fwrite(data, 1, size, file) == size ? QB_OK : qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-}
+struct writing {
+    const struct qb_logits_text *text;
+    qb_logits_source source;
+    void *context;
+};
 
-static enum qb_status write_rows(FILE *file, const struct qb_logits_text *text, qb_logits_source source, void *context,
-                                 struct qb_error *err)
+static enum qb_status write_rows(const struct writing *w, FILE *file, struct qb_error *err)
 {
+    const struct qb_logits_text *text = w->text;
     const size_t words = qb_llama_words(text->vocab), scored = qb_llama_scored(text->context);
     float *logits = qb_alloc(QB_LOGITS_BLOCK * text->vocab, sizeof *logits, "logits", err);
     uint16_t *row = logits ? qb_alloc(words, sizeof *row, "a row of the base", err) : NULL;
     for (size_t c = 0; row && c < text->chunks && !err->status; c++)
         for (size_t from = 0; from < scored && !err->status; from += QB_LOGITS_BLOCK) {
             const size_t n = scored - from < QB_LOGITS_BLOCK ? scored - from : QB_LOGITS_BLOCK;
-            source(context, c, from, n, logits, err);
+            w->source(w->context, c, from, n, logits, err);
             for (size_t i = 0; i < n && !err->status; i++) {
                 qb_llama_pack(logits + i * text->vocab, text->vocab, row);
-                put(file, row, words * sizeof *row, err);
+                qb_file_put(file, row, words * sizeof *row, err);
             }
         }
     qb_free(row);
@@ -132,28 +129,19 @@ static enum qb_status write_rows(FILE *file, const struct qb_logits_text *text, 
     return err->status;
 }
 
+static enum qb_status write_all(void *context, FILE *file, struct qb_error *err)
+{
+    const struct writing *w = context;
+    const struct qb_logits_text *text = w->text;
+    const uint32_t head[] = {(uint32_t)text->context, (uint32_t)text->vocab, (uint32_t)text->chunks};
+    return qb_file_put(file, MAGIC, MAGIC_SIZE, err) || qb_file_put(file, head, sizeof head, err) ||
+                   qb_file_put(file, text->tokens, text->chunks * text->context * sizeof *text->tokens, err)
+               ? err->status
+               : write_rows(w, file, err);
+}
+
 enum qb_status qb_logits_base_write(const char *path, const struct qb_logits_text *text, qb_logits_source source,
                                     void *context, struct qb_error *err)
 {
-    const uint32_t head[] = {(uint32_t)text->context, (uint32_t)text->vocab, (uint32_t)text->chunks};
-    char temp[PATH_MAX];
-    qb_temp_sweep(path);
-    if (qb_temp_begin(path, temp, err))
-        return err->status;
-    FILE *file = fopen(temp, "wb");
-    if (!file) {
-        qb_temp_done(temp);
-        return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
-    }
-    if (!put(file, MAGIC, MAGIC_SIZE, err) && !put(file, head, sizeof head, err) &&
-        !put(file, text->tokens, text->chunks * text->context * sizeof *text->tokens, err))
-        write_rows(file, text, source, context, err);
-    if (fclose(file) != 0 && !err->status)
-        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    if (!err->status)
-        qb_file_commit(temp, path, err);
-    if (err->status)
-        unlink(temp);
-    qb_temp_done(temp);
-    return err->status ? qb_wrap(err, "%s", path) : QB_OK;
+    return qb_file_write(path, write_all, &(struct writing){text, source, context}, err);
 }

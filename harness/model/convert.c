@@ -164,13 +164,13 @@ static enum qb_status write_one(void *context, size_t index, FILE *file, struct 
     struct qb_converted *row = &w->rows[how->row];
     struct qb_matrix source = qb_tensor_matrix(tensor), encoded = {0};
     if (!how->target)
-        model_write_bytes(file, tensor->bytes, tensor->size, err);
+        qb_file_put(file, tensor->bytes, tensor->size, err);
     else if (!qb_matrix_encode(&source, 0, tensor->rows, how->target, &encoded, err)) {
         if (how->repeats && (encoded.size != tensor->size || memcmp(encoded.bytes, tensor->bytes, tensor->size) != 0))
             qb_fail(err, QB_ERR_INPUT, "encoded by %s already, and encoding it again gives other bytes",
                     id_of(how->target));
         else if (!compare(tensor, &encoded, row, err))
-            model_write_bytes(file, encoded.bytes, encoded.size, err);
+            qb_file_put(file, encoded.bytes, encoded.size, err);
     }
     qb_free((void *)(uintptr_t)encoded.bytes);
     if (tensor->mapped)

@@ -22,9 +22,8 @@ struct stored_tensor {
     const struct qb_format *encoding; /* of U8, else NULL */
     size_t size;                      /* bytes in the file */
 };
-/* Writes the bytes of model->tensors[index], as many as stored[index] says, by model_write_bytes. */
+/* Writes the bytes of model->tensors[index], as many as stored[index] says, by qb_file_put. */
 typedef enum qb_status write_tensor_fn(void *context, size_t index, FILE *file, struct qb_error *err);
-enum qb_status model_write_bytes(FILE *file, const void *bytes, size_t size, struct qb_error *err);
 /* Replaces path with the model in our own layout, its tensors as stored[tensor_count] says; `write` is called once for
  * each, in the order of the file. */
 enum qb_status model_write(const struct qb_model *model, const struct stored_tensor *stored, write_tensor_fn *write,

@@ -1,11 +1,7 @@
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/temp.h"
 #include "base/text_format.h"
 #include "model/half.h"
 #include "model/model_parts.h"
@@ -92,51 +88,34 @@ static void make_header(const struct qb_model *model, const struct stored_tensor
         out->data[i] = (char)(unsigned char)((out->size - 8) >> (8 * i));
 }
 
-static enum qb_status write_all(const struct qb_model *model, const struct stored_tensor *stored,
-                                write_tensor_fn *write, void *context, FILE *file, struct qb_error *err)
+struct writing {
+    const struct qb_model *model;
+    const struct stored_tensor *stored;
+    write_tensor_fn *write;
+    void *context;
+};
+
+static enum qb_status write_all(void *context, FILE *file, struct qb_error *err)
 {
+    const struct writing *w = context;
     struct qb_text header = {0};
-    make_header(model, stored, &header);
+    make_header(w->model, w->stored, &header);
     if (header.failed)
         qb_fail(err, QB_ERR_MEMORY, "no memory for the header");
     else
-        model_write_bytes(file, header.data, header.size, err);
+        qb_file_put(file, header.data, header.size, err);
     qb_text_free(&header);
     for (size_t unit = 4; unit; unit /= 2)
-        for (size_t i = 0; i < model->tensor_count && !err->status; i++)
-            if (unit_of(&stored[i]) == unit && write(context, i, file, err))
-                qb_wrap(err, "tensor %s", model->tensors[i].name);
-    if (!err->status && fflush(file) != 0)
-        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
+        for (size_t i = 0; i < w->model->tensor_count && !err->status; i++)
+            if (unit_of(&w->stored[i]) == unit && w->write(w->context, i, file, err))
+                qb_wrap(err, "tensor %s", w->model->tensors[i].name);
     return err->status;
-}
-
-enum qb_status model_write_bytes(FILE *file, const void *bytes, size_t size, struct qb_error *err)
-{
-    return fwrite(bytes, 1, size, file) == size ? QB_OK : qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
 }
 
 enum qb_status model_write(const struct qb_model *model, const struct stored_tensor *stored, write_tensor_fn *write,
                            void *context, const char *path, struct qb_error *err)
 {
-    char temp[PATH_MAX];
-    qb_temp_sweep(path);
-    if (qb_temp_begin(path, temp, err))
-        return err->status;
-    FILE *file = fopen(temp, "wb");
-    if (!file) {
-        qb_temp_done(temp);
-        return qb_fail(err, QB_ERR_IO, "%s: %s", temp, strerror(errno));
-    }
-    write_all(model, stored, write, context, file, err);
-    if (fclose(file) != 0 && !err->status)
-        qb_fail(err, QB_ERR_IO, "%s", strerror(errno));
-    if (!err->status)
-        qb_file_commit(temp, path, err);
-    if (err->status)
-        unlink(temp);
-    qb_temp_done(temp);
-    return err->status ? qb_wrap(err, "%s", path) : QB_OK;
+    return qb_file_write(path, write_all, &(struct writing){model, stored, write, context}, err);
 }
 
 /* The bytes of n values, into bytes[4 * n]; their size, or 0 with err set where one is beyond F16. */
@@ -172,7 +151,7 @@ static enum qb_status write_values(void *context, size_t index, FILE *file, stru
         size_t count = panel < tensor->rows - row ? panel : tensor->rows - row, used = 0;
         if (!qb_tensor_rows(tensor, row, count, x, err) &&
             (used = values_to_bytes(x, count * tensor->cols, saving->f16, bytes, err)))
-            model_write_bytes(file, bytes, used, err);
+            qb_file_put(file, bytes, used, err);
     }
     qb_free(x);
     qb_free(bytes);
