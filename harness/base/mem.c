@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ALIGNMENT ((size_t)64)
 
@@ -154,4 +155,15 @@ size_t qb_rss_bytes(void)
 size_t qb_peak_rss_bytes(void)
 {
     return status_bytes("VmHWM");
+}
+
+size_t qb_address_space(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%llu", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }

@@ -44,5 +44,7 @@ void qb_mem_fail_at(size_t n);
  * the system does not tell. */
 size_t qb_rss_bytes(void);
 size_t qb_peak_rss_bytes(void);
+/* Bytes of address space that the process has, from /proc/self/statm; 0 likewise. */
+size_t qb_address_space(void);
 
 #endif

@@ -13,8 +13,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "codec/trial.h"
 #include "codec/options.h"
+#include "codec/plugin_trial.h"
 
 enum { TRIAL_S = 10 }; /* to load one plugin */
 
@@ -159,41 +159,73 @@ static enum qb_status insert(struct qb_registry *registry, struct loaded **loade
     return QB_OK;
 }
 
-/* In a child: to load, and to unload again. */
-static enum qb_status try_load(const char *path, struct qb_error *err)
+/* ---- first in a child ---- */
+
+/* Plugins to load; a NULL is done with. */
+struct list {
+    struct loaded **plugins;
+    size_t count;
+};
+
+/* Loads each and unloads it again. */
+static enum qb_status load_all(void *context, struct qb_error *err)
 {
-    struct loaded trial = {.plugin.path = path};
-    load(&trial, err);
-    if (trial.handle)
-        dlclose(trial.handle);
+    const struct list *list = context;
+    for (size_t i = 0; i < list->count && !err->status; i++) {
+        struct loaded trial = {.plugin.path = list->plugins[i]->plugin.path};
+        load(&trial, err);
+        if (trial.handle)
+            dlclose(trial.handle);
+    }
     return err->status;
 }
 
-/* Opens one shared object, which did well in a child; the caller owns *loaded. */
-static enum qb_status open_plugin(const char *path, struct loaded **loaded, struct qb_error *err)
+/* One child for all: with one each a start would spend most of its time on them. Where it fails, each is tried for
+ * itself, which tells whose fault it is. */
+static enum qb_status try_all(struct list *list, struct qb_error *err)
 {
-    struct loaded *new = qb_alloc(1, sizeof *new, "plugin", err);
-    if (!new)
-        return err->status;
-    *loaded = new;
-    new->plugin.path = qb_strdup(path, err);
-    if (!new->plugin.path || qb_hash_file(path, new->plugin.sha256, err) || qb_trial(try_load, path, TRIAL_S, err))
-        return err->status;
-    return load(new, err);
+    struct qb_error ignored = {0};
+    if (list->count > 1 && !qb_plugin_trial(load_all, list, "", TRIAL_S, &ignored))
+        return QB_OK;
+    for (size_t i = 0; i < list->count && !err->status; i++)
+        qb_plugin_trial(load_all, &(struct list){&list->plugins[i], 1}, list->plugins[i]->plugin.path, TRIAL_S, err);
+    return err->status;
 }
 
-static enum qb_status add(struct qb_registry *registry, const char *path, struct qb_error *err)
+/* Notes a plugin for loading; the same file named twice is one plugin. */
+static enum qb_status note(const struct qb_registry *registry, const char *path, struct list *list,
+                           struct qb_error *err)
 {
     char real[PATH_MAX]; /* dlopen would look for a bare name in the system's folders */
     if (!realpath(path, real))
         return qb_fail(err, QB_ERR_INPUT, "%s: expected a codec plugin: %s", path, strerror(errno));
     for (size_t i = 0; i < registry->count; i++)
         if (strcmp(registry->plugins[i]->plugin.path, real) == 0)
-            return QB_OK; /* the same file named twice is one plugin */
-    struct loaded *loaded = NULL;
-    if (!open_plugin(real, &loaded, err))
-        insert(registry, &loaded, err);
-    unload(loaded);
+            return QB_OK;
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->plugins[i]->plugin.path, real) == 0)
+            return QB_OK;
+    struct loaded *new = qb_alloc(1, sizeof *new, "plugin", err);
+    if (!new)
+        return err->status;
+    list->plugins[list->count++] = new;
+    new->plugin.path = qb_strdup(real, err);
+    return new->plugin.path ? qb_hash_file(real, new->plugin.sha256, err) : err->status;
+}
+
+static enum qb_status add(struct qb_registry *registry, const char *const *paths, size_t count, struct qb_error *err)
+{
+    struct list list = {qb_alloc(count, sizeof *list.plugins, "plugins to load", err), 0};
+    for (size_t i = 0; i < count && !err->status; i++)
+        note(registry, paths[i], &list, err);
+    if (!err->status)
+        try_all(&list, err);
+    for (size_t i = 0; i < list.count && !err->status; i++)
+        if (!load(list.plugins[i], err))
+            insert(registry, &list.plugins[i], err);
+    for (size_t i = 0; i < list.count; i++)
+        unload(list.plugins[i]);
+    qb_free(list.plugins);
     return err->status;
 }
 
@@ -209,15 +241,21 @@ static enum qb_status add_folder(struct qb_registry *registry, const char *folde
     int count = scandir(folder, &entries, is_plugin, alphasort);
     if (count < 0)
         return errno == ENOENT ? QB_OK : qb_fail(err, QB_ERR_IO, "%s: plugin folder: %s", folder, strerror(errno));
+    char(*names)[PATH_MAX] = qb_alloc((size_t)count, sizeof *names, "paths of plugins", err);
+    const char **paths = names ? qb_alloc((size_t)count, sizeof *paths, "list of plugins", err) : NULL;
     for (int i = 0; i < count; i++) {
-        char path[PATH_MAX];
-        if (!err->status && (size_t)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) >= sizeof path)
+        if (!err->status &&
+            (size_t)snprintf(names[i], sizeof *names, "%s/%s", folder, entries[i]->d_name) >= sizeof *names)
             qb_fail(err, QB_ERR_INPUT, "%s: the path of a plugin is too long", folder);
         if (!err->status)
-            add(registry, path, err);
+            paths[i] = names[i];
         free(entries[i]);
     }
     free(entries);
+    if (!err->status)
+        add(registry, paths, (size_t)count, err);
+    qb_free(paths);
+    qb_free(names);
     return err->status;
 }
 
@@ -230,8 +268,11 @@ enum qb_status qb_registry_open(const char *const *folders, const char *const *e
         return err->status;
     for (; !err->status && folders && *folders; folders++)
         add_folder(new, *folders, err);
-    for (; !err->status && extra && *extra; extra++)
-        add(new, *extra, err);
+    size_t count = 0;
+    while (extra && extra[count])
+        count++;
+    if (!err->status && count)
+        add(new, extra, count, err);
     if (err->status)
         qb_registry_free(new);
     else

@@ -33,18 +33,6 @@ void qb_process_settle(pid_t parent, int report, int chatter, int asks)
     close_range(QB_PROCESS_ASKS + 1, ~0u, 0);
 }
 
-/* Bytes of address space in use, from /proc/self/statm. */
-static uint64_t address_space(void)
-{
-    unsigned long long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%llu", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 #define BLAS_BUFFER ((uint64_t)256 << 20) /* address space that OpenBLAS and a stack take for each further thread */
 
 void qb_process_limit(const struct qb_suite_limits *limits, unsigned threads)
@@ -54,7 +42,7 @@ void qb_process_limit(const struct qb_suite_limits *limits, unsigned threads)
     if (!limits->memory)
         return;
     qb_blas_init(); /* maps its buffer now: OpenBLAS spins for ever where it cannot get one */
-    uint64_t all = address_space() + limits->memory + (uint64_t)(threads - 1) * BLAS_BUFFER;
+    uint64_t all = qb_address_space() + limits->memory + (uint64_t)(threads - 1) * BLAS_BUFFER;
     struct rlimit as = {all, all};
     setrlimit(RLIMIT_AS, &as);
     qb_mem_limit((size_t)limits->memory);

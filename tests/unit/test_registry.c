@@ -7,7 +7,7 @@
 #include "base/yaml.h"
 #include "codec/calls.h"
 #include "codec/options.h"
-#include "codec/trial.h"
+#include "codec/plugin_trial.h"
 #include "conformance/plugins.h"
 #include "unit/scratch.h"
 
@@ -118,7 +118,7 @@ Test(registry, folders_come_from_the_environment)
     cr_assert(strstr(folders[1], "/../lib/qinsbench/codecs"));
 }
 
-static enum qb_status hang(const char *path, struct qb_error *e)
+static enum qb_status hang(void *path, struct qb_error *e)
 {
     (void)e;
     while (path)
@@ -126,19 +126,19 @@ static enum qb_status hang(const char *path, struct qb_error *e)
     return QB_OK;
 }
 
-static enum qb_status fail(const char *path, struct qb_error *e)
+static enum qb_status fail(void *path, struct qb_error *e)
 {
-    return qb_fail(e, QB_ERR_NUMERIC, "%s: its own failure", path);
+    return qb_fail(e, QB_ERR_NUMERIC, "%s: its own failure", (const char *)path);
 }
 
 Test(trial, what_hangs_is_ended_and_what_fails_says_so)
 {
     struct qb_error err = {0};
-    cr_assert_eq(qb_trial(hang, "x.so", 1, &err), QB_ERR_CODEC);
+    cr_assert_eq(qb_plugin_trial(hang, (char[]){"x.so"}, "x.so", 1, &err), QB_ERR_CODEC);
     cr_assert_str_eq(err.message, "x.so: the plugin was not loaded within 1 s");
     cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "no child is left");
     err = (struct qb_error){0};
-    cr_assert_eq(qb_trial(fail, "x.so", 60, &err), QB_ERR_NUMERIC);
+    cr_assert_eq(qb_plugin_trial(fail, (char[]){"x.so"}, "x.so", 60, &err), QB_ERR_NUMERIC);
     cr_assert_str_eq(err.message, "x.so: its own failure");
 }
 
