@@ -41,9 +41,28 @@ static inline struct gguf_range gguf_range(const float *x, size_t n)
     return range;
 }
 
+/* Two halves, the second behind the first, at block + at: QB_BLOCK_FINE, or the offset of the one that is not finite.
+ */
+static inline size_t gguf_read_halves(const unsigned char *block, size_t at, float *first, float *second)
+{
+    return !qb_half_read(block + at, first) ? at : !qb_half_read(block + at + 2, second) ? at + 2 : QB_BLOCK_FINE;
+}
+
 /* ---- codes in bits of bytes ---- */
 
 enum { GGUF_K = 256 }; /* values of a block of the K types */
+
+/* The values of a K block's codes: each group has a scale, in units of d, and a minimum, in units of dmin. */
+static inline void gguf_on_lines(float d, float dmin, size_t group, const unsigned char *restrict scales,
+                                 const unsigned char *restrict minima, const unsigned char *restrict codes,
+                                 float *restrict out)
+{
+    for (size_t g = 0; g < GGUF_K / group; g++) {
+        const float scale = d * (float)scales[g], minimum = dmin * (float)minima[g];
+        for (size_t i = g * group; i < (g + 1) * group; i++)
+            out[i] = scale * (float)codes[i] - minimum;
+    }
+}
 
 /* 32 codes of 5 bits: `low` has the low 4 bits of code i and, above them, of code i + 16; bit i of `fifth`
  * (little-endian) is bit 4 of code i. */

@@ -63,6 +63,27 @@ static inline float gguf_fit_scale(const float *x, size_t n, float (*nearest)(fl
     return scale;
 }
 
+/* Stores each group's scale as an integer in [-most, most) times a half, that of the largest magnitude as -most, and
+ * the codes on these scales: `nearest` to x / scale, plus `offset`. False where the half overflows. */
+static inline bool gguf_store_scales(const float *x, const float *fitted, size_t group, float most,
+                                     float (*nearest)(float), int offset, unsigned char *half, int *stored,
+                                     unsigned char *codes)
+{
+    const size_t groups = GGUF_K / group;
+    const float step = fitted[qb_largest(fitted, groups)] / -most, inverse = gguf_inverse(step);
+    float d;
+    if (!qb_half_write(half, step))
+        return false;
+    qb_half_read(half, &d);
+    for (size_t g = 0; g < groups; g++) {
+        const float integer = gguf_clamp(fitted[g] * inverse, -most, most - 1), scale = d * integer;
+        stored[g] = (int)integer;
+        for (size_t i = g * group; i < (g + 1) * group; i++)
+            codes[i] = (unsigned char)((int)nearest(scale != 0 ? x[i] / scale : 0) + offset);
+    }
+    return true;
+}
+
 struct gguf_line {
     float scale, low; /* code q stands for scale * q + low; scale >= 0, low <= 0 */
 };

@@ -45,26 +45,10 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = GGUF_K, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "iq4_xs",
-        .version = "1",
-        .summary = "GGUF IQ4_XS, 16 fixed values, 6-bit scales of 32 values: 4.25 bits a weight",
-        .flags = QB_CODEC_RESCALES,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.125, .floor_fraction = 0.5, .absolute_error = 0.078, .bias = 0.0055, .sqnr_db = 22.1},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "iq4_xs", .version = "1",
+    .summary = "GGUF IQ4_XS, 16 fixed values, 6-bit scales of 32 values: 4.25 bits a weight",
+    .flags = QB_CODEC_RESCALES,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.125, .floor_fraction = 0.5, .absolute_error = 0.078, .bias = 0.0055, .sqnr_db = 22.1})

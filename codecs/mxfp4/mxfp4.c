@@ -33,26 +33,10 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "mxfp4",
-        .version = "1",
-        .summary = "GGUF MXFP4, 4-bit floats (E2M1) times a power of two for each 32 values: 4.25 bits a weight",
-        .flags = QB_CODEC_KEEPS_ZERO,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.2501, .floor_fraction = 0.5, .absolute_error = 0.22, .bias = 0.021, .sqnr_db = 18.6},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "mxfp4", .version = "1",
+    .summary = "GGUF MXFP4, 4-bit floats (E2M1) times a power of two for each 32 values: 4.25 bits a weight",
+    .flags = QB_CODEC_KEEPS_ZERO,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.2501, .floor_fraction = 0.5, .absolute_error = 0.22, .bias = 0.021, .sqnr_db = 18.6})

@@ -63,22 +63,17 @@ static float fit(const float *x)
 
 static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
-    float y[GGUF_K], fitted[GROUPS], d;
+    float y[GGUF_K], fitted[GROUPS];
     const float unit = gguf_normalise(x, GGUF_K, y);
     for (size_t g = 0; g < GROUPS; g++)
         fitted[g] = unit * fit(y + g * GROUP);
-    const float step = fitted[qb_largest(fitted, GROUPS)] / -32, inverse = gguf_inverse(step);
-    if (!qb_half_write(block + SCALE, step))
-        return false;
-    qb_half_read(block + SCALE, &d);
     unsigned char codes[GGUF_K];
+    int scales[GROUPS];
+    if (!gguf_store_scales(x, fitted, GROUP, 32, nearest, 4, block + SCALE, scales, codes))
+        return false;
     memset(block + SCALES, 0, SCALE - SCALES);
-    for (size_t g = 0; g < GROUPS; g++) {
-        const float stored = gguf_clamp(fitted[g] * inverse, -32, 31), scale = d * stored;
-        pack_scale(block + SCALES, g, (int)stored);
-        for (size_t i = g * GROUP; i < (g + 1) * GROUP; i++)
-            codes[i] = (unsigned char)((int)nearest(scale != 0 ? x[i] / scale : 0) + 4);
-    }
+    for (size_t g = 0; g < GROUPS; g++)
+        pack_scale(block + SCALES, g, scales[g]);
     gguf_pack2(codes, block + CODES);
     gguf_pack_bit(codes, 2, block);
     return true;
@@ -101,26 +96,10 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = GGUF_K, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "q3_k",
-        .version = "1",
-        .summary = "GGUF Q3_K, 3-bit integers, 6-bit scales of 16 values: 3.4375 bits a weight",
-        .flags = QB_CODEC_KEEPS_ZERO | QB_CODEC_RESCALES,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.26, .floor_fraction = 0.5, .absolute_error = 0.17, .bias = 0.021, .sqnr_db = 16.2},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "q3_k", .version = "1",
+    .summary = "GGUF Q3_K, 3-bit integers, 6-bit scales of 16 values: 3.4375 bits a weight",
+    .flags = QB_CODEC_KEEPS_ZERO | QB_CODEC_RESCALES,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.26, .floor_fraction = 0.5, .absolute_error = 0.17, .bias = 0.021, .sqnr_db = 16.2})

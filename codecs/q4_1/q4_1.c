@@ -24,10 +24,9 @@ static bool encode_block(const float *restrict x, unsigned char *restrict block)
 static size_t decode_block(const unsigned char *restrict block, float *restrict out)
 {
     float d, minimum;
-    if (!qb_half_read(block, &d))
-        return 0;
-    if (!qb_half_read(block + MINIMUM, &minimum))
-        return MINIMUM;
+    const size_t bad = gguf_read_halves(block, 0, &d, &minimum);
+    if (bad != QB_BLOCK_FINE)
+        return bad;
     for (size_t i = 0; i < HALF; i++) {
         int pair = block[CODES + i];
         out[i] = d * (float)(pair & 15) + minimum;
@@ -37,26 +36,9 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "q4_1",
-        .version = "1",
-        .summary = "GGUF Q4_1, 4-bit integers times a half plus a half for each 32 values: 5 bits a weight",
-        .flags = 0,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.11, .floor_fraction = 0.5, .absolute_error = 0.062, .bias = 0.006, .sqnr_db = 21.9},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "q4_1", .version = "1",
+    .summary = "GGUF Q4_1, 4-bit integers times a half plus a half for each 32 values: 5 bits a weight", .flags = 0,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.11, .floor_fraction = 0.5, .absolute_error = 0.062, .bias = 0.006, .sqnr_db = 21.9})

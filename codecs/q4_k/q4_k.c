@@ -2,7 +2,7 @@
 #include "gguf_search.h"
 
 enum { GROUP = 32, GROUPS = GGUF_K / GROUP, BYTES = 144 };
-enum { SCALE = 0, MINIMUM = 2, SCALES = 4, CODES = 16 };
+enum { SCALE = 0, SCALES = 4, CODES = 16 };
 
 static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
@@ -19,42 +19,21 @@ static bool encode_block(const float *restrict x, unsigned char *restrict block)
 static size_t decode_block(const unsigned char *restrict block, float *restrict out)
 {
     float d, dmin;
-    if (!qb_half_read(block + SCALE, &d))
-        return SCALE;
-    if (!qb_half_read(block + MINIMUM, &dmin))
-        return MINIMUM;
+    const size_t bad = gguf_read_halves(block, SCALE, &d, &dmin);
+    if (bad != QB_BLOCK_FINE)
+        return bad;
     unsigned char codes[GGUF_K], scales[GROUPS], minima[GROUPS];
     gguf_k_unpack(block + SCALES, scales, minima);
     gguf_unpack4(block + CODES, GROUP, codes);
-    for (size_t g = 0; g < GROUPS; g++) {
-        const float scale = d * (float)scales[g], minimum = dmin * (float)minima[g];
-        for (size_t i = 0; i < GROUP; i++)
-            out[g * GROUP + i] = scale * (float)codes[g * GROUP + i] - minimum;
-    }
+    gguf_on_lines(d, dmin, GROUP, scales, minima, codes, out);
     return QB_BLOCK_FINE;
 }
 
 static const struct qb_block block = {.values = GGUF_K, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "q4_k",
-        .version = "1",
-        .summary = "GGUF Q4_K, 4-bit integers, 6-bit scales and minima of 32 values: 4.5 bits a weight",
-        .flags = QB_CODEC_RESCALES,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.12, .floor_fraction = 0.5, .absolute_error = 0.068, .bias = 0.0035, .sqnr_db = 22.75},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "q4_k", .version = "1",
+    .summary = "GGUF Q4_K, 4-bit integers, 6-bit scales and minima of 32 values: 4.5 bits a weight",
+    .flags = QB_CODEC_RESCALES,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.12, .floor_fraction = 0.5, .absolute_error = 0.068, .bias = 0.0035, .sqnr_db = 22.75})

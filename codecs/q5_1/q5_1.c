@@ -28,10 +28,9 @@ static bool encode_block(const float *restrict x, unsigned char *restrict block)
 static size_t decode_block(const unsigned char *restrict block, float *restrict out)
 {
     float d, minimum;
-    if (!qb_half_read(block, &d))
-        return 0;
-    if (!qb_half_read(block + MINIMUM, &minimum))
-        return MINIMUM;
+    const size_t bad = gguf_read_halves(block, 0, &d, &minimum);
+    if (bad != QB_BLOCK_FINE)
+        return bad;
     unsigned char codes[VALUES];
     gguf_unpack5(block + FIFTH, block + CODES, codes);
     for (size_t i = 0; i < VALUES; i++)
@@ -40,26 +39,9 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "q5_1",
-        .version = "1",
-        .summary = "GGUF Q5_1, 5-bit integers times a half plus a half for each 32 values: 6 bits a weight",
-        .flags = 0,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.055, .floor_fraction = 0.5, .absolute_error = 0.031, .bias = 0.0022, .sqnr_db = 28.2},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "q5_1", .version = "1",
+    .summary = "GGUF Q5_1, 5-bit integers times a half plus a half for each 32 values: 6 bits a weight", .flags = 0,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.055, .floor_fraction = 0.5, .absolute_error = 0.031, .bias = 0.0022, .sqnr_db = 28.2})

@@ -10,24 +10,18 @@ static float nearest(float x)
 
 static bool encode_block(const float *restrict x, unsigned char *restrict block)
 {
-    float y[GGUF_K], fitted[GROUPS], d;
+    float y[GGUF_K], fitted[GROUPS];
     const float unit = gguf_normalise(x, GGUF_K, y);
     for (size_t g = 0; g < GROUPS; g++)
         fitted[g] = unit * gguf_fit_scale(y + g * GROUP, GROUP, nearest, -32, 32, 0.1f, 9);
-    const float step = fitted[qb_largest(fitted, GROUPS)] / -128, inverse = gguf_inverse(step);
-    if (!qb_half_write(block + SCALE, step))
-        return false;
-    qb_half_read(block + SCALE, &d);
     unsigned char codes[GGUF_K], high[GGUF_K];
-    for (size_t g = 0; g < GROUPS; g++) {
-        const float stored = gguf_clamp(fitted[g] * inverse, -128, 127), scale = d * stored;
-        block[SCALES + g] = (unsigned char)(int)stored;
-        for (size_t i = g * GROUP; i < (g + 1) * GROUP; i++) {
-            const int code = (int)nearest(scale != 0 ? x[i] / scale : 0) + 32;
-            codes[i] = (unsigned char)(code & 15);
-            high[i] = (unsigned char)(code >> 4);
-        }
-    }
+    int scales[GROUPS];
+    if (!gguf_store_scales(x, fitted, GROUP, 128, nearest, 32, block + SCALE, scales, codes))
+        return false;
+    for (size_t g = 0; g < GROUPS; g++)
+        block[SCALES + g] = (unsigned char)scales[g];
+    for (size_t i = 0; i < GGUF_K; i++)
+        high[i] = codes[i] >> 4;
     gguf_pack4(codes, 64, block);
     gguf_pack2(high, block + HIGH);
     return true;
@@ -50,26 +44,10 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = GGUF_K, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "q6_k",
-        .version = "1",
-        .summary = "GGUF Q6_K, 6-bit integers, 8-bit scales of 16 values: 6.5625 bits a weight",
-        .flags = QB_CODEC_KEEPS_ZERO | QB_CODEC_RESCALES,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.029, .floor_fraction = 0.5, .absolute_error = 0.0175, .bias = 0.0008, .sqnr_db = 34.8},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "q6_k", .version = "1",
+    .summary = "GGUF Q6_K, 6-bit integers, 8-bit scales of 16 values: 6.5625 bits a weight",
+    .flags = QB_CODEC_KEEPS_ZERO | QB_CODEC_RESCALES,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.029, .floor_fraction = 0.5, .absolute_error = 0.0175, .bias = 0.0008, .sqnr_db = 34.8})

@@ -22,26 +22,10 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "q8_0",
-        .version = "1",
-        .summary = "GGUF Q8_0, 8-bit integers times a half for each 32 values: 8.5 bits a weight",
-        .flags = QB_CODEC_KEEPS_ZERO,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 0.008, .floor_fraction = 0.5, .absolute_error = 0.0041, .bias = 0.0002, .sqnr_db = 45.2},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "q8_0", .version = "1",
+    .summary = "GGUF Q8_0, 8-bit integers times a half for each 32 values: 8.5 bits a weight",
+    .flags = QB_CODEC_KEEPS_ZERO,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.008, .floor_fraction = 0.5, .absolute_error = 0.0041, .bias = 0.0002, .sqnr_db = 45.2})

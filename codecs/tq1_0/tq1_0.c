@@ -39,26 +39,9 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
-QB_BLOCK_FUNCTIONS(block)
-
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
-QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
-{
-    static const struct qb_codec codec = {
-        .struct_size = sizeof codec,
-        .abi_version = QB_CODEC_ABI_VERSION,
-        .id = "tq1_0",
-        .version = "1",
-        .summary = "GGUF TQ1_0, -1, 0 or 1 times a half for each 256 values, five of them a byte: 1.6875 bits a weight",
-        .flags = QB_CODEC_KEEPS_ZERO,
-        /* Measured plus a margin. */
-        .tolerance =
-            {.relative_error = 1, .floor_fraction = 0.5, .absolute_error = 0.505, .bias = 0.57, .sqnr_db = 1.55},
-        .encoded_size = encoded_size,
-        .encode = encode,
-        .decode = decode,
-        .encode_passes = 1,
-        .encode_part = encode_part,
-    };
-    return &codec;
-}
+QB_BLOCK_CODEC(
+    block, .id = "tq1_0", .version = "1",
+    .summary = "GGUF TQ1_0, -1, 0 or 1 times a half for each 256 values, five of them a byte: 1.6875 bits a weight",
+    .flags = QB_CODEC_KEEPS_ZERO,
+    /* Measured plus a margin. */
+    .tolerance = {.relative_error = 1, .floor_fraction = 0.5, .absolute_error = 0.505, .bias = 0.57, .sqnr_db = 1.55})

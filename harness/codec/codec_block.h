@@ -80,9 +80,9 @@ static inline int qb_block_decode(const struct qb_block *block, size_t rows, siz
     return QB_CODEC_OK;
 }
 
-/* Defines encoded_size, encode, encode_part (of one pass) and decode of a codec that stores the static const struct
- * qb_block BLOCK and has no options. */
-#define QB_BLOCK_FUNCTIONS(BLOCK)                                                                                      \
+/* Defines all of a plugin whose codec stores the static const struct qb_block BLOCK and has no options: its functions
+ * and its entry. What follows BLOCK are the codec's own fields: .id, .version, .summary, .flags, .tolerance. */
+#define QB_BLOCK_CODEC(BLOCK, ...)                                                                                     \
     static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,             \
                             struct qb_codec_error *error)                                                              \
     {                                                                                                                  \
@@ -105,6 +105,19 @@ static inline int qb_block_decode(const struct qb_block *block, size_t rows, siz
     {                                                                                                                  \
         (void)config;                                                                                                  \
         return qb_block_decode(&(BLOCK), rows, cols, in, in_bytes, row, count, out, error);                            \
+    }                                                                                                                  \
+    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);                                                       \
+    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)                                                        \
+    {                                                                                                                  \
+        static const struct qb_codec codec = {.struct_size = sizeof codec,                                             \
+                                              .abi_version = QB_CODEC_ABI_VERSION,                                     \
+                                              .encoded_size = encoded_size,                                            \
+                                              .encode = encode,                                                        \
+                                              .decode = decode,                                                        \
+                                              .encode_passes = 1,                                                      \
+                                              .encode_part = encode_part,                                              \
+                                              __VA_ARGS__};                                                            \
+        return &codec;                                                                                                 \
     }
 
 #endif
