@@ -1,15 +1,11 @@
 /* qinsbench kl-base: a model's logits of a text as llama.cpp's logits base file. */
-#include "base/cpu.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "opened.h"
-#include "codec/variant.h"
-#include "compute/gemm.h"
-#include "model/calibrate.h"
 #include "run/base_write.h"
 #include "run/token_file.h"
 
-enum { OUTPUT, TEXT, TOKENS, CONTEXT, CHUNKS, SPECIAL, VARIANT, THREADS, CODEC };
+enum { OUTPUT, TEXT, TOKENS, CONTEXT, CHUNKS, SPECIAL, VARIANT, CALIBRATION, THREADS, CODEC };
 static const struct qb_flag flags[] = {{"output", 'o', "FILE", "the file to write"},
                                        {"text", 0, "FILE", "a text, read with the model's tokenizer"},
                                        {"tokens", 0, "FILE", "token ids instead: decimal, white space between them"},
@@ -17,6 +13,7 @@ static const struct qb_flag flags[] = {{"output", 'o', "FILE", "the file to writ
                                        {"chunks", 0, "N", "chunks; default all that the text has"},
                                        {"special", 0, NULL, "special tokens spelled out in the text are these tokens"},
                                        {"variant", 0, "NAME", "shipped variant, or a variant's .yaml; default fp32"},
+                                       {"calibration", 0, "FILE", "text for a calibrated variant"},
                                        {"threads", 0, "N", "threads; default 1. The file does not depend on them"},
                                        {"codec", 0, "PLUGIN.so", "a plugin from elsewhere"},
                                        {0}};
@@ -31,51 +28,48 @@ static const struct qb_usage usage = {
     "4 -o kjv.dat"};
 
 struct arguments {
-    const char *output, *text, *tokens, *variant, *codecs[2];
+    const char *output, *text, *tokens, *variant, *calibration, *codecs[2];
     long context, chunks, threads; /* chunks 0: all */
     bool special;
 };
 
-/* Opened for one call; all that is not NULL is freed at its end. */
-struct opened {
-    struct qb_registry *registry;
-    struct qb_model *model;
-    struct qb_variant *variant;
-    struct qb_pool *pool;
-    struct qb_net *net;
+/* What one call opens. */
+struct work {
+    struct qb_opened opened;
+    struct qb_arm arm;
     int32_t *tokens;
     size_t count;
 };
 
-static enum qb_status open_all(const char *path, const struct arguments *a, struct opened *o, struct qb_error *err)
+static enum qb_status open_all(const char *path, const struct arguments *a, struct work *w, struct qb_error *err)
 {
     const struct qb_token_form form = {.ids = a->tokens, .special = a->special, .affixes = true};
-    const enum qb_isa isa = qb_cpu()->isa;
-    qb_blas_init();
-    if (qb_open_registry(a->codecs, &o->registry, err) || qb_model_open(path, o->registry, isa, &o->model, err) ||
-        (a->variant && qb_open_variant(a->variant, o->registry, isa, &o->variant, err)) ||
-        qb_token_file_read(o->model, a->tokens ? a->tokens : a->text, form, &o->tokens, &o->count, err) ||
-        qb_pool_create((unsigned)a->threads, &o->pool, err))
-        return err->status;
-    return qb_net_prepare(o->model, o->variant, NULL, o->pool, &o->net, err);
+    w->opened = (struct qb_opened){.calibration = a->calibration, .codecs = a->codecs};
+    return qb_opened_model(&w->opened, path, (unsigned)a->threads, err) ||
+                   qb_token_file_read(w->opened.model, a->tokens ? a->tokens : a->text, form, &w->tokens, &w->count,
+                                      err) ||
+                   qb_arm_make(&w->opened, a->variant, &w->arm, err)
+               ? err->status
+               : QB_OK;
 }
 
-static enum qb_status write_base(const char *path, const struct arguments *a, struct opened *o, struct qb_error *err)
+static enum qb_status write_base(const char *path, const struct arguments *a, struct work *w, struct qb_error *err)
 {
     int32_t bos;
-    if (open_all(path, a, o, err) || qb_token_bos(o->model, &bos, err))
+    if (open_all(path, a, w, err) || qb_token_bos(w->opened.model, &bos, err))
         return err->status;
-    const size_t context = (size_t)a->context, there = o->count / context;
-    const size_t chunks = a->chunks ? (size_t)a->chunks : there, most = o->model->arch.context;
+    const struct qb_model *model = w->opened.model;
+    const size_t context = (size_t)a->context, there = w->count / context;
+    const size_t chunks = a->chunks ? (size_t)a->chunks : there, most = model->arch.context;
     const char *file = a->tokens ? a->tokens : a->text;
     if (most && context > most)
-        return qb_fail(err, QB_ERR_INPUT, "a context of %zu tokens; model '%s' has %zu positions", context,
-                       o->model->name, most);
+        return qb_fail(err, QB_ERR_INPUT, "a context of %zu tokens; model '%s' has %zu positions", context, model->name,
+                       most);
     if (chunks < 1 || chunks > there)
         return qb_fail(err, QB_ERR_INPUT, "%s has %zu tokens, %zu chunks of %zu; expected %zu chunks or more", file,
-                       o->count, there, context, chunks < 1 ? (size_t)1 : chunks);
-    const struct qb_logits_text text = {context, o->model->arch.vocab, chunks, o->tokens};
-    if (qb_base_write(o->net, &text, bos, a->output, err))
+                       w->count, there, context, chunks < 1 ? (size_t)1 : chunks);
+    const struct qb_logits_text text = {context, model->arch.vocab, chunks, w->tokens};
+    if (qb_base_write(w->arm.net, &text, bos, a->output, err))
         return err->status;
     qb_tell("%s: %zu chunks of %zu tokens, %zu positions scored of each, vocabulary %zu", a->output, chunks, context,
             qb_llama_scored(context), text.vocab);
@@ -84,8 +78,8 @@ static enum qb_status write_base(const char *path, const struct arguments *a, st
 
 static enum qb_status take(int flag, struct arguments *a, struct qb_error *err)
 {
-    const char **const texts[] = {
-        [OUTPUT] = &a->output, [TEXT] = &a->text, [TOKENS] = &a->tokens, [VARIANT] = &a->variant, [CODEC] = a->codecs};
+    const char **const texts[] = {[OUTPUT] = &a->output,           [TEXT] = &a->text,       [TOKENS] = &a->tokens,
+                                  [CALIBRATION] = &a->calibration, [VARIANT] = &a->variant, [CODEC] = a->codecs};
     if (flag == SPECIAL)
         a->special = true;
     else if (flag == CONTEXT)
@@ -102,8 +96,8 @@ static enum qb_status take(int flag, struct arguments *a, struct qb_error *err)
 int qb_command_kl_base(int argc, char **argv)
 {
     struct qb_flags parse = {.usage = &usage};
-    struct arguments a = {.context = 512, .threads = 1};
-    struct opened o = {0};
+    struct arguments a = {.variant = "fp32", .context = 512, .threads = 1};
+    struct work w = {0};
     struct qb_error err = {0};
     int flag;
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
@@ -115,12 +109,9 @@ int qb_command_kl_base(int argc, char **argv)
         return qb_complain(
             "kl-base: expected a model, --text FILE (with or without --special) or --tokens FILE, and -o "
             "FILE (qinsbench kl-base --help)");
-    const int code = write_base(argv[optind], &a, &o, &err) ? qb_complain_error(&err) : QB_EXIT_DONE;
-    qb_net_free(o.net);
-    qb_pool_free(o.pool);
-    qb_free(o.tokens);
-    qb_variant_free(o.variant);
-    qb_model_free(o.model);
-    qb_registry_free(o.registry);
+    const int code = write_base(argv[optind], &a, &w, &err) ? qb_complain_error(&err) : QB_EXIT_DONE;
+    qb_arm_free(&w.arm);
+    qb_opened_free(&w.opened);
+    qb_free(w.tokens);
     return code;
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli.h"
 #include "codec/variant.h"
+#include "compute/gemm.h"
 #include "compute/kernels.h"
 #include "model/calibrate.h"
 #include "model/effect.h"
@@ -17,7 +18,8 @@
 enum qb_status qb_opened_model(struct qb_opened *opened, const char *path, unsigned threads, struct qb_error *err)
 {
     qb_kernels_use(qb_cpu()->isa);
-    return qb_open_registry(NULL, &opened->registry, err) || qb_pool_create(threads, &opened->pool, err) ||
+    qb_blas_init();
+    return qb_open_registry(opened->codecs, &opened->registry, err) || qb_pool_create(threads, &opened->pool, err) ||
                    qb_model_open(path, opened->registry, qb_cpu()->isa, &opened->model, err)
                ? err->status
                : QB_OK;

@@ -44,6 +44,7 @@ same "and so is what the variant alone says" "$(one base pattern-a perplexity 5)
 has "exact ones are against the file" "$("$QINSBENCH" show "$TMP/base.h5" --metric kl_mean --output csv)" "the reference is a logits base file's"
 check "a variant's base" "$QINSBENCH" kl-base "$KJV" --text "$TEXT" --context 32 --chunks 6 --variant int8-tensor -o "$TMP/int8.dat"
 printf 'name: mine\nbase: int8-tensor\n' >"$TMP/mine.yaml"
+check "a calibrated variant's" "$QINSBENCH" kl-base "$KJV" --text "$TEXT" --context 32 --chunks 6 --variant calibrated --calibration data/corpus/kjv.calibration -o "$TMP/cal.dat"
 check "of a variant of one's own" "$QINSBENCH" kl-base "$KJV" --text "$TEXT" --context 32 --chunks 6 --variant "$TMP/mine.yaml" -o "$TMP/mine.dat"
 check "which is what it is based on" cmp "$TMP/int8.dat" "$TMP/mine.dat"
 check "is another" test "$(cmp "$TMP/base.dat" "$TMP/int8.dat" | wc -l)" = 1
