@@ -145,3 +145,27 @@ enum qb_status qb_config_finish(const struct qb_config *config, struct qb_error 
     }
     return qb_arch_check(arch, err);
 }
+
+static const char *word_of(const struct qb_family *family, enum qb_source source)
+{
+    return source == QB_SOURCE_GGUF ? family->gguf : family->hf;
+}
+
+const struct qb_family *qb_config_family(enum qb_source source, const char *key, const char *word, struct qb_error *err)
+{
+    const struct qb_family *family;
+    struct qb_text names = {0};
+    for (size_t i = 0; (family = qb_family_at(i)); i++) {
+        const char *name = word_of(family, source);
+        if (name && word && strcmp(name, word) == 0) {
+            qb_text_free(&names);
+            return family;
+        }
+        if (name)
+            qb_text_add(&names, "%s%s", names.size ? ", " : "", name);
+    }
+    qb_fail(err, QB_ERR_INPUT, "%s is '%.*s', expected one of %s", key, QB_UPTO(64, word ? word : ""),
+            names.data ? names.data : "those known");
+    qb_text_free(&names);
+    return NULL;
+}

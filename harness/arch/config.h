@@ -18,6 +18,11 @@ struct qb_config_key {
     const char *families; /* words; NULL: all */
 };
 
+/* The family that a source (config.json or GGUF) calls `word`; NULL with err set, which names `key` and the words there
+ * are. */
+const struct qb_family *qb_config_family(enum qb_source source, const char *key, const char *word,
+                                         struct qb_error *err);
+
 /* The value of prefix + key; NULL: none, or null. Of an array of equal numbers, one. */
 const json_t *qb_config_get(const struct qb_config *config, const char *key);
 /* A number, or `otherwise` where there is none; within [least, most]. */

@@ -177,23 +177,6 @@ static void set_scales(const struct qb_family *family, struct qb_arch *arch)
         arch->attention_scale = (float)(1.0 / sqrt((double)(arch->hidden / arch->heads)));
 }
 
-static const struct qb_family *find_family(const struct json_t *json, struct qb_error *err)
-{
-    const struct qb_family *family;
-    struct qb_text names = {0};
-    const char *type = json_string_value(json_object_get(json, "general.architecture"));
-    for (size_t i = 0; type && (family = qb_family_at(i)); i++)
-        if (family->gguf && strcmp(family->gguf, type) == 0)
-            return family;
-    for (size_t i = 0; (family = qb_family_at(i)); i++)
-        if (family->gguf)
-            qb_text_add(&names, "%s%s", names.size ? ", " : "", family->gguf);
-    qb_fail(err, QB_ERR_INPUT, "general.architecture is '%.*s', expected one of %s", QB_UPTO(64, type ? type : ""),
-            names.data ? names.data : "those known");
-    qb_text_free(&names);
-    return NULL;
-}
-
 /* The family's options without what transformers' classes have as defaults of sizes. */
 static void begin(const struct qb_family *family, struct qb_arch *arch)
 {
@@ -207,7 +190,9 @@ static void begin(const struct qb_family *family, struct qb_arch *arch)
 enum qb_status qb_arch_from_gguf(const struct json_t *json, struct qb_arch *arch, struct qb_error *err)
 {
     char prefix[40];
-    struct qb_config config = {.json = json, .prefix = prefix, .family = find_family(json, err), .arch = arch};
+    const char *type = json_string_value(json_object_get(json, "general.architecture"));
+    struct qb_config config = {.json = json, .prefix = prefix, .arch = arch};
+    config.family = qb_config_family(QB_SOURCE_GGUF, "general.architecture", type, err);
     if (config.family) {
         snprintf(prefix, sizeof prefix, "%s.", config.family->gguf);
         begin(config.family, arch);

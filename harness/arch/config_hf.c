@@ -212,21 +212,10 @@ static enum qb_status read_scales(const struct qb_config *config, struct qb_erro
 
 static const struct qb_family *find_family(const struct qb_config *config, struct qb_error *err)
 {
-    const struct qb_family *family;
-    struct qb_text names = {0};
     const char *type;
-    if (qb_config_text(config, "model_type", &type, err))
-        return NULL;
-    for (size_t i = 0; type && (family = qb_family_at(i)); i++)
-        if (family->hf && strcmp(family->hf, type) == 0)
-            return family;
-    for (size_t i = 0; (family = qb_family_at(i)); i++)
-        if (family->hf)
-            qb_text_add(&names, "%s%s", names.size ? ", " : "", family->hf);
-    qb_fail(err, QB_ERR_INPUT, "model_type is '%.*s', expected one of %s", QB_UPTO(64, type ? type : ""),
-            names.data ? names.data : "those known");
-    qb_text_free(&names);
-    return NULL;
+    return qb_config_text(config, "model_type", &type, err)
+               ? NULL
+               : qb_config_family(QB_SOURCE_HUGGINGFACE, "model_type", type, err);
 }
 
 static enum qb_status read_all(struct qb_config *config, struct qb_error *err)
