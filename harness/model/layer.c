@@ -1,5 +1,6 @@
 /* One layer of the forward pass: attention and mlp, as the options of the architecture say. */
 #include <string.h>
+#include "compute/hadamard.h"
 #include "compute/kernels.h"
 #include "compute/rope.h"
 #include "compute/rowwise.h"
@@ -139,6 +140,14 @@ static enum qb_status prepare_sides(struct qb_net *net, const struct layer *laye
     return QB_OK;
 }
 
+/* Rotates the heads of n rows of queries, or of what attention gives for them, in place. */
+static void rotate_heads(struct qb_net *net, struct qb_heads side, size_t n)
+{
+    const struct qb_arch *arch = &net->model->arch;
+    for (size_t i = 0; i < n; i++)
+        qb_hadamard((float *)(uintptr_t)side.data + i * side.stride, arch->heads, qb_arch_head_dim(arch));
+}
+
 /* Queries of the kept positions, keys and values of all, and what attention makes of them: mixed[batch * kept, ...]. */
 static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index, const struct qb_step *step,
                              const float *x, float *mixed, struct qb_error *err)
@@ -150,11 +159,17 @@ static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index,
     if (project_sides(net, layer, step, x, side, err) || prepare_sides(net, layer, kv, step, side, err) ||
         (kv && qb_kv_append(kv, index, step->n, side[KEY], side[VALUE], err)))
         return err->status;
+    struct qb_kv_view view = {.k = side[KEY], .v = side[VALUE]};
     if (kv)
-        qb_kv_view(kv, index, &side[KEY], &side[VALUE]);
+        qb_kv_view(kv, index, &view);
+    const bool rotate = kv && kv->options.rotate;
+    if (rotate)
+        rotate_heads(net, side[QUERY], step->batch * step->kept);
     struct qb_attention attention = {.q = side[QUERY],
-                                     .k = side[KEY],
-                                     .v = side[VALUE],
+                                     .k = view.k,
+                                     .v = view.v,
+                                     .tiles = view.tiled ? &view.tiles : NULL,
+                                     .fresh = view.fresh,
                                      .out = mixed,
                                      .out_stride = width,
                                      .out_batch_stride = step->kept * width,
@@ -169,7 +184,11 @@ static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index,
                                      .window = layer->window,
                                      .key_bias = step->key_bias,
                                      .causal = arch->causal};
-    return qb_attention(net->pool, &attention, &net->scores, err);
+    if (qb_attention(net->pool, &attention, &net->scores, err))
+        return err->status;
+    if (rotate)
+        rotate_heads(net, (struct qb_heads){mixed, width, 0}, step->batch * step->kept);
+    return QB_OK;
 }
 
 /* Norm, attention, output projection and its residual: h[batch * n, in] -> h[batch * kept, in]. */

@@ -40,10 +40,10 @@ struct qb_step {
  * not finite is QB_ERR_NUMERIC, naming the position; more positions than kv has room for is QB_ERR_INTERNAL. */
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err);
-/* The kv that steps of this net take. The model may not let positions see later ones: what it kept of them would be
- * wrong (QB_ERR_INTERNAL). */
-enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, struct qb_kv **kv,
-                         struct qb_error *err);
+/* The kv that steps of this net take, of at most `step` positions (0: any number); options as qb_kv_create's. The model
+ * may not let positions see later ones: what it kept of them would be wrong (QB_ERR_INTERNAL). */
+enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step,
+                         const struct qb_kv_options *options, struct qb_kv **kv, struct qb_error *err);
 /* What a step refuses of tokens[batch, n] that follow `past` positions. */
 enum qb_status qb_net_check(const struct qb_net *net, const int32_t *tokens, size_t batch, size_t n, size_t past,
                             struct qb_error *err);
