@@ -250,15 +250,21 @@ enum qb_status qb_attention(struct qb_pool *pool, const struct qb_attention *att
     return qb_task_status(&job.failed, err);
 }
 
+/* By the definition alone: none of the functions above. */
+static bool sees_ref(const struct qb_attention *a, size_t query, size_t key)
+{
+    size_t position = a->keys - a->queries + query;
+    return (!a->causal || key <= position) && (a->window == 0 || key + a->window > position);
+}
+
 static void reference_one(const struct qb_attention *a, size_t seq, size_t head, size_t query, double *scores)
 {
     size_t at = head * a->head_dim, kv_heads = a->kv_heads ? a->kv_heads : a->heads;
     size_t kv_at = head / (a->heads / kv_heads) * a->head_dim;
-    const struct seen seen = seen_by(a, query);
     const float *q = a->q.data + seq * a->q.batch_stride + query * a->q.stride + at;
     const double cap = (double)a->softcap;
     double max = -INFINITY, sum = 0;
-    for (size_t j = seen.first; j < seen.end; j++) {
+    for (size_t j = 0; j < a->keys; j++) {
         const float *k = a->k.data + seq * a->k.batch_stride + j * a->k.stride + kv_at;
         scores[j] = 0;
         for (size_t c = 0; c < a->head_dim; c++)
@@ -266,13 +272,13 @@ static void reference_one(const struct qb_attention *a, size_t seq, size_t head,
         scores[j] *= a->scale != 0 ? (double)a->scale : 1 / sqrt((double)a->head_dim);
         scores[j] = cap > 0 ? cap * tanh(scores[j] / cap) : scores[j];
         scores[j] += a->key_bias ? (double)a->key_bias[seq * a->keys + j] : 0;
-        max = fmax(max, scores[j]);
+        max = sees_ref(a, query, j) ? fmax(max, scores[j]) : max;
     }
-    for (size_t j = seen.first; j < seen.end; j++)
-        sum += scores[j] = exp(scores[j] - max);
+    for (size_t j = 0; j < a->keys; j++)
+        sum += scores[j] = sees_ref(a, query, j) ? exp(scores[j] - max) : 0;
     for (size_t c = 0; c < a->head_dim; c++) {
         double value = 0;
-        for (size_t j = seen.first; j < seen.end; j++)
+        for (size_t j = 0; j < a->keys; j++)
             value += scores[j] / sum * (double)a->v.data[seq * a->v.batch_stride + j * a->v.stride + kv_at + c];
         a->out[seq * a->out_batch_stride + query * a->out_stride + at + c] = (float)value;
     }
