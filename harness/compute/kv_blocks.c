@@ -147,7 +147,7 @@ static enum qb_status encode(struct qb_kv *kv, size_t layer, size_t side, size_t
     if (!kv->options.format[side])
         memcpy(out, packed, kv->blocks->sizes[side]);
     else if (qb_encode(kv->options.format[side], rows, dim, packed, out, kv->blocks->sizes[side], err))
-        qb_wrap(err, "KV cache, layer %zu, %s from position %zu", layer, side ? "values" : "keys", number * block);
+        qb_wrap(err, "KV cache, %s from position %zu", side ? "values" : "keys", number * block);
     if (err->status == QB_ERR_INPUT)
         err->status = QB_ERR_NUMERIC;
     return err->status;
@@ -224,7 +224,7 @@ static enum qb_status read_tile(const void *context, size_t seq, size_t side, si
         if (!format)
             memcpy(out, bytes + row * dim * sizeof *out, n * dim * sizeof *out);
         else if (qb_decode_again(format, kv->heads * block, dim, bytes, kv->blocks->sizes[side], row, n, out, err))
-            return qb_wrap(err, "KV cache, layer %zu, position %zu", view->layer, from);
+            return qb_wrap(err, "KV cache, position %zu", from);
         from += n;
         count -= n;
         out += n * dim;

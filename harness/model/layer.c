@@ -148,6 +148,42 @@ static void rotate_heads(struct qb_net *net, struct qb_heads side, size_t n)
         qb_hadamard((float *)(uintptr_t)side.data + i * side.stride, arch->heads, qb_arch_head_dim(arch));
 }
 
+/* A kv for the layer at work of a step that keeps none; NULL on failure. */
+static struct qb_kv *passing_kv(struct qb_net *net, const struct qb_step *step, struct qb_error *err)
+{
+    const struct qb_arch *arch = &net->model->arch;
+    const struct qb_kv_shape shape = {.layers = 1,
+                                      .batch = step->batch,
+                                      .capacity = step->n,
+                                      .heads = qb_arch_kv_heads(arch),
+                                      .head_dim = qb_arch_head_dim(arch)};
+    if (net->passing && net->passing->batch == shape.batch && net->passing->capacity == shape.capacity)
+        return net->passing;
+    qb_kv_free(net->passing);
+    net->passing = NULL;
+    (void)qb_kv_create(&shape, &net->kv, &net->passing, err);
+    return net->passing;
+}
+
+/* What attention reads of the layer, the step's own keys and values among it. *rotated: these are. */
+static enum qb_status keep_sides(struct qb_net *net, struct qb_kv *kv, size_t index, const struct qb_step *step,
+                                 const struct qb_heads side[SIDES], struct qb_kv_view *view, bool *rotated,
+                                 struct qb_error *err)
+{
+    const bool passing = !kv && net->kv.block > 0;
+    *view = (struct qb_kv_view){.k = side[KEY], .v = side[VALUE]};
+    *rotated = false;
+    if (!kv && !passing)
+        return QB_OK;
+    if (passing && !(kv = passing_kv(net, step, err)))
+        return err->status;
+    if (qb_kv_append(kv, passing ? 0 : index, step->n, side[KEY], side[VALUE], err))
+        return qb_wrap(err, "layer %zu", index);
+    qb_kv_view(kv, passing ? 0 : index, view);
+    *rotated = kv->options.rotate;
+    return QB_OK;
+}
+
 /* Queries of the kept positions, keys and values of all, and what attention makes of them: mixed[batch * kept, ...]. */
 static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index, const struct qb_step *step,
                              const float *x, float *mixed, struct qb_error *err)
@@ -156,13 +192,11 @@ static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index,
     const struct qb_arch *arch = &net->model->arch;
     const size_t width = layer->attention[QUERY].rows;
     struct qb_heads side[SIDES];
+    struct qb_kv_view view;
+    bool rotate;
     if (project_sides(net, layer, step, x, side, err) || prepare_sides(net, layer, kv, step, side, err) ||
-        (kv && qb_kv_append(kv, index, step->n, side[KEY], side[VALUE], err)))
+        keep_sides(net, kv, index, step, side, &view, &rotate, err))
         return err->status;
-    struct qb_kv_view view = {.k = side[KEY], .v = side[VALUE]};
-    if (kv)
-        qb_kv_view(kv, index, &view);
-    const bool rotate = kv && kv->options.rotate;
     if (rotate)
         rotate_heads(net, side[QUERY], step->batch * step->kept);
     struct qb_attention attention = {.q = side[QUERY],
@@ -185,7 +219,7 @@ static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index,
                                      .key_bias = step->key_bias,
                                      .causal = arch->causal};
     if (qb_attention(net->pool, &attention, &net->scores, err))
-        return err->status;
+        return qb_wrap(err, "layer %zu", index);
     if (rotate)
         rotate_heads(net, (struct qb_heads){mixed, width, 0}, step->batch * step->kept);
     return QB_OK;

@@ -324,7 +324,7 @@ Test(kv, what_cannot_be_kept_is_an_error)
     const float x[6] = {0, 0, NAN};
     const struct qb_heads side = {x, 6, 0};
     cr_expect_eq(qb_kv_append(kv, 0, 1, side, side, &err), QB_ERR_NUMERIC);
-    cr_expect(strstr(err.message, "layer 0, values from position 0"), "%s", err.message);
+    cr_expect(strstr(err.message, "KV cache, values from position 0"), "%s", err.message);
     qb_kv_free(kv);
     qb_format_free(&format);
 }
