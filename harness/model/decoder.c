@@ -56,9 +56,9 @@ enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, str
     return qb_bag_create(decoder->net, decoder->batch, decoder->capacity, &decoder->bag, err);
 }
 
-size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder)
+double qb_decoder_position_bytes(const struct qb_decoder *decoder)
 {
-    return decoder->kv ? qb_kv_bytes(decoder->kv) : 0;
+    return decoder->kv ? qb_kv_position_bytes(decoder->kv) : 0;
 }
 
 enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens, size_t count, float *hidden,
