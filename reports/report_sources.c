@@ -92,6 +92,16 @@ static const struct source {
     {"memory", "encoded_bits_per_weight", true, "store bytes values"},
     {"memory", "compression", true, "store bytes fp32_bytes"},
     {"memory", "peak_rss_bytes", true, "peak_rss"},
+    {"kv", "kl_under_512", false, "kl position chunk"},
+    {"kv", "kl_512_2k", false, "kl position chunk"},
+    {"kv", "kl_2k_8k", false, "kl position chunk"},
+    {"kv", "kl_over_8k", false, "kl position chunk"},
+    {"kv", "kv_bytes", false, "kv_bytes"},
+    {"kv", "kv_bytes_per_token", true, "kv_bytes_per_token"},
+    {"kv", "kv_saving", true, "kv_bytes_per_token kv_fp16_bytes_per_token"},
+    {"kv", "key_error", false, "key_error"},
+    {"kv", "value_error", false, "value_error"},
+    {"kv", "attention_error", false, "attention_error"},
     {"memory", "cache_bytes", false, "store cache_bytes"},
     {"memory", "held_bytes", false, "store held_bytes"},
     {"memory", "resident_bytes", false, "store bytes cache_bytes"},
@@ -130,7 +140,8 @@ static const struct source *find(const char *experiment, const char *metric)
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         if (qb_glob(sources[i].experiment, experiment) && qb_glob(sources[i].metric, metric))
             return &sources[i];
-    return strcmp(experiment, "kl") == 0 ? find("teacher-forced", metric) : NULL; /* which it shares */
+    return strcmp(experiment, "kl") == 0 || strcmp(experiment, "kv") == 0 ? find("teacher-forced", metric)
+                                                                          : NULL; /* which it shares */
 }
 
 const char *qb_metric_sources(const char *experiment, const char *metric)

@@ -46,6 +46,8 @@ enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb
  * would be wrong (QB_ERR_INTERNAL). */
 enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step,
                          const struct qb_kv_options *options, struct qb_kv **kv, struct qb_error *err);
+/* How the net's variant keeps keys and values, what of it binds on the model; NULL: FP32. Owned by the net. */
+const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net);
 /* What a step refuses of tokens[batch, n] that follow `past` positions. */
 enum qb_status qb_net_check(const struct qb_net *net, const int32_t *tokens, size_t batch, size_t n, size_t past,
                             struct qb_error *err);

@@ -85,7 +85,12 @@ enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity
     shape.head_dim = qb_arch_head_dim(arch);
     for (size_t i = 0; i < arch->layers; i++)
         windows[i] = net->layers[i].window;
-    return qb_kv_create(&shape, options ? options : net->kv.block ? &net->kv : NULL, kv, err);
+    return qb_kv_create(&shape, options ? options : qb_net_kv_options(net), kv, err);
+}
+
+const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net)
+{
+    return net->kv.block ? &net->kv : NULL;
 }
 
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
