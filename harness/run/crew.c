@@ -229,6 +229,7 @@ static enum qb_status start_cell(struct qb_crew *crew, size_t i, struct qb_error
         return err->status;
     seat->cell = i;
     crew->schedule->cells[i].stage = QB_STAGE_RUNNING;
+    crew->schedule->cells[i].started = qb_clock();
     return QB_OK;
 }
 
@@ -323,6 +324,18 @@ static nfds_t add_pipes(struct pollfd *fds, const struct qb_worker *worker)
     return n;
 }
 
+/* Which cells' nets are being made. */
+static void note_preparing(struct qb_crew *crew)
+{
+    for (size_t i = 0; i < crew->schedule->plan.count; i++)
+        crew->schedule->cells[i].preparing = false;
+    for (unsigned w = 0; w < crew->jobs; w++) {
+        const struct qb_preparer *p = &crew->preparers[w];
+        if (p->worker.pid > 0 && p->asks >= 0 && !qb_preparer_ready(p))
+            crew->schedule->cells[p->cell].preparing = true;
+    }
+}
+
 enum qb_status qb_crew_attend(struct qb_crew *crew, struct qb_error *err)
 {
     struct pollfd fds[1024];
@@ -335,6 +348,7 @@ enum qb_status qb_crew_attend(struct qb_crew *crew, struct qb_error *err)
     for (unsigned w = 0; w < crew->jobs; w++)
         if (take_end(crew, &crew->seats[w], err) || take_preparer(crew, &crew->preparers[w], err))
             return err->status;
+    note_preparing(crew);
     qb_talk_tick(crew->talk);
     return QB_OK;
 }
