@@ -15,13 +15,14 @@
 
 enum qb_status qb_crew_open(struct qb_crew *crew, struct qb_error *err)
 {
+    crew->watch = -1;
     crew->seats = qb_alloc(crew->jobs, sizeof *crew->seats, "workers", err);
     crew->preparers = qb_alloc(crew->jobs, sizeof *crew->preparers, "preparers", err);
     for (unsigned w = 0; !err->status && w < crew->jobs; w++) {
         crew->seats[w].worker = crew->preparers[w].worker = (struct qb_worker){.report = -1, .chatter = -1};
         crew->preparers[w].asks = -1;
     }
-    return err->status ? err->status : qb_preparer_adopt(true, err);
+    return err->status || qb_orphans_watch(&crew->watch, err) ? err->status : qb_preparer_adopt(true, err);
 }
 
 static bool is_ours(const void *context, pid_t pid)
@@ -48,6 +49,7 @@ void qb_crew_close(struct qb_crew *crew)
 {
     struct qb_error ignored = {0};
     qb_crew_kill(crew);
+    qb_orphans_unwatch(crew->watch);
     qb_preparer_adopt(false, &ignored);
     qb_free(crew->seats);
     qb_free(crew->preparers);
