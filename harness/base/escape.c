@@ -52,3 +52,30 @@ void qb_escape_markdown(struct qb_text *out, const char *text)
     out->failed = out->failed || clean.failed;
     qb_text_free(&clean);
 }
+
+void qb_escape_shell(struct qb_text *out, const char *text)
+{
+    static const char harmless[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:,=@%+"; /* no ~: it is a home */
+    const size_t size = strlen(text);
+    bool shows = true;
+    for (size_t at = 0, n; at < size; at += n) {
+        uint32_t point;
+        n = qb_utf8_sequence(text + at, size - at, &point);
+        shows = shows && n && qb_utf8_shows(point);
+        n = n ? n : 1;
+    }
+    if (size && strspn(text, harmless) == size) {
+        qb_text_bytes(out, text, size);
+        return;
+    }
+    qb_text_add(out, shows ? "'" : "$'");
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        if (shows)
+            qb_text_add(out, *c == '\'' ? "'\\''" : "%c", *c);
+        else if (*c < 0x20 || *c >= 0x7f)
+            qb_text_add(out, "\\x%02x", *c);
+        else
+            qb_text_add(out, strchr("'\\", *c) ? "\\%c" : "%c", *c);
+    qb_text_add(out, "'");
+}
