@@ -135,6 +135,25 @@ done
 same "the next command of new-codec" "$(cd "$TMP" && eval "printf '%s|' $(sed -n 's/.*next: //p' "$TMP/err")")" "make|-C|it's; touch pwned|test|"
 same "nothing of a name ran" "$(find "$TMP" . -maxdepth 2 -name pwned)" ""
 
+# ---- what a model says: its token for a comma is ESC's, and the other way round ----
+mkdir "$TMP/speaker"
+cp "$ROOT/data/models/kjv-transformer.safetensors" "$TMP/speaker/m.safetensors"
+esc=$(grep -o '"\xc4\x9b":[0-9]*' "$ROOT/data/models/kjv.tokenizer.json" | cut -d : -f 2)
+comma=$(grep -o '",":[0-9]*' "$ROOT/data/models/kjv.tokenizer.json" | cut -d : -f 2)
+sed $'s/"\xc4\x9b":'"$esc/\"other\":$esc/; s/\",\":$comma/"$'"\xc4\x9b":'"$comma/; s/\"other\":/\",\":/" \
+    "$ROOT/data/models/kjv.tokenizer.json" >"$TMP/speaker/kjv.tokenizer.json"
+both "generate" text 0 generate "$TMP/speaker/m.safetensors" -p 'In the beginning' --steps 20
+has "says it in ASCII, to a file too" "$(cat "$TMP/out")" 'of the world\x1b and'
+both "chat" text 0 chat "$TMP/speaker/m.safetensors" --temperature 0 --steps 20 < <(printf 'In the \e]0;x\a beginning\n/e\e[31m\n/quit\n')
+has "likewise" "$(cat "$TMP/out")" '\x1b'
+both "tokenize" text 0 tokenize "$TMP/speaker/m.safetensors" $'\e[31m\u202e\xff'
+both "tokenize, JSON" json 0 tokenize "$TMP/speaker/m.safetensors" $'\e[31m\u202e\xff' --output json
+both "convert" text 0 convert "$TMP/speaker/m.safetensors" --codec "$C" -o "$TMP/$odd.safetensors"
+both "inspect what it wrote" text 0 inspect "$TMP/$odd.safetensors" --codec "$C"
+both "logits of no such file" text 2 logits "$TMP/speaker/m.safetensors" --tokens "$TMP/$odd" -o "$TMP/l.h5"
+both "kl-base of no such text" text 2 kl-base "$TMP/speaker/m.safetensors" --corpus "$TMP/$odd" -o "$TMP/l"
+both "bench of a codec" csv 0 bench --codec "$C" --only foreign --repeats 3 --isa portable --output csv
+
 # ---- what is no text, and what ends the program ----
 printf '\0\0\200?' >"$TMP/one"
 said=$(script -qec "'$QINSBENCH' codec fp32 --encode --rows 1 --cols 1 <'$TMP/one'; echo \$?" /dev/null | tr -d '\r')

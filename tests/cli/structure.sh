@@ -127,6 +127,8 @@ same "every source has its object" "$(cd "$BUILD/obj" && sources "$ROOT" | sed -
 none "every include goes the way of the rooms" "$(includes .)"
 none "no file uses itself through others" "$(circles . "$BUILD/obj")"
 none "nothing is there that no other file uses" "$(unused . "$BUILD/obj")"
+none "no figure's script evaluates a text" "$(grep -Hn 'eval ' reports/figures/*.gp | sed '/:#/d' |
+    grep -v 'eval \(place\|y_name\|key_panel\|key_under\|key_look\|decade_tics\|void_ground\|row_tics\|look\|sprintf("text = tensors_%d\[%d\]", m, t)\)')"
 none "nothing is printed past the border" "$(writers . "$BUILD/obj")"
 page=docs/architecture.md
 none "$page names files that exist" "$(missing $page)"

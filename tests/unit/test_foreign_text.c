@@ -251,6 +251,8 @@ static int check_file(const char *path, const struct stat *info, int kind, struc
     cr_assert_eq(qb_file_read(path, 1 << 28, &text, &size, &err), QB_OK, "%s", err.message);
     size_t at = first_unprintable(text, size, true);
     cr_expect_eq(at, size, "%s: byte %zu is 0x%02x", path, at, at < size ? (unsigned char)text[at] : 0);
+    bool markup = dot && (strcmp(dot, ".html") == 0 || strcmp(dot, ".md") == 0 || strcmp(dot, ".svg") == 0);
+    cr_expect(!markup || !strstr(text, "<script>|"), "%s: markup of the stranger's", path);
     qb_free(text);
     return 0;
 }
