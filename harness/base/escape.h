@@ -9,7 +9,7 @@
 void qb_escape_html(struct qb_text *out, const char *text);
 
 /* GitHub-flavoured Markdown, in a paragraph or a table cell: one line, and every character that could start markup or
- * HTML is a backslash escape or an entity. */
+ * HTML is a backslash escape or an entity; addresses and names of users become no links. */
 void qb_escape_markdown(struct qb_text *out, const char *text);
 
 /* A word of a command that is shown to be copied: as it is where no shell would act on it, else in single quotes, and
