@@ -53,9 +53,10 @@ static enum qb_status load_runs(char **paths, size_t count, struct qb_baseline *
 static bool may_go_on(const struct request *r, const char *path, size_t count, const char *what,
                       const struct qb_text *lines)
 {
-    if (count && !r->force)
-        qb_complain("%s: %zu %s; --force with a --reason takes %s:\n%s", path, count, what, count == 1 ? "it" : "them",
-                    lines->data ? lines->data : "");
+    if (count && !r->force) {
+        qb_complain("%s: %zu %s; --force with a --reason takes %s:", path, count, what, count == 1 ? "it" : "them");
+        qb_tell_lines(lines->data ? lines->data : "");
+    }
     return !count || r->force;
 }
 
