@@ -1,0 +1,137 @@
+/* Models and tokenizers of strangers. */
+#include <jansson.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/text.h"
+#include "fuzz.h"
+#include "model/model.h"
+#include "model_files.h"
+#include "tokenizer/chat.h"
+#include "tokenizer/tokenizer.h"
+#include "weights/weights.h"
+
+static void open_model(const char *path, struct qb_error *err)
+{
+    struct qb_model *model = NULL;
+    if (!qb_model_open(path, fuzz_registry(), QB_ISA_PORTABLE, &model, err))
+        qb_model_free(model);
+}
+
+/* The first bytes say which file it is: a safetensors file never begins like a GGUF file here. */
+void fuzz_safetensors(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    if (size < 4 || memcmp(data, "GGUF", 4) != 0)
+        open_model(fuzz_file("input", data, size), err);
+}
+
+void fuzz_gguf(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    if (size >= 4 && memcmp(data, "GGUF", 4) == 0)
+        open_model(fuzz_file("input", data, size), err);
+}
+
+/* Shards of the small llama. */
+static void write_shard(const char *name)
+{
+    struct qb_text header = {0}, file = {0};
+    const size_t data = llama_header(&header);
+    safetensors_put(&file, header.data, data, 1);
+    fuzz_file(name, file.data, file.size);
+    qb_text_free(&header);
+    qb_text_free(&file);
+}
+
+void fuzz_config(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    static bool there;
+    if (!there)
+        write_shard("model.safetensors");
+    there = true;
+    fuzz_file("config.json", data, size);
+    open_model(fuzz_folder(), err);
+}
+
+void fuzz_index(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    static bool there;
+    if (!there) {
+        write_shard("one.safetensors");
+        fuzz_file("config.json", LLAMA_CONFIG, sizeof LLAMA_CONFIG - 1);
+    }
+    there = true;
+    fuzz_file("model.safetensors.index.json", data, size);
+    open_model(fuzz_folder(), err);
+}
+
+static void use(const struct qb_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                struct qb_error *err)
+{
+    int32_t *tokens = NULL;
+    size_t count = 0, back_size = 0;
+    char *back = NULL;
+    struct qb_text line = {0};
+    if (!qb_tokenizer_encode(tokenizer, text, size, flags, &tokens, &count, err)) {
+        for (size_t i = 0; i < count; i++)
+            if (tokens[i] < 0 || (size_t)tokens[i] >= qb_tokenizer_vocab(tokenizer))
+                fuzz_found("token %d of %zu", (int)tokens[i], qb_tokenizer_vocab(tokenizer));
+        if (!qb_tokenizer_decode(tokenizer, tokens, count, &back, &back_size, err))
+            for (size_t i = 0; i < count && i < 1000; i++)
+                qb_tokenizer_spell(tokenizer, tokens[i], &line);
+    }
+    qb_text_free(&line);
+    qb_free(back);
+    qb_free(tokens);
+}
+
+/* Both forms: the file's first bytes tell. */
+void fuzz_tokenizer(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    static const char text[] =
+        "In the beginning <s> [x] <|begin|>1234 caf\xc3\xa9 e\xcc\x81 \xe2\x91\xa0 \xff\xe2\x96\x81 x ab\tcd\0\n";
+    const bool gguf = size >= 4 && memcmp(data, "GGUF", 4) == 0;
+    struct qb_tokenizer *tokenizer = NULL;
+    struct qb_text line = {0};
+    if (qb_tokenizer_open(fuzz_file(gguf ? "input" : "tokenizer.json", data, size), &tokenizer, err))
+        return;
+    use(tokenizer, text, sizeof text - 1, QB_ENCODE_SPECIAL | QB_ENCODE_AFFIXES, err);
+    qb_tokenizer_print(tokenizer, &line);
+    qb_text_free(&line);
+    qb_tokenizer_free(tokenizer);
+}
+
+/* Any text under a good tokenizer; the first byte chooses which and how. What byte-level BPE makes of a text is the
+ * text. */
+void fuzz_text(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    static const char *const files[] = {"bytes.json",  "splits.json", "digits.json",  "unigram.json",
+                                        "pieces.json", "bytes.gguf",  "unigram.gguf", "pieces.gguf"};
+    struct qb_tokenizer *tokenizer = NULL;
+    char path[128];
+    if (size == 0)
+        return;
+    snprintf(path, sizeof path, "tests/golden/tokenizers/%s", files[data[0] % 8]);
+    if (qb_tokenizer_open(path, &tokenizer, err))
+        fuzz_found("%s", err->message);
+    use(tokenizer, (const char *)data + 1, size - 1, data[0] / 8 % 4, err);
+    qb_tokenizer_free(tokenizer);
+}
+
+/* A template, and behind the first NUL what is said. */
+void fuzz_chat(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    char *text = qb_alloc(size + 1, 1, "template", err);
+    struct qb_chat_form form;
+    struct qb_text out = {0};
+    if (!text)
+        return;
+    memcpy(text, data, size);
+    const size_t length = strlen(text);
+    const char *said = length < size ? text + length + 1 : "hello";
+    const struct qb_chat_message messages[] = {
+        {QB_CHAT_SYSTEM, said}, {QB_CHAT_USER, said}, {QB_CHAT_ASSISTANT, said}, {QB_CHAT_USER, said}};
+    qb_chat_recognize(text, "<s>", "</s>", &form);
+    for (size_t first = 0; first < 2; first++)
+        qb_chat_render(&form, messages + first, 4 - first, true, &out);
+    qb_text_free(&out);
+    qb_free(text);
+}
