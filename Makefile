@@ -99,7 +99,7 @@ planted: $(PLANTED) $(BUILD)/outside/example.so
 # ---- fuzzing (docs/fuzzing.md): tests/fuzz as a program that replays files, and under libFuzzer by clang ----
 
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
-FUZZ_DEPS := $(FUZZ_SRC) tests/fuzz/fuzz.h tests/model_files.h
+FUZZ_DEPS := $(FUZZ_SRC) tests/fuzz/fuzz.h tests/model_files.h tests/readers.h
 FUZZ_CC = $(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) -Itests
 $(BUILD)/tests/fuzz/replay: $(FUZZ_DEPS) $(BUILD)/libqinsbench.a $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -1,30 +1,21 @@
 #!/bin/bash
-# What fuzzing found once, and the seeds of the tree: replayed by the build under test (tests/fuzz, docs/fuzzing.md).
+# What fuzzing begins with, and what it found once: read by the build under test (tests/fuzz, docs/fuzzing.md).
 . "$(dirname "$0")/lib.sh"
 
+export QINSBENCH_CODECS="$ROOT/$BUILD/codecs"
 replay="$BUILD/tests/fuzz/replay"
-
-inputs() { # target file...
-    local target=$1
-    shift
-    same "$target: $# inputs" "$(TARGET=$target "$replay" "$@" 2>&1)" "$# inputs of $target"
-}
-inputs yaml data/variants/*.yaml experiments/suites/*.yaml
-inputs suite experiments/suites/*.yaml
-inputs variant data/variants/*.yaml
-inputs rules data/gate/default.yaml
-inputs claims data/claims/*.yaml
-inputs baseline data/baselines/gate.json
-inputs config tests/golden/families/*/config.json
-inputs tokenizer tests/golden/tokenizers/*
-inputs chat tests/fuzz/seeds/chat/*
-inputs logits tests/golden/kl_base.dat
-inputs gguf tests/golden/gguf_cases.gguf
-for folder in tests/fuzz/regressions/*/; do
-    [ -d "$folder" ] && inputs "$(basename "$folder")" "$folder"*
-done
-
 TARGET=nothing "$replay" >"$TMP/out" 2>&1
 same "an unknown target is an error" "$?" 2
-same "which names those there are" "$(grep -c 'yaml suite' "$TMP/out")" 1
+targets=$(sed -n 's/.*expected one of //p' "$TMP/out")
+
+FUZZ=$TMP tests/fuzz/run.sh --seeds >"$TMP/out" 2>&1
+same "the seeds are made" "$(cat "$TMP/out")" ""
+count=0
+for target in $targets; do
+    TARGET=$target "$replay" "$TMP/corpus/$target"/* >"$TMP/out" 2>&1
+    same "$target: its seeds are read" "$?" 0
+    check "$target: one of them is accepted ($(tail -n 1 "$TMP/out"))" grep -q " of $target, [1-9].* accepted" "$TMP/out"
+    count=$((count + 1))
+done
+check "$count targets are at least 17" test "$count" -ge 17
 finish

@@ -27,7 +27,8 @@ const struct fuzz_target fuzz_targets[] = {
 };
 
 static const struct fuzz_target *target;
-static size_t live; /* bytes before the input */
+static size_t live;     /* bytes before the input */
+static size_t accepted; /* inputs that no error answered */
 static char folder[64], path[128];
 
 _Noreturn void fuzz_found(const char *format, ...)
@@ -141,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_message(err.message);
     if (qb_mem_stats().live_bytes != live)
         fuzz_found("%zu bytes leak", qb_mem_stats().live_bytes - live);
+    accepted += err.status == QB_OK;
     return 0;
 }
 
@@ -164,7 +166,7 @@ int main(int argc, char **argv)
         LLVMFuzzerTestOneInput(exact, size);
         free(exact);
     }
-    printf("%d inputs of %s\n", argc - 1, target->name);
+    printf("%d inputs of %s, %zu accepted\n", argc - 1, target->name, accepted);
     return 0;
 }
 #endif

@@ -6,16 +6,14 @@
 #include "base/cpu.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/record.h"
 #include "fuzz.h"
 #include "metric/logits_base.h"
 #include "metric/llama.h"
-#include "store/store.h"
+#include "readers.h"
 
 /* The HDF5 part of a result file, under a line with its checksum, as a stranger can make it. */
 void fuzz_result(const uint8_t *data, size_t size, struct qb_error *err)
 {
-    struct qb_result *result = NULL;
     char hex[QB_HASH_HEX];
     char *file = qb_alloc(size + 512, 1, "result file", err);
     if (!file)
@@ -25,14 +23,8 @@ void fuzz_result(const uint8_t *data, size_t size, struct qb_error *err)
     snprintf(file, 512, "qinsbench file; HDF5 from byte 512 on; sha256 of that part: %s\n", hex);
     const char *path = fuzz_file("input", file, size + 512);
     qb_free(file);
-    if (qb_result_open(path, &result, err))
-        return;
-    for (size_t i = 0; i < qb_result_count(result) && !err->status; i++) {
-        struct qb_record record = {0};
-        qb_result_record(result, i, &record, err);
-        qb_record_free(&record);
-    }
-    qb_result_close(result);
+    if (read_result(path, err) && err->status)
+        fuzz_found("what a child has read is refused later: %s", err->message);
 }
 
 void fuzz_logits(const uint8_t *data, size_t size, struct qb_error *err)

@@ -1,33 +1,23 @@
 /* Models and tokenizers of strangers. */
-#include <jansson.h>
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
 #include "fuzz.h"
-#include "model/model.h"
 #include "model_files.h"
+#include "readers.h"
 #include "tokenizer/chat.h"
-#include "tokenizer/tokenizer.h"
-#include "weights/weights.h"
-
-static void open_model(const char *path, struct qb_error *err)
-{
-    struct qb_model *model = NULL;
-    if (!qb_model_open(path, fuzz_registry(), QB_ISA_PORTABLE, &model, err))
-        qb_model_free(model);
-}
 
 /* The first bytes say which file it is: a safetensors file never begins like a GGUF file here. */
 void fuzz_safetensors(const uint8_t *data, size_t size, struct qb_error *err)
 {
     if (size < 4 || memcmp(data, "GGUF", 4) != 0)
-        open_model(fuzz_file("input", data, size), err);
+        read_model(fuzz_file("input", data, size), fuzz_registry(), err);
 }
 
 void fuzz_gguf(const uint8_t *data, size_t size, struct qb_error *err)
 {
     if (size >= 4 && memcmp(data, "GGUF", 4) == 0)
-        open_model(fuzz_file("input", data, size), err);
+        read_model(fuzz_file("input", data, size), fuzz_registry(), err);
 }
 
 /* Shards of the small llama. */
@@ -48,7 +38,7 @@ void fuzz_config(const uint8_t *data, size_t size, struct qb_error *err)
         write_shard("model.safetensors");
     there = true;
     fuzz_file("config.json", data, size);
-    open_model(fuzz_folder(), err);
+    read_model(fuzz_folder(), fuzz_registry(), err);
 }
 
 void fuzz_index(const uint8_t *data, size_t size, struct qb_error *err)
@@ -60,47 +50,17 @@ void fuzz_index(const uint8_t *data, size_t size, struct qb_error *err)
     }
     there = true;
     fuzz_file("model.safetensors.index.json", data, size);
-    open_model(fuzz_folder(), err);
-}
-
-static void use(const struct qb_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
-                struct qb_error *err)
-{
-    int32_t *tokens = NULL;
-    size_t count = 0, back_size = 0;
-    char *back = NULL;
-    struct qb_text line = {0};
-    if (!qb_tokenizer_encode(tokenizer, text, size, flags, &tokens, &count, err)) {
-        for (size_t i = 0; i < count; i++)
-            if (tokens[i] < 0 || (size_t)tokens[i] >= qb_tokenizer_vocab(tokenizer))
-                fuzz_found("token %d of %zu", (int)tokens[i], qb_tokenizer_vocab(tokenizer));
-        if (!qb_tokenizer_decode(tokenizer, tokens, count, &back, &back_size, err))
-            for (size_t i = 0; i < count && i < 1000; i++)
-                qb_tokenizer_spell(tokenizer, tokens[i], &line);
-    }
-    qb_text_free(&line);
-    qb_free(back);
-    qb_free(tokens);
+    read_model(fuzz_folder(), fuzz_registry(), err);
 }
 
 /* Both forms: the file's first bytes tell. */
 void fuzz_tokenizer(const uint8_t *data, size_t size, struct qb_error *err)
 {
-    static const char text[] =
-        "In the beginning <s> [x] <|begin|>1234 caf\xc3\xa9 e\xcc\x81 \xe2\x91\xa0 \xff\xe2\x96\x81 x ab\tcd\0\n";
     const bool gguf = size >= 4 && memcmp(data, "GGUF", 4) == 0;
-    struct qb_tokenizer *tokenizer = NULL;
-    struct qb_text line = {0};
-    if (qb_tokenizer_open(fuzz_file(gguf ? "input" : "tokenizer.json", data, size), &tokenizer, err))
-        return;
-    use(tokenizer, text, sizeof text - 1, QB_ENCODE_SPECIAL | QB_ENCODE_AFFIXES, err);
-    qb_tokenizer_print(tokenizer, &line);
-    qb_text_free(&line);
-    qb_tokenizer_free(tokenizer);
+    read_tokenizer(fuzz_file(gguf ? "input" : "tokenizer.json", data, size), err);
 }
 
-/* Any text under a good tokenizer; the first byte chooses which and how. What byte-level BPE makes of a text is the
- * text. */
+/* Any text under a good tokenizer; the first byte chooses which and how. */
 void fuzz_text(const uint8_t *data, size_t size, struct qb_error *err)
 {
     static const char *const files[] = {"bytes.json",  "splits.json", "digits.json",  "unigram.json",
@@ -112,7 +72,7 @@ void fuzz_text(const uint8_t *data, size_t size, struct qb_error *err)
     snprintf(path, sizeof path, "tests/golden/tokenizers/%s", files[data[0] % 8]);
     if (qb_tokenizer_open(path, &tokenizer, err))
         fuzz_found("%s", err->message);
-    use(tokenizer, (const char *)data + 1, size - 1, data[0] / 8 % 4, err);
+    read_text(tokenizer, (const char *)data + 1, size - 1, data[0] / 8 % 4, err);
     qb_tokenizer_free(tokenizer);
 }
 
