@@ -27,7 +27,6 @@ static inline enum qb_status read_value(void *context, size_t index, const char 
 static inline void read_tensors(struct qb_weights *weights, const struct qb_registry *plugins, struct qb_error *e)
 {
     enum { WIDE = 1 << 16 };
-    uint32_t sum = 0;
     float *row = qb_alloc(WIDE, sizeof *row, "row", e);
     if (!row || qb_weights_formats(weights, plugins, QB_ISA_PORTABLE, e)) {
         qb_free(row);
@@ -39,7 +38,7 @@ static inline void read_tensors(struct qb_weights *weights, const struct qb_regi
         if (t->format && t->cols <= WIDE)
             qb_decode(t->format, t->rows, t->cols, t->bytes, t->size, t->rows - 1, 1, row, &each);
         for (size_t k = 0; !t->format && k < t->size; k += 64)
-            sum += ((const volatile uint8_t *)t->bytes)[k];
+            (void)((const volatile uint8_t *)t->bytes)[k];
     }
     qb_free(row);
 }
