@@ -146,7 +146,7 @@ ifeq ($(filter check,$(MAKECMDGOALS))$(strip $(T)),check)
 $(error check: no test is named: make check T=unit/test_text)
 endif
 # Builds and runs the tests that T names: make check T=unit/test_text, T="cli/gate golden/test_kv".
-check: all planted $(patsubst %,$(BUILD)/tests/%,$(filter-out cli/%,$(T)))
+check: all planted $(if $(filter cli/fuzz_inputs,$(T)),$(BUILD)/tests/fuzz/replay) $(patsubst %,$(BUILD)/tests/%,$(filter-out cli/%,$(T)))
 	@BUILD=$(BUILD) tests/run.sh $(T)
 
 # The long rest: other seeds, fuzzing, kill -9 at many moments.

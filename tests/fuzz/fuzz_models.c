@@ -60,20 +60,35 @@ void fuzz_tokenizer(const uint8_t *data, size_t size, struct qb_error *err)
     read_tokenizer(fuzz_file(gguf ? "input" : "tokenizer.json", data, size), err);
 }
 
+enum { TOKENIZERS = 8 };
+
+/* Opened once, but counted as the input's that comes first. */
+static struct qb_tokenizer *const *good_tokenizers(void)
+{
+    static const char *const files[TOKENIZERS] = {"bytes.json",  "splits.json", "digits.json",  "unigram.json",
+                                                  "pieces.json", "bytes.gguf",  "unigram.gguf", "pieces.gguf"};
+    static struct qb_tokenizer *tokenizers[TOKENIZERS];
+    struct qb_error err = {0};
+    char path[128];
+    if (tokenizers[0])
+        return tokenizers;
+    for (size_t i = 0; i < TOKENIZERS; i++) {
+        snprintf(path, sizeof path, "tests/golden/tokenizers/%s", files[i]);
+        if (qb_tokenizer_open(path, &tokenizers[i], &err))
+            fuzz_found("%s", err.message);
+    }
+    fuzz_keep_live();
+    return tokenizers;
+}
+
 /* Any text under a good tokenizer; the first byte chooses which and how. */
 void fuzz_text(const uint8_t *data, size_t size, struct qb_error *err)
 {
-    static const char *const files[] = {"bytes.json",  "splits.json", "digits.json",  "unigram.json",
-                                        "pieces.json", "bytes.gguf",  "unigram.gguf", "pieces.gguf"};
-    struct qb_tokenizer *tokenizer = NULL;
-    char path[128];
+    const struct qb_tokenizer *tokenizer;
     if (size == 0)
         return;
-    snprintf(path, sizeof path, "tests/golden/tokenizers/%s", files[data[0] % 8]);
-    if (qb_tokenizer_open(path, &tokenizer, err))
-        fuzz_found("%s", err->message);
-    read_text(tokenizer, (const char *)data + 1, size - 1, data[0] / 8 % 4, err);
-    qb_tokenizer_free(tokenizer);
+    tokenizer = good_tokenizers()[data[0] % TOKENIZERS];
+    read_text(tokenizer, (const char *)data + 1, size - 1, data[0] / TOKENIZERS % 4, err);
 }
 
 /* A template, and behind the first NUL what is said. */

@@ -88,7 +88,7 @@ words() { # target: the words of what reads it, as a dictionary
 targets=$*
 [ -n "$targets" ] || targets=$(grep -o '{"[a-z]*", fuzz_' tests/fuzz/fuzz.c | cut -d\" -f2)
 export QINSBENCH_CODECS="$PWD/$FUZZ/codecs" OPENBLAS_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1
-export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:quarantine_size_mb=64
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:quarantine_size_mb=64:suppressions=tests/fuzz/asan.supp
 mkdir -p "$FUZZ/findings"
 seeds
 printf '%-12s %12s %8s %8s %9s\n' target executions edges corpus findings
