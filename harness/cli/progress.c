@@ -21,14 +21,13 @@ void qb_progress_begin(struct qb_progress *progress, bool quiet)
 static void erase(struct qb_progress *progress)
 {
     if (progress->drawn)
-        fputs("\r\033[K", stderr);
+        qb_tell_status("");
     progress->drawn = false;
 }
 
 void qb_progress_end(struct qb_progress *progress)
 {
     erase(progress);
-    fflush(stderr);
 }
 
 static void draw(struct qb_progress *progress, const struct qb_run_event *event)
@@ -42,8 +41,7 @@ static void draw(struct qb_progress *progress, const struct qb_run_event *event)
     struct qb_text line = {0};
     qb_progress_line(&state, qb_columns(STDERR_FILENO) - 1, &line);
     if (!line.failed) {
-        fprintf(stderr, "\r\033[K%s", line.data);
-        fflush(stderr);
+        qb_tell_status(line.data);
         progress->drawn = true;
         progress->last_drawn = event->elapsed;
     }
