@@ -114,6 +114,15 @@ Test(figures_numbers, survival_is_kaplan_meier)
     expect_text("out/README.md", "model single \\(one prompt\\)");
 }
 
+/* Without the documents' models there is nothing published to compare with. */
+Test(figures_numbers, controlled_needs_the_documents_models)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_forced(p, "kjv-transformer", "pattern-a", 100, 1e-4, true);
+    draw(p, "svg");
+    expect_text("out/README.md", "nor source-chain");
+}
+
 /* Three formats of 9.5, 14 and 20 bits: the third is undercut by the second in both. */
 Test(figures_numbers, pareto_front_and_floors)
 {
@@ -134,6 +143,9 @@ Test(figures_numbers, pareto_front_and_floors)
     expect_text("out/figures/bits.dat", "KL in nat\n9.50195 0.00505\n14.002 5.05e-05\n22 5.05e-05\n");
     expect_text("out/figures/bits.gp", "floor_kl[1] = 5.05e-07\nfloor_kl[2] = -1\nfloor_kl[3] = -1\n");
     expect_text("out/figures/kl.gp", "floors[1] = 1");
+    /* the same on the bits of what is encoded: 3 x 2^18 bytes for 2 x 2^20 values are 3 bits */
+    expect_text("out/figures/encoded.gp", "xname[1] = \"bits a weight of what is encoded\"");
+    expect_text("out/figures/encoded.dat", "\n3 3 0.00505 ");
     expect_text("out/README.md", "Exactly 0 at every position, so without a curve: FP16 on m.");
 }
 
