@@ -66,12 +66,12 @@ struct qb_suite {
     size_t experiment_count;
     struct qb_words calibration; /* for models without their own */
     struct qb_suite_limits limits;
-    const struct qb_registry *registry; /* for models' files, borrowed */
+    struct qb_registry *registry; /* for models' files, borrowed; the suite's plugins are added to it */
     enum qb_isa isa;
 };
 
 struct qb_suite_options {
-    const struct qb_registry *registry;
+    struct qb_registry *registry; /* plugins: of the suite are added to it */
     enum qb_isa isa;
     const char *const *set; /* "key=value", NULL-terminated, or NULL: put into the tree before it is read */
 };
