@@ -192,7 +192,7 @@ static bool command(struct chat *chat, char *line, struct qb_error *err)
     } else {
         if (strcmp(line, "/help") != 0)
             qb_tell("%s: no such command", line);
-        qb_tell("%s", help);
+        qb_tell_lines(help);
     }
     return true;
 }
@@ -206,7 +206,7 @@ static void talk(struct chat *chat)
     bool goes_on = true;
     while (goes_on && chat->code == QB_EXIT_DONE) {
         if (asks)
-            fputs("> ", stderr);
+            qb_tell_status("> ");
         if ((size = getline(&line, &room, stdin)) < 0)
             break;
         struct qb_error err = {0};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -219,5 +220,6 @@ int qb_command_convert(int argc, char **argv)
     if (a.variant && a.codec)
         return qb_complain("convert: expected --variant or --codec, not both");
     a.model = argv[optind];
-    return convert(&a);
+    const char *const read[] = {a.model, a.variant, a.codec};
+    return qb_path_apart("-o", a.to, read, 3, &err) ? qb_complain_error(&err) : convert(&a);
 }

@@ -1,4 +1,5 @@
 /* qinsbench kl-base: a model's logits of a text as llama.cpp's logits base file. */
+#include "base/path.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "opened.h"
@@ -115,6 +116,9 @@ int qb_command_kl_base(int argc, char **argv)
         return qb_complain(
             "kl-base: expected a model, --text FILE (with or without --special) or --tokens FILE, and -o "
             "FILE (qinsbench kl-base --help)");
+    const char *const read[] = {argv[optind], a.text, a.tokens, a.variant, a.calibration};
+    if (qb_path_apart("-o", a.output, read, 5, &err))
+        return qb_complain_error(&err);
     const int code = write_base(argv[optind], &a, &w, &err) ? qb_complain_error(&err) : QB_EXIT_DONE;
     qb_arm_free(&w.arm);
     qb_opened_free(&w.opened);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -140,5 +141,6 @@ int qb_command_logits(int argc, char **argv)
     if (optind + 1 != argc || !a.tokens || !a.output)
         return qb_complain("logits: expected a model, --tokens FILE and -o FILE (qinsbench logits --help)");
     a.model = argv[optind];
-    return run(&a);
+    const char *const read[] = {a.model, a.tokens, a.variant, a.calibration};
+    return qb_path_apart("-o", a.output, read, 4, &err) ? qb_complain_error(&err) : run(&a);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/data_path.h"
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -228,6 +229,7 @@ static int write_codec(const char *name, const char *out)
 {
     struct words words = {.name = name};
     char folder[PATH_MAX];
+    struct qb_text word = {0};
     struct qb_error err = {0};
     size_t length = strlen(out);
     if (check_name(name, &err))
@@ -242,7 +244,9 @@ static int write_codec(const char *name, const char *out)
         return qb_complain_error(&err);
     if (!words.codec_h[0])
         qb_tell("note: codec.h was not found: give its folder with make CODEC_H=FOLDER");
-    qb_tell("%s: a codec that builds and passes its tests; next: make -C %s test", folder, folder);
+    qb_escape_shell(&word, folder);
+    qb_tell("%s: a codec that builds and passes its tests; next: make -C %s test", folder, word.data ? word.data : "");
+    qb_text_free(&word);
     return QB_EXIT_DONE;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "base/escape.h"
 #include "base/temp.h"
 #include "base/text_format.h"
 #include "cli.h"
@@ -138,8 +139,10 @@ static enum qb_status check_core(const struct arguments *a, struct qb_error *err
 static void command_line(int argc, char **argv, struct qb_text *out)
 {
     qb_text_add(out, "qinsbench");
-    for (int i = 0; i < argc; i++)
-        qb_text_add(out, strpbrk(argv[i], " '\"*?[$\\") ? " '%s'" : " %s", argv[i]);
+    for (int i = 0; i < argc; i++) {
+        qb_text_add(out, " ");
+        qb_escape_shell(out, argv[i]);
+    }
 }
 
 /* The main numbers, and where all are. That a result cannot be read is no fault of the run's that wrote it. */
@@ -150,8 +153,13 @@ static void tell_table(const char *output)
     struct qb_text table = {0};
     if (!qb_result_open(output, &result, &ignored))
         qb_run_table(result, qb_columns(STDERR_FILENO), &table);
+    if (table.size) {
+        qb_text_add(&table, "(all metrics, intervals and what marks mean: qinsbench show ");
+        qb_escape_shell(&table, output);
+        qb_text_add(&table, ")\n");
+    }
     if (table.size && !table.failed)
-        qb_tell("%s(all metrics, intervals and what marks mean: qinsbench show %s)", table.data, output);
+        qb_tell_lines(table.data);
     qb_text_free(&table);
     qb_result_close(result);
 }

@@ -18,14 +18,13 @@ void qb_progress_begin(struct qb_progress *progress, bool quiet)
 static void erase(struct qb_progress *progress)
 {
     if (progress->drawn)
-        fputs("\r\033[K", stderr);
+        qb_tell_status("");
     progress->drawn = false;
 }
 
 void qb_progress_end(struct qb_progress *progress)
 {
     erase(progress);
-    fflush(stderr);
 }
 
 static void clock_text(double seconds, char out[32])
@@ -56,8 +55,7 @@ static void draw(struct qb_progress *progress, const struct qb_run_event *event)
     if (!line.failed) {
         if (line.size >= width)
             line.data[qb_utf8_upto(line.data, width - 1)] = '\0';
-        fprintf(stderr, "\r\033[K%s", line.data);
-        fflush(stderr);
+        qb_tell_status(line.data);
         progress->drawn = true;
         progress->last_drawn = event->elapsed;
     }

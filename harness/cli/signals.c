@@ -11,11 +11,9 @@ static pid_t self; /* a process forked from this one inherits the handler and ha
 static void on_end(int number)
 {
     const char *name = number == SIGHUP ? "SIGHUP" : number == SIGINT ? "SIGINT" : "SIGTERM";
-    const char *const parts[] = {"qinsbench: ended by ", name, "; no file was left half written\n"};
     qb_temp_remove_all();
-    for (size_t i = 0; getpid() == self && i < sizeof parts / sizeof *parts; i++)
-        if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
-            break; /* the terminal is gone: nobody is left to tell */
+    if (getpid() == self)
+        qb_tell_at_once((const char *const[]){"qinsbench: ended by ", name, "; no file was left half written", NULL});
     signal(number, SIG_DFL);
     raise(number); /* ends the process when the handler returns */
 }

@@ -69,7 +69,7 @@ same "completion: variants" "$(complete_words generate m --variant pattern-a-p)"
 # ---- the Makefile ----
 
 said=$(make -s help)
-for target in all setup test check test-long repro models install clean lint asan; do
+for target in all setup test check test-long fuzz repro models install clean lint asan; do
     grep -q "^  $target  *[A-Z]" <<<"$said" || fail "make help says nothing of $target"
     grep -q "^$target:" Makefile || fail "no target $target"
 done

@@ -169,8 +169,8 @@ Test(figures_numbers, a_head_is_known_by_its_role)
     ((int32_t *)qb_record_find(record, "swap_layer")->data)[0] = -1;
     ((int32_t *)qb_record_find(record, "swap_role_bits")->data)[0] = QB_ROLE_HEAD;
     draw(p, "svg");
-    expect_text("out/figures/tensors.gp", "tensors_1[1] = 'layers.0.attn.out'");
-    expect_text("out/figures/tensors.gp", "tensors_1[4] = 'layers.0.attn.qkv'");
+    expect_text("out/figures/tensors.gp", "tensors_1[1] = \"layers.0.attn.out\"");
+    expect_text("out/figures/tensors.gp", "tensors_1[4] = \"layers.0.attn.qkv\"");
 }
 
 /* The waterfall ends where the total stands; shares and cells under the arithmetic floor are marked. */
@@ -188,7 +188,7 @@ Test(figures_numbers, attribution_marks_what_is_not_resolved)
     /* mean KL 1e-6, 1e-5, 1e-4, 1e-3 */
     expect_text("out/figures/tensors.dat", "\n1 1 nan 1\n1 2 nan 1\n1 3 -4.000 0\n1 4 -3.000 0\n");
     expect_text("out/figures/tensors.gp", "nvariants = 1\n");
-    expect_text("out/figures/tensors.gp", "tensors_1[4] = 'layers.0.mlp.down'");
+    expect_text("out/figures/tensors.gp", "tensors_1[4] = \"layers.0.mlp.down\"");
 
     p = calloc(1, sizeof *p);
     plant_attribute(p, "m", "calibrated", 4, 1);
@@ -240,7 +240,7 @@ Test(figures_numbers, names_are_shortened_and_equal_curves_named)
     plant_forced(p, "m", "qins-group64-embedding-and-head-in-fp16", 100, 1e-6, true);
     plant_forced(p, "m", "pattern-a", 100, 1e-5, true);
     draw(p, "svg");
-    expect_text("out/figures/kl.gp", "labels[2] = 'qins-group64-embe\xe2\x80\xa6 [1]'\ntypes");
+    expect_text("out/figures/kl.gp", "labels[2] = \"qins-group64-embe\xe2\x80\xa6 [1]\"\ntypes");
     expect_text("out/README.md",
                 "Equal at every point: m: qins-group64-embedding-and-head-kept = "
                 "qins-group64-embedding-and-head-in-fp16. Shortened names: \\[1\\] "
@@ -287,7 +287,7 @@ Test(figures_numbers, tex_is_escaped)
     plant_forced(p, "a_model", "pattern-a", 100, 1e-6, true);
     draw(p, "tex");
     expect_text("out/figures/kl.tex", "a\\_model (100 positions)");
-    expect_text("out/figures/kl.tex", "positions (\\%)");
+    expect_text("out/figures/kl.tex", "positions (\\char37{})");
     expect_text("out/figures/kl.tex", "KL(FP32 $|$$|$ variant) (nat)");
     expect_text("out/figures/kl.tex", "$10^{-5}$");
     expect_text("out/figures/kl.tex", "{\\qbfigures kl-tex}");
