@@ -161,6 +161,9 @@ enum qb_status qb_arch_option_set(struct qb_arch *arch, const char *name, const 
 /* Appends the option's text, as qb_arch_option_read reads it; false: it is off, as in the family's row, or does not
  * apply, and need not be said. */
 bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_text *out);
+/* Does the option say something of this model? Not where another leaves it without a part: windowed_rope.* without a
+ * windowed layer, rope.factor of a plain rope. */
+bool qb_arch_option_applies(const struct qb_arch *arch, size_t index);
 void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash);
 /* Whether the options hold together: QB_ERR_INPUT naming the one that does not. vocab, hidden and layers are known. */
 enum qb_status qb_arch_check(const struct qb_arch *arch, struct qb_error *err);
