@@ -83,7 +83,7 @@ enum qb_norm_at {
  * roles; a fused tensor has several, one for each of its row blocks, in the order of their bits. */
 struct qb_tensor_rule {
     uint32_t roles;
-    const char *own; /* in our safetensors layout (data/models/README.md); with %d: one a layer */
+    const char *own; /* in our safetensors layout (docs/models.md); with %d: one a layer */
     enum qb_bias bias;
     enum qb_norm_at norm;  /* roles QB_ROLE_NORM */
     const char *hf, *gguf; /* in a Hugging Face folder and in GGUF, likewise without .weight; NULL: not in that form */
