@@ -4,8 +4,8 @@
 PAGE=0
 [ "${1:-}" = --page ] && PAGE=1
 . "$(dirname "$0")/lib.sh"
-[ $PAGE = 0 ] || printf '# Bad inputs and the messages they get\n\nWritten by `tests/cli/bad_inputs.sh --page`. Exit code 2 unless said otherwise.\n'
-section() { [ $PAGE = 0 ] || printf '\n## %s\n\n| input | message |\n|---|---|\n' "$1"; }
+printf '# Bad inputs and the messages they get\n\nWritten by `tests/cli/bad_inputs.sh --page`. Exit code 2 unless said otherwise.\n' >"$TMP/page.md"
+section() { printf '\n## %s\n\n| input | message |\n|---|---|\n' "$1" >>"$TMP/page.md"; }
 # bad "WHAT" "PART OF THE MESSAGE" [-CODE] COMMAND...
 bad() {
     local what=$1 part=$2 code=2 output status
@@ -15,9 +15,8 @@ bad() {
     status=$?
     output=$(printf '%s\n' "$output" | grep -v '^\[.*done\|^note:\|cells done' | tail -n 1)
     output=${output//$TMP\//} output=${output//$ROOT\//} output=${output//$TMP/FOLDER}
-    if [ $PAGE = 1 ]; then
-        printf '| %s | `%s`%s |\n' "${what//|/\\|}" "${output//|/\\|}" "$([ $code = 2 ] || echo " (exit $code)")"
-    fi
+    output=${output/it chose */it chose CORE}
+    printf '| %s | `%s`%s |\n' "${what//|/\\|}" "${output//|/\\|}" "$([ $code = 2 ] || echo " (exit $code)")" >>"$TMP/page.md"
     if [ $status -eq $code ] && case "$output" in *"$part"*) true ;; *) false ;; esac; then
         [ $PAGE = 1 ] || pass "$what"
     else
@@ -202,6 +201,21 @@ if build_planted 2>/dev/null; then
         bad "a codec with a planted fault: $fault" "$part" -3 run "$TMP/bad.yaml" --codec "$TMP/planted.so" -o "$TMP/bad.h5" --force --quiet
     done
 fi
-[ $PAGE = 1 ] && exit 0
+section "Files that are none"
+mkfifo "$TMP/fifo.yaml"
+ln -s fifo.yaml "$TMP/fifo.h5"
+ln -s fifo.yaml "$TMP/fifo.gguf"
+ln -s /dev/zero "$TMP/zero.so"
+mkdir "$TMP/folder.yaml"
+bad "a FIFO as a suite" "is a FIFO, expected a file" run "$TMP/fifo.yaml"
+bad "a folder as a suite" "is a folder, expected a file" run "$TMP/folder.yaml"
+bad "a FIFO as a model" "is a FIFO, expected a file" inspect "$TMP/fifo.gguf"
+bad "a FIFO as a result file" "is a FIFO, expected a file" show "$TMP/fifo.h5"
+bad "a device as a plugin" "expected a file" inspect "$TMP/zero.so"
+if [ $PAGE = 1 ]; then
+    cat "$TMP/page.md"
+    exit 0
+fi
+[ -n "${SANITIZED:-}" ] || same "docs/errors.md is what --page writes" "$(diff docs/errors.md "$TMP/page.md")" ""
 same "the mistyped -o was left alone" "$(cat "$TMP/precious.txt")" precious
 finish
