@@ -276,6 +276,7 @@ void qb_suite_free(struct qb_suite *suite)
         qb_free(suite->models[i].name);
         qb_free(suite->models[i].generator);
         qb_free(suite->models[i].file);
+        qb_free(suite->models[i].tokenizer);
         qb_words_free(&suite->models[i].prompt);
         qb_words_free(&suite->models[i].corpus);
         qb_words_free(&suite->models[i].calibration);
