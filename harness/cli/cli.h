@@ -79,6 +79,9 @@ int qb_flags_next(struct qb_flags *flags, int argc, char **argv);
 
 /* "<message>" and a line end on stderr. */
 void qb_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* From now on an exit() from inside a library is said and ends with QB_EXIT_INPUT; main ends with qb_end's code. */
+void qb_tell_exits(void);
+int qb_end(int code);
 /* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
 int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int qb_complain_error(const struct qb_error *err);

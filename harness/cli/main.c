@@ -139,5 +139,6 @@ int main(int argc, char **argv)
     start_again(argc, argv);
     qb_tell_cut_files();
     qb_tell_signals();
-    return qb_printed(run_command(argc, argv));
+    qb_tell_exits();
+    return qb_end(qb_printed(run_command(argc, argv)));
 }

@@ -98,7 +98,7 @@ for target in $targets; do
     mkdir -p "$FUZZ/corpus/$target"
     words "$target" >"$FUZZ/$target.dict"
     before=$(find "$FUZZ/findings" -path "$artifacts*" | wc -l)
-    TARGET=$target "$FUZZ/tests/fuzz/$PROGRAM" -max_total_time="$TIME" -timeout=25 -malloc_limit_mb=512 -rss_limit_mb=1024 \
+    TARGET=$target "$FUZZ/tests/fuzz/$PROGRAM" -max_total_time="$TIME" -timeout=25 -rss_limit_mb=512 \
         -max_len=65536 -dict="$FUZZ/$target.dict" -print_final_stats=1 -artifact_prefix="$artifacts" \
         "$FUZZ/corpus/$target" >"$log" 2>&1
     status=$?
