@@ -223,12 +223,13 @@ static void talk(struct chat *chat)
     free(line);
 }
 
-static int run(const char *model, const char *system, struct qb_speaking speaking)
+static int run(const char *model, const char *system, const struct qb_speaking *speaking)
 {
-    struct chat chat = {.speaking = speaking, .opened.calibration = speaking.calibration};
+    struct chat chat = {.speaking = *speaking,
+                        .opened = {.calibration = speaking->calibration, .codecs = speaking->codecs.paths}};
     struct qb_error err = {0};
-    char *variant = (char *)(uintptr_t)speaking.variant;
-    if (qb_opened_model(&chat.opened, model, (unsigned)speaking.threads, &err) ||
+    char *variant = (char *)(uintptr_t)speaking->variant;
+    if (qb_opened_model(&chat.opened, model, (unsigned)speaking->threads, &err) ||
         qb_opened_tokenizer(&chat.opened, &err) || (system && set_system(&chat, system, &err)) ||
         set_voices(&chat, &variant, 1, &err))
         goto out;
@@ -272,5 +273,5 @@ int qb_command_chat(int argc, char **argv)
         return parse.code;
     if (optind + 1 != argc)
         return qb_complain("chat: expected a model (qinsbench chat --help)");
-    return run(argv[optind], system, speaking);
+    return run(argv[optind], system, &speaking);
 }

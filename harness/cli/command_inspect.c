@@ -201,7 +201,7 @@ static void add_idle(void *out, const char *text)
     qb_text_add(out, "\n");
 }
 
-static enum qb_status inspect_suite(const struct arguments *a, const struct qb_registry *registry, struct qb_text *out,
+static enum qb_status inspect_suite(const struct arguments *a, struct qb_registry *registry, struct qb_text *out,
                                     struct qb_error *err)
 {
     struct qb_suite_options options = {registry, a->isa, a->set};

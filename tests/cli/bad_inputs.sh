@@ -178,6 +178,20 @@ printf 'int nothing;\n' >"$TMP/x.c" && ${CC:-cc} -shared -fPIC -o "$TMP/noentry.
 bad "a shared object without qb_codec_entry" "qb_codec_entry" inspect "$TMP/noentry.so"
 cp "$ROOT/$BUILD/codecs/fp32.so" "$TMP/other.so"
 bad "a codec id that is taken" "fp32" run "$TMP/good.yaml" --codec "$TMP/other.so"
+# plugins LIST: good.yaml with these plugins
+plugins() { { cat "$TMP/good.yaml" && echo "plugins: $1"; } >"$TMP/bad.yaml"; }
+mkdir -p "$TMP/none" && plugins none
+bad "plugins of a suite that are no list" "key 'plugins': expected a list" run "$TMP/bad.yaml"
+plugins "[]"
+bad "an empty list of plugins" "expected codec plugins" run "$TMP/bad.yaml"
+plugins "[gone.so]"
+bad "a suite's plugin that is not there" "no such file 'gone.so'" run "$TMP/bad.yaml"
+plugins "[bad.so]"
+bad "a suite's plugin that is none" "key 'plugins': bad.so: expected a shared object" inspect "$TMP/bad.yaml"
+plugins "[none]"
+bad "a folder without plugins" "no codec plugin (*.so) in this folder" run "$TMP/bad.yaml"
+plugins "[other.so]"
+bad "a suite's plugin whose codec id is taken" "is taken by" run "$TMP/bad.yaml"
 sed "s/- fp32/- q4_0/" "$TMP/good.yaml" >"$TMP/bad.yaml"
 bad "rows that are no whole blocks of a format" "tensor embed.weight: codec 'q4_0'" -3 run "$TMP/bad.yaml" -o "$TMP/bad.h5" --force --quiet
 if build_planted 2>/dev/null; then

@@ -45,8 +45,7 @@ qb_rope_frequencies  likewise
 qb_top2_margin       likewise
 qb_model_named       likewise: of a model, what its tensors hold
 qb_transform         likewise
-qb_tokenizer_decode  the way back: what encoding lost shows there
-qb_tokenizer_vocab   likewise: ids are below it'
+qb_tokenizer_decode  the way back: what encoding lost shows there'
 
 # sources ROOT: the C files and headers of the rooms, relative to it.
 sources() { (cd "$1" && find harness experiments reports codecs -name '*.[ch]' 2>/dev/null | sort); }

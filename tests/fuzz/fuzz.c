@@ -42,7 +42,7 @@ _Noreturn void fuzz_found(const char *format, ...)
     abort();
 }
 
-const struct qb_registry *fuzz_registry(void)
+struct qb_registry *fuzz_registry(void)
 {
     static struct qb_registry *registry;
     struct qb_error err = {0};

@@ -19,7 +19,7 @@ extern const struct fuzz_target fuzz_targets[]; /* ended by a NULL name */
 _Noreturn void fuzz_found(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The plugins of this build. */
-const struct qb_registry *fuzz_registry(void);
+struct qb_registry *fuzz_registry(void);
 /* A folder of this process's own, and data[size] as the file `name` in it; the path is valid until the next call. */
 const char *fuzz_folder(void);
 const char *fuzz_file(const char *name, const void *data, size_t size);
