@@ -71,14 +71,14 @@ static bool has_mark(pid_t pid, const char *mark)
     return found;
 }
 
-/* One look at all processes; was one killed that ran? */
-static bool end_marked(const char *mark)
+/* One look at all processes but the run, which lives where it could not say that it ends; was one killed that ran? */
+static bool end_marked(const char *mark, pid_t run)
 {
     bool found = false;
     DIR *dir = opendir("/proc");
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid > 1 && pid != getpid() && has_mark(pid, mark))
+        if (pid > 1 && pid != getpid() && pid != run && has_mark(pid, mark))
             found = kill(pid, SIGKILL) == 0 || found;
     }
     if (dir)
@@ -100,7 +100,7 @@ static _Noreturn void watch_over(pid_t run, int end)
     ssize_t n;
     while ((n = read(0, &byte, 1)) < 0 && errno == EINTR)
         ;
-    for (int round = 0; n == 0 && round < ROUNDS && end_marked(mark); round++)
+    for (int round = 0; n == 0 && round < ROUNDS && end_marked(mark, run); round++)
         usleep(1000); /* a process that was killed is gone from /proc, or has no environment there, soon */
     _exit(0);
 }
@@ -129,6 +129,6 @@ void qb_orphans_unwatch(int watch)
     if (watch < 0)
         return;
     const ssize_t told = write(watch, "e", 1);
-    (void)told; /* if not, it looks for what is not there */
+    (void)told; /* if not, it ends what is left, which is nothing */
     close(watch);
 }

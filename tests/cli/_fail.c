@@ -55,7 +55,8 @@ static int counts(const void *caller)
         return strstr(info.dli_fname, from) != NULL;
     const char *slash = strrchr(info.dli_fname, '/'), *name = slash ? slash + 1 : info.dli_fname;
     return !strstr(name, "hdf5") && !strstr(name, "blas") && strncmp(name, "libc.", 5) != 0 &&
-           strncmp(name, "ld-", 3) != 0 && strncmp(name, "lib_fail", 8) != 0 && !strstr(name, "libgcc") && !strstr(name, "libcrypto");
+           strncmp(name, "ld-", 3) != 0 && strncmp(name, "lib_fail", 8) != 0 && !strstr(name, "libgcc") &&
+           !strstr(name, "libcrypto");
 }
 
 static int fails(int on, const void *caller)
