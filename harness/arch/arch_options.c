@@ -156,14 +156,15 @@ static void print_option(const struct qb_arch *arch, const struct option *option
     }
 }
 
-/* Is the option the same in both? */
-static bool same(const struct qb_arch *a, const struct qb_arch *b, const struct option *option)
+/* Is the option the same in both? Without memory to tell, out has failed. */
+static bool same(const struct qb_arch *a, const struct qb_arch *b, const struct option *option, struct qb_text *out)
 {
     struct qb_text texts[2] = {{0}, {0}};
     print_option(a, option, &texts[0]);
     print_option(b, option, &texts[1]);
     bool equal = texts[0].size == texts[1].size &&
                  (texts[0].size == 0 || memcmp(texts[0].data, texts[1].data, texts[0].size) == 0);
+    out->failed = out->failed || texts[0].failed || texts[1].failed;
     qb_text_free(&texts[0]);
     qb_text_free(&texts[1]);
     return equal;
@@ -175,7 +176,7 @@ bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_te
 {
     const struct option *option = &options[index];
     if (option->told == OTHERWISE
-            ? same(arch, &nothing, option) && same(arch, &qb_family_find(arch->name)->options, option)
+            ? same(arch, &nothing, option, out) && same(arch, &qb_family_find(arch->name)->options, option, out)
             : option->told == WITH_ATTENTION && !arch->attention)
         return false;
     print_option(arch, option, out);
@@ -204,11 +205,13 @@ void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash)
     qb_hash_bytes(hash, &arch->norm_eps, sizeof arch->norm_eps);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         struct qb_text text = {0};
-        if (!options[i].hashed || same(arch, &nothing, &options[i]))
-            continue;
-        print_option(arch, &options[i], &text);
-        qb_hash_text(hash, options[i].name);
-        qb_hash_text(hash, text.data);
+        if (options[i].hashed && !same(arch, &nothing, &options[i], &text)) {
+            print_option(arch, &options[i], &text);
+            qb_hash_text(hash, options[i].name);
+            qb_hash_text(hash, text.data);
+        }
+        if (text.failed)
+            qb_hash_fail(hash);
         qb_text_free(&text);
     }
 }
