@@ -119,7 +119,7 @@ Test(arch, every_family_has_what_its_users_need)
 /* Each allocation fails once: what is printed and hashed is as with memory, or has failed; nothing else is told. */
 Test(arch, options_without_memory_fail_and_never_lie)
 {
-    const struct qb_arch arch = qb_family_find("transformer")->options;
+    const struct qb_arch arch = qb_family_find("llama")->options;
     char right[QB_HASH_HEX], hex[QB_HASH_HEX];
     struct qb_hash *hash = qb_hash_new();
     qb_arch_hash(&arch, hash);
