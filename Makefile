@@ -82,7 +82,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libqinsbench.a $(BUILD)/flags
 # A codec's kernels are not in the library: their test links them.
 $(BUILD)/tests/kernels/test_qins8_kernels: TEST_OBJ = $(filter %.o,$^)
 $(BUILD)/tests/kernels/test_qins8_kernels: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard codecs/qins8/qins8_*.c))
-tests: $(TEST_BIN)
+tests: $(TEST_BIN) $(BUILD)/tests/fuzz/replay
 long: $(LONG_BIN)
 
 # ---- plugins that the conformance tests load: planted faults, and the example from outside by its own Makefile ----
@@ -95,6 +95,27 @@ $(BUILD)/outside/example.so: tests/conformance/outside/example.c tests/conforman
 	@mkdir -p $(@D)
 	$(MAKE) -C tests/conformance/outside CC="$(CC)" CODEC_H=$(abspath $(BUILD)/include) OUT=$(abspath $@)
 planted: $(PLANTED) $(BUILD)/outside/example.so
+
+# ---- fuzzing (docs/fuzzing.md): tests/fuzz as a program that replays files, and under libFuzzer by clang ----
+
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_DEPS := $(FUZZ_SRC) tests/fuzz/fuzz.h tests/model_files.h tests/readers.h
+FUZZ_CC = $(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) -Itests
+$(BUILD)/tests/fuzz/replay: $(FUZZ_DEPS) $(BUILD)/libqinsbench.a $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -DFUZZ_REPLAY $(FUZZ_SRC) -o $@ $(BUILD)/libqinsbench.a $(LDLIBS_ALL)
+$(BUILD)/tests/fuzz/fuzz $(BUILD)/tests/fuzz/planted: $(BUILD)/tests/fuzz/%: $(FUZZ_DEPS) $(BUILD)/libqinsbench.a $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(if $(filter planted,$*),-DFUZZ_PLANTED) -fsanitize=fuzzer $(FUZZ_SRC) -o $@ $(BUILD)/libqinsbench.a $(LDLIBS_ALL)
+fuzzers: codecs $(BUILD)/tests/fuzz/fuzz $(BUILD)/tests/fuzz/planted
+
+# Fuzzes the readers of strangers' files, 60 s each: make fuzz, make fuzz T=gguf TIME=3600.
+fuzz:
+	@scripts/setup.sh test lint
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=build-fuzz CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
+		SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" fuzzers
+	@BUILD=$(BUILD) TIME=$(or $(TIME),60) tests/fuzz/run.sh $(T)
 
 # ---- the README's two commands ----
 
@@ -125,7 +146,7 @@ ifeq ($(filter check,$(MAKECMDGOALS))$(strip $(T)),check)
 $(error check: no test is named: make check T=unit/test_text)
 endif
 # Builds and runs the tests that T names: make check T=unit/test_text, T="cli/gate golden/test_kv".
-check: all planted $(patsubst %,$(BUILD)/tests/%,$(filter-out cli/%,$(T)))
+check: all planted $(if $(filter cli/fuzz_inputs,$(T)),$(BUILD)/tests/fuzz/replay) $(patsubst %,$(BUILD)/tests/%,$(filter-out cli/%,$(T)))
 	@BUILD=$(BUILD) tests/run.sh $(T)
 
 # The long rest: other seeds, fuzzing, kill -9 at many moments.
@@ -180,4 +201,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all help codecs tests planted long setup repro models check test test-long asan lint install clean FORCE
+.PHONY: all help codecs tests planted long fuzzers fuzz setup repro models check test test-long asan lint install clean FORCE

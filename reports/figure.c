@@ -15,17 +15,23 @@ void qb_figure_block(struct qb_figure *figure, const char *comment)
     figure->blocks++;
 }
 
-/* A clean text (base/utf8.h) as a string expression of gnuplot. Inside single quotes nothing is special, not even a
- * backquote; a quote itself stands in double quotes between two parts, for gnuplot takes a doubled one at the start of
- * a string for its end. */
+/* A clean text (base/utf8.h) as gnuplot's string in double quotes. Letters, digits, a few signs and what is not ASCII
+ * stand as they are; anything else is octal. So nothing of the text is left that gnuplot knows: it expands @macros also
+ * in strings, where it has lost count of the quotes before them. A digit behind an octal is octal too, for gnuplot
+ * reads three or four digits. */
 static void quoted(struct qb_text *out, const char *text)
 {
     struct qb_text clean = {0};
+    bool plain = true;
     qb_clean_bytes(&clean, text, strlen(text), QB_CLEAN_LINE);
-    qb_text_add(out, "'");
-    for (const char *at = clean.data ? clean.data : ""; *at; at++)
-        qb_text_add(out, *at == '\'' ? "'.\"'\".'" : "%c", *at);
-    qb_text_add(out, "'");
+    qb_text_add(out, "\"");
+    for (const char *at = clean.data ? clean.data : ""; *at; at++) {
+        unsigned char c = (unsigned char)*at;
+        plain = c >= 0x80 || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr(" ._-+:,()[]/", c) ||
+                (plain && c >= '0' && c <= '9');
+        qb_text_add(out, plain ? "%c" : "\\%03o", c);
+    }
+    qb_text_add(out, "\"");
     out->failed = out->failed || clean.failed;
     qb_text_free(&clean);
 }

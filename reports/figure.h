@@ -28,6 +28,7 @@ struct qb_figure {
 struct qb_figure_kind {
     const char *name, *title;
     enum qb_status (*fill)(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err);
+    const char *script; /* reports/figures/<script>.gp; NULL: <name>.gp */
 };
 
 /* Starts a data block (index figure->blocks): a comment line and the separation that gnuplot wants. */

@@ -16,12 +16,12 @@
 /* A new figure is a figure_*.c with a kind, its script, and its two lines here. */
 extern const struct qb_figure_kind qb_figure_controlled, qb_figure_bits, qb_figure_kl, qb_figure_depth,
     qb_figure_survival, qb_figure_match, qb_figure_flips, qb_figure_attribution, qb_figure_tensors, qb_figure_memory,
-    qb_figure_speed, qb_figure_roofline, qb_figure_linearity, qb_figure_codes;
+    qb_figure_speed, qb_figure_roofline, qb_figure_linearity, qb_figure_codes, qb_figure_encoded;
 
 static const struct qb_figure_kind *const kinds[] = {
-    &qb_figure_controlled, &qb_figure_bits,     &qb_figure_kl,          &qb_figure_depth,   &qb_figure_survival,
-    &qb_figure_match,      &qb_figure_flips,    &qb_figure_attribution, &qb_figure_tensors, &qb_figure_memory,
-    &qb_figure_speed,      &qb_figure_roofline, &qb_figure_linearity,   &qb_figure_codes,
+    &qb_figure_controlled, &qb_figure_bits,  &qb_figure_encoded,  &qb_figure_kl,          &qb_figure_depth,
+    &qb_figure_survival,   &qb_figure_match, &qb_figure_flips,    &qb_figure_attribution, &qb_figure_tensors,
+    &qb_figure_memory,     &qb_figure_speed, &qb_figure_roofline, &qb_figure_linearity,   &qb_figure_codes,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -90,8 +90,9 @@ static enum qb_status write_script(const struct writer *w, const struct qb_figur
     qb_text_add(&script, "formats = '%s'\nname = '%s'\ndata = '%s.dat'\nwidth = %g\n", w->format_list.data, kind->name,
                 kind->name, figure->width > 0 ? figure->width : QB_FIGURE_WIDE);
     qb_text_bytes(&script, figure->variables.data ? figure->variables.data : "", figure->variables.size);
-    qb_text_add(&script, "# ---- what follows is reports/figures/%s.gp ----\n", kind->name);
-    if (!add_template(kind->name, &script, err))
+    const char *from = kind->script ? kind->script : kind->name;
+    qb_text_add(&script, "# ---- what follows is reports/figures/%s.gp ----\n", from);
+    if (!add_template(from, &script, err))
         save(w, kind->name, "gp", &script, err);
     qb_text_free(&script);
     return err->status;
@@ -294,6 +295,11 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
                 "there to restyle.\n\n");
     for (size_t i = 0; i < w->list->count; i++)
         add_to_page(w, &w->list->items[i], &page);
+    for (size_t i = 0; i < w->list->left_out_count; i++) {
+        qb_text_add(&page, "- `%s` left out: ", w->list->left_out[i].name);
+        qb_escape_markdown(&page, w->list->left_out[i].why);
+        qb_text_add(&page, "\n");
+    }
     qb_report_save(w->options->folder, "README.md", &page, err);
     qb_text_free(&page);
     return err->status;

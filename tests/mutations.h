@@ -3,7 +3,6 @@
 #ifndef QB_TEST_MUTATIONS_H
 #define QB_TEST_MUTATIONS_H
 
-#include <jansson.h>
 #include "registry_fixture.h"
 
 #include "base/file.h"
@@ -11,66 +10,22 @@
 #include "base/text.h"
 #include "model_files.h"
 #include "mutate.h"
+#include "readers.h"
 #include "unit/scratch.h"
 
 #define ROOM_MAX ((size_t)16 << 20) /* of one buffer: no header may ask for more than its small file justifies */
-
-static enum qb_status look(void *context, size_t index, const char *text, size_t size, double number,
-                           struct qb_error *e)
-{
-    uint32_t *sum = context;
-    (void)e;
-    for (size_t i = 0; i < size; i++)
-        *sum += (uint8_t)text[i];
-    *sum += (uint32_t)index + (number > 0);
-    return QB_OK;
-}
-
-/* Reads all that an open source offers. */
-static void read_weights(struct qb_weights *weights, struct qb_error *e)
-{
-    const char *key;
-    json_t *value;
-    uint32_t sum = 0;
-    float *row = qb_alloc(1 << 16, sizeof *row, "row", &err);
-    json_object_foreach((json_t *)(uintptr_t)qb_weights_config(weights), key, value)
-    {
-        size_t count;
-        if (qb_weights_array(weights, key, &count))
-            MUST(qb_weights_array_each(weights, key, look, &sum, &err));
-    }
-    for (size_t i = 0; !qb_weights_formats(weights, registry, QB_ISA_PORTABLE, e) && i < qb_weights_count(weights);
-         i++) {
-        const struct qb_source_tensor *t = qb_weights_at(weights, i);
-        struct qb_error each = {0};
-        if (t->format && t->cols <= 1 << 16)
-            qb_decode(t->format, t->rows, t->cols, t->bytes, t->size, t->rows - 1, 1, row, &each);
-        for (size_t k = 0; !t->format && k < t->size; k += 64)
-            sum += ((const uint8_t *)t->bytes)[k];
-    }
-    qb_free(row);
-}
 
 /* Opens what is at path and reads all of it; e: why it is refused. */
 typedef void try_fn(const char *path, struct qb_error *e);
 
 static void try_weights(const char *path, struct qb_error *e)
 {
-    struct qb_weights *weights = NULL;
-    if (!qb_weights_open(path, &weights, e)) {
-        read_weights(weights, e);
-        qb_weights_free(weights);
-    }
+    read_weights(path, registry, e);
 }
 
 static void try_model(const char *path, struct qb_error *e)
 {
-    struct qb_model *model = NULL;
-    try_weights(path, e);
-    cr_assert_neq(e->status, QB_ERR_MEMORY, "%s", e->message);
-    *e = (struct qb_error){0};
-    if (!qb_model_open(path, registry, QB_ISA_PORTABLE, &model, e))
-        qb_model_free(model);
+    read_model(path, registry, e);
 }
 
 /* Mutates `file` (in `path` itself where that is a folder) `count` times. A run in which none is accepted, or all, has

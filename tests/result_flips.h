@@ -6,9 +6,31 @@
 
 #include <sys/resource.h>
 #include "base/file.h"
+#include "readers.h"
 #include "unit/cell_case.h"
 
-/* A file of some cells, its HDF5 part in *data. */
+/* A shard as it is found, whole. */
+static bool flips_read_shard(const char *path, struct qb_error *err)
+{
+    struct qb_cell cell;
+    bool tried = !qb_shard_try(path, err);
+    if (tried && !qb_shard_read(path, true, &cell, err))
+        qb_cell_free(&cell);
+    return tried;
+}
+
+static char *flips_shard(size_t *size)
+{
+    struct qb_error err = {0};
+    struct qb_cell cell = make_cell("m", "pattern-a", "greedy", 200);
+    char *data;
+    cr_assert_eq(qb_shard_write(scratch_path("shard"), &cell, &err), QB_OK, "%s", err.message);
+    qb_cell_free(&cell);
+    cr_assert_eq(qb_file_read(scratch_path("shard"), 1u << 30, &data, size, &err), QB_OK);
+    return data;
+}
+
+/* A file of some cells. */
 static char *flips_base(size_t *size)
 {
     struct qb_error err = {0};
@@ -40,31 +62,24 @@ static const char *flips_seal(char *data, size_t size)
 }
 
 /* Reads as a command does: all cells, then all arrays. */
-static void flips_read(const char *path, size_t *refused)
+static void flips_read(const char *path, bool (*read)(const char *path, struct qb_error *err), size_t *refused)
 {
     struct qb_error err = {0};
-    struct qb_result *result = NULL;
     size_t live = qb_mem_stats().live_bytes;
-    if (!qb_result_open(path, &result, &err)) {
-        for (size_t i = 0; i < qb_result_count(result) && !err.status; i++) {
-            struct qb_record record = {0};
-            qb_result_record(result, i, &record, &err);
-            qb_record_free(&record);
-        }
+    if (read(path, &err)) {
         cr_assert_eq(err.status, QB_OK, "what a child has read cannot be refused later: %s", err.message);
     } else {
         cr_assert(strstr(err.message, path) != NULL, "%s", err.message);
         ++*refused;
     }
-    qb_result_close(result);
     cr_assert_eq(qb_mem_stats().live_bytes, live);
 }
 
 /* Each damage is up to 8 flipped bits or, every tenth, a cut. */
-static void flips_test(size_t count, uint32_t seed)
+static void flips_test(bool shard, size_t count, uint32_t seed)
 {
     size_t size, refused = 0;
-    char *good = flips_base(&size), *data = malloc(size);
+    char *good = shard ? flips_shard(&size) : flips_base(&size), *data = malloc(size);
     for (size_t i = 0; i < count; i++) {
         size_t kept = size;
         memcpy(data, good, size);
@@ -77,7 +92,7 @@ static void flips_test(size_t count, uint32_t seed)
             memcpy(data, good, size);
             kept = 600 + (seed >> 3) % (size - 600);
         }
-        flips_read(flips_seal(data, kept), &refused);
+        flips_read(flips_seal(data, kept), shard ? flips_read_shard : read_result, &refused);
     }
     struct rusage own, children;
     getrusage(RUSAGE_SELF, &own);

@@ -83,7 +83,7 @@ enum qb_norm_at {
  * roles; a fused tensor has several, one for each of its row blocks, in the order of their bits. */
 struct qb_tensor_rule {
     uint32_t roles;
-    const char *own; /* in our safetensors layout (data/models/README.md); with %d: one a layer */
+    const char *own; /* in our safetensors layout (docs/models.md); with %d: one a layer */
     enum qb_bias bias;
     enum qb_norm_at norm;  /* roles QB_ROLE_NORM */
     const char *hf, *gguf; /* in a Hugging Face folder and in GGUF, likewise without .weight; NULL: not in that form */
@@ -161,6 +161,9 @@ enum qb_status qb_arch_option_set(struct qb_arch *arch, const char *name, const 
 /* Appends the option's text, as qb_arch_option_read reads it; false: it is off, as in the family's row, or does not
  * apply, and need not be said. */
 bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_text *out);
+/* Does the option say something of this model? Not where another leaves it without a part: windowed_rope.* without a
+ * windowed layer, rope.factor of a plain rope. */
+bool qb_arch_option_applies(const struct qb_arch *arch, size_t index);
 void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash);
 /* Whether the options hold together: QB_ERR_INPUT naming the one that does not. vocab, hidden and layers are known. */
 enum qb_status qb_arch_check(const struct qb_arch *arch, struct qb_error *err);

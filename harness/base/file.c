@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/temp.h"
 
 #define AROUND ((size_t)1 << 16) /* so much is mapped with a page that is read */
@@ -148,11 +149,12 @@ static enum qb_status check_replaceable(const char *path, struct qb_error *err)
 
 static enum qb_status put_in_place(const char *temp, const char *path, struct qb_error *err)
 {
-    if (check_replaceable(path, err))
+    char target[PATH_MAX];
+    if (check_replaceable(path, err) || qb_path_target(path, target, err))
         return err->status;
-    if (rename(temp, path) != 0)
+    if (rename(temp, target) != 0)
         return system_error(err, path, "replace");
-    return sync_folder(path, err);
+    return sync_folder(target, err);
 }
 
 /* A new file beside path with the user's usual permissions (mkstemp would give 0600); its name in temp. */

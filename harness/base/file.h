@@ -21,7 +21,8 @@ int qb_file_open(const char *path, struct stat *info, struct qb_error *err);
  * NULL. */
 enum qb_status qb_file_read(const char *path, size_t max_bytes, char **data, size_t *size, struct qb_error *err);
 
-/* Replaces path with data: temporary file beside it, write, fsync, rename, fsync of the folder. On failure the old
+/* Replaces path with data: temporary file beside it, write, fsync, rename, fsync of the folder. A symbolic link stays
+ * and what it leads to is replaced, here and below. On failure the old
  * file is untouched and the temporary one removed. What is there and no regular file (a device, a folder) is refused.
  * When only the folder's fsync fails, the new file is in place and the status still QB_ERR_IO. */
 enum qb_status qb_file_replace(const char *path, const void *data, size_t size, struct qb_error *err);

@@ -10,7 +10,7 @@
 
 struct qb_hash {
     EVP_MD_CTX *context;
-    int sound; /* 0 after libcrypto has failed: the digest is then "", never a wrong one */
+    int sound; /* 0 after libcrypto or the caller has failed: the digest is then "", never a wrong one */
 };
 
 struct qb_hash *qb_hash_new(void)
@@ -42,6 +42,11 @@ void qb_hash_text(struct qb_hash *hash, const char *text)
         length[i] = (unsigned char)((uint64_t)size >> (8 * i));
     qb_hash_bytes(hash, length, sizeof length);
     qb_hash_bytes(hash, text, size);
+}
+
+void qb_hash_fail(struct qb_hash *hash)
+{
+    hash->sound = 0;
 }
 
 static void write_hex(const unsigned char *digest, char hex[QB_HASH_HEX])

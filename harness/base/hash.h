@@ -13,7 +13,10 @@ struct qb_hash *qb_hash_new(void); /* NULL when memory is short; free with qb_ha
 void qb_hash_bytes(struct qb_hash *hash, const void *data, size_t size);
 /* A tagged string: its length goes in first, so that ("ab","c") and ("a","bc") differ. NULL counts as "". */
 void qb_hash_text(struct qb_hash *hash, const char *text);
-/* Ends the hash, frees it and writes the hexadecimal digest; "" if libcrypto failed on the way. */
+/* What should go in could not be made: the digest will be "". */
+void qb_hash_fail(struct qb_hash *hash);
+/* Ends the hash, frees it and writes the hexadecimal digest; "" if libcrypto or
+ * the caller failed on the way. */
 void qb_hash_hex(struct qb_hash *hash, char hex[QB_HASH_HEX]);
 void qb_hash_drop(struct qb_hash *hash);
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/path.h"
 
 enum { SLOTS = 16, QUIET_S = 3600 };
 
@@ -36,7 +37,10 @@ static void note(const char *temp)
 enum qb_status qb_temp_begin(const char *path, char temp[PATH_MAX], struct qb_error *err)
 {
     static atomic_uint serial;
-    int length = snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+    char target[PATH_MAX];
+    if (qb_path_target(path, target, err))
+        return err->status;
+    int length = snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", target, (long)getpid(), atomic_fetch_add(&serial, 1));
     if (length < 0 || length >= PATH_MAX)
         return qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
     note(temp);
@@ -73,7 +77,9 @@ static bool is_orphan(const char *name, const char *base)
 
 void qb_temp_sweep(const char *path)
 {
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], target[PATH_MAX];
+    struct qb_error ignored = {0};
+    path = qb_path_target(path, target, &ignored) ? path : target;
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     struct stat info;
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");

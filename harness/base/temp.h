@@ -5,7 +5,8 @@
 #include <limits.h>
 #include "base/error.h"
 
-/* Notes "PATH.PID-N.tmp", a name of its own for each call, in temp: until qb_temp_done, qb_temp_remove_all removes that
+/* Notes "TARGET.PID-N.tmp", TARGET being the file that path leads to (path.h), a name of its own for each call, in
+ * temp: until qb_temp_done, qb_temp_remove_all removes that
  * file. The file is the caller's to make. A path that is too long is QB_ERR_INPUT. */
 enum qb_status qb_temp_begin(const char *path, char temp[PATH_MAX], struct qb_error *err);
 /* The file is in its place or removed. */

@@ -92,20 +92,25 @@ static void json_escape(struct qb_text *out, uint32_t point)
 
 void qb_json_string(struct qb_text *out, const char *text)
 {
+    qb_json_bytes(out, text, text ? strlen(text) : 0);
+}
+
+void qb_json_bytes(struct qb_text *out, const char *bytes, size_t size)
+{
     qb_text_add(out, "\"");
-    for (size_t left = text ? strlen(text) : 0; left > 0;) {
+    for (size_t left = size; left > 0;) {
         uint32_t point;
-        size_t n = qb_utf8_sequence(text, left, &point);
+        size_t n = qb_utf8_sequence(bytes, left, &point);
         if (n == 0)
-            qb_text_add(out, "\\\\x%02x", (unsigned)(unsigned char)*text);
+            qb_text_add(out, "\\\\x%02x", (unsigned)(unsigned char)*bytes);
         else if (point == '"' || point == '\\')
             qb_text_add(out, "\\%c", (int)point);
         else if (!qb_utf8_shows(point))
             json_escape(out, point);
         else
-            qb_text_bytes(out, text, n);
+            qb_text_bytes(out, bytes, n);
         n = n ? n : 1;
-        text += n;
+        bytes += n;
         left -= n;
     }
     qb_text_add(out, "\"");

@@ -25,6 +25,8 @@ bool qb_read_bytes(const char *text, uint64_t *bytes);
  * escaped, so that a reader gets the same characters back; a byte that is no UTF-8 reads back as the text \xNN. NULL
  * counts as "". */
 void qb_json_string(struct qb_text *out, const char *text);
+/* The same of bytes[size], which may hold NULs (\u0000). */
+void qb_json_bytes(struct qb_text *out, const char *bytes, size_t size);
 
 /* A field of CSV (RFC 4180) for a text or a number: one clean line (base/utf8.h), quoted when it holds a comma or a
  * quote. A text that a spreadsheet would run as a formula (it begins with = + - @, and is no number) is quoted and has

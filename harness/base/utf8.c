@@ -46,6 +46,7 @@ bool qb_utf8_shows(uint32_t point)
 
 size_t qb_clean_one(const char *bytes, size_t size, enum qb_clean kind, char unit[QB_CLEAN_ONE], size_t *made)
 {
+    static const char digits[] = "0123456789abcdef"; /* not snprintf: a signal handler cleans, too */
     uint32_t point;
     size_t n = qb_utf8_sequence(bytes, size, &point);
     bool blank = point == '\t' || point == '\n' || (point == '\r' && size > 1 && bytes[1] == '\n');
@@ -58,7 +59,8 @@ size_t qb_clean_one(const char *bytes, size_t size, enum qb_clean kind, char uni
     } else {
         n = n ? n : 1;
         for (size_t i = 0; i < n; i++)
-            snprintf(unit + 4 * i, 5, "\\x%02x", (unsigned)(unsigned char)bytes[i]);
+            memcpy(unit + 4 * i, (const char[]){'\\', 'x', digits[(unsigned char)bytes[i] >> 4], digits[bytes[i] & 15]},
+                   4);
         *made = 4 * n;
     }
     return n;

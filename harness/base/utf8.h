@@ -19,7 +19,7 @@ enum qb_clean {
     QB_CLEAN_LINE, /* one line: tab, CR and LF become blanks */
     QB_CLEAN_LINES /* a text of lines: tab, LF and CR LF stay */
 };
-#define QB_CLEAN_ONE 17 /* a character of four bytes as \xNN, and snprintf's NUL */
+#define QB_CLEAN_ONE 16 /* a character of four bytes as \xNN */
 
 /* Bytes of the valid UTF-8 sequence at the start of bytes[size], and its code point; 0 when none starts there. */
 size_t qb_utf8_sequence(const char *bytes, size_t size, uint32_t *point);
@@ -28,7 +28,7 @@ size_t qb_utf8_sequence(const char *bytes, size_t size, uint32_t *point);
 bool qb_utf8_shows(uint32_t point);
 
 /* The clean form of the first character, or byte, of bytes[size], size > 0: written to unit, not NUL-terminated, its
- * size to *made. Returns how many bytes it stands for. */
+ * size to *made. Returns how many bytes it stands for. A signal handler may call it. */
 size_t qb_clean_one(const char *bytes, size_t size, enum qb_clean kind, char unit[QB_CLEAN_ONE], size_t *made);
 /* Into out[room]: bytes[size] up to its first NUL as one clean line, cut before the first character or \xNN that does
  * not fit, and NUL-terminated. room >= 1; out and bytes may not overlap. */

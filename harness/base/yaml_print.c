@@ -62,6 +62,20 @@ static void print_scalar(const char *text, bool quoted, struct qb_text *out)
         print_quoted(text, out);
 }
 
+#define IMPLICIT_KEY 1000 /* YAML takes 1024 characters of a key that is not marked as one */
+
+static void print_key(const char *key, struct qb_text *out)
+{
+    struct qb_text text = {0};
+    print_scalar(key, true, &text);
+    if (text.size > IMPLICIT_KEY)
+        qb_text_add(out, "? ");
+    qb_text_bytes(out, text.data ? text.data : "", text.size);
+    out->failed = out->failed || text.failed;
+    qb_text_add(out, ": ");
+    qb_text_free(&text);
+}
+
 void qb_yaml_print(const struct qb_yaml *node, struct qb_text *out)
 {
     if (node->kind == QB_YAML_SCALAR) {
@@ -75,10 +89,8 @@ void qb_yaml_print(const struct qb_yaml *node, struct qb_text *out)
     qb_text_add(out, is_map ? "{" : "[");
     for (size_t i = 0; i < node->count; i++) {
         qb_text_add(out, "%s", i ? ", " : "");
-        if (is_map) {
-            print_scalar(node->children[i]->key, true, out);
-            qb_text_add(out, ": ");
-        }
+        if (is_map)
+            print_key(node->children[i]->key, out);
         qb_yaml_print(node->children[i], out);
     }
     qb_text_add(out, is_map ? "}" : "]");

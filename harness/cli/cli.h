@@ -74,11 +74,31 @@ int qb_flags_next(struct qb_flags *flags, int argc, char **argv);
 
 /* ---- messages and exit codes ---- */
 
-/* What is printed is cleaned once more (base/utf8.h, lines stay): the last line of defence between foreign text and the
- * terminal, in qb_tell, qb_complain and qb_print. */
+/* border.c: all that goes to stdout and stderr, cleaned (base/utf8.h). A message is one line, whatever it quotes: line
+ * ends in it become blanks. */
 
 /* "<message>" and a line end on stderr. */
 void qb_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* From now on an exit() from inside a library is said and ends with QB_EXIT_INPUT; main ends with qb_end's code. */
+void qb_tell_exits(void);
+int qb_end(int code);
+/* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
+int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int qb_complain_error(const struct qb_error *err);
+/* A text of lines on stderr, such as a table; ends its last line. */
+void qb_tell_lines(const char *text);
+/* In the place of the line that a terminal's cursor is in; "" erases it. */
+void qb_tell_status(const char *line);
+/* The parts, up to NULL, as one message on stderr; a signal handler may call it. */
+void qb_tell_at_once(const char *const *parts);
+/* Writes text to stdout and checks that it arrived. */
+int qb_print(const struct qb_text *text);
+/* Writes bytes as they are to stdout, which may be no terminal. */
+enum qb_status qb_print_bytes(const void *bytes, size_t size, struct qb_error *err);
+/* The exit code of a program whose command ended with `code`: QB_EXIT_INPUT, with a message, where what it printed has
+ * not arrived. */
+int qb_printed(int code);
+
 /* Says of a result whose run was interrupted that it was. */
 void qb_tell_interrupted(const struct qb_result *result);
 /* From now on a mapped file that becomes shorter while it is read ends the process, and those forked from it, with
@@ -87,14 +107,6 @@ void qb_tell_cut_files(void);
 /* From now on SIGHUP, SIGINT and SIGTERM remove the files in the making, say so and then end the process; a full disk,
  * a file size limit and a closed pipe are errors where they are met, not signals. */
 void qb_tell_signals(void);
-/* "qinsbench: <message>" on stderr; returns QB_EXIT_INPUT. */
-int qb_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int qb_complain_error(const struct qb_error *err);
-/* Writes text to stdout and checks that it arrived. */
-int qb_print(const struct qb_text *text);
-/* The exit code of a program whose command ended with `code`: QB_EXIT_INPUT, with a message, where what it printed has
- * not arrived. */
-int qb_printed(int code);
 
 /* ---- argument values ---- */
 enum qb_output { QB_OUTPUT_CONSOLE, QB_OUTPUT_CSV, QB_OUTPUT_JSON, QB_OUTPUT_MARKDOWN };

@@ -1,6 +1,7 @@
 /* qinsbench baseline: accept result files as the baseline of later gates, show one. */
 #include <string.h>
 
+#include "base/path.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -53,9 +54,10 @@ static enum qb_status load_runs(char **paths, size_t count, struct qb_baseline *
 static bool may_go_on(const struct request *r, const char *path, size_t count, const char *what,
                       const struct qb_text *lines)
 {
-    if (count && !r->force)
-        qb_complain("%s: %zu %s; --force with a --reason takes %s:\n%s", path, count, what, count == 1 ? "it" : "them",
-                    lines->data ? lines->data : "");
+    if (count && !r->force) {
+        qb_complain("%s: %zu %s; --force with a --reason takes %s:", path, count, what, count == 1 ? "it" : "them");
+        qb_tell_lines(lines->data ? lines->data : "");
+    }
     return !count || r->force;
 }
 
@@ -135,27 +137,14 @@ static enum qb_status replaceable(const char *path, struct qb_error *err)
     return qb_fail(err, QB_ERR_INPUT, "-o %s: expected a name that ends in .json", path);
 }
 
-static int write_baseline(const struct request *r, const struct qb_baseline *baseline)
-{
-    struct qb_error err = {0};
-    struct qb_text text = {0};
-    qb_baseline_print(baseline, &text);
-    if (text.failed)
-        qb_fail(&err, QB_ERR_MEMORY, "%s: no memory for the baseline", r->out);
-    else
-        qb_file_replace(r->out, text.data, text.size, &err);
-    qb_text_free(&text);
-    return err.status ? qb_complain_error(&err) : QB_EXIT_DONE;
-}
-
 static int accept_runs(const struct request *r, char **paths, size_t count)
 {
     struct qb_error err = {0};
     struct qb_baseline *baseline = NULL, *old = NULL;
     struct qb_gate_rules *rules = NULL;
     int code = QB_EXIT_SHORT;
-    if (replaceable(r->out, &err) || qb_open_rules(r->rules, &rules, &err) ||
-        load_runs(paths, count, &baseline, &err) || open_old(r, &old, &err)) {
+    if (replaceable(r->out, &err) || qb_path_apart("-o", r->out, &r->rules, 1, &err) ||
+        qb_open_rules(r->rules, &rules, &err) || load_runs(paths, count, &baseline, &err) || open_old(r, &old, &err)) {
         code = qb_complain_error(&err);
     } else if (sound(r, baseline, rules)) {
         qb_free(baseline->reason);
@@ -170,7 +159,7 @@ static int accept_runs(const struct request *r, char **paths, size_t count)
         else if (continues(r, old, baseline))
             code = print_moved(r, old, baseline);
         if (code == QB_EXIT_DONE)
-            code = write_baseline(r, baseline);
+            code = qb_baseline_save(baseline, r->out, &err) ? qb_complain_error(&err) : QB_EXIT_DONE;
     }
     qb_baseline_free(old);
     qb_baseline_free(baseline);

@@ -181,8 +181,11 @@ static int print_square(void)
     double gflops = 0;
     if (qb_bench_square(&gflops, &err))
         return qb_complain_error(&err);
-    printf("%.6g %s\n", gflops, qb_blas_core());
-    return QB_EXIT_DONE;
+    struct qb_text out = {0};
+    qb_text_add(&out, "%.6g %s\n", gflops, qb_blas_core());
+    int code = qb_print(&out);
+    qb_text_free(&out);
+    return code;
 }
 
 int qb_command_bench(int argc, char **argv)

@@ -192,7 +192,7 @@ static bool command(struct chat *chat, char *line, struct qb_error *err)
     } else {
         if (strcmp(line, "/help") != 0)
             qb_tell("%s: no such command", line);
-        qb_tell("%s", help);
+        qb_tell_lines(help);
     }
     return true;
 }
@@ -206,7 +206,7 @@ static void talk(struct chat *chat)
     bool goes_on = true;
     while (goes_on && chat->code == QB_EXIT_DONE) {
         if (asks)
-            fputs("> ", stderr);
+            qb_tell_status("> ");
         if ((size = getline(&line, &room, stdin)) < 0)
             break;
         struct qb_error err = {0};
@@ -223,12 +223,13 @@ static void talk(struct chat *chat)
     free(line);
 }
 
-static int run(const char *model, const char *system, struct qb_speaking speaking)
+static int run(const char *model, const char *system, const struct qb_speaking *speaking)
 {
-    struct chat chat = {.speaking = speaking, .opened.calibration = speaking.calibration};
+    struct chat chat = {.speaking = *speaking,
+                        .opened = {.calibration = speaking->calibration, .codecs = speaking->codecs.paths}};
     struct qb_error err = {0};
-    char *variant = (char *)(uintptr_t)speaking.variant;
-    if (qb_opened_model(&chat.opened, model, (unsigned)speaking.threads, &err) ||
+    char *variant = (char *)(uintptr_t)speaking->variant;
+    if (qb_opened_model(&chat.opened, model, (unsigned)speaking->threads, &err) ||
         qb_opened_tokenizer(&chat.opened, &err) || (system && set_system(&chat, system, &err)) ||
         set_voices(&chat, &variant, 1, &err))
         goto out;
@@ -272,5 +273,5 @@ int qb_command_chat(int argc, char **argv)
         return parse.code;
     if (optind + 1 != argc)
         return qb_complain("chat: expected a model (qinsbench chat --help)");
-    return run(argv[optind], system, speaking);
+    return run(argv[optind], system, &speaking);
 }

@@ -60,13 +60,6 @@ static enum qb_status read_all(void *bytes, size_t size, const char *what, struc
     return QB_OK;
 }
 
-static enum qb_status write_all(const void *bytes, size_t size, struct qb_error *err)
-{
-    if (fwrite(bytes, 1, size, stdout) != size || fflush(stdout))
-        return qb_fail(err, QB_ERR_IO, "cannot write to stdout: %s", strerror(errno));
-    return QB_OK;
-}
-
 static enum qb_status convert(const struct arguments *a, const struct qb_format *format, struct qb_error *err)
 {
     size_t rows = (size_t)a->rows, cols = (size_t)a->cols, bytes = 0;
@@ -75,11 +68,12 @@ static enum qb_status convert(const struct arguments *a, const struct qb_format 
     if (qb_encoded_size(format, rows, cols, &bytes, err) || !(encoded = qb_alloc(bytes, 1, "encoded bytes", err)) ||
         !(values = qb_alloc(rows * cols, sizeof *values, "values", err)))
         goto out;
-    if (a->encode ? read_all(values, rows * cols * sizeof *values, "float32", err) ||
-                        qb_encode(format, rows, cols, values, encoded, bytes, err) || write_all(encoded, bytes, err)
-                  : read_all(encoded, bytes, "encoded bytes", err) ||
-                        qb_decode(format, rows, cols, encoded, bytes, 0, rows, values, err) ||
-                        write_all(values, rows * cols * sizeof *values, err))
+    if (a->encode
+            ? read_all(values, rows * cols * sizeof *values, "float32", err) ||
+                  qb_encode(format, rows, cols, values, encoded, bytes, err) || qb_print_bytes(encoded, bytes, err)
+            : read_all(encoded, bytes, "encoded bytes", err) ||
+                  qb_decode(format, rows, cols, encoded, bytes, 0, rows, values, err) ||
+                  qb_print_bytes(values, rows * cols * sizeof *values, err))
         qb_wrap(err, "codec %s", a->id);
 out:
     qb_free(encoded);

@@ -102,7 +102,7 @@ static int print(const struct request *r, struct qb_compare *compare)
     if (r->changed)
         qb_compare_drop_equal(compare);
     qb_compare_print(compare, &heads, r->output, &out, &said);
-    fputs(said.data ? said.data : "", stderr);
+    qb_tell_lines(said.data ? said.data : "");
     int code = qb_print(&out);
     qb_text_free(&said);
     qb_text_free(&out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -175,10 +176,12 @@ static int convert(const struct arguments *a)
         tokenizer_name(model, a->to, tokenizer, &err))
         goto out;
     qb_text_add(&origin, "%s as variant %s stores it: %s", model->name, variant->name, variant->canonical);
-    struct qb_conversion conversion = {.variant = variant,
-                                       .force = a->force,
-                                       .origin = origin.failed ? model->name : origin.data,
-                                       .tokenizer = *tokenizer ? tokenizer : NULL};
+    if (origin.failed) {
+        qb_fail(&err, QB_ERR_MEMORY, "no memory for the model's origin");
+        goto out;
+    }
+    struct qb_conversion conversion = {
+        .variant = variant, .force = a->force, .origin = origin.data, .tokenizer = *tokenizer ? tokenizer : NULL};
     if (!qb_model_convert(model, &conversion, a->to, &rows, &count, &err) &&
         !put_tokenizer(model, a->to, tokenizer, &err))
         code = print_rows(rows, count, a->output);
@@ -219,5 +222,6 @@ int qb_command_convert(int argc, char **argv)
     if (a.variant && a.codec)
         return qb_complain("convert: expected --variant or --codec, not both");
     a.model = argv[optind];
-    return convert(&a);
+    const char *const read[] = {a.model, a.variant, a.codec};
+    return qb_path_apart("-o", a.to, read, 3, &err) ? qb_complain_error(&err) : convert(&a);
 }

@@ -1,6 +1,7 @@
 /* qinsbench gate: a result file against a baseline, with an exit code that CI understands. */
 #include <string.h>
 
+#include "base/path.h"
 #include "base/file.h"
 #include "base/only.h"
 #include "gate_output.h"
@@ -160,6 +161,9 @@ int qb_command_gate(int argc, char **argv)
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
+    const char *const read[] = {r.result, r.baseline, r.rules, r.junit};
+    if (qb_path_apart("--junit", r.junit, read, 3, &err) || qb_path_apart("--markdown", r.markdown, read, 4, &err))
+        return qb_complain_error(&err);
     struct qb_gate_options options = {.alpha = r.alpha, .fresh_inputs = r.fresh, .only = r.only};
     if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||
         qb_baseline_load(r.baseline, &baseline, &err) || check_only(&r.only, result, baseline, &err)) {

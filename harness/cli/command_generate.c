@@ -32,7 +32,7 @@ static bool hear(void *context, int32_t id)
 
 static int generate(const char *model, const char *prompt, const char *file, const struct qb_speaking *speaking)
 {
-    struct qb_opened opened = {.calibration = speaking->calibration};
+    struct qb_opened opened = {.calibration = speaking->calibration, .codecs = speaking->codecs.paths};
     struct qb_speaker speaker = {0};
     struct qb_speech speech;
     struct qb_error err = {0};

@@ -161,14 +161,40 @@ static void describe_codec(const struct qb_plugin *plugin, struct qb_text *out)
     }
 }
 
-/* Passing checks are counted, others printed. */
+/* What was skipped, and over how many combinations of options. */
+struct skipped {
+    char check[32], why[128];
+    size_t count;
+};
+struct checks {
+    struct qb_text *out;
+    struct skipped skipped[32];
+};
+
+static void note_skipped(struct checks *checks, const struct qb_conformance_result *r)
+{
+    for (struct skipped *s = checks->skipped; s < checks->skipped + 32; s++) {
+        if (s->count && (strcmp(s->check, r->check) != 0 || strcmp(s->why, r->message) != 0))
+            continue;
+        if (s->count++ == 0) {
+            snprintf(s->check, sizeof s->check, "%s", r->check);
+            snprintf(s->why, sizeof s->why, "%s", r->message);
+        }
+        return;
+    }
+}
+
+/* Passing checks are counted, and what they measured is printed; failures are printed; skipped ones at the end. */
 static void report_check(void *context, const struct qb_conformance_result *r)
 {
-    struct qb_text *out = context;
-    static const char *const words[] = {"pass", "FAIL", "skip"};
+    struct checks *checks = context;
     if (r->verdict == QB_VERDICT_FAIL)
-        qb_text_add(out, "%s  %s%s%s%s: %s\n", words[r->verdict], r->check, *r->options ? " (" : "", r->options,
+        qb_text_add(checks->out, "FAIL  %s%s%s%s: %s\n", r->check, *r->options ? " (" : "", r->options,
                     *r->options ? ")" : "", r->message);
+    else if (r->verdict == QB_VERDICT_SKIP)
+        note_skipped(checks, r);
+    else if (*r->message)
+        qb_text_add(checks->out, "measured     %s\n", r->message);
 }
 
 static enum qb_status inspect_codec(const struct arguments *a, struct qb_text *out, int *code, struct qb_error *err)
@@ -183,7 +209,11 @@ static enum qb_status inspect_codec(const struct arguments *a, struct qb_text *o
     if (!qb_registry_open(nowhere, extra, &registry, err))
         describe_codec(qb_registry_at(registry, 0), out);
     if (!err->status && a->conformance) {
-        qb_conformance(qb_registry_at(registry, 0), a->isa, NULL, report_check, out, &summary, err);
+        struct checks checks = {.out = out};
+        qb_conformance(qb_registry_at(registry, 0), a->isa, NULL, report_check, &checks, &summary, err);
+        for (size_t i = 0; i < 32 && checks.skipped[i].count; i++)
+            qb_text_add(out, "skipped      %s: %s (%zu)\n", checks.skipped[i].check, checks.skipped[i].why,
+                        checks.skipped[i].count);
         qb_text_add(out, "conformance  %zu passed, %zu failed, %zu skipped\n", summary.passed, summary.failed,
                     summary.skipped);
         *code = summary.failed ? QB_EXIT_SHORT : QB_EXIT_DONE;
@@ -201,7 +231,7 @@ static void add_idle(void *out, const char *text)
     qb_text_add(out, "\n");
 }
 
-static enum qb_status inspect_suite(const struct arguments *a, const struct qb_registry *registry, struct qb_text *out,
+static enum qb_status inspect_suite(const struct arguments *a, struct qb_registry *registry, struct qb_text *out,
                                     struct qb_error *err)
 {
     struct qb_suite_options options = {registry, a->isa, a->set};

@@ -1,4 +1,5 @@
 /* qinsbench kl-base: a model's logits of a text as llama.cpp's logits base file. */
+#include "base/path.h"
 #include "base/mem.h"
 #include "cli.h"
 #include "opened.h"
@@ -15,7 +16,7 @@ static const struct qb_flag flags[] = {{"output", 'o', "FILE", "the file to writ
                                        {"variant", 0, "NAME", "shipped variant, or a variant's .yaml; default fp32"},
                                        {"calibration", 0, "FILE", "text for a calibrated variant"},
                                        {"threads", 0, "N", "threads; default 1. The file does not depend on them"},
-                                       {"codec", 0, "PLUGIN.so", "a plugin from elsewhere"},
+                                       {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
                                        {0}};
 static const struct qb_usage usage = {
     "kl-base", "MODEL (--text FILE | --tokens FILE) -o FILE [options]",
@@ -28,7 +29,8 @@ static const struct qb_usage usage = {
     "4 -o kjv.dat"};
 
 struct arguments {
-    const char *output, *text, *tokens, *variant, *calibration, *codecs[2];
+    const char *output, *text, *tokens, *variant, *calibration;
+    struct qb_plugins codecs;
     long context, chunks, threads; /* chunks 0: all */
     bool special;
 };
@@ -44,7 +46,7 @@ struct work {
 static enum qb_status open_all(const char *path, const struct arguments *a, struct work *w, struct qb_error *err)
 {
     const struct qb_token_form form = {.ids = a->tokens, .special = a->special, .affixes = true};
-    w->opened = (struct qb_opened){.calibration = a->calibration, .codecs = a->codecs};
+    w->opened = (struct qb_opened){.calibration = a->calibration, .codecs = a->codecs.paths};
     return qb_opened_model(&w->opened, path, (unsigned)a->threads, err) ||
                    qb_token_file_read(w->opened.model, a->tokens ? a->tokens : a->text, form, &w->tokens, &w->count,
                                       err) ||
@@ -78,9 +80,14 @@ static enum qb_status write_base(const char *path, const struct arguments *a, st
 
 static enum qb_status take(int flag, struct arguments *a, struct qb_error *err)
 {
-    const char **const texts[] = {[OUTPUT] = &a->output,           [TEXT] = &a->text,       [TOKENS] = &a->tokens,
-                                  [CALIBRATION] = &a->calibration, [VARIANT] = &a->variant, [CODEC] = a->codecs};
-    if (flag == SPECIAL)
+    const char **const texts[] = {[OUTPUT] = &a->output,
+                                  [TEXT] = &a->text,
+                                  [TOKENS] = &a->tokens,
+                                  [CALIBRATION] = &a->calibration,
+                                  [VARIANT] = &a->variant};
+    if (flag == CODEC)
+        qb_plugins_add(&a->codecs, optarg, err);
+    else if (flag == SPECIAL)
         a->special = true;
     else if (flag == CONTEXT)
         qb_parse_count("--context", optarg, 4, 1 << 20, &a->context, err);
@@ -109,6 +116,9 @@ int qb_command_kl_base(int argc, char **argv)
         return qb_complain(
             "kl-base: expected a model, --text FILE (with or without --special) or --tokens FILE, and -o "
             "FILE (qinsbench kl-base --help)");
+    const char *const read[] = {argv[optind], a.text, a.tokens, a.variant, a.calibration};
+    if (qb_path_apart("-o", a.output, read, 5, &err))
+        return qb_complain_error(&err);
     const int code = write_base(argv[optind], &a, &w, &err) ? qb_complain_error(&err) : QB_EXIT_DONE;
     qb_arm_free(&w.arm);
     qb_opened_free(&w.opened);

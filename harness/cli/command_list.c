@@ -1,6 +1,7 @@
 /* qinsbench list: what there is to choose from. */
 #include <dirent.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,12 +128,23 @@ static void describe_model(const struct qb_weights *open, struct qb_text *out)
     qb_weights_print_types(open, out);
 }
 
+/* A path without detours, from the current folder where it is inside. */
+static void print_path(const char *path, struct qb_text *out)
+{
+    char real[PATH_MAX], here[PATH_MAX];
+    const char *shown = realpath(path, real) ? real : path;
+    const size_t size = getcwd(here, sizeof here) ? strlen(here) : 0;
+    if (size && strncmp(shown, here, size) == 0 && shown[size] == '/')
+        shown += size + 1;
+    qb_text_add(out, "%s", shown);
+}
+
 static void add_model_file(const char *folder, const char *file, struct qb_listing *listing)
 {
     char path[4400], config[4500], name[256];
     struct qb_weights *open = NULL;
     struct qb_error err = {0};
-    struct qb_text detail = {0};
+    struct qb_text detail = {0}, shown = {0};
     snprintf(path, sizeof path, "%s/%s", folder, file);
     snprintf(config, sizeof config, "%s/config.json", path);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(file, "."), file);
@@ -142,7 +154,9 @@ static void add_model_file(const char *folder, const char *file, struct qb_listi
         qb_text_add(&detail, "unreadable: %s", err.message);
     else
         describe_model(open, &detail);
-    qb_listing_add(listing, (const char *[]){name, strchr(file, '.') ? "file" : "folder", path, detail.data});
+    print_path(path, &shown);
+    qb_listing_add(listing, (const char *[]){name, strchr(file, '.') ? "file" : "folder", shown.data, detail.data});
+    qb_text_free(&shown);
     qb_text_free(&detail);
     qb_weights_free(open);
 }
@@ -254,10 +268,13 @@ static enum qb_status list_suites(const struct qb_registry *registry, struct qb_
     for (int i = 0; i < n; i++) {
         struct qb_yaml *root = NULL;
         struct qb_error cause = {0};
+        struct qb_text shown = {0};
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         snprintf(name, sizeof name, "%.*s", (int)(strlen(entries[i]->d_name) - 5), entries[i]->d_name);
         const struct qb_yaml *summary = qb_yaml_load(path, &root, &cause) ? NULL : qb_yaml_get(root, "summary");
-        qb_listing_add(listing, (const char *[]){name, path, summary && summary->scalar ? summary->scalar : ""});
+        print_path(path, &shown);
+        qb_listing_add(listing, (const char *[]){name, shown.data, summary && summary->scalar ? summary->scalar : ""});
+        qb_text_free(&shown);
         qb_yaml_free(root);
         free(entries[i]);
     }

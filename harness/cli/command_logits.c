@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -12,12 +13,13 @@
 
 #define IDS_MAX ((size_t)64 << 20)
 
-enum { TOKENS, OUTPUT, VARIANT, CALIBRATION, THREADS };
+enum { TOKENS, OUTPUT, VARIANT, CALIBRATION, CODEC, THREADS };
 static const struct qb_flag flags[] = {
     {"tokens", 't', "FILE", "token ids as decimals with white space between: one sequence"},
     {"output", 'o', "FILE", "HDF5 file to write: dataset logits, float32 [tokens, vocab]"},
     {"variant", 'v', "NAME", "shipped variant, or a variant's .yaml; default fp32"},
     {"calibration", 0, "FILE", "text for a calibrated variant"},
+    {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
     {"threads", 0, "N", "default: all cores; results do not depend on it"},
     {0}};
 static const struct qb_usage usage = {
@@ -28,6 +30,7 @@ static const struct qb_usage usage = {
 
 struct arguments {
     const char *model, *tokens, *output, *variant, *calibration;
+    struct qb_plugins codecs;
     long threads;
 };
 
@@ -101,7 +104,7 @@ out:
 
 static int run(const struct arguments *a)
 {
-    struct qb_opened opened = {.calibration = a->calibration};
+    struct qb_opened opened = {.calibration = a->calibration, .codecs = a->codecs.paths};
     struct qb_arm arm = {0};
     struct qb_logits_file *file = NULL;
     struct qb_error err = {0};
@@ -126,9 +129,11 @@ int qb_command_logits(int argc, char **argv)
     struct qb_error err = {0};
     int flag;
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0) {
-        if (flag == THREADS && qb_parse_count("--threads", optarg, 1, 256, &a.threads, &err))
+        if (flag == THREADS ? qb_parse_count("--threads", optarg, 1, 256, &a.threads, &err)
+            : flag == CODEC ? qb_plugins_add(&a.codecs, optarg, &err)
+                            : QB_OK)
             return qb_complain_error(&err);
-        if (flag != THREADS)
+        if (flag < CODEC)
             *(const char **[]){&a.tokens, &a.output, &a.variant, &a.calibration}[flag] = optarg;
     }
     if (flag == QB_FLAG_STOP)
@@ -136,5 +141,6 @@ int qb_command_logits(int argc, char **argv)
     if (optind + 1 != argc || !a.tokens || !a.output)
         return qb_complain("logits: expected a model, --tokens FILE and -o FILE (qinsbench logits --help)");
     a.model = argv[optind];
-    return run(&a);
+    const char *const read[] = {a.model, a.tokens, a.variant, a.calibration};
+    return qb_path_apart("-o", a.output, read, 4, &err) ? qb_complain_error(&err) : run(&a);
 }

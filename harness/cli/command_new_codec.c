@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/data_path.h"
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -36,10 +37,17 @@ static const struct qb_usage usage = {
 /* What is written: @NAME@ in `to` is the codec's name. */
 static const struct {
     const char *from, *to;
-} files[] = {{"codec.c", "@NAME@.c"},          {"README.md", "README.md"},
-             {"Makefile", "Makefile"},         {"variant.yaml", "@NAME@.yaml"},
-             {"suite.yaml", "suite.yaml"},     {"gitignore", ".gitignore"},
-             {"tests/run.sh", "tests/run.sh"}, {"tests/round_trip.c", "tests/round_trip.c"}};
+} files[] = {{"codec.c", "@NAME@.c"},
+             {"README.md", "README.md"},
+             {"Makefile", "Makefile"},
+             {"variant.yaml", "@NAME@.yaml"},
+             {"suite.yaml", "suite.yaml"},
+             {"gitignore", ".gitignore"},
+             {"tests/run.sh", "tests/run.sh"},
+             {"tests/round_trip.c", "tests/round_trip.c"},
+             {"gate.yml", ".github/workflows/gate.yml"}};
+/* The folders among them, inner ones first. */
+static const char *const folders[] = {"tests", ".github/workflows", ".github"};
 enum { FILES = sizeof files / sizeof *files };
 
 /* The words that templates may hold between two @. */
@@ -192,8 +200,10 @@ static void remove_all(const struct words *words, const char *folder)
     for (size_t i = 0; i < FILES; i++)
         if (!file_path(words, folder, i, path, &ignored))
             unlink(path);
-    snprintf(path, sizeof path, "%.4000s/tests", folder);
-    rmdir(path);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%.4000s/%s", folder, folders[i]);
+        rmdir(path);
+    }
     rmdir(folder);
 }
 
@@ -201,7 +211,7 @@ static void remove_all(const struct words *words, const char *folder)
  * something. */
 static enum qb_status write_folder(const struct words *words, const char *folder, struct qb_error *err)
 {
-    char temp[PATH_MAX - 64], tests[PATH_MAX];
+    char temp[PATH_MAX - 64], inner[PATH_MAX];
     struct stat info;
     if (snprintf(temp, sizeof temp, "%s.%ld.tmp", folder, (long)getpid()) >= (int)sizeof temp)
         return qb_fail(err, QB_ERR_INPUT, "%.*s...: path too long", QB_UPTO(100, folder));
@@ -210,11 +220,12 @@ static enum qb_status write_folder(const struct words *words, const char *folder
     if (mkdir(temp, 0777) != 0)
         return qb_fail(err, errno == ENOENT || errno == ENOTDIR ? QB_ERR_INPUT : QB_ERR_IO,
                        "%s: cannot make a folder here: %s", folder, strerror(errno));
-    snprintf(tests, sizeof tests, "%s/tests", temp);
-    if (mkdir(tests, 0777) == 0)
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && !err->status; i++) {
+        snprintf(inner, sizeof inner, "%s/%s", temp, folders[i]);
+        qb_file_mkdirs(inner, err);
+    }
+    if (!err->status)
         write_all(words, temp, err);
-    else
-        qb_fail(err, QB_ERR_IO, "%s: cannot make the folder: %s", tests, strerror(errno));
     /* File systems without RENAME_NOREPLACE say EINVAL; a plain rename replaces nothing but an empty folder. */
     if (!err->status && renameat2(AT_FDCWD, temp, AT_FDCWD, folder, RENAME_NOREPLACE) != 0 &&
         (errno != EINVAL || rename(temp, folder) != 0))
@@ -228,6 +239,7 @@ static int write_codec(const char *name, const char *out)
 {
     struct words words = {.name = name};
     char folder[PATH_MAX];
+    struct qb_text word = {0};
     struct qb_error err = {0};
     size_t length = strlen(out);
     if (check_name(name, &err))
@@ -242,7 +254,9 @@ static int write_codec(const char *name, const char *out)
         return qb_complain_error(&err);
     if (!words.codec_h[0])
         qb_tell("note: codec.h was not found: give its folder with make CODEC_H=FOLDER");
-    qb_tell("%s: a codec that builds and passes its tests; next: make -C %s test", folder, folder);
+    qb_escape_shell(&word, folder);
+    qb_tell("%s: a codec that builds and passes its tests; next: make -C %s test", folder, word.data ? word.data : "");
+    qb_text_free(&word);
     return QB_EXIT_DONE;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "base/escape.h"
 #include "base/temp.h"
 #include "base/text_format.h"
 #include "cli.h"
@@ -138,8 +139,10 @@ static enum qb_status check_core(const struct arguments *a, struct qb_error *err
 static void command_line(int argc, char **argv, struct qb_text *out)
 {
     qb_text_add(out, "qinsbench");
-    for (int i = 0; i < argc; i++)
-        qb_text_add(out, strpbrk(argv[i], " '\"*?[$\\") ? " '%s'" : " %s", argv[i]);
+    for (int i = 0; i < argc; i++) {
+        qb_text_add(out, " ");
+        qb_escape_shell(out, argv[i]);
+    }
 }
 
 /* The main numbers, and where all are. That a result cannot be read is no fault of the run's that wrote it. */
@@ -150,8 +153,13 @@ static void tell_table(const char *output)
     struct qb_text table = {0};
     if (!qb_result_open(output, &result, &ignored))
         qb_run_table(result, qb_columns(STDERR_FILENO), &table);
+    if (table.size) {
+        qb_text_add(&table, "(all metrics, intervals and what marks mean: qinsbench show ");
+        qb_escape_shell(&table, output);
+        qb_text_add(&table, ")\n");
+    }
     if (table.size && !table.failed)
-        qb_tell("%s(all metrics, intervals and what marks mean: qinsbench show %s)", table.data, output);
+        qb_tell_lines(table.data);
     qb_text_free(&table);
     qb_result_close(result);
 }
@@ -176,23 +184,20 @@ static int tell(const struct qb_run_summary *summary, const char *output, bool q
 }
 
 /* A plugin that was asked for and that no variant uses is most often a variant that names another codec. */
-static void note_unused_codecs(const struct arguments *a, const struct qb_registry *registry,
-                               const struct qb_suite *suite)
+static void note_unused_codecs(const struct qb_registry *registry, const struct qb_suite *suite)
 {
-    for (size_t c = 0; c < a->codec_count; c++)
-        for (size_t i = 0; i < qb_registry_count(registry); i++) {
-            const struct qb_plugin *plugin = qb_registry_at(registry, i);
-            bool used = strcmp(plugin->path, a->codec[c]) != 0;
-            for (size_t v = 0; v < suite->variant_count && !used; v++) {
-                const struct qb_variant *variant = suite->variants[v];
-                used = variant->weights.plugin == plugin || variant->otherwise.plugin == plugin ||
-                       variant->activations.plugin == plugin || variant->fp16.plugin == plugin ||
-                       variant->calibration.scale_format.plugin == plugin;
-            }
-            if (!used)
-                qb_tell("note: --codec %s: no variant of the suite uses the codec '%s'", a->codec[c],
-                        plugin->codec->id);
+    for (size_t i = 0; i < qb_registry_count(registry); i++) {
+        const struct qb_plugin *plugin = qb_registry_at(registry, i);
+        bool used = !plugin->named;
+        for (size_t v = 0; v < suite->variant_count && !used; v++) {
+            const struct qb_variant *variant = suite->variants[v];
+            used = variant->weights.plugin == plugin || variant->otherwise.plugin == plugin ||
+                   variant->activations.plugin == plugin || variant->fp16.plugin == plugin ||
+                   variant->calibration.scale_format.plugin == plugin;
         }
+        if (!used)
+            qb_tell("note: plugin %s: no variant of the suite uses the codec '%s'", plugin->path, plugin->codec->id);
+    }
 }
 
 /* ".cache" in the folder of the result file. */
@@ -229,7 +234,7 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
     if (qb_open_registry(a->codec, &registry, err) ||
         qb_suite_load(path, &(struct qb_suite_options){registry, a->isa, a->set}, &suite, err))
         goto out;
-    note_unused_codecs(a, registry, suite);
+    note_unused_codecs(registry, suite);
     if (choose_places(a, suite, output, &cache, err))
         goto out;
     const struct qb_run_options options = {.output = output->data,

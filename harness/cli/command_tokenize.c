@@ -40,10 +40,9 @@ static void print_json(const struct qb_tokenizer *tokenizer, const int32_t *ids,
     qb_text_add(out, "], \"pieces\": [");
     for (size_t i = 0; i < count; i++) {
         struct qb_text piece = {0};
-        qb_text_bytes(&piece, "", 0);
         qb_tokenizer_spell(tokenizer, ids[i], &piece);
         qb_text_add(out, "%s", i ? ", " : "");
-        qb_json_string(out, piece.data);
+        qb_json_bytes(out, piece.data, piece.size);
         qb_text_free(&piece);
     }
     qb_text_add(out, "]}\n");

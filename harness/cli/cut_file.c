@@ -33,12 +33,6 @@ static const char *file_at(uintptr_t at, char *line, size_t size)
     return NULL;
 }
 
-static void say(const char *text)
-{
-    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
-    (void)ignored;
-}
-
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     char line[4096];
@@ -47,9 +41,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
     signal(number, SIG_DFL); /* no file of ours: returning faults again, and ends the process by the signal */
     if (!path)
         return;
-    say("qinsbench: ");
-    say(path);
-    say(": the file became shorter while it was read; finished cells are kept\n");
+    qb_tell_at_once((const char *const[]){
+        "qinsbench: ", path, ": the file became shorter while it was read; finished cells are kept", NULL});
     _exit(QB_EXIT_INPUT);
 }
 

@@ -1,5 +1,4 @@
 /* Options of a subcommand: parsed with getopt_long, helped and corrected from one table. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,31 +7,8 @@
 #include "base/data_path.h"
 #include "base/cpu.h"
 #include "base/file.h"
-#include "base/utf8.h"
 #include "cli.h"
 #include "codec/registry.h"
-
-/* Without memory the text goes out unclean rather than not at all. */
-static void tell(const char *before, const char *format, va_list args)
-{
-    struct qb_text clean = {0};
-    char *said = NULL;
-    int size = vasprintf(&said, format, args);
-    qb_text_bytes(&clean, before, strlen(before));
-    if (size >= 0)
-        qb_clean_bytes(&clean, said, (size_t)size, QB_CLEAN_LINES);
-    fprintf(stderr, "%s\n", size < 0 ? format : clean.failed ? said : clean.data);
-    free(size < 0 ? NULL : said);
-    qb_text_free(&clean);
-}
-
-void qb_tell(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    tell("", format, args);
-    va_end(args);
-}
 
 void qb_tell_interrupted(const struct qb_result *result)
 {
@@ -40,55 +16,23 @@ void qb_tell_interrupted(const struct qb_result *result)
         qb_tell("note: the run was interrupted before all of its cells had run (run --resume goes on)");
 }
 
-int qb_complain(const char *format, ...)
+static int usage_print(const struct qb_usage *usage)
 {
-    va_list args;
-    va_start(args, format);
-    tell("qinsbench: ", format, args);
-    va_end(args);
-    return QB_EXIT_INPUT;
-}
-
-int qb_complain_error(const struct qb_error *err)
-{
-    return qb_complain("%s", err->message);
-}
-
-int qb_print(const struct qb_text *text)
-{
-    struct qb_text clean = {0};
-    int code = QB_EXIT_DONE;
-    qb_clean_bytes(&clean, text->data ? text->data : "", text->size, QB_CLEAN_LINES);
-    if (text->failed || clean.failed)
-        code = qb_complain("no memory for the output");
-    else if ((clean.size && fwrite(clean.data, 1, clean.size, stdout) != clean.size) || fflush(stdout))
-        code = qb_complain("cannot write to stdout: %s", strerror(errno));
-    qb_text_free(&clean);
-    return code;
-}
-
-int qb_printed(int code)
-{
-    errno = 0;
-    bool lost = fflush(stdout) != 0 || ferror(stdout);
-    return lost && code != QB_EXIT_INPUT
-               ? qb_complain("cannot write to stdout: %s", errno ? strerror(errno) : "not all of it arrived")
-               : code;
-}
-
-static void usage_print(const struct qb_usage *usage)
-{
-    printf("usage: qinsbench %s %s\n\n%s\n\n", usage->name, usage->synopsis, usage->summary);
+    struct qb_text out = {0};
+    qb_text_add(&out, "usage: qinsbench %s %s\n\n%s\n\n", usage->name, usage->synopsis, usage->summary);
     for (const struct qb_flag *flag = usage->flags; flag->name; flag++) {
         char left[64];
         snprintf(left, sizeof left, "%c%c%s--%s%s%s", flag->letter ? '-' : ' ', flag->letter ? flag->letter : ' ',
                  flag->letter ? ", " : "  ", flag->name, flag->argument ? " " : "",
                  flag->argument ? flag->argument : "");
-        printf("  %-28s %s\n", left, flag->help);
+        qb_text_add(&out, "  %-28s %s\n", left, flag->help);
     }
-    printf("  %-28s %s\n", "-h, --help", "this text");
+    qb_text_add(&out, "  %-28s %s\n", "-h, --help", "this text");
     if (usage->examples)
-        printf("\nexamples:\n%s\n", usage->examples);
+        qb_text_add(&out, "\nexamples:\n%s\n", usage->examples);
+    int code = qb_print(&out);
+    qb_text_free(&out);
+    return code;
 }
 
 /* The tables that getopt_long reads; --help is the last. */
@@ -139,8 +83,7 @@ int qb_flags_next(struct qb_flags *flags, int argc, char **argv)
     if (c == -1)
         return QB_FLAG_END;
     if (c == 'h') {
-        usage_print(flags->usage);
-        flags->code = QB_EXIT_DONE;
+        flags->code = usage_print(flags->usage);
         return QB_FLAG_STOP;
     }
     if (c == ':' || c == '?') {

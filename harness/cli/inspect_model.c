@@ -54,7 +54,7 @@ static void add_options(const struct qb_model *model, struct qb_text *out)
                 "layers", model->arch.layers);
     for (size_t i = 0; (option = qb_arch_option(i)); i++) {
         struct qb_text text = {0};
-        if (qb_arch_option_print(&model->arch, i, &text) && text.data) {
+        if (qb_arch_option_applies(&model->arch, i) && qb_arch_option_print(&model->arch, i, &text) && text.data) {
             const size_t most = qb_utf8_upto(text.data, 80);
             qb_text_add(out, "%-14s %.*s%s\n", option, (int)most, text.data, text.data[most] ? " ..." : "");
         }
@@ -84,6 +84,19 @@ static enum qb_status add_model(const struct qb_model *model, struct qb_text *ou
     return err->status;
 }
 
+/* What a model may be, from the tables that refuse another. */
+static void add_supported(struct qb_text *out)
+{
+    qb_text_add(out, "supported      families: ");
+    qb_family_names(false, out);
+    qb_text_add(out, " (qinsbench list families)\n%-14s types of tensors: ", "");
+    qb_weights_print_known(out);
+    qb_text_add(out,
+                "\n%-14s tokenizer.json: " QB_TOKENIZER_JSON_KINDS
+                "; GGUF's tokenizer.ggml.model: " QB_TOKENIZER_GGUF_KINDS "\n",
+                "");
+}
+
 enum qb_status qb_inspect_model(const char *path, const struct qb_registry *registry, enum qb_isa isa,
                                 struct qb_text *out, struct qb_error *err)
 {
@@ -96,14 +109,12 @@ enum qb_status qb_inspect_model(const char *path, const struct qb_registry *regi
     if (qb_weights_open(path, &weights, err))
         return err->status;
     add_tensors(weights, out);
-    const bool is_model = qb_weights_config(weights) || qb_weights_meta(weights, "architecture");
-    if (is_model)
-        qb_text_add(out, "%-14s %s, %zu bytes\n", "source", sources[qb_weights_source(weights)],
-                    qb_weights_bytes(weights));
+    qb_text_add(out, "%-14s %s, %zu bytes\n", "source", sources[qb_weights_source(weights)], qb_weights_bytes(weights));
     qb_weights_free(weights);
-    if (is_model && !qb_model_open(path, registry, isa, &model, err)) {
+    if (qb_model_open(path, registry, isa, &model, err))
+        add_supported(out);
+    else
         add_model(model, out, err);
-        qb_model_free(model);
-    }
+    qb_model_free(model);
     return err->status;
 }

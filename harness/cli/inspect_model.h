@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "codec/registry.h"
 
-/* Appends where it comes from, family, options, tokenizer, tensors, and bytes by role. A file of tensors that does not
- * say to be a model is listed alone. On failure out has what could be told. */
+/* Appends where it comes from, family, options, tokenizer, tensors, and bytes by role. What `run`
+ * refuses is refused by the same call: then out has the tensors, where they could be read, and what is supported. */
 enum qb_status qb_inspect_model(const char *path, const struct qb_registry *registry, enum qb_isa isa,
                                 struct qb_text *out, struct qb_error *err);
 

@@ -35,17 +35,31 @@ static const struct command {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static void print_help(void)
+static int print_help(void)
 {
-    printf("qinsbench %s - what encoding a model's weights does to it, measured\n\n"
-           "usage: qinsbench COMMAND [options]     qinsbench help COMMAND     qinsbench --version\n\n",
-           QB_VERSION);
+    struct qb_text out = {0};
+    qb_text_add(&out,
+                "qinsbench %s - what encoding a model's weights does to it, measured\n\n"
+                "usage: qinsbench COMMAND [options]     qinsbench help COMMAND     qinsbench --version\n\n",
+                QB_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-12s%s\n", commands[i].name, commands[i].summary);
-    printf("\nexample: qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
-           "         qinsbench show results/source.h5\n\n"
-           "exit codes: 0 done, 1 a gate or claim fell short, 2 usage or input error, 3 some cells failed,\n"
-           "            4 a gate stayed open, 130 interrupted (what is finished is kept)\n");
+        qb_text_add(&out, "  %-12s%s\n", commands[i].name, commands[i].summary);
+    qb_text_add(&out, "\nexample: qinsbench run experiments/suites/source.yaml -o results/source.h5\n"
+                      "         qinsbench show results/source.h5\n\n"
+                      "exit codes: 0 done, 1 a gate or claim fell short, 2 usage or input error, 3 some cells failed,\n"
+                      "            4 a gate stayed open, 130 interrupted (what is finished is kept)\n");
+    int code = qb_print(&out);
+    qb_text_free(&out);
+    return code;
+}
+
+static int print_version(void)
+{
+    struct qb_text out = {0};
+    qb_text_add(&out, "qinsbench %s\n", QB_VERSION);
+    int code = qb_print(&out);
+    qb_text_free(&out);
+    return code;
 }
 
 static const struct command *find_command(const char *name)
@@ -107,15 +121,11 @@ static int run_command(int argc, char **argv)
         print_help();
         return QB_EXIT_INPUT;
     }
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-        printf("qinsbench %s\n", QB_VERSION);
-        return QB_EXIT_DONE;
-    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+        return print_version();
     const bool help = strcmp(argv[1], "help") == 0;
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (help && argc == 2)) {
-        print_help();
-        return QB_EXIT_DONE;
-    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (help && argc == 2))
+        return print_help();
     if (help && argc > 3)
         return qb_complain("help: expected one command, found %d (qinsbench --help lists them)", argc - 2);
     const struct command *command = find_command(argv[1 + help]);
@@ -129,5 +139,6 @@ int main(int argc, char **argv)
     start_again(argc, argv);
     qb_tell_cut_files();
     qb_tell_signals();
-    return qb_printed(run_command(argc, argv));
+    qb_tell_exits();
+    return qb_end(qb_printed(run_command(argc, argv)));
 }

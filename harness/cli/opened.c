@@ -15,6 +15,14 @@
 
 #define TEXT_MAX ((size_t)64 << 20)
 
+enum qb_status qb_plugins_add(struct qb_plugins *plugins, const char *path, struct qb_error *err)
+{
+    if (plugins->count == QB_PLUGINS_MAX)
+        return qb_fail(err, QB_ERR_INPUT, "--codec: at most %d of them", QB_PLUGINS_MAX);
+    plugins->paths[plugins->count++] = path;
+    return QB_OK;
+}
+
 enum qb_status qb_opened_model(struct qb_opened *opened, const char *path, unsigned threads, struct qb_error *err)
 {
     qb_kernels_use(qb_cpu()->isa);

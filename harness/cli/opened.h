@@ -5,6 +5,14 @@
 #include "model/decoder.h"
 #include "tokenizer/tokenizer.h"
 
+/* Plugins that --codec names; zero-initialise. */
+#define QB_PLUGINS_MAX 32
+struct qb_plugins {
+    const char *paths[QB_PLUGINS_MAX + 1]; /* borrowed, a NULL behind */
+    size_t count;
+};
+enum qb_status qb_plugins_add(struct qb_plugins *plugins, const char *path, struct qb_error *err);
+
 struct qb_opened { /* zero-initialise; qb_opened_free releases */
     struct qb_registry *registry;
     struct qb_pool *pool;

@@ -2,62 +2,46 @@
 #include "progress.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/utf8.h"
 #include "cli.h"
+#include "run/progress_line.h"
 
 #define REDRAW 0.2 /* seconds */
 
 void qb_progress_begin(struct qb_progress *progress, bool quiet)
 {
-    *progress = (struct qb_progress){.quiet = quiet, .terminal = isatty(STDERR_FILENO) == 1};
+    const char *kind = getenv("TERM");
+    *progress = (struct qb_progress){.quiet = quiet,
+                                     .terminal = isatty(STDERR_FILENO) == 1 && !(kind && strcmp(kind, "dumb") == 0)};
 }
 
 static void erase(struct qb_progress *progress)
 {
     if (progress->drawn)
-        fputs("\r\033[K", stderr);
+        qb_tell_status("");
     progress->drawn = false;
 }
 
 void qb_progress_end(struct qb_progress *progress)
 {
     erase(progress);
-    fflush(stderr);
 }
 
-static void clock_text(double seconds, char out[32])
-{
-    unsigned long s = seconds > 0 ? (unsigned long)seconds : 0;
-    if (s >= 3600)
-        snprintf(out, 32, "%lu:%02lu:%02lu", s / 3600, s / 60 % 60, s % 60);
-    else
-        snprintf(out, 32, "%lu:%02lu", s / 60, s % 60);
-}
-
-/* Cells differ in length: the estimate is what it is, the mean of those that ran. */
 static void draw(struct qb_progress *progress, const struct qb_run_event *event)
 {
-    enum { BAR = 24 };
-    char bar[BAR + 1], elapsed[32], left[32] = "?";
+    struct qb_forecast left;
+    const struct qb_progress_state state = {.done = event->done,
+                                            .total = event->total,
+                                            .elapsed = event->elapsed,
+                                            .left = qb_talk_left(event->talk, &left) ? &left : NULL,
+                                            .labels = event->running_labels};
     struct qb_text line = {0};
-    size_t ran = event->done - event->taken, filled = event->total ? event->done * BAR / event->total : BAR;
-    size_t width = qb_columns(STDERR_FILENO);
-    for (size_t i = 0; i < BAR; i++)
-        bar[i] = i < filled ? '#' : '.';
-    bar[BAR] = '\0';
-    clock_text(event->elapsed, elapsed);
-    if (ran > 0)
-        clock_text(event->elapsed / (double)ran * (double)(event->total - event->done), left);
-    qb_text_add(&line, "[%s] %zu/%zu  %s  ETA %s  %s", bar, event->done, event->total, elapsed, left,
-                event->running_labels);
+    qb_progress_line(&state, qb_columns(STDERR_FILENO) - 1, &line);
     if (!line.failed) {
-        if (line.size >= width)
-            line.data[qb_utf8_upto(line.data, width - 1)] = '\0';
-        fprintf(stderr, "\r\033[K%s", line.data);
-        fflush(stderr);
+        qb_tell_status(line.data);
         progress->drawn = true;
         progress->last_drawn = event->elapsed;
     }

@@ -1,5 +1,7 @@
 /* Signals that end the program: said, and nothing half made is left. */
 #include <signal.h>
+#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,11 +13,9 @@ static pid_t self; /* a process forked from this one inherits the handler and ha
 static void on_end(int number)
 {
     const char *name = number == SIGHUP ? "SIGHUP" : number == SIGINT ? "SIGINT" : "SIGTERM";
-    const char *const parts[] = {"qinsbench: ended by ", name, "; no file was left half written\n"};
     qb_temp_remove_all();
-    for (size_t i = 0; getpid() == self && i < sizeof parts / sizeof *parts; i++)
-        if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
-            break; /* the terminal is gone: nobody is left to tell */
+    if (getpid() == self)
+        qb_tell_at_once((const char *const[]){"qinsbench: ended by ", name, "; no file was left half written", NULL});
     signal(number, SIG_DFL);
     raise(number); /* ends the process when the handler returns */
 }
@@ -31,4 +31,31 @@ void qb_tell_signals(void)
             sigaction(ends[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+}
+
+static bool came_back; /* from the command */
+
+/* libhdf5 ends the process where it has no memory for one of its lists. */
+static void tell_exit(int code, void *context)
+{
+    (void)code;
+    (void)context;
+    if (came_back || getpid() != self) /* a child's parent tells of its end */
+        return;
+    qb_temp_remove_all();
+    qb_tell_at_once((const char *const[]){"qinsbench: a library ended the program, as libhdf5 does without memory; no "
+                                          "file was left half written",
+                                          NULL});
+    _exit(QB_EXIT_INPUT);
+}
+
+void qb_tell_exits(void)
+{
+    on_exit(tell_exit, NULL);
+}
+
+int qb_end(int code)
+{
+    came_back = true;
+    return code;
 }

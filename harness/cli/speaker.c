@@ -38,6 +38,8 @@ enum qb_status qb_speaking_take(int flag, struct qb_speaking *speaking, struct q
     case QB_SPEAK_CALIBRATION:
         speaking->calibration = optarg;
         return QB_OK;
+    case QB_SPEAK_CODEC:
+        return qb_plugins_add(&speaking->codecs, optarg, err);
     case QB_SPEAK_TEMPERATURE:
         return take_real("--temperature", 100, &speaking->sampling.temperature, err);
     case QB_SPEAK_TOP_P:

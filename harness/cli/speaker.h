@@ -11,6 +11,7 @@
 
 struct qb_speaking {
     const char *variant, *calibration;
+    struct qb_plugins codecs;
     struct qb_sampling sampling;
     long seed, steps, context, threads;
 };
@@ -25,6 +26,7 @@ enum {
     QB_SPEAK_STEPS,
     QB_SPEAK_CONTEXT,
     QB_SPEAK_CALIBRATION,
+    QB_SPEAK_CODEC,
     QB_SPEAK_THREADS,
     QB_SPEAK_FLAGS
 };
@@ -37,6 +39,7 @@ enum {
         {"seed", 0, "N", "of the draws; default 42"}, {"steps", 'n', "N", "at most so many tokens; default 256"},      \
         {"context", 0, "N", "positions to make room for; default 2048, or the model's if that is fewer"},              \
         {"calibration", 0, "FILE", "text for a calibrated variant"},                                                   \
+        {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},                                            \
     {                                                                                                                  \
         "threads", 0, "N", "default: all cores; the text does not depend on it"                                        \
     }

@@ -14,7 +14,7 @@ struct qb_conformance_result {
     const char *check;   /* "row ranges" */
     const char *options; /* as qb_format_print writes them; "" for a codec without options */
     enum qb_verdict verdict;
-    const char *message; /* why it failed or was skipped; "" when it passed. One line. */
+    const char *message; /* why it failed or was skipped; passed: what was measured, or "". One line. */
 };
 
 /* Called once for each check and combination of options, in the caller's process. The result lives during the call. */

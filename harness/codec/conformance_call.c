@@ -43,6 +43,15 @@ enum qb_verdict qb_reject(struct qb_check_case *c, const char *format, ...)
     return QB_VERDICT_FAIL;
 }
 
+enum qb_verdict qb_pass(struct qb_check_case *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    qb_utf8_vprint(c->message, sizeof c->message, format, args);
+    va_end(args);
+    return QB_VERDICT_PASS;
+}
+
 enum qb_verdict qb_skip(struct qb_check_case *c, const char *why)
 {
     snprintf(c->message, sizeof c->message, "%s", why);

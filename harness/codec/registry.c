@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/data_path.h"
 #include "base/mem.h"
@@ -193,7 +194,7 @@ static enum qb_status try_all(struct list *list, struct qb_error *err)
 }
 
 /* Notes a plugin for loading; the same file named twice is one plugin. */
-static enum qb_status note(const struct qb_registry *registry, const char *path, struct list *list,
+static enum qb_status note(const struct qb_registry *registry, const char *path, bool named, struct list *list,
                            struct qb_error *err)
 {
     char real[PATH_MAX]; /* dlopen would look for a bare name in the system's folders */
@@ -209,15 +210,17 @@ static enum qb_status note(const struct qb_registry *registry, const char *path,
     if (!new)
         return err->status;
     list->plugins[list->count++] = new;
+    new->plugin.named = named;
     new->plugin.path = qb_strdup(real, err);
     return new->plugin.path ? qb_hash_file(real, new->plugin.sha256, err) : err->status;
 }
 
-static enum qb_status add(struct qb_registry *registry, const char *const *paths, size_t count, struct qb_error *err)
+static enum qb_status add(struct qb_registry *registry, const char *const *paths, size_t count, bool named,
+                          struct qb_error *err)
 {
     struct list list = {qb_alloc(count, sizeof *list.plugins, "plugins to load", err), 0};
     for (size_t i = 0; i < count && !err->status; i++)
-        note(registry, paths[i], &list, err);
+        note(registry, paths[i], named, &list, err);
     if (!err->status)
         try_all(&list, err);
     for (size_t i = 0; i < list.count && !err->status; i++)
@@ -235,13 +238,17 @@ static int is_plugin(const struct dirent *entry)
     return size > 3 && entry->d_name[0] != '.' && strcmp(entry->d_name + size - 3, ".so") == 0;
 }
 
-static enum qb_status add_folder(struct qb_registry *registry, const char *folder, struct qb_error *err)
+/* due: there must be one. */
+static enum qb_status add_folder(struct qb_registry *registry, const char *folder, bool due, struct qb_error *err)
 {
     struct dirent **entries;
     int count = scandir(folder, &entries, is_plugin, alphasort);
     if (count < 0)
-        return errno == ENOENT ? QB_OK : qb_fail(err, QB_ERR_IO, "%s: plugin folder: %s", folder, strerror(errno));
-    char(*names)[PATH_MAX] = qb_alloc((size_t)count, sizeof *names, "paths of plugins", err);
+        return errno == ENOENT && !due ? QB_OK
+                                       : qb_fail(err, QB_ERR_IO, "%s: plugin folder: %s", folder, strerror(errno));
+    if (count == 0 && due)
+        qb_fail(err, QB_ERR_INPUT, "%s: no codec plugin (*.so) in this folder", folder);
+    char(*names)[PATH_MAX] = err->status ? NULL : qb_alloc((size_t)count, sizeof *names, "paths of plugins", err);
     const char **paths = names ? qb_alloc((size_t)count, sizeof *paths, "list of plugins", err) : NULL;
     for (int i = 0; i < count; i++) {
         if (!err->status &&
@@ -253,7 +260,7 @@ static enum qb_status add_folder(struct qb_registry *registry, const char *folde
     }
     free(entries);
     if (!err->status)
-        add(registry, paths, (size_t)count, err);
+        add(registry, paths, (size_t)count, false, err);
     qb_free(paths);
     qb_free(names);
     return err->status;
@@ -267,17 +274,24 @@ enum qb_status qb_registry_open(const char *const *folders, const char *const *e
     if (!new)
         return err->status;
     for (; !err->status && folders && *folders; folders++)
-        add_folder(new, *folders, err);
+        add_folder(new, *folders, false, err);
     size_t count = 0;
     while (extra && extra[count])
         count++;
     if (!err->status && count)
-        add(new, extra, count, err);
+        add(new, extra, count, true, err);
     if (err->status)
         qb_registry_free(new);
     else
         *registry = new;
     return err->status;
+}
+
+enum qb_status qb_registry_add(struct qb_registry *registry, const char *path, struct qb_error *err)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? add_folder(registry, path, true, err)
+                                                           : add(registry, &path, 1, true, err);
 }
 
 void qb_registry_free(struct qb_registry *registry)

@@ -15,6 +15,7 @@ struct qb_plugin {                /* one loaded codec; lives as long as its regi
     const struct qb_codec *codec; /* the host's copy: version, summary and options are clean text (base/utf8.h) */
     const char *path;             /* of the shared object */
     char sha256[QB_HASH_HEX];     /* of the shared object */
+    bool named;                   /* asked for by its file, not found in a folder */
 };
 
 /* Loads every *.so of the folders (NULL-terminated; a missing folder is skipped), then every plugin of `extra`
@@ -24,6 +25,8 @@ struct qb_plugin {                /* one loaded codec; lives as long as its regi
  * hangs there is an error like the others. */
 enum qb_status qb_registry_open(const char *const *folders, const char *const *extra, struct qb_registry **registry,
                                 struct qb_error *err);
+/* Adds the plugin at path, or every *.so of the folder there, in the same way; a folder without one is QB_ERR_INPUT. */
+enum qb_status qb_registry_add(struct qb_registry *registry, const char *path, struct qb_error *err);
 void qb_registry_free(struct qb_registry *registry);
 
 size_t qb_registry_count(const struct qb_registry *registry);

@@ -68,7 +68,7 @@ struct qb_variant {
 /* What of a tensor's (or row block's) roles comes under a mask of the variant, `placement` or `calibration.fp16_roles`:
  * the roles of the row blocks that do, 0 where none does. The one rule for "is this tensor encoded": roles say which
  * (a fused tensor block by block, a tied embedding only as a whole: qb_role_covered), tensors and except restrict it by
- * `name`, as in data/models/README.md ("layers.1.mlp.up.weight"). An unencoded variant's placement is 0. */
+ * `name`, as in docs/models.md ("layers.1.mlp.up.weight"). An unencoded variant's placement is 0. */
 uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, const char *name, uint32_t roles);
 
 /* How placed weights of rows x cols are stored: `weights`, or `otherwise` where that alone takes the shape. The one

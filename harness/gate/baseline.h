@@ -86,6 +86,9 @@ enum qb_status qb_baseline_parse(const char *text, size_t size, const char *name
                                  struct qb_error *err);
 /* The JSON of a baseline, a line a metric, its digest last: the SHA-256 of the text before it. */
 void qb_baseline_print(const struct qb_baseline *baseline, struct qb_text *out);
+/* Replaces path with that JSON once it has been read back: what a stranger's result holds may be nothing that a
+ * baseline takes (a hash that is none), which is QB_ERR_INPUT, and the file stays as it was. */
+enum qb_status qb_baseline_save(const struct qb_baseline *baseline, const char *path, struct qb_error *err);
 
 void qb_baseline_free(struct qb_baseline *baseline);
 

@@ -14,7 +14,7 @@
 #include "weights/weights.h"
 
 struct qb_tensor {
-    char name[64];        /* as in the safetensors layout of data/models/README.md, e.g. "layers.0.attn.qkv.weight" */
+    char name[64];        /* as in the safetensors layout of docs/models.md, e.g. "layers.0.attn.qkv.weight" */
     const char *source;   /* what its source calls it; borrowed from model->weights */
     uint32_t roles;       /* role bits; a bias has QB_ROLE_BIAS and its matrix's bits; a norm QB_ROLE_NORM */
     int layer;            /* from 0; -1: none */
@@ -68,7 +68,7 @@ void qb_generator_print(const char *generator, const struct qb_generator_options
 enum qb_status qb_model_generate(const char *generator, const struct qb_generator_options *options,
                                  struct qb_model **model, struct qb_error *err);
 
-/* Opens a safetensors file in the layout of data/models/README.md (metadata "architecture": a family), a Hugging Face
+/* Opens a safetensors file in the layout of docs/models.md (metadata "architecture": a family), a Hugging Face
  * folder or a GGUF file (weights.h). Types are read by plugins of registry at level isa; FP32 alone needs none (NULL).
  * Everything is read once, panel by panel, for its hash; NaN and Inf are refused by tensor and position. The model
  * borrows the registry. */

@@ -1,4 +1,4 @@
-/* Models from files: our own layout (data/models/README.md), Hugging Face folders and GGUF. Options come from metadata
+/* Models from files: our own layout (docs/models.md), Hugging Face folders and GGUF. Options come from metadata
  * or config, sizes from the tensors, and both must agree. */
 #include <stdio.h>
 #include <string.h>

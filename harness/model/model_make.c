@@ -79,6 +79,8 @@ static enum qb_status read_all(struct qb_model *model, struct qb_error *err)
     qb_weights_drop(model->weights);
     qb_hash_hex(hash, model->sha256);
     hash = NULL;
+    if (!model->sha256[0])
+        qb_fail(err, QB_ERR_MEMORY, "no memory to hash the model");
 out:
     qb_hash_drop(hash);
     qb_free(buffer);

@@ -15,13 +15,14 @@
 
 enum qb_status qb_crew_open(struct qb_crew *crew, struct qb_error *err)
 {
+    crew->watch = -1;
     crew->seats = qb_alloc(crew->jobs, sizeof *crew->seats, "workers", err);
     crew->preparers = qb_alloc(crew->jobs, sizeof *crew->preparers, "preparers", err);
     for (unsigned w = 0; !err->status && w < crew->jobs; w++) {
         crew->seats[w].worker = crew->preparers[w].worker = (struct qb_worker){.report = -1, .chatter = -1};
         crew->preparers[w].asks = -1;
     }
-    return err->status ? err->status : qb_preparer_adopt(true, err);
+    return err->status || qb_orphans_watch(&crew->watch, err) ? err->status : qb_preparer_adopt(true, err);
 }
 
 static bool is_ours(const void *context, pid_t pid)
@@ -48,6 +49,7 @@ void qb_crew_close(struct qb_crew *crew)
 {
     struct qb_error ignored = {0};
     qb_crew_kill(crew);
+    qb_orphans_unwatch(crew->watch);
     qb_preparer_adopt(false, &ignored);
     qb_free(crew->seats);
     qb_free(crew->preparers);
@@ -229,6 +231,7 @@ static enum qb_status start_cell(struct qb_crew *crew, size_t i, struct qb_error
         return err->status;
     seat->cell = i;
     crew->schedule->cells[i].stage = QB_STAGE_RUNNING;
+    crew->schedule->cells[i].started = qb_clock();
     return QB_OK;
 }
 
@@ -323,6 +326,18 @@ static nfds_t add_pipes(struct pollfd *fds, const struct qb_worker *worker)
     return n;
 }
 
+/* Which cells' nets are being made. */
+static void note_preparing(struct qb_crew *crew)
+{
+    for (size_t i = 0; i < crew->schedule->plan.count; i++)
+        crew->schedule->cells[i].preparing = false;
+    for (unsigned w = 0; w < crew->jobs; w++) {
+        const struct qb_preparer *p = &crew->preparers[w];
+        if (p->worker.pid > 0 && p->asks >= 0 && !qb_preparer_ready(p))
+            crew->schedule->cells[p->cell].preparing = true;
+    }
+}
+
 enum qb_status qb_crew_attend(struct qb_crew *crew, struct qb_error *err)
 {
     struct pollfd fds[1024];
@@ -335,6 +350,7 @@ enum qb_status qb_crew_attend(struct qb_crew *crew, struct qb_error *err)
     for (unsigned w = 0; w < crew->jobs; w++)
         if (take_end(crew, &crew->seats[w], err) || take_preparer(crew, &crew->preparers[w], err))
             return err->status;
+    note_preparing(crew);
     qb_talk_tick(crew->talk);
     return QB_OK;
 }

@@ -18,6 +18,7 @@ struct qb_crew {
         size_t cell;
     } * seats;                     /* [jobs] */
     struct qb_preparer *preparers; /* [jobs] */
+    int watch;                     /* qb_orphans_watch; -1: none */
     bool cache_failed;             /* that references cannot be kept was said */
 };
 

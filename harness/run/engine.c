@@ -148,6 +148,7 @@ static void connect(struct run *run, const struct qb_run_options *options)
                                  .cache = &run->cache,
                                  .hand = &run->hand,
                                  .provenance = &run->provenance,
+                                 .watch = -1,
                                  .jobs = options->jobs};
 }
 

@@ -65,7 +65,7 @@ static enum qb_status read_shards(struct qb_finished *f, struct qb_error *err)
         if (!qb_shard_name(entry->d_name))
             continue;
         snprintf(path, sizeof path, "%s/%s", f->shards->folder, entry->d_name);
-        if (!qb_shard_read(path, false, &cell, &cause) && cell.state == QB_CELL_DONE)
+        if (!qb_shard_try(path, &cause) && !qb_shard_read(path, false, &cell, &cause) && cell.state == QB_CELL_DONE)
             add_old(f, &cell, QB_PLAN_NONE, err);
         qb_cell_free(&cell);
     }
@@ -185,7 +185,7 @@ static void mark_taken(struct qb_finished *f, size_t i, enum qb_taken taken, siz
 static bool shard_fits(const struct qb_finished *f, size_t i, const char *path, struct qb_error *cause)
 {
     struct qb_cell cell = {0};
-    if (qb_shard_read(path, false, &cell, cause))
+    if (qb_shard_try(path, cause) || qb_shard_read(path, false, &cell, cause))
         return false;
     bool fits = cell.state == QB_CELL_DONE && strcmp(cell.key, f->schedule->cells[i].key) == 0 &&
                 qb_schedule_same_place(f->schedule, i, cell.model, cell.variant, cell.experiment);

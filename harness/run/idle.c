@@ -161,6 +161,25 @@ static bool calibrates(const struct idle *w, size_t m)
     return false;
 }
 
+/* Is a text cut into tokens on the model? (Reading as llama.cpp does asks the tokenizer for BOS, too.) */
+static bool reads_words(const struct idle *w, size_t m)
+{
+    const struct qb_suite_model *model = &w->suite->models[m];
+    const struct qb_words *cut = model->calibration.kind ? &model->calibration : &w->suite->calibration;
+    bool reads = calibrates(w, m) && cut->kind == QB_WORDS_CORPUS && !cut->ids;
+    for (size_t e = 0; e < w->suite->experiment_count; e++) {
+        const struct qb_suite_experiment *entry = &w->suite->experiments[e];
+        const struct qb_words *text = text_of(w->suite, m, e), *prompt = qb_suite_prompts(w->suite, model, entry);
+        if (!planned(w, m, e, false, false))
+            continue;
+        reads =
+            reads || (reads_text(entry) && has_chunks(text) &&
+                      (entry->experiment->reads & QB_READS_AS_LLAMA || (text->kind == QB_WORDS_CORPUS && !text->ids)));
+        reads = reads || (reads_prompts(w, m, e) && prompt->kind == QB_WORDS_CORPUS && !prompt->ids);
+    }
+    return reads;
+}
+
 static void check_words(struct idle *w, size_t m)
 {
     const struct qb_suite_model *model = &w->suite->models[m];
@@ -174,6 +193,9 @@ static void check_words(struct idle *w, size_t m)
         say(w, "model '%s': prompt has no effect: no experiment on it reads one", model->name);
     if (model->corpus.kind && !texts)
         say(w, "model '%s': corpus has no effect: no experiment on it reads a text", model->name);
+    if (model->tokenizer && !reads_words(w, m))
+        say(w, "model '%s': tokenizer has no effect: no experiment on it reads a text that is not in token ids",
+            model->name);
     if (model->calibration.kind && !calibrates(w, m))
         say(w, "model '%s': calibration has no effect: no variant on it is calibrated", model->name);
 }

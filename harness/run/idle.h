@@ -10,9 +10,9 @@
  * and experiments with a selected cell of the plan:
  *   context, chunks, offset and spread where the experiment reads no text, where its text is cut by teacher-forced's
  * words, and where the model's text is FP32's own; prompt and corpus that nothing reads; calibration that no variant
- * asks for; a model's options for an experiment that has no cell on it; restrictions that leave an experiment without a
- * variant on the model; and a key given by --set where the model's own words win. A default of the suite that a model's
- * words replace is as it should be, and not said. */
+ * asks for; a tokenizer where no text is read; a model's options for an experiment that has no cell on it; restrictions
+ * that leave an experiment without a variant on the model; and a key given by --set where the model's own words win. A
+ * default of the suite that a model's words replace is as it should be, and not said. */
 void qb_idle_requests(const struct qb_suite *suite, const struct qb_plan *plan,
                       void (*say)(void *context, const char *text), void *context);
 

@@ -52,10 +52,11 @@ static const struct qb_token_file *corpus(const struct source *src, const struct
     struct qb_token_cache *cache = src->cache;
     const struct qb_token_form form = form_of(src, words);
     if (!src->model->tokenizer && !words->ids) {
-        qb_yaml_fail(words->name, err,
-                     "model '%s' has no tokenizer to read text with (a folder has it as tokenizer.json); use {random: "
-                     "...}, {tokens: FILE} or {greedy: N}",
-                     src->model->name);
+        qb_yaml_fail(
+            words->name, err,
+            "model '%s' has no tokenizer to read text with (a folder has it as tokenizer.json); name one by the "
+            "model's key 'tokenizer', or use {random: ...}, {tokens: FILE} or {greedy: N}",
+            src->model->name);
         return NULL;
     }
     for (size_t i = 0; i < cache->count; i++)
@@ -264,15 +265,23 @@ const struct qb_suite_experiment *qb_suite_texts(const struct qb_suite *suite,
     return experiment->corpus.kind || !forced ? experiment : forced;
 }
 
+const struct qb_words *qb_suite_prompts(const struct qb_suite *suite, const struct qb_suite_model *model,
+                                        const struct qb_suite_experiment *experiment)
+{
+    const struct qb_suite_experiment *greedy = lender(suite, "greedy");
+    if (model->prompt.kind)
+        return &model->prompt;
+    return experiment->prompt.kind || !greedy ? &experiment->prompt : &greedy->prompt;
+}
+
 enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suite_model *entry,
                               const struct qb_suite_experiment *experiment, const struct qb_model *model,
                               struct qb_token_cache *cache, struct qb_inputs *in, struct qb_error *err)
 {
     const struct source src = {suite, model, cache, experiment->experiment->reads & QB_READS_AS_LLAMA};
-    const struct qb_suite_experiment *greedy = lender(suite, "greedy"), *texts = qb_suite_texts(suite, experiment);
-    const struct qb_words *prompt = &entry->prompt, *text = &entry->corpus, *calibration = &entry->calibration;
-    if (!prompt->kind)
-        prompt = experiment->prompt.kind || !greedy ? &experiment->prompt : &greedy->prompt;
+    const struct qb_suite_experiment *texts = qb_suite_texts(suite, experiment);
+    const struct qb_words *prompt = qb_suite_prompts(suite, entry, experiment), *text = &entry->corpus,
+                          *calibration = &entry->calibration;
     if (!text->kind)
         text = &texts->corpus;
     if (!calibration->kind)

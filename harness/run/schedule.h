@@ -15,6 +15,8 @@ struct qb_scheduled {
     char key[QB_HASH_HEX];    /* "" until the model was loaded */
     char inputs[QB_HASH_HEX]; /* likewise */
     struct qb_cell outcome;   /* failed or skipped: the whole cell; done: state alone */
+    bool preparing;           /* a net is made that it waits for */
+    double started, seconds;  /* qb_clock; once it ended by itself in this run: what it took */
     enum qb_taken taken;
     size_t old_index; /* QB_TAKEN_RESULT: its place in the older result file */
 };

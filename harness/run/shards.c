@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/text.h"
 
 static void lock_path(const struct qb_shards *shards, char out[QB_SHARD_PATH])
@@ -79,7 +80,10 @@ static enum qb_status check_output(const char *path, struct qb_error *err)
 enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, struct qb_error *err)
 {
     struct qb_text folder = {0};
-    *shards = (struct qb_shards){.output = output, .lock = -1};
+    *shards = (struct qb_shards){.lock = -1};
+    if (qb_path_target(output, shards->output, err))
+        return err->status;
+    output = shards->output;
     qb_text_add(&folder, "%s.shards", output);
     if (folder.failed)
         qb_fail(err, QB_ERR_MEMORY, "no memory for a path");

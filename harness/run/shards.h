@@ -2,15 +2,16 @@
 #ifndef QB_SHARDS_H
 #define QB_SHARDS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include "base/error.h"
 
 #define QB_SHARD_PATH 4200
 
 struct qb_shards {
-    const char *output; /* result file; borrowed */
-    char *folder;       /* "<output>.shards" */
-    int lock;           /* of "<output>.lock"; -1: none */
+    char output[PATH_MAX]; /* result file, where links lead: all names of it share a lock */
+    char *folder;          /* "<output>.shards" */
+    int lock;              /* of "<output>.lock"; -1: none */
 };
 
 /* Locks the output, whose folder it makes, and checks that it is no file of somebody else's; the folder of shards is

@@ -190,8 +190,8 @@ bool qb_suite_allows(const struct qb_suite_model *model, const struct qb_variant
 
 static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_options *options, struct qb_error *err)
 {
-    static const char *const known[] = {"name",        "summary",     "seed",   "models", "variants",
-                                        "experiments", "calibration", "limits", NULL};
+    static const char *const known[] = {"name",        "summary",     "seed",   "models",  "variants",
+                                        "experiments", "calibration", "limits", "plugins", NULL};
     const struct qb_yaml *root = suite->root, *name = qb_yaml_get(root, "name"), *seed = qb_yaml_get(root, "seed");
     const char *text = NULL;
     int64_t number = 0;
@@ -208,7 +208,8 @@ static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_op
     if (qb_yaml_get(root, "summary") && qb_yaml_text(qb_yaml_get(root, "summary"), &text, err))
         return err->status;
     if (qb_words_calibration(suite, qb_yaml_get(root, "calibration"), true, &suite->calibration, err) ||
-        qb_suite_read_limits(qb_yaml_get(root, "limits"), &suite->limits, err) || read_models(suite, err) ||
+        qb_suite_read_limits(qb_yaml_get(root, "limits"), &suite->limits, err) ||
+        qb_suite_read_plugins(suite, qb_yaml_get(root, "plugins"), err) || read_models(suite, err) ||
         read_experiments(suite, err) || read_variants(suite, options, err))
         return err->status;
     for (size_t m = 0; m < suite->model_count; m++)
@@ -275,6 +276,7 @@ void qb_suite_free(struct qb_suite *suite)
         qb_free(suite->models[i].name);
         qb_free(suite->models[i].generator);
         qb_free(suite->models[i].file);
+        qb_free(suite->models[i].tokenizer);
         qb_words_free(&suite->models[i].prompt);
         qb_words_free(&suite->models[i].corpus);
         qb_words_free(&suite->models[i].calibration);

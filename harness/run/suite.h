@@ -19,13 +19,13 @@ struct qb_suite_experiment;
 
 /* models.<name>: {generator, vocab, hidden, layers, seed} or {file}, and optionally prompt, corpus, calibration (which
  * win over the experiment's and the suite's), options (experiment -> options that win likewise), experiments and
- * variants (lists of names or globs that restrict). */
+ * variants (lists of names or globs that restrict), tokenizer (a file, in place of the model's own). */
 struct qb_suite_model {
     char *name;
     const struct qb_yaml *node;
     char *generator; /* or NULL */
     struct qb_generator_options generated;
-    char *file; /* resolved path, or NULL */
+    char *file, *tokenizer; /* resolved paths, or NULL */
     struct qb_words prompt, corpus, calibration;
     const struct qb_yaml *experiments, *variants, *options;
     struct qb_suite_experiment *own; /* experiments under this model's options */
@@ -66,12 +66,12 @@ struct qb_suite {
     size_t experiment_count;
     struct qb_words calibration; /* for models without their own */
     struct qb_suite_limits limits;
-    const struct qb_registry *registry; /* for models' files, borrowed */
+    struct qb_registry *registry; /* for models' files, borrowed; the suite's plugins are added to it */
     enum qb_isa isa;
 };
 
 struct qb_suite_options {
-    const struct qb_registry *registry;
+    struct qb_registry *registry; /* plugins: of the suite are added to it */
     enum qb_isa isa;
     const char *const *set; /* "key=value", NULL-terminated, or NULL: put into the tree before it is read */
 };
@@ -94,7 +94,12 @@ const struct qb_suite_experiment *qb_suite_experiment_of(const struct qb_suite *
 const struct qb_suite_experiment *qb_suite_texts(const struct qb_suite *suite,
                                                  const struct qb_suite_experiment *experiment);
 
-/* Opens or generates the model; it is called by the suite's name for it, in messages too. The caller frees it. */
+/* The words of experiment e's prompts on the model: its own, the experiment's, or those lent by greedy. */
+const struct qb_words *qb_suite_prompts(const struct qb_suite *suite, const struct qb_suite_model *model,
+                                        const struct qb_suite_experiment *experiment);
+
+/* Opens or generates the model, with the tokenizer that the suite names for it, which must not have more tokens; it is
+ * called by the suite's name for it, in messages too. The caller frees it. */
 enum qb_status qb_suite_open_model(const struct qb_suite *suite, const struct qb_suite_model *entry,
                                    struct qb_model **model, struct qb_error *err);
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "run/suite_parts.h"
+#include "tokenizer/tokenizer.h"
 
 static enum qb_status read_generator(const struct qb_yaml *node, const char *generator, struct qb_suite_model *model,
                                      struct qb_error *err)
@@ -54,15 +55,19 @@ static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml 
 enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml *node, struct qb_suite_model *model,
                                    struct qb_error *err)
 {
-    static const char *const known[] = {"generator", "vocab",   "hidden", "layers",      "seed",
-                                        "file",      "prompt",  "corpus", "calibration", "experiments",
-                                        "variants",  "options", NULL};
+    static const char *const known[] = {"generator", "vocab",   "hidden",    "layers",      "seed",
+                                        "file",      "prompt",  "corpus",    "calibration", "experiments",
+                                        "variants",  "options", "tokenizer", NULL};
     model->node = node;
     if (qb_suite_name(node, node->key, "a model name", err) || qb_yaml_expect(node, QB_YAML_MAP, err) ||
         qb_yaml_known(node, known, err) || !(model->name = qb_strdup(node->key, err)) ||
         read_weights(suite, node, model, err))
         return err->status;
     bool generated = model->generator != NULL;
+    const struct qb_yaml *tokenizer = qb_yaml_get(node, "tokenizer");
+    char path[4096];
+    if (tokenizer && (qb_suite_file(suite, tokenizer, path, err) || !(model->tokenizer = qb_strdup(path, err))))
+        return err->status;
     model->options = qb_yaml_get(node, "options");
     if (qb_words_prompt(suite, qb_yaml_get(node, "prompt"), generated, &model->prompt, err) ||
         qb_words_text(suite, qb_yaml_get(node, "corpus"), &model->corpus, err) ||
@@ -73,12 +78,33 @@ enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml 
     return QB_OK;
 }
 
+static enum qb_status take_tokenizer(const struct qb_suite_model *entry, struct qb_model *model, struct qb_error *err)
+{
+    const struct qb_yaml *node = qb_yaml_get(entry->node, "tokenizer");
+    struct qb_tokenizer *tokenizer = NULL;
+    if (qb_tokenizer_open(entry->tokenizer, &tokenizer, err))
+        return qb_wrap(err, "%s:%u: key 'tokenizer'", node->file, node->line);
+    const size_t tokens = qb_tokenizer_vocab(tokenizer);
+    qb_tokenizer_free(tokenizer);
+    if (tokens > model->arch.vocab)
+        return qb_yaml_fail(node, err, "%s has %zu tokens, model '%s' a vocabulary of %zu", entry->tokenizer, tokens,
+                            entry->name, model->arch.vocab);
+    qb_free(model->tokenizer);
+    model->tokenizer = qb_strdup(entry->tokenizer, err);
+    return err->status;
+}
+
 enum qb_status qb_suite_open_model(const struct qb_suite *suite, const struct qb_suite_model *entry,
                                    struct qb_model **model, struct qb_error *err)
 {
     if (entry->generator ? qb_model_generate(entry->generator, &entry->generated, model, err)
                          : qb_model_open(entry->file, suite->registry, suite->isa, model, err))
         return qb_wrap(err, "model '%s'", entry->name);
+    if (entry->tokenizer && take_tokenizer(entry, *model, err)) {
+        qb_model_free(*model);
+        *model = NULL;
+        return err->status;
+    }
     /* Users know a model by the suite's name for it; messages say that one. */
     char *name = qb_strdup(entry->name, err);
     if (!name) {

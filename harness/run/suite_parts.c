@@ -74,3 +74,21 @@ enum qb_status qb_suite_file(const struct qb_suite *suite, const struct qb_yaml 
                         node->scalar, suite->folder,
                         fetched ? "; run `make models`, or name a model file of your own" : "");
 }
+
+enum qb_status qb_suite_read_plugins(struct qb_suite *suite, const struct qb_yaml *node, struct qb_error *err)
+{
+    char path[4096];
+    if (!node)
+        return QB_OK;
+    if (qb_yaml_expect(node, QB_YAML_LIST, err))
+        return err->status;
+    if (node->count == 0)
+        return qb_yaml_fail(node, err, "expected codec plugins: files, or folders of them");
+    for (size_t i = 0; i < node->count; i++) {
+        if (qb_suite_file(suite, node->children[i], path, err))
+            return err->status;
+        if (qb_registry_add(suite->registry, path, err))
+            return qb_wrap(err, "%s:%u: key 'plugins'", suite->path, node->children[i]->line);
+    }
+    return QB_OK;
+}

@@ -11,6 +11,8 @@ enum qb_status qb_suite_read_experiment(struct qb_suite *suite, const struct qb_
 /* The experiment of `base` under a model's options, a map of its option names. */
 enum qb_status qb_suite_read_override(const struct qb_suite_experiment *base, const struct qb_yaml *options,
                                       struct qb_suite_experiment *entry, struct qb_error *err);
+/* plugins: loads them into the suite's registry. */
+enum qb_status qb_suite_read_plugins(struct qb_suite *suite, const struct qb_yaml *node, struct qb_error *err);
 enum qb_status qb_suite_read_limits(const struct qb_yaml *node, struct qb_suite_limits *limits, struct qb_error *err);
 enum qb_status qb_suite_read_variant(const struct qb_suite *suite, const struct qb_suite_options *options,
                                      const struct qb_yaml *node, struct qb_variant **variant, struct qb_error *err);

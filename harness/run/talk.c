@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "run/outlook.h"
 
 static void count_cells(const struct qb_schedule *schedule, struct qb_run_event *event, struct qb_text *labels)
 {
@@ -13,13 +14,16 @@ static void count_cells(const struct qb_schedule *schedule, struct qb_run_event 
         if (!schedule->plan.cells[i].selected)
             continue;
         event->done += cell->stage == QB_STAGE_ENDED;
-        event->taken += cell->taken != QB_TAKEN_NOT;
-        if (cell->stage != QB_STAGE_RUNNING)
+        const bool preparing = cell->preparing && cell->stage == QB_STAGE_WAITING;
+        if (cell->stage != QB_STAGE_RUNNING && !preparing)
             continue;
-        event->running++;
-        if (labels->size)
-            qb_text_add(labels, ", ");
-        qb_plan_label(schedule->suite, &schedule->plan.cells[i], labels);
+        const struct qb_plan_cell *plan = &schedule->plan.cells[i];
+        qb_text_add(labels, "%s", labels->size ? ", " : "");
+        if (preparing)
+            qb_text_add(labels, "%s/%s (net)", schedule->suite->models[plan->model].name,
+                        qb_plan_variant_name(schedule->suite, plan));
+        else
+            qb_plan_label(schedule->suite, plan, labels);
     }
 }
 
@@ -45,9 +49,15 @@ void qb_talk_note(const struct qb_talk *talk, enum qb_run_event_kind kind, const
     send(talk, &(struct qb_run_event){.kind = kind, .text = text});
 }
 
+bool qb_talk_left(const struct qb_talk *talk, struct qb_forecast *forecast)
+{
+    struct qb_error ignored = {0};
+    return !qb_outlook(talk->schedule, talk->start, qb_clock(), forecast, &ignored) && forecast->least >= 0;
+}
+
 void qb_talk_tick(const struct qb_talk *talk)
 {
-    send(talk, &(struct qb_run_event){.kind = QB_RUN_TICK});
+    send(talk, &(struct qb_run_event){.kind = QB_RUN_TICK, .talk = talk});
 }
 
 static void finished(const struct qb_talk *talk, size_t i, double seconds)
@@ -67,6 +77,7 @@ void qb_talk_done(const struct qb_talk *talk, size_t i, double seconds)
 {
     talk->schedule->cells[i].stage = QB_STAGE_ENDED;
     talk->schedule->cells[i].outcome.state = QB_CELL_DONE;
+    talk->schedule->cells[i].seconds = seconds;
     finished(talk, i, seconds);
 }
 

@@ -2,6 +2,7 @@
 #ifndef QB_TALK_H
 #define QB_TALK_H
 
+#include "run/forecast.h"
 #include "run/schedule.h"
 
 enum qb_run_event_kind {
@@ -16,12 +17,11 @@ struct qb_run_event {
     const char *text;
     const char *label; /* model/variant/experiment */
     enum qb_cell_state state;
-    double seconds;     /* of the cell */
-    size_t done, total; /* selected cells that ended, and all of them */
-    size_t taken;       /* of done: taken from an earlier run or from the cache */
-    size_t running;
-    const char *running_labels; /* comma-separated */
+    double seconds;             /* of the cell */
+    size_t done, total;         /* selected cells that ended, and all of them */
+    const char *running_labels; /* ", " between them; "MODEL/VARIANT (net)" while a net is made */
     double elapsed;             /* seconds since the start */
+    const struct qb_talk *talk; /* TICK: for qb_talk_left */
 };
 
 struct qb_talk {
@@ -34,6 +34,8 @@ struct qb_talk {
 void qb_talk_note(const struct qb_talk *talk, enum qb_run_event_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void qb_talk_tick(const struct qb_talk *talk);
+/* How long the run still takes; false: nothing is known of it. */
+bool qb_talk_left(const struct qb_talk *talk, struct qb_forecast *forecast);
 /* Cell i is done: its stage, and an event. */
 void qb_talk_done(const struct qb_talk *talk, size_t i, double seconds);
 /* Cell i failed or was skipped: its outcome (qb_schedule_end), and an event. */

@@ -9,6 +9,21 @@ enum qb_status qb_shard_write(const char *path, const struct qb_cell *cell, stru
     return qb_store_write(path, QB_FORMAT_SHARD, NULL, &source, 1, err);
 }
 
+static enum qb_status read_all(const char *path, size_t bytes, struct qb_error *err)
+{
+    struct qb_cell cell;
+    if (qb_shard_read(path, true, &cell, err))
+        return err->status;
+    qb_claim_check(qb_record_bytes(&cell.record), path, bytes, err);
+    qb_cell_free(&cell);
+    return err->status;
+}
+
+enum qb_status qb_shard_try(const char *path, struct qb_error *err)
+{
+    return qb_trial_read(read_all, path, err);
+}
+
 enum qb_status qb_shard_read(const char *path, bool arrays, struct qb_cell *cell, struct qb_error *err)
 {
     struct qb_result *shard = NULL;

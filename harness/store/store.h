@@ -72,6 +72,9 @@ bool qb_name_ok(const char *name);
 enum qb_status qb_shard_write(const char *path, const struct qb_cell *cell, struct qb_error *err);
 /* Reads a shard back, arrays included when `arrays`; a truncated or foreign file is an error, never a crash. */
 enum qb_status qb_shard_read(const char *path, bool arrays, struct qb_cell *cell, struct qb_error *err);
+/* Reads one that was found, not made by this run, whole in a child first, as qb_result_open does: whatever libhdf5 does
+ * on a damaged one is an error that names it. */
+enum qb_status qb_shard_try(const char *path, struct qb_error *err);
 
 /* Provenance is stored as attributes of /provenance, long values as datasets. */
 /* Names are of [A-Za-z0-9._-]; adding a name again replaces its value. Values are cleaned, lines stay (base/utf8.h);

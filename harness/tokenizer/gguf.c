@@ -242,7 +242,8 @@ static enum qb_status read_root(struct file *file, struct qb_error *err)
     const char *model = text_at(file, KEY("model"), ""), *chat = text_at(file, "tokenizer.chat_template", NULL);
     bool add_bos = false, unigram = strcmp(model, "t5") == 0, spm = strcmp(model, "llama") == 0;
     if (strcmp(model, "gpt2") != 0 && !unigram && !spm)
-        return qb_fail(err, QB_ERR_INPUT, KEY("model") ": '%.*s', expected gpt2, llama or t5", QB_UPTO(64, model));
+        return qb_fail(err, QB_ERR_INPUT, KEY("model") ": '%.*s', expected " QB_TOKENIZER_GGUF_KINDS,
+                       QB_UPTO(64, model));
     file->strips = is_phi3(text_at(file, "general.name", ""));
     if (unigram || spm ? read_pieces(file, unigram, &add_bos, err) : read_byte_level(file, &add_bos, err))
         return err->status;

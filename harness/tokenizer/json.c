@@ -120,7 +120,7 @@ static enum qb_status read_model(const json_t *model, struct qb_tokenizer *token
     const char *type = json_string_value(json_object_get(model, "type"));
     bool unigram = type ? strcmp(type, "Unigram") == 0 : json_is_array(vocab);
     if (type && !unigram && strcmp(type, "BPE") != 0)
-        return qb_fail(err, QB_ERR_INPUT, "model.type: '%.*s', expected BPE or Unigram", QB_UPTO(64, type));
+        return qb_fail(err, QB_ERR_INPUT, "model.type: '%.*s', expected " QB_TOKENIZER_JSON_KINDS, QB_UPTO(64, type));
     if (unigram ? !json_is_array(vocab) || tokenizer->byte_level : !json_is_object(vocab) || !json_is_array(merges))
         return qb_fail(err, QB_ERR_INPUT,
                        "model: expected vocab and merges (BPE), or a list of tokens and scores "

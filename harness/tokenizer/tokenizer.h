@@ -11,6 +11,10 @@
 #include "base/error.h"
 #include "base/text.h"
 
+/* The kinds that are read: model.type of a tokenizer.json, tokenizer.ggml.model of GGUF. */
+#define QB_TOKENIZER_JSON_KINDS "BPE or Unigram"
+#define QB_TOKENIZER_GGUF_KINDS "gpt2, llama or t5"
+
 struct qb_weights;
 struct qb_tokenizer; /* does not change while it is used: threads may share one */
 

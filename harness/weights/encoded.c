@@ -1,4 +1,4 @@
-/* Tensors that a codec encoded, in a safetensors file of our own layout: data/models/README.md, "Encoded tensors". */
+/* Tensors that a codec encoded, in a safetensors file of our own layout: docs/models.md, "Encoded tensors". */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* The types that tensors have in files. */
 #include <string.h>
+#include "base/text.h"
 #include "weights/weights_parts.h"
 
 #define NONE UINT32_MAX /* GGUF has no such type */
@@ -42,4 +43,11 @@ const struct qb_tensor_type *qb_tensor_type_numbered(uint32_t number)
 const struct qb_tensor_type *qb_tensor_type_at(size_t index)
 {
     return index < TYPES ? &types[index] : NULL;
+}
+
+void qb_weights_print_known(struct qb_text *out)
+{
+    for (size_t i = 0; i < TYPES; i++)
+        if (types[i].codec)
+            qb_text_add(out, "%s%s", i ? ", " : "", types[i].name);
 }

@@ -85,6 +85,8 @@ size_t qb_weights_bytes(const struct qb_weights *weights); /* of its files; 0: g
 size_t qb_weights_count(const struct qb_weights *weights);
 const struct qb_source_tensor *qb_weights_at(const struct qb_weights *weights, size_t index); /* in the file's order */
 const struct qb_source_tensor *qb_weights_find(const struct qb_weights *weights, const char *name); /* NULL: none */
+/* Appends the types of tensors that are read, "F32, F16, ...". */
+void qb_weights_print_known(struct qb_text *out);
 /* Appends "F16 x 34, F32 x 2": how many tensors of each type there are. */
 void qb_weights_print_types(const struct qb_weights *weights, struct qb_text *out);
 

@@ -15,7 +15,7 @@ do for [format in formats] {
         i = m-1
         eval place(i, cols, rows, strip)
         set title tx(models[m]) offset 0,-0.6 noenhanced
-        if (i >= nmodels-cols) { set xlabel 'stored bits a weight' offset 0,0.5 } else { unset xlabel }
+        if (i >= nmodels-cols) { set xlabel tx(xname[1]) offset 0,0.5 } else { unset xlabel }
         unset label 90; if (i%cols == 0) { eval y_name(i, cols, rows, strip, 'mean KL(FP32 || variant) (nat)') }
         set xrange [0:xmax]; set xtics 0,4
         eval decade_tics('y', decades_from[m], decades_to[m])

@@ -9,9 +9,8 @@ do for [format in formats] {
     do for [p=1:2] {
         i = p-1
         eval place(i, 2, 1, strip)
-        list = row_labels
-        do for [r=1:nrows] { list = add_row(list, p == 1 ? labels[r] : '', r) }
-        eval list.') scale 0'
+        eval row_tics
+        do for [r=1:nrows] { set ytics add (row_name(p == 1 ? labels[r] : '') r) }
         unset arrow
         do for [r=1:nrows-1] { set arrow r from graph 0, first r+0.5 to graph 1, first r+0.5 nohead ls 101 back }
         a = p == 1 ? 4 : 12; b = a+4  # first columns of the two models: value, lo, hi, void

@@ -19,9 +19,8 @@ do for [format in formats] {
         eval place(i, cols, rows, strip)
         set title tx(models[m]) offset 0,-0.6
         if (i >= nmodels-cols) { set xlabel tx('positions (%)') offset 0,0.5 } else { unset xlabel }
-        list = row_labels
-        do for [v=1:nvariants] { list = add_row(list, i%cols == 0 ? labels[v] : '', v) }
-        eval list.') scale 0'
+        eval row_tics
+        do for [v=1:nvariants] { set ytics add (row_name(i%cols == 0 ? labels[v] : '') v) }
         unset arrow
         do for [r=1:nvariants-1] { set arrow r from graph 0, first r+0.5 to graph 1, first r+0.5 nohead ls 101 back }
         set arrow 99 from 0, graph 0 to 0, graph 1 nohead lc rgb black lw 0.6 back

@@ -10,9 +10,8 @@ do for [format in formats] {
     do for [p=1:2] {
         i = p-1
         eval place(i, 2, 1, strip)
-        list = row_labels
-        do for [v=1:nvariants] { list = add_row(list, p == 1 ? labels[v] : '', v) }
-        eval list.') scale 0'
+        eval row_tics
+        do for [v=1:nvariants] { set ytics add (row_name(p == 1 ? labels[v] : '') v) }
         set xlabel tx(titles[p]) offset 0,0.5
         unset arrow; unset label
         set arrow 1 from threshold, graph 0 to threshold, graph 1 nohead lc rgb black lw 1 dt (5,3) back

@@ -17,9 +17,8 @@ do for [format in formats] {
         eval place(i, cols, rows, strip)
         set title tx(models[m]) offset 0,-0.6
         if (i >= nmodels-cols) { set xlabel 'stored weights (MiB)' offset 0,0.5 } else { unset xlabel }
-        list = row_labels
-        do for [v=1:nvariants] { list = add_row(list, i%cols == 0 ? labels[v] : '', v) }
-        eval list.') scale 0'
+        eval row_tics
+        do for [v=1:nvariants] { set ytics add (row_name(i%cols == 0 ? labels[v] : '') v) }
         set xrange [0:*]; set xtics autofreq
         if (m == 1) { eval key_under(0.5, 3) } else { unset key }
         plot for [g=1:1] data index i using (left(g) < right(g) ? left(g) : NaN):1:(left(g)):(right(g)):($1-0.36):($1+0.36) \

@@ -11,9 +11,8 @@ do for [format in formats] {
     do for [p=1:4] {
         i = p-1
         eval place(i, 2, 2, strip)
-        list = row_labels
-        do for [v=1:nvariants] { list = add_row(list, i%2 == 0 ? labels[v] : '', v) }
-        eval list.') scale 0'
+        eval row_tics
+        do for [v=1:nvariants] { set ytics add (row_name(i%2 == 0 ? labels[v] : '') v) }
         set xlabel tx(titles[p]) offset 0,0.5
         unset arrow
         unset label

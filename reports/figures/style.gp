@@ -17,13 +17,18 @@ set encoding utf8
 set datafile missing 'nan'
 set termoption noenhanced
 
-# Text as the format wants it: every string that is shown goes through tx(). What pdflatex's fonts may lack becomes '?'.
-tex_plain = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;!?`()[]/*+-=@…'."'"
-tex_char(c) = strstrt('_%&#$', c) > 0 ? '\'.c : strstrt('|<>', c) > 0 ? '$'.c.'$' : c eq '"' ? '\char34{}' : \
-    c eq '^' ? '\^{}' : c eq '~' ? '\~{}' : strstrt('{}', c) > 0 ? '\'.c : c eq "\n" ? "\n" : c eq '\' ? '$\backslash$' : \
-    strstrt(tex_plain, c) > 0 ? c : '?'
-tex_text(s) = strlen(s) == 0 ? '' : tex_char(s[1:1]).tex_text(s[2:*])
-tx(s) = format eq 'tex' ? tex_text(s) : s
+# Text as the format wants it: every string that is shown goes through tx(). No name goes through `eval`, which would
+# expand @macros in it. What pdflatex's fonts may lack becomes '?'.
+# (A [ at a text's start would be gnuplot's own; {} parts what would become a ligature.)
+tex_plain = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;()/*+=@…'
+tex_char(c) = strstrt(tex_plain, c) > 0 ? c : strstrt('-`?!'."'", c) > 0 ? c.'{}' : strstrt('_&#${}', c) > 0 ? '\'.c : \
+    strstrt('|<>', c) > 0 ? '$'.c.'$' : c eq '"' ? '\char34{}' : c eq '%' ? '\char37{}' : c eq '[' ? '\char91{}' : \
+    c eq ']' ? '\char93{}' : c eq '^' ? '\^{}' : c eq '~' ? '\~{}' : c eq '\' ? '$\backslash$' : c eq "\n" ? "\n" : '?{}'
+half(s) = int(strlen(s)/2)  # text by halves, not letter by letter: gnuplot's stack is short
+tex_text(s) = strlen(s) == 0 ? '' : strlen(s) == 1 ? tex_char(s) : tex_text(s[1:half(s)]).tex_text(s[half(s)+1:*])
+# gnuplot's SVG keeps every > as it is, and XML has no ]]> in a text: there it is a full-width one.
+svg_text(s) = strstrt(s, ']]>') == 0 ? s : s[1:strstrt(s, ']]>')+1].'＞'.svg_text(s[strstrt(s, ']]>')+3:*])
+tx(s) = format eq 'tex' ? tex_text(s) : format eq 'svg' ? svg_text(s) : s
 powers = format eq 'tex' ? '$10^{%T}$' : '10^{%T}'  # format of a logarithmic axis; needs `set termoption enhanced`
 set format (format eq 'tex' ? '$%g$' : '%g')
 
@@ -88,8 +93,9 @@ place(i, cols, rows, strip) = sprintf("set lmargin at screen %g; set rmargin at 
 decade_tics(axis, from, to) = sprintf("set %srange [%g:%g]; set %stics %g; set m%stics %s", axis, 10.0**from, 10.0**to, \
     axis, 10.0**((int(to-from)+5)/6), axis, to-from > 6 ? "1" : "default")
 # The y axis' name, at a fixed place left of the panel, however wide the tics' labels are.
-y_name(i, cols, rows, strip, text) = sprintf("set label 90 '%s' at screen %g, screen %g center rotate by 90 noenhanced", \
-    quoted(tx(text)), x0(i,cols) - 0.545/width, 0.5*(y0(i,cols,rows,strip) + y1(i,cols,rows,strip)))
+y_name(i, cols, rows, strip, text) = (y_text = text, \
+    sprintf("set label 90 tx(y_text) at screen %g, screen %g center rotate by 90 noenhanced", \
+    x0(i,cols) - 0.545/width, 0.5*(y0(i,cols,rows,strip) + y1(i,cols,rows,strip))))
 
 # A key of up to `n` rows under all panels, centred at x; and text labels for rows 1, 2, ... of a y axis.
 key_under(x, n) = sprintf("set key at screen %g, screen %g center bottom vertical maxrows %d", x, 0.04/height, n)
@@ -97,11 +103,11 @@ key_under(x, n) = sprintf("set key at screen %g, screen %g center bottom vertica
 # whether the first panel's curves have points.
 key_panel(n) = "reset; unset border; unset tics; set xrange [0:1]; set yrange [0:1]; set lmargin at screen 0; ". \
     "set rmargin at screen 1; set bmargin at screen 0; set tmargin at screen 1; ".key_look."; ".key_under(0.5, n)
-row_labels = "set ytics noenhanced offset 0.4,0 ("
-add_row(s, text, at) = s.(at > 1 ? ", " : "")."'".quoted(percents(tx(text)))."' ".sprintf('%d', at)
-percents(s) = strlen(s) == 0 ? '' : (s[1:1] eq '%' ? '%%' : s[1:1]).percents(s[2:*])  # a tic's label is a format
-# Text between single quotes of an `eval`: a doubled quote would end a string that starts with it.
-quoted(s) = strlen(s) == 0 ? '' : (s[1:1] eq "'" ? "'.\"'\".'" : s[1:1]).quoted(s[2:*])
+row_tics = "set ytics noenhanced offset 0.4,0 ('' -1) scale 0"  # then: set ytics add (row_name(text) row)
+# A tic's label with a % is a format, and gnuplot cuts what it makes of one at 49 bytes, inside a character as well: in a
+# text that may be longer the % is the full-width one.
+row_name(text) = percents(tx(text), strlen(text) > 12 ? '％' : '%%')
+percents(s, p) = strstrt(s, '%') == 0 ? s : strlen(s) == 1 ? p : percents(s[1:half(s)], p).percents(s[half(s)+1:*], p)
 
 # Curves: the title of a panel, its grey ground when every run in it is void, the key's text of a variant, the line type
 # of a curve. Markers stand apart from variant to variant, so that curves on one another show theirs in turn.

@@ -24,9 +24,8 @@ do for [format in formats] {
         set title tx(models[m]) offset 0,-0.6
         set xrange [0.5:nvariants+0.5]; set xtics 1,1 scale 0 offset 0,0.4
         set yrange [ntensors[m]+0.5:0.5]
-        list = row_labels
-        do for [t=1:ntensors[m]] { eval sprintf("text = tensors_%d[%d]", m, t); list = add_row(list, text, t) }
-        eval list.') scale 0'
+        eval row_tics
+        do for [t=1:ntensors[m]] { eval sprintf("text = tensors_%d[%d]", m, t); set ytics add (row_name(text) t) }
         if (m == nmodels) {
             set label 91 tx('cells: log10 of mean KL (nat)') at screen 0.5, screen (0.151*keys+0.19)/height center
             do for [v=1:nvariants] {

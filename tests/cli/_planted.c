@@ -1,12 +1,14 @@
 /* A codec that stores FP32 as it is, and with its option `fault` does what a codec must not do. For tests/cli. With
  * `wait` a cell stops until a test lets it go: it makes the file $QB_PLANTED.reached and waits for $QB_PLANTED.go,
  * which lets all go, or $QB_PLANTED.next, which lets one go and disappears. With `log` each process that encodes writes
- * its id into $QB_PLANTED.log; with `leave` it leaves a process, whose id is in that file, and crashes; with `late` a
- * process hangs in its eleventh decode. */
+ * its id into $QB_PLANTED.log; with `leave` it leaves a process, whose id is in that file, and crashes; with `stray`
+ * it leaves one in a session of its own, whose parent ended, and waits as with `wait`; with `late` a process hangs in
+ * its eleventh decode. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "codec.h"
@@ -22,10 +24,11 @@ enum fault {
     FAULT_WAIT,
     FAULT_LOG,
     FAULT_LATE,
-    FAULT_LEAVE
+    FAULT_LEAVE,
+    FAULT_STRAY
 };
 static const struct qb_codec_option options[] = {{"fault", QB_OPTION_CHOICE, "none", 0, 0,
-                                                  "none|crash|hang|nan|exit|chatter|refuse|wait|log|late|leave",
+                                                  "none|crash|hang|nan|exit|chatter|refuse|wait|log|late|leave|stray",
                                                   "what goes wrong"},
                                                  {0}};
 
@@ -67,6 +70,21 @@ static void write_log(void)
     }
 }
 
+static void leave_stray(void)
+{
+    pid_t between = fork();
+    if (between == 0) {
+        setsid();
+        if (fork() == 0) {
+            write_log();
+            for (;;)
+                pause();
+        }
+        _exit(0);
+    }
+    waitpid(between, NULL, 0);
+}
+
 static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,
                   size_t out_bytes, struct qb_codec_error *error)
 {
@@ -79,7 +97,9 @@ static int encode(const struct qb_codec_config *config, size_t rows, size_t cols
     }
     for (volatile int forever = fault == FAULT_HANG; forever;)
         ;
-    if (fault == FAULT_WAIT)
+    if (fault == FAULT_STRAY)
+        leave_stray();
+    if (fault == FAULT_WAIT || fault == FAULT_STRAY)
         wait_for_test();
     if (fault == FAULT_LOG)
         write_log();

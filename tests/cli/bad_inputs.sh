@@ -4,8 +4,8 @@
 PAGE=0
 [ "${1:-}" = --page ] && PAGE=1
 . "$(dirname "$0")/lib.sh"
-[ $PAGE = 0 ] || printf '# Bad inputs and the messages they get\n\nWritten by `tests/cli/bad_inputs.sh --page`. Exit code 2 unless said otherwise.\n'
-section() { [ $PAGE = 0 ] || printf '\n## %s\n\n| input | message |\n|---|---|\n' "$1"; }
+printf '# Bad inputs and the messages they get\n\nWritten by `tests/cli/bad_inputs.sh --page`. Exit code 2 unless said otherwise.\n' >"$TMP/page.md"
+section() { printf '\n## %s\n\n| input | message |\n|---|---|\n' "$1" >>"$TMP/page.md"; }
 # bad "WHAT" "PART OF THE MESSAGE" [-CODE] COMMAND...
 bad() {
     local what=$1 part=$2 code=2 output status
@@ -15,9 +15,8 @@ bad() {
     status=$?
     output=$(printf '%s\n' "$output" | grep -v '^\[.*done\|^note:\|cells done' | tail -n 1)
     output=${output//$TMP\//} output=${output//$ROOT\//} output=${output//$TMP/FOLDER}
-    if [ $PAGE = 1 ]; then
-        printf '| %s | `%s`%s |\n' "${what//|/\\|}" "${output//|/\\|}" "$([ $code = 2 ] || echo " (exit $code)")"
-    fi
+    output=${output/it chose */it chose CORE}
+    printf '| %s | `%s`%s |\n' "${what//|/\\|}" "${output//|/\\|}" "$([ $code = 2 ] || echo " (exit $code)")" >>"$TMP/page.md"
     if [ $status -eq $code ] && case "$output" in *"$part"*) true ;; *) false ;; esac; then
         [ $PAGE = 1 ] || pass "$what"
     else
@@ -179,6 +178,20 @@ printf 'int nothing;\n' >"$TMP/x.c" && ${CC:-cc} -shared -fPIC -o "$TMP/noentry.
 bad "a shared object without qb_codec_entry" "qb_codec_entry" inspect "$TMP/noentry.so"
 cp "$ROOT/$BUILD/codecs/fp32.so" "$TMP/other.so"
 bad "a codec id that is taken" "fp32" run "$TMP/good.yaml" --codec "$TMP/other.so"
+# plugins LIST: good.yaml with these plugins
+plugins() { { cat "$TMP/good.yaml" && echo "plugins: $1"; } >"$TMP/bad.yaml"; }
+mkdir -p "$TMP/none" && plugins none
+bad "plugins of a suite that are no list" "key 'plugins': expected a list" run "$TMP/bad.yaml"
+plugins "[]"
+bad "an empty list of plugins" "expected codec plugins" run "$TMP/bad.yaml"
+plugins "[gone.so]"
+bad "a suite's plugin that is not there" "no such file 'gone.so'" run "$TMP/bad.yaml"
+plugins "[bad.so]"
+bad "a suite's plugin that is none" "key 'plugins': bad.so: expected a shared object" inspect "$TMP/bad.yaml"
+plugins "[none]"
+bad "a folder without plugins" "no codec plugin (*.so) in this folder" run "$TMP/bad.yaml"
+plugins "[other.so]"
+bad "a suite's plugin whose codec id is taken" "is taken by" run "$TMP/bad.yaml"
 sed "s/- fp32/- q4_0/" "$TMP/good.yaml" >"$TMP/bad.yaml"
 bad "rows that are no whole blocks of a format" "tensor embed.weight: codec 'q4_0'" -3 run "$TMP/bad.yaml" -o "$TMP/bad.h5" --force --quiet
 if build_planted 2>/dev/null; then
@@ -188,6 +201,21 @@ if build_planted 2>/dev/null; then
         bad "a codec with a planted fault: $fault" "$part" -3 run "$TMP/bad.yaml" --codec "$TMP/planted.so" -o "$TMP/bad.h5" --force --quiet
     done
 fi
-[ $PAGE = 1 ] && exit 0
+section "Files that are none"
+mkfifo "$TMP/fifo.yaml"
+ln -s fifo.yaml "$TMP/fifo.h5"
+ln -s fifo.yaml "$TMP/fifo.gguf"
+ln -s /dev/zero "$TMP/zero.so"
+mkdir "$TMP/folder.yaml"
+bad "a FIFO as a suite" "is a FIFO, expected a file" run "$TMP/fifo.yaml"
+bad "a folder as a suite" "is a folder, expected a file" run "$TMP/folder.yaml"
+bad "a FIFO as a model" "is a FIFO, expected a file" inspect "$TMP/fifo.gguf"
+bad "a FIFO as a result file" "is a FIFO, expected a file" show "$TMP/fifo.h5"
+bad "a device as a plugin" "expected a file" inspect "$TMP/zero.so"
+if [ $PAGE = 1 ]; then
+    cat "$TMP/page.md"
+    exit 0
+fi
+[ -n "${SANITIZED:-}" ] || same "docs/errors.md is what --page writes" "$(diff docs/errors.md "$TMP/page.md")" ""
 same "the mistyped -o was left alone" "$(cat "$TMP/precious.txt")" precious
 finish

@@ -92,8 +92,8 @@ header='{"a\u001b[31m\n\u202e'\''b":{"dtype":"F32","shape":[1],"data_offsets":[0
 {
     printf "\\x$(printf %02x ${#header})\0\0\0\0\0\0\0%s\0\0\200?" "$header"
 } >"$TMP/m.safetensors"
-both "inspect a model" text 0 inspect "$TMP/m.safetensors"
-same "a tensor is one line" "$(grep -c . "$TMP/out")" 2
+both "inspect what is no model" text 2 inspect "$TMP/m.safetensors"
+same "a tensor is one line" "$(sed '/^1 tensors/,$d' "$TMP/out" | grep -c .)" 1
 has "with its name" "$(cat "$TMP/out")" 'a\x1b[31m \xe2\x80\xae'"'b"
 odd=$'no\x1b[31m such\xff\nfile'
 both "a file's name" text 2 show "$TMP/$odd.h5"
@@ -111,4 +111,66 @@ printf 'name: "\\e[31m\\u202e"\n' >"$TMP/bad.yaml"
 both "YAML whose name no terminal should see" text 2 run "$TMP/bad.yaml"
 printf '{"\\u001b\\u202e": 1}' >"$TMP/bad.json"
 both "a baseline with such a key" text 2 gate "$TMP/r.h5" -b "$TMP/bad.json"
+
+# ---- a message is a line, whatever it quotes ----
+both "a command of two lines" text 2 $'x\n::error::forged'
+same "is one message" "$(cat "$TMP/err")" "qinsbench: no command 'x ::error::forged' (qinsbench --help lists them)"
+both "an option of two lines" text 2 show $'--x\nwarning: forged'
+same "is one message, too" "$(grep -c . "$TMP/err")" 1
+
+# ---- commands that are shown can be copied ----
+wd=$TMP/it\'s' $(touch pwned);`touch pwned`'
+mkdir "$wd"
+cp "$TMP/s.yaml" "$wd/a b.yaml"
+for name in 'r.h5' '$HOME ~ "x".h5' $'\e]0;x\a\xff\n\'\\.h5'; do
+    (cd "$wd" && "$QINSBENCH" run 'a b.yaml' --codec ../foreign.so --only '*/fp32/memory' -o "$name" 2>"$TMP/err")
+    shown=$(sed -n 's/.*what marks mean: \(qinsbench show .*\))$/\1/p' "$TMP/err")
+    same "the command that is shown names the file" "$(cd "$TMP" && eval "printf %s ${shown#qinsbench show }" && echo .)" "$name."
+    "$QINSBENCH" inspect "$wd/$name" >"$TMP/out"
+    line=$(sed -n 's/^  command *qinsbench //p' "$TMP/out")
+    same "so does the command line of the result" "$(eval "set -- $line" && printf '%s|' "$@" && echo .)" \
+        "run|a b.yaml|--codec|../foreign.so|--only|*/fp32/memory|-o|$name|."
+done
+(cd "$TMP" && "$QINSBENCH" new-codec mine -o "it's; touch pwned" 2>"$TMP/err")
+same "the next command of new-codec" "$(cd "$TMP" && eval "printf '%s|' $(sed -n 's/.*next: //p' "$TMP/err")")" "make|-C|it's; touch pwned|test|"
+same "nothing of a name ran" "$(find "$TMP" . -maxdepth 2 -name pwned)" ""
+
+# ---- what a model says: its token for a comma is ESC's, and the other way round ----
+mkdir "$TMP/speaker"
+cp "$ROOT/data/models/kjv-transformer.safetensors" "$TMP/speaker/m.safetensors"
+esc=$(grep -o '"\xc4\x9b":[0-9]*' "$ROOT/data/models/kjv.tokenizer.json" | cut -d : -f 2)
+comma=$(grep -o '",":[0-9]*' "$ROOT/data/models/kjv.tokenizer.json" | cut -d : -f 2)
+sed $'s/"\xc4\x9b":'"$esc/\"other\":$esc/; s/\",\":$comma/"$'"\xc4\x9b":'"$comma/; s/\"other\":/\",\":/" \
+    "$ROOT/data/models/kjv.tokenizer.json" >"$TMP/speaker/kjv.tokenizer.json"
+both "generate" text 0 generate "$TMP/speaker/m.safetensors" -p 'In the beginning' --steps 20
+has "says it in ASCII, to a file too" "$(cat "$TMP/out")" 'of the world\x1b and'
+both "chat" text 0 chat "$TMP/speaker/m.safetensors" --temperature 0 --steps 20 < <(printf 'In the \e]0;x\a beginning\n/e\e[31m\n/quit\n')
+has "likewise" "$(cat "$TMP/out")" '\x1b'
+both "tokenize" text 0 tokenize "$TMP/speaker/m.safetensors" $'\e[31m\u202e\xff'
+both "tokenize, JSON" json 0 tokenize "$TMP/speaker/m.safetensors" $'\e[31m\u202e\xff' --output json
+both "convert" text 0 convert "$TMP/speaker/m.safetensors" --codec "$C" -o "$TMP/$odd.safetensors"
+both "inspect what it wrote" text 0 inspect "$TMP/$odd.safetensors" --codec "$C"
+both "logits of no such file" text 2 logits "$TMP/speaker/m.safetensors" --tokens "$TMP/$odd" -o "$TMP/l.h5"
+both "kl-base of no such text" text 2 kl-base "$TMP/speaker/m.safetensors" --corpus "$TMP/$odd" -o "$TMP/l"
+both "bench of a codec" csv 0 bench --codec "$C" --only foreign --repeats 3 --isa portable --output csv
+
+# ---- what is no text, and what ends the program ----
+printf '\0\0\200?' >"$TMP/one"
+said=$(script -qec "'$QINSBENCH' codec fp32 --encode --rows 1 --cols 1 <'$TMP/one'; echo \$?" /dev/null | tr -d '\r')
+same "bytes do not go to a terminal" "$said" "qinsbench: codec fp32: stdout is a terminal, and what comes is no text: send it to a file or a pipe
+2"
+mkfifo "$TMP/questions"
+cp "$ROOT/data/models/kjv-chain.safetensors" "$TMP/$odd.safetensors"
+cp "$ROOT/data/models/kjv.tokenizer.json" "$TMP"
+waits() { grep -q 'are written plainly' "$TMP/err" || gone "$pid"; }
+exec 3<>"$TMP/questions"
+setsid "$QINSBENCH" chat "$TMP/$odd.safetensors" <"$TMP/questions" >"$TMP/out" 2>"$TMP/err" 3>&- &
+pid=$!
+await "a chat waits" waits
+truncate -s 4096 "$TMP/$odd.safetensors"
+printf 'In the beginning\n/quit\n' >&3
+wait $pid
+same "a model that was cut: exit 2" $? 2
+has "it is named" "$(cat "$TMP/err")" 'no\x1b[31m such\xff\012file.safetensors: the file became shorter'
+check "as text" "$TMP/valid" text "$TMP/err"
 finish

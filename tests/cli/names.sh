@@ -46,6 +46,9 @@ log=$("$QINSBENCH" run quick --only 'tiny-chain/fp32/greedy' -o "$TMP/o.h5" 2>&1
 same "--only runs the cell and its reference" "$(printf '%s\n' "$log" | grep -c '\] done')" 2
 has "a model that is a folder is listed" "$("$QINSBENCH" list models --output csv)" "tiny-llama,folder,"
 has "with its family" "$("$QINSBENCH" list models --output csv | grep tiny-llama)" "llama, 4132096 weights"
+has "list models: a path as one would type it" "$("$QINSBENCH" list models --output csv)" "tiny-llama,folder,data/models/tiny-llama,"
+has "list suites: likewise" "$("$QINSBENCH" list suites --output csv)" "quick,experiments/suites/quick.yaml,"
+has "from elsewhere: the whole path" "$(cd "$TMP" && "$QINSBENCH" list suites --output csv)" "quick,$ROOT/experiments/suites/quick.yaml,"
 # SmolLM2 is not in the repository: tiny-llama takes its place.
 for suite in "$SUITES"/*.yaml; do
     sed "s|\.\./\.\./models/smollm2.*|$ROOT/data/models/tiny-llama|; s|\.\./\.\./data|$ROOT/data|" "$suite" >"$TMP/suite.yaml"

@@ -14,8 +14,9 @@ log=$(create my-format)
 same "new-codec: exit 0" $? 0
 has "it says what to do next" "$log" "make -C my-format test"
 same "the files" "$(cd my-format && find . -type f | sort | xargs)" \
-    "./.gitignore ./Makefile ./README.md ./my-format.c ./my-format.yaml ./suite.yaml ./tests/round_trip.c ./tests/run.sh"
+    "./.github/workflows/gate.yml ./.gitignore ./Makefile ./README.md ./my-format.c ./my-format.yaml ./suite.yaml ./tests/round_trip.c ./tests/run.sh"
 same "no word of the templates is left" "$(grep -rnE '@[A-Z_]+@' my-format)" ""
+same "the workflow's actions" "$(grep -o 'uses: .*' my-format/.github/workflows/gate.yml | xargs)" 'uses: actions/checkout@v4 uses: actions/upload-artifact@v4'
 same "the sources include codec.h, codec_util.h and nothing else of the harness" \
     "$(grep -h '#include "' my-format/my-format.c my-format/tests/round_trip.c | sort -u | xargs)" '#include codec.h #include codec_util.h'
 create my-format -o elsewhere/ >/dev/null
@@ -36,7 +37,7 @@ has "the variant encodes with the codec" "$("$QINSBENCH" inspect my-format/my-fo
 check "a cell runs" "$QINSBENCH" run my-format/suite.yaml --codec my-format/my-format.so -q -o r.h5 --only 'kjv-chain/my-format/memory'
 same "4.5 bits a weight" "$("$QINSBENCH" show r.h5 --metric encoded_bits_per_weight --output csv | tail -n 1 | cut -d, -f5)" 4.5
 make -C my-format -s clean
-same "make clean leaves the sources" "$(find my-format -type f | wc -l)" 8
+same "make clean leaves the sources" "$(find my-format -type f | wc -l)" 9
 
 # ---- its tests see faults: fault "WHAT" SED-SCRIPT PART... ----
 fault() {

@@ -6,6 +6,8 @@ check "the gate's suite runs" "$QINSBENCH" run "$SUITES/gate.yaml" -o "$TMP/gate
 said=$("$QINSBENCH" gate "$TMP/gate.h5" --baseline "$BASE" 2>&1)
 same "nothing got worse" $? 0
 [ $FAILED -eq 0 ] || printf '%s\n' "$said" | grep -A3 '^fail\|^inconclusive' | head -n 40 | sed 's/^/# /'
+printf '%s\n' "$said" >"$TMP/said"
+shows README.md "build/qinsbench gate gate.h5" "$TMP/said"
 # Other kernels and another BLAS core stand for another machine.
 check "a run in other arithmetic" "$QINSBENCH" run "$SUITES/gate.yaml" -o "$TMP/other.h5" -q --isa portable \
     --blas-core Nehalem --only 'kjv-chain/*/*'

@@ -55,6 +55,17 @@ await "a preparer waits again" reached
 kill -9 $pid
 wait $pid 2>/dev/null
 await "it dies with the run" gone $pid
+# And what a plugin started in a session of its own, its parent gone.
+rm -f "$QB_PLANTED".*
+suite stray 600 >"$TMP/s.yaml"
+start "$QINSBENCH" run "$TMP/s.yaml" --codec "$TMP/planted.so" -o "$TMP/stray.h5" -j 1 2>"$TMP/log"
+logged() { [ -s "$QB_PLANTED.log" ]; }
+ended() { for stray in $(cat "$QB_PLANTED.log"); do ! running "$stray" || return 1; done; }
+await "a plugin has left a process" logged
+check "it runs" running "$(head -n 1 "$QB_PLANTED.log")"
+kill -9 $pid
+wait $pid 2>/dev/null
+await "it ends with the run" ended && pass "it ends with the run"
 # What is mapped follows its file: a model written while the run reads it gives no numbers; another in its place does.
 cp data/models/kjv.tokenizer.json "$TMP"
 cat >"$TMP/s.yaml" <<Y

@@ -218,8 +218,10 @@ same "they are there" "$(ls "$TMP"/w.h5.shards/*.h5 | wc -l)" "$shards"
 has "a resumed one takes them" "$(slow --resume)" "($shards from an earlier run"
 
 # ---- requests without effect ----
-noted "a codec that no variant uses" "note: --codec $TMP/planted.so: no variant of the suite uses the codec 'planted'" \
+noted "a codec that no variant uses" "note: plugin $TMP/planted.so: no variant of the suite uses the codec 'planted'" \
     q run "$TMP/s.yaml" --codec "$TMP/planted.so" -o "$TMP/unused.h5" --only 'b/fp32/memory'
+noted "a codec that no variant uses, by a relative path" "no variant of the suite uses the codec 'planted'" \
+    q run "$TMP/s.yaml" --codec "$(realpath --relative-to . "$TMP/planted.so")" -o "$TMP/unused.h5" --only 'b/fp32/memory' --force
 noted "--conformance of a suite" "note: --conformance says nothing about a suite" q inspect "$TMP/s.yaml" --conformance
 noted "--only of a model" "note: --only says nothing about a model" q inspect "$ROOT/data/models/kjv-chain.safetensors" --only x
 noted "--codec of list metrics" "note: --codec says nothing about metrics" q list metrics --codec "$TMP/planted.so"

@@ -45,8 +45,7 @@ qb_rope_frequencies  likewise
 qb_top2_margin       likewise
 qb_model_named       likewise: of a model, what its tensors hold
 qb_transform         likewise
-qb_tokenizer_decode  the way back: what encoding lost shows there
-qb_tokenizer_vocab   likewise: ids are below it'
+qb_tokenizer_decode  the way back: what encoding lost shows there'
 
 # sources ROOT: the C files and headers of the rooms, relative to it.
 sources() { (cd "$1" && find harness experiments reports codecs -name '*.[ch]' 2>/dev/null | sort); }
@@ -104,6 +103,15 @@ unused() {
         }' | sort
 }
 
+# writers ROOT OBJECTS: what writes to stdout or stderr and is not the border (harness/cli/border.c), nor on the list.
+may_write='harness/codec/guard.o perror'  # words of its own, in a child of the conformance suite
+writers() {
+    symbols "$@" | awk -v list="$may_write" '
+        $2 == "U" && $3 ~ /^_*(stdout|stderr|v?d?printf|puts|putchar|perror|psignal|err|errx|warnx?)(_chk)?$/ &&
+            $1 != "harness/cli/border.o" && $1 " " $3 != list { print $1 ": " $3 }'
+    sources "$1" | grep -v '^harness/cli/border.c$' | (cd "$1" && xargs grep -H 'write(\(STD\|[12],\)') | cut -d : -f 1
+}
+
 # missing PAGE: files that the page names in backquotes, by their path here, and that are not there; NAME stands for any.
 missing() {
     grep -o '`[a-z]*/[^` ]*`' "$1" | tr -d '`' | grep -v NAME | sort -u | while read -r name; do
@@ -118,6 +126,9 @@ same "every source has its object" "$(cd "$BUILD/obj" && sources "$ROOT" | sed -
 none "every include goes the way of the rooms" "$(includes .)"
 none "no file uses itself through others" "$(circles . "$BUILD/obj")"
 none "nothing is there that no other file uses" "$(unused . "$BUILD/obj")"
+none "no figure's script evaluates a text" "$(grep -Hn 'eval ' reports/figures/*.gp | sed '/:#/d' |
+    grep -v 'eval \(place\|y_name\|key_panel\|key_under\|key_look\|decade_tics\|void_ground\|row_tics\|look\|sprintf("text = tensors_%d\[%d\]", m, t)\)')"
+none "nothing is printed past the border" "$(writers . "$BUILD/obj")"
 page=docs/architecture.md
 none "$page names files that exist" "$(missing $page)"
 for room in $(cd harness && ls -d -- */) codecs/ experiments/ reports/; do
@@ -144,5 +155,10 @@ for_tests='qb_a  listed, and used'
 same "a function without a caller is seen, and a place on the list in vain" "$(unused . .)" \
     "for_tests: qb_a
 harness/base/c.o: qb_dead"
+printf '#include <stdio.h>\nvoid qb_say(const char *s) { fprintf(stderr, "%%s", s); }\n' >harness/base/c.c
+cc -Iharness -c harness/base/c.c -o harness/base/c.o
+printf '#include <unistd.h>\nlong qb_a(void) { return write(STDOUT_FILENO, "a", 1); }\n' >harness/base/b.c
+same "what prints past the border is seen" "$(writers . .)" "harness/base/c.o: stderr
+harness/base/b.c"
 same "a file that the page names and that is gone is seen" "$(missing page.md)" "harness/base/gone.c"
 finish

@@ -53,6 +53,22 @@ has "a model without tokenizer is told" "$("$Q" generate "$TMP/m.safetensors" -p
 same "generate: a full stdout: exit 2" $? 2
 same "it is told once, and nothing more is computed" "$(grep -c 'cannot write' "$TMP/err") $(grep -o '[0-9]* tokens, ' "$TMP/err")" "1 1 tokens, "
 
+# ---- a codec from outside, under a variant of one's own that names it ----
+build_planted
+printf 'name: outside\ncodec: planted\npath: decode\nplacement: ["mlp.*"]\n' >"$TMP/outside.yaml"
+has "without --codec it is unknown" "$("$Q" generate "$KJV" -p a --variant "$TMP/outside.yaml" 2>&1)" "no codec 'planted'"
+same "generate --codec: nothing is lost in this one" "$("$Q" generate "$KJV" -p "$PROMPT" -n 5 --variant "$TMP/outside.yaml" --codec "$TMP/planted.so" 2>"$TMP/err")" \
+    "$("$Q" generate "$KJV" -p "$PROMPT" -n 5 2>/dev/null)"
+has "and it spoke under that variant" "$(cat "$TMP/err")" "outside.yaml"
+same "chat --codec" "$(echo Abram | "$Q" chat "$KJV" --temperature 0 -n 4 --variant "$TMP/outside.yaml" --codec "$TMP/planted.so" 2>/dev/null)" \
+    "$(echo Abram | "$Q" chat "$KJV" --temperature 0 -n 4 2>/dev/null)"
+check "logits --codec" "$Q" logits "$KJV" --tokens "$TMP/ids.txt" -o "$TMP/o.h5" --variant "$TMP/outside.yaml" --codec "$TMP/planted.so" --codec "$TMP/planted.so"
+for words in "generate $KJV -p a" "chat $KJV" "logits $KJV --tokens $TMP/ids.txt -o $TMP/x.h5"; do
+    "$Q" $words --codec "$TMP/ids.txt" </dev/null >/dev/null 2>"$TMP/err"
+    same "${words%% *} --codec with no plugin: exit 2" $? 2
+    has "${words%% *}: it is named" "$(cat "$TMP/err")" "$TMP/ids.txt: expected a shared object"
+done
+
 # ---- chat ----
 talk() { printf '%s\n' "$@" | "$Q" chat "$KJV" --temperature 0 -n 8 2>"$TMP/err"; }
 same "an answer is a line" "$(talk 'Who is Abram?' | wc -l)" 1

@@ -17,29 +17,6 @@ blocks() {
         END { if (!bad && file) { print "the last block does not end"; exit 1 } }' "$1"
 }
 
-# shown TEXT OUTPUT: each line of TEXT is one of OUTPUT, in the same order. Words must be equal, numbers within a tenth;
-# a word ... ends a line that goes on. Prints the first line that is not found.
-shown() {
-    awk '
-        function bare(word) { gsub(/^[[({]+|[])},:;%]+$/, "", word); return word }
-        function number(word) { return word ~ /^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$/ }
-        function near(a, b) { d = a - b; return (d < 0 ? -d : d) <= 0.1 * (a < 0 ? -a : a) }
-        function alike(a, b,   i, n, m, p, q, x, y) {
-            n = split(a, p); m = split(b, q)
-            for (i = 1; i <= n; i++) {
-                if (p[i] == "...") return 1
-                if (i > m) return 0
-                x = bare(p[i]); y = bare(q[i])
-                if (p[i] == q[i]) continue
-                if (!number(x) || !number(y) || !near(x + 0, y + 0)) return 0
-            }
-            return n == m
-        }
-        NR == FNR { want[++wanted] = $0; next }
-        at < wanted && alike(want[at + 1], $0) { at++ }
-        END { if (at < wanted) { print "not in the output, or not in this order: " want[at + 1]; exit 1 } }' "$1" "$2"
-}
-
 # run_document DOCUMENT FOLDER [START]: executes it, beginning in START (a new folder). FOLDER/N.out holds what block N
 # printed. Says on stdout what is wrong first.
 run_document() {

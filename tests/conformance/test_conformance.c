@@ -256,6 +256,11 @@ static void is_refused(const char *name, enum qb_status status, const char *word
     cr_assert(strstr(err.message, name), "'%s' does not name the file", err.message);
 }
 
+Test(planted, a_promise_that_means_nothing, .timeout = 600)
+{
+    is_found("means_nothing", "tolerance", "decoding every value to 0 would keep it");
+}
+
 Test(planted, abi_version)
 {
     is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 3, this program has version 2");

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The README's tables and ledger lines are what runs of the suites `source` and `real` print. RESULT=R.h5 and REAL=R.h5 check
-# against runs that are there; --print and --print-real write the tables anew.
+# The README's tables and ledger lines are what runs of the suites `source` and `real` print. RESULT=R.h5, REAL=R.h5 and MINE=R.h5
+# (of its first suite) check against runs that are there; --print and --print-real write the tables anew.
 . "$(dirname "$0")/../cli/lib.sh"
 
 # Rows of a real model's table, from a run of suite real.
@@ -100,6 +100,14 @@ if [ -n "${REAL:-}" ]; then
     check "the real models' table has rows" test "$(wc -l <"$TMP/readme-real")" -gt 20
 else
     echo "# the real models' table: not compared, REAL names no run of suite real"
+fi
+"$QINSBENCH" compare "$R" --variants pattern-a,int8-channel --only 'kjv-transformer/*/teacher-forced' --metric kl_mean >"$TMP/compared"
+shows README.md "build/qinsbench compare results/source.h5" "$TMP/compared"
+if [ -n "${MINE:-}" ]; then # of the README's first suite, a model that is fetched as well
+    "$QINSBENCH" show "$MINE" --metric kl_mean >"$TMP/mine"
+    shows README.md "build/qinsbench run mine.yaml -o mine.h5 &&" "$TMP/mine"
+else
+    echo "# the README's first table: not compared, MINE names no run of its suite"
 fi
 check "there were lines to look at" test "$(wc -l <"$TMP/ledger")" -gt 20
 finish

@@ -5,5 +5,10 @@ TestSuite(store_flips, .init = scratch_begin, .fini = scratch_end, .timeout = 36
 
 Test(store_flips, flipped_and_cut_files_are_read_or_refused)
 {
-    flips_test(5000, 42);
+    flips_test(false, 5000, 42);
+}
+
+Test(store_flips, shards_that_are_found_likewise)
+{
+    flips_test(true, 2500, 43);
 }

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <criterion/criterion.h>
 #include "arch/arch.h"
+#include "base/hash.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #define QKV (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V)
 
@@ -112,4 +114,41 @@ Test(arch, every_family_has_what_its_users_need)
     qb_text_free(&names);
     cr_expect_geq(count, 2);
     cr_expect_null(qb_family_find("rnn"));
+}
+
+/* Each allocation fails once: what is printed and hashed is as with memory, or has failed; nothing else is told. */
+Test(arch, options_without_memory_fail_and_never_lie)
+{
+    const struct qb_arch arch = qb_family_find("llama")->options;
+    char right[QB_HASH_HEX], hex[QB_HASH_HEX];
+    struct qb_hash *hash = qb_hash_new();
+    qb_arch_hash(&arch, hash);
+    qb_hash_hex(hash, right);
+    cr_assert_eq(strlen(right), 64);
+    size_t failed = 0;
+    for (size_t n = 1; n <= 200; n++) {
+        hash = qb_hash_new();
+        qb_mem_fail_at(n);
+        qb_arch_hash(&arch, hash);
+        qb_mem_fail_at(0);
+        qb_hash_hex(hash, hex);
+        failed += hex[0] == '\0';
+        cr_expect(hex[0] == '\0' || strcmp(hex, right) == 0, "allocation %zu: another hash", n);
+    }
+    cr_expect_gt(failed, 0);
+    failed = 0;
+    for (size_t i = 0; qb_arch_option(i); i++)
+        for (size_t n = 1; n <= 5; n++) {
+            struct qb_text due = {0}, text = {0};
+            bool told = qb_arch_option_print(&arch, i, &due);
+            qb_mem_fail_at(n);
+            bool tells = qb_arch_option_print(&arch, i, &text);
+            qb_mem_fail_at(0);
+            failed += text.failed;
+            cr_expect(text.failed || (tells == told && text.size == due.size), "%s: %s", qb_arch_option(i),
+                      text.data ? text.data : "");
+            qb_text_free(&due);
+            qb_text_free(&text);
+        }
+    cr_expect_gt(failed, 0);
 }

@@ -114,6 +114,15 @@ Test(figures_numbers, survival_is_kaplan_meier)
     expect_text("out/README.md", "model single \\(one prompt\\)");
 }
 
+/* Without the documents' models there is nothing published to compare with. */
+Test(figures_numbers, controlled_needs_the_documents_models)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_forced(p, "kjv-transformer", "pattern-a", 100, 1e-4, true);
+    draw(p, "svg");
+    expect_text("out/README.md", "nor source-chain");
+}
+
 /* Three formats of 9.5, 14 and 20 bits: the third is undercut by the second in both. */
 Test(figures_numbers, pareto_front_and_floors)
 {
@@ -134,6 +143,9 @@ Test(figures_numbers, pareto_front_and_floors)
     expect_text("out/figures/bits.dat", "KL in nat\n9.50195 0.00505\n14.002 5.05e-05\n22 5.05e-05\n");
     expect_text("out/figures/bits.gp", "floor_kl[1] = 5.05e-07\nfloor_kl[2] = -1\nfloor_kl[3] = -1\n");
     expect_text("out/figures/kl.gp", "floors[1] = 1");
+    /* the same on the bits of what is encoded: 3 x 2^18 bytes for 2 x 2^20 values are 3 bits */
+    expect_text("out/figures/encoded.gp", "xname[1] = \"bits a weight of what is encoded\"");
+    expect_text("out/figures/encoded.dat", "\n3 3 0.00505 ");
     expect_text("out/README.md", "Exactly 0 at every position, so without a curve: FP16 on m.");
 }
 
@@ -169,8 +181,8 @@ Test(figures_numbers, a_head_is_known_by_its_role)
     ((int32_t *)qb_record_find(record, "swap_layer")->data)[0] = -1;
     ((int32_t *)qb_record_find(record, "swap_role_bits")->data)[0] = QB_ROLE_HEAD;
     draw(p, "svg");
-    expect_text("out/figures/tensors.gp", "tensors_1[1] = 'layers.0.attn.out'");
-    expect_text("out/figures/tensors.gp", "tensors_1[4] = 'layers.0.attn.qkv'");
+    expect_text("out/figures/tensors.gp", "tensors_1[1] = \"layers.0.attn.out\"");
+    expect_text("out/figures/tensors.gp", "tensors_1[4] = \"layers.0.attn.qkv\"");
 }
 
 /* The waterfall ends where the total stands; shares and cells under the arithmetic floor are marked. */
@@ -188,7 +200,7 @@ Test(figures_numbers, attribution_marks_what_is_not_resolved)
     /* mean KL 1e-6, 1e-5, 1e-4, 1e-3 */
     expect_text("out/figures/tensors.dat", "\n1 1 nan 1\n1 2 nan 1\n1 3 -4.000 0\n1 4 -3.000 0\n");
     expect_text("out/figures/tensors.gp", "nvariants = 1\n");
-    expect_text("out/figures/tensors.gp", "tensors_1[4] = 'layers.0.mlp.down'");
+    expect_text("out/figures/tensors.gp", "tensors_1[4] = \"layers.0.mlp.down\"");
 
     p = calloc(1, sizeof *p);
     plant_attribute(p, "m", "calibrated", 4, 1);
@@ -240,7 +252,7 @@ Test(figures_numbers, names_are_shortened_and_equal_curves_named)
     plant_forced(p, "m", "qins-group64-embedding-and-head-in-fp16", 100, 1e-6, true);
     plant_forced(p, "m", "pattern-a", 100, 1e-5, true);
     draw(p, "svg");
-    expect_text("out/figures/kl.gp", "labels[2] = 'qins-group64-embe\xe2\x80\xa6 [1]'\ntypes");
+    expect_text("out/figures/kl.gp", "labels[2] = \"qins-group64-embe\xe2\x80\xa6 [1]\"\ntypes");
     expect_text("out/README.md",
                 "Equal at every point: m: qins-group64-embedding-and-head-kept = "
                 "qins-group64-embedding-and-head-in-fp16. Shortened names: \\[1\\] "
@@ -287,7 +299,7 @@ Test(figures_numbers, tex_is_escaped)
     plant_forced(p, "a_model", "pattern-a", 100, 1e-6, true);
     draw(p, "tex");
     expect_text("out/figures/kl.tex", "a\\_model (100 positions)");
-    expect_text("out/figures/kl.tex", "positions (\\%)");
+    expect_text("out/figures/kl.tex", "positions (\\char37{})");
     expect_text("out/figures/kl.tex", "KL(FP32 $|$$|$ variant) (nat)");
     expect_text("out/figures/kl.tex", "$10^{-5}$");
     expect_text("out/figures/kl.tex", "{\\qbfigures kl-tex}");

@@ -446,6 +446,23 @@ Test(gate_baseline, a_result_file_of_several_machines, .init = scratch_begin, .f
     }
 }
 
+/* A hash that is none comes from a stranger's result. */
+Test(gate_baseline, what_could_not_be_read_again_is_not_written, .init = scratch_begin, .fini = scratch_end)
+{
+    struct qb_baseline *b = sample_case(), *read = NULL;
+    struct qb_error err = {0};
+    const char *path = scratch_path("b.json");
+    cr_assert_eq(qb_baseline_save(b, path, &err), QB_OK, "%s", err.message);
+    memcpy(b->cells[1].model_sha256, "no hash", 8);
+    cr_expect_eq(qb_baseline_save(b, path, &err), QB_ERR_INPUT);
+    cr_expect(strstr(err.message, "nothing is written") && strstr(err.message, "model_sha256"), "%s", err.message);
+    err = (struct qb_error){0};
+    cr_assert_eq(qb_baseline_load(path, &read, &err), QB_OK, "%s", err.message);
+    cr_expect_str_neq(read->cells[1].model_sha256, "no hash", "the first one stays");
+    qb_baseline_free(read);
+    qb_baseline_free(b);
+}
+
 Test(gate_baseline, files_that_are_neither, .init = scratch_begin, .fini = scratch_end)
 {
     struct qb_error err = {0};

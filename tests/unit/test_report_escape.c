@@ -32,8 +32,24 @@ Test(report_escape, markdown)
     qb_escape_markdown(&out, hostile);
     same(&out, "&lt;script&gt;alert\\(\"1\"\\)&lt;/script&gt; &#124; a\\\\b \\`c\\` \\*d\\* \\_e\\_ \\[f\\]\\(g\\) 5% "
                "\\$x\\$ \\#1 \\{z\\} \\~ ^ &amp; 'q' \\\\x1b\\[31m");
-    qb_escape_markdown(&out, "@someone");
-    same(&out, "&#64;someone");
+    /* what GitHub makes links and mentions of (cmark-gfm 0.29 with its extensions finds none in these) */
+    static const char *const cases[][2] = {{"@someone", "@<!-- -->someone"},
+                                           {"a@b.org", "a@<!-- -->b.org"},
+                                           {"http://x.org/y", "http:<!-- -->//x.org/y"},
+                                           {"ftp://x", "ftp:<!-- -->//x"},
+                                           {"WWW.x.org", "WWW<!-- -->.x.org"},
+                                           {"a: b/c", "a: b/c"},
+                                           /* and what begins a block */
+                                           {"- a - b", "\\- a - b"},
+                                           {"===", "\\==="},
+                                           {"12. a 3. b", "12\\. a 3. b"},
+                                           {"2.5", "2.5"},
+                                           {"-2.5", "-2.5"},
+                                           {"    code", "&#32;   code"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        qb_escape_markdown(&out, cases[i][0]);
+        same(&out, cases[i][1]);
+    }
 }
 
 Test(report_escape, latex)

@@ -79,6 +79,8 @@ Test(text_format, json)
     same(&out, "\"\"");
     qb_json_string(&out, NULL);
     same(&out, "\"\"");
+    qb_json_bytes(&out, "a\0\"b", 4);
+    same(&out, "\"a\\u0000\\\"b\"");
     qb_json_number(&out, -2.5e-7, true);
     same(&out, "-2.5e-07");
 }

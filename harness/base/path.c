@@ -1,0 +1,70 @@
+#include "base/path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINKS = 40 }; /* as many as Linux follows */
+
+/* The folder of path with its last slash, or "" of a bare name. */
+static int folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash + 1 - path) : 0;
+}
+
+enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb_error *err)
+{
+    char link[PATH_MAX], next[PATH_MAX];
+    int length = snprintf(target, PATH_MAX, "%s", path);
+    for (int i = 0; length >= 0 && length < PATH_MAX; i++) {
+        ssize_t n = readlink(target, link, sizeof link - 1);
+        if (n < 0)
+            return QB_OK; /* no link, or nothing */
+        if (i == LINKS)
+            return qb_fail(err, QB_ERR_INPUT, "%s: a circle of symbolic links", path);
+        link[n] = '\0';
+        length = snprintf(next, sizeof next, "%.*s%s", link[0] == '/' ? 0 : folder_length(target), target, link);
+        memcpy(target, next, sizeof next);
+    }
+    return qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
+}
+
+static bool same_place(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is what lies at `input`, or in it, the file that is at `target`? */
+static bool is_read(const char *input, const char *target, const struct stat *file)
+{
+    char folder[PATH_MAX];
+    struct stat info, around;
+    if (stat(input, &info) != 0)
+        return false;
+    if (!S_ISDIR(info.st_mode))
+        return same_place(&info, file);
+    const int length = folder_length(target);
+    snprintf(folder, sizeof folder, "%.*s", length ? length : 1, length ? target : ".");
+    return stat(folder, &around) == 0 && same_place(&info, &around);
+}
+
+enum qb_status qb_path_apart(const char *option, const char *out, const char *const *inputs, size_t count,
+                             struct qb_error *err)
+{
+    char target[PATH_MAX];
+    struct stat file;
+    if (!out)
+        return QB_OK;
+    if (qb_path_target(out, target, err))
+        return err->status;
+    if (stat(target, &file) != 0)
+        return QB_OK; /* what is not there, nobody reads */
+    for (size_t i = 0; i < count; i++)
+        if (inputs[i] && is_read(inputs[i], target, &file))
+            return qb_fail(err, QB_ERR_INPUT, "%s %s: is what is read (%s); expected another name", option, out,
+                           inputs[i]);
+    return QB_OK;
+}

@@ -1,0 +1,83 @@
+#!/bin/bash
+# Where output goes: never over what is read, through links to what they lead to, and nothing that cannot be read again.
+. "$(dirname "$0")/lib.sh"
+export QINSBENCH_DATA=${QINSBENCH_DATA:-$ROOT/data}
+cd "$TMP" || exit 2
+
+"$QINSBENCH" make-model chain --vocab 20 --hidden 8 --layers 1 -o m.safetensors >/dev/null 2>&1
+cat >s.yaml <<'Y'
+name: outputs
+models:
+  m: {file: m.safetensors}
+variants: [fp32, int8-tensor]
+experiments:
+  memory: {}
+Y
+check "a result" "$QINSBENCH" run s.yaml -q -o r.h5
+check "a baseline" "$QINSBENCH" baseline accept r.h5 -o b.json
+cp "$QINSBENCH_DATA/gate/default.yaml" rules.yaml
+echo "1 2 3" >ids
+ln -s r.h5 soft.h5
+ln r.h5 hard.h5
+mkdir folder
+cp -r "$QINSBENCH_DATA"/models/tiny-llama/. folder
+
+refused() { # FILE COMMAND...: ends with 2, says why, and FILE is what it was
+    local file=$1 before said
+    shift
+    before=$(sha256sum <"$file")
+    said=$("$QINSBENCH" "$@" 2>&1)
+    same "$*: refused" $? 2
+    has "$*: says why" "$said" "is what is read"
+    same "$*: $file stays" "$(sha256sum <"$file")" "$before"
+}
+refused r.h5 gate r.h5 --baseline b.json --junit r.h5
+refused r.h5 gate r.h5 --baseline b.json --junit soft.h5
+refused r.h5 gate soft.h5 --baseline b.json --junit hard.h5
+refused b.json gate r.h5 --baseline b.json --markdown ./b.json
+refused rules.yaml gate r.h5 --baseline b.json --rules rules.yaml --markdown rules.yaml
+refused m.safetensors convert m.safetensors --codec fp16 -o m.safetensors
+refused folder/model.safetensors convert folder --codec fp16 -o folder/model.safetensors
+refused m.safetensors logits m.safetensors --tokens ids -o m.safetensors
+refused ids logits m.safetensors --tokens ids -o ids
+refused ids kl-base m.safetensors --tokens ids -o ids
+refused folder/config.json kl-base folder --text ids -o folder/config.json
+"$QINSBENCH" gate r.h5 --baseline b.json --junit v.xml >/dev/null
+said=$("$QINSBENCH" gate r.h5 --baseline b.json --junit v.xml --markdown v.xml 2>&1)
+same "both reports into one file" $? 2
+has "say so" "$said" "--markdown v.xml"
+said=$("$QINSBENCH" run s.yaml -o s.yaml 2>&1)
+same "a run over its suite" $? 2
+has "leaves it alone" "$said" "is left alone"
+
+mkdir elsewhere links
+for name in there gone; do ln -s ../elsewhere/$name.h5 links/$name.h5; done
+ln -s ../elsewhere/b.json links/b.json
+ln -s ../elsewhere/m.st links/m.st
+ln -s around links/around
+ln -s ../links/around around
+cp r.h5 elsewhere/there.h5
+check "a run onto a link" "$QINSBENCH" run s.yaml -q -o links/there.h5 --force
+check "and onto one to nothing" "$QINSBENCH" run s.yaml -q -o links/gone.h5
+check "a baseline" "$QINSBENCH" baseline accept r.h5 -o links/b.json
+check "a model" "$QINSBENCH" convert m.safetensors --codec fp16 -o links/m.st
+for name in there.h5 gone.h5 b.json m.st; do
+    check "$name stays a link" test -L links/$name
+    check "$name is where it leads" test -f elsewhere/$name
+done
+same "nothing is left beside them" "$(ls links elsewhere | grep -c 'tmp\|lock\|shards')" 0
+said=$("$QINSBENCH" run s.yaml -q -o links/around 2>&1)
+same "a circle of links" $? 2
+has "is said" "$said" "circle of symbolic links"
+
+# A lock is of the file, not of the name.
+exec 9>elsewhere/there.h5.lock
+flock -n 9
+said=$("$QINSBENCH" run s.yaml -q -o links/there.h5 --resume 2>&1)
+same "another name of a file that is being written" $? 2
+has "is locked as well" "$said" "being written by another run"
+exec 9>&-
+
+"$QINSBENCH" baseline accept r.h5 --force --reason "$(printf 'gr\374n')" -o latin.json >/dev/null
+check "a reason in Latin-1 gives one that can" "$QINSBENCH" baseline show latin.json
+finish

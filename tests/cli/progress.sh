@@ -1,0 +1,33 @@
+#!/bin/bash
+# What a run shows while it goes on: a line that is redrawn and never wraps on a terminal, plain lines elsewhere.
+. "$(dirname "$0")/lib.sh"
+check "the planted codec builds" build_planted
+export QB_PLANTED=$TMP/wait
+cat >"$TMP/s.yaml" <<'Y'
+name: s
+models: {a-model-of-a-long-name: {generator: chain, vocab: 60, hidden: 16, layers: 2, prompt: {random: 4, seed: 1}}}
+variants: [{name: mine-of-as-long-a-name, codec: planted, options: {fault: wait}, placement: ["mlp.*"]}]
+experiments: {greedy: {steps: 10}}
+Y
+run="$QINSBENCH run $TMP/s.yaml --codec $TMP/planted.so --force -j 1 -o $TMP/r.h5"
+# drawn: the states of the line, one a line.
+drawn() { tr '\r' '\n' <"$TMP/typed" | grep -a $'^\033\\[K[[0-9]' | sed $'s/^\033\\[K//'; }
+preparing() { drawn | grep -q '(net)' || gone "$pid"; }
+
+# The codec holds the net back until its label was drawn.
+start script -qefc "stty cols 50; TERM=xterm $run" "$TMP/typed" </dev/null >/dev/null
+await "a net that is made has a label" preparing
+has "which shows its end where it does not fit" "$(drawn)" "1/2  1 cell unknown  ...e-of-as-long-a-name (net)"
+touch "$QB_PLANTED.go"
+await "the run ends" gone "$pid"
+same "no line is wider than the terminal" "$(drawn | awk 'length($0) > 49')" ""
+for term in dumb xterm; do # on a terminal that cannot redraw; into a file
+    if [ $term = dumb ]; then
+        script -qec "TERM=dumb $run" "$TMP/typed" </dev/null >"$TMP/err"
+    else
+        TERM=xterm $run 2>"$TMP/err"
+    fi
+    same "nothing is redrawn ($term)" "$(grep -ac $'\033\\[K' "$TMP/err")" 0
+    has "each cell has a line" "$(cat "$TMP/err")" "[  2/2] done    a-model-of-a-long-name/mine-of-as-long-a-name/greedy"
+done
+finish
