@@ -35,6 +35,7 @@ experiments:
   greedy: {steps: 10}
   teacher-forced: {}
   kl: {}
+  kv: {step: 7}
   attribute: {}
   memory: {}
   speed: {repeats: 3, prefill: 4, decode: 2}
