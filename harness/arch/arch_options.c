@@ -115,6 +115,16 @@ static enum qb_norm norm_kind(const struct qb_arch *arch)
 
 /* ---- writing ---- */
 
+static size_t factor_count(const struct qb_arch *arch, const struct option *option)
+{
+    return *has_factors(arch, option) ? rope_of(arch, option)->dims / 2 : 0;
+}
+
+static int norms_of(const struct qb_arch *arch)
+{
+    return arch->block_norm ? 2 : arch->final_norm ? 1 : 0;
+}
+
 static void print_layers(const struct qb_arch *arch, struct qb_text *out)
 {
     const char *between = "";
@@ -126,6 +136,12 @@ static void print_layers(const struct qb_arch *arch, struct qb_text *out)
         qb_text_add(out, end - i > 1 ? "%s%zu-%zu" : "%s%zu", between, i, end - 1);
         between = ",";
     }
+}
+
+static int word_of(const struct qb_arch *arch, const struct option *option)
+{
+    const void *at = field(arch, option);
+    return option->words == position_words ? *(const bool *)at : *(const int *)at;
 }
 
 static void print_option(const struct qb_arch *arch, const struct option *option, struct qb_text *out)
@@ -142,32 +158,42 @@ static void print_option(const struct qb_arch *arch, const struct option *option
         qb_text_add(out, "%s", *(const bool *)at ? "true" : "false");
         break;
     case WORD:
-        qb_text_add(out, "%s", option->words[option->words == position_words ? *(const bool *)at : *(const int *)at]);
+        qb_text_add(out, "%s", option->words[word_of(arch, option)]);
         break;
     case NORMS:
-        qb_text_add(out, "%s", norm_words[arch->block_norm ? 2 : arch->final_norm ? 1 : 0]);
+        qb_text_add(out, "%s", norm_words[norms_of(arch)]);
         break;
     case LAYERS:
         print_layers(arch, out);
         break;
     case FACTORS:
-        for (size_t i = 0; *has_factors(arch, option) && i < rope_of(arch, option)->dims / 2; i++)
+        for (size_t i = 0; i < factor_count(arch, option); i++)
             qb_text_add(out, "%s%.9g", i ? "," : "", (double)((const float *)at)[i]);
     }
 }
 
-/* Is the option the same in both? Without memory to tell, out has failed. */
-static bool same(const struct qb_arch *a, const struct qb_arch *b, const struct option *option, struct qb_text *out)
+/* Is the option the same in both, to the bit? Nothing here can fail: what a model's file and hash hold follows. */
+static bool same(const struct qb_arch *a, const struct qb_arch *b, const struct option *option)
 {
-    struct qb_text texts[2] = {{0}, {0}};
-    print_option(a, option, &texts[0]);
-    print_option(b, option, &texts[1]);
-    bool equal = texts[0].size == texts[1].size &&
-                 (texts[0].size == 0 || memcmp(texts[0].data, texts[1].data, texts[0].size) == 0);
-    out->failed = out->failed || texts[0].failed || texts[1].failed;
-    qb_text_free(&texts[0]);
-    qb_text_free(&texts[1]);
-    return equal;
+    const void *x = field(a, option), *y = field(b, option);
+    switch (option->kind) {
+    case SIZE:
+        return *(const size_t *)x == *(const size_t *)y;
+    case REAL:
+        return memcmp(x, y, sizeof(float)) == 0;
+    case FLAG:
+        return *(const bool *)x == *(const bool *)y;
+    case WORD:
+        return word_of(a, option) == word_of(b, option);
+    case NORMS:
+        return norms_of(a) == norms_of(b);
+    case LAYERS:
+        return memcmp(a->windowed, b->windowed, sizeof a->windowed) == 0;
+    case FACTORS:
+        break;
+    }
+    const size_t n = factor_count(a, option);
+    return n == factor_count(b, option) && memcmp(x, y, n * sizeof(float)) == 0;
 }
 
 static const struct qb_arch nothing;
@@ -176,7 +202,7 @@ bool qb_arch_option_print(const struct qb_arch *arch, size_t index, struct qb_te
 {
     const struct option *option = &options[index];
     if (option->told == OTHERWISE
-            ? same(arch, &nothing, option, out) && same(arch, &qb_family_find(arch->name)->options, option, out)
+            ? same(arch, &nothing, option) && same(arch, &qb_family_find(arch->name)->options, option)
             : option->told == WITH_ATTENTION && !arch->attention)
         return false;
     print_option(arch, option, out);
@@ -205,7 +231,7 @@ void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash)
     qb_hash_bytes(hash, &arch->norm_eps, sizeof arch->norm_eps);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         struct qb_text text = {0};
-        if (options[i].hashed && !same(arch, &nothing, &options[i], &text)) {
+        if (options[i].hashed && !same(arch, &nothing, &options[i])) {
             print_option(arch, &options[i], &text);
             qb_hash_text(hash, options[i].name);
             qb_hash_text(hash, text.data);

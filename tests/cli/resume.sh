@@ -1,9 +1,9 @@
 #!/bin/bash
 # kill -9 of the parent and of workers: --resume completes with the same summary, no finished cell is run twice, the file
-# opens every time. At MOMENTS (default 8, 20 in the long tier) random moments, whatever the run was doing then, and at moments that the
+# opens every time. At MOMENTS (default 5, 20 in the long tier) random moments, whatever the run was doing then, and at moments that the
 # codec `planted` holds until the kill. SEED repeats the random ones.
 . "$(dirname "$0")/lib.sh"
-SEED=${SEED:-$(date +%s)} MOMENTS=${MOMENTS:-8}
+SEED=${SEED:-$(date +%s)} MOMENTS=${MOMENTS:-5}
 RANDOM=$((SEED % 32768))
 echo "# seed $SEED, $MOMENTS moments"
 OUT=$TMP/r.h5
