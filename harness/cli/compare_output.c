@@ -103,8 +103,10 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
                                 texts[11].data, row->paired ? "yes" : "no",
                                 row->note,      texts[12].data ? texts[12].data : ""};
         qb_listing_add(&table, values);
-        for (size_t k = 0; k < 13; k++)
+        for (size_t k = 0; k < 13; k++) {
+            table.failed = table.failed || texts[k].failed;
             qb_text_free(&texts[k]);
+        }
     }
     qb_listing_print(&table, output, out);
     qb_listing_free(&table);
@@ -134,6 +136,7 @@ static void markdown(const struct qb_compare_heads *heads, const struct qb_compa
         qb_listing_add(&table, (const char *[]){cell.data ? cell.data : "", row->metric, texts[0], texts[1],
                                                 difference.data ? difference.data : "", texts[2], texts[3], texts[4],
                                                 row->note});
+        table.failed = table.failed || cell.failed || difference.failed;
         qb_text_free(&cell);
         qb_text_free(&difference);
     }

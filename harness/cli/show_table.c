@@ -172,8 +172,10 @@ static void add_row(struct qb_listing *grid, struct sheet *sheet, const char *la
         values[c + 1] = texts[c].data ? texts[c].data : "";
     }
     qb_listing_add(grid, values);
-    for (size_t c = 0; c < sheet->count; c++)
+    for (size_t c = 0; c < sheet->count; c++) {
+        grid->failed = grid->failed || texts[c].failed;
         qb_text_free(&texts[c]);
+    }
 }
 
 static void fill_grid(struct qb_listing *grid, struct sheet *sheet)
@@ -189,6 +191,7 @@ static void fill_grid(struct qb_listing *grid, struct sheet *sheet)
             add_row(grid, sheet, model = cell->model, NULL, false);
         qb_text_add(&label, "%s%s%s", sheet->markdown ? cell->model : "", sheet->markdown ? "/" : "  ", cell->variant);
         add_row(grid, sheet, label.data ? label.data : "", cell, false);
+        grid->failed = grid->failed || label.failed;
         qb_text_free(&label);
     }
 }
@@ -274,16 +277,16 @@ static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
         qb_text_add(out, "### ");
         qb_escape_markdown(out, sheet->experiment);
         qb_text_add(out, "\n\n");
-        if (sheet->count && grid.rows > 1)
+        if (sheet->count && grid.rows > 1 && !grid.failed)
             qb_table_markdown(out, cells, grid.rows, sheet->count + 1);
         qb_lines_markdown(out, &below);
     } else {
         qb_text_add(out, "%s\n", sheet->experiment);
-        if (sheet->count && grid.rows > 1)
+        if (sheet->count && grid.rows > 1 && !grid.failed)
             qb_table(out, cells, grid.rows, sheet->count + 1, width);
         qb_text_add(out, "%s\n", below.data ? below.data : "");
     }
-    out->failed = out->failed || below.failed;
+    out->failed = out->failed || below.failed || grid.failed;
     qb_text_free(&below);
     qb_listing_free(&grid);
 }

@@ -44,14 +44,16 @@ sweep() {
     [ $code -eq 0 ] || { fail "$*: goes well" "$(cat said)"; return; }
     all=$(points)
     [ -n "$output" ] && cp "$output" "$output.before"
+    cp out out.before
     [ "$every" -le "$all" ] || every=$all
     for ((at = 1 + RANDOM % every; at <= all; at += every)); do
         tried=$((tried + 1))
         with "$kind" "$from" $at "$@"
         code=$?
         case $code in
-        0) # and then a model is to the byte as without a failure
+        0) # and then a model, or what is shown, is to the byte as without a failure
             case $output in *.safetensors) cmp -s "$output" "$output.before" || bad="$bad; $at: another $output" ;; esac
+            [ -n "$output" ] || cmp -s out out.before || bad="$bad; $at: shows otherwise"
             ;;
         1 | 2 | 3 | 4) [ -s said ] || bad="$bad; $at: code $code without a word" ;;
         134)
