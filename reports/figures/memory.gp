@@ -1,7 +1,7 @@
 cols = nmodels > 1 ? 2 : 1
 rows = (nmodels + cols - 1)/cols
 strip = 0.52
-height = rows*(0.2*nvariants + 0.72) + strip + 0.1
+height = rows*(0.2*(nvariants < 4 ? 4 : nvariants) + 0.72) + strip + 0.1  # the key wants room, too
 array groups[6] = ['attention', 'MLP', 'embedding', 'head', 'biases, norms, pos.', 'decoded copies']
 do for [format in formats] {
     load 'style.gp'
