@@ -176,4 +176,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_flips = {"flips", "Flips of the next token", fill, NULL};
+const struct qb_figure_kind qb_figure_flips = {"flips", "Flips of the next token", fill};

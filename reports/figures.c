@@ -90,7 +90,7 @@ static enum qb_status write_script(const struct writer *w, const struct qb_figur
     qb_text_add(&script, "formats = '%s'\nname = '%s'\ndata = '%s.dat'\nwidth = %g\n", w->format_list.data, kind->name,
                 kind->name, figure->width > 0 ? figure->width : QB_FIGURE_WIDE);
     qb_text_bytes(&script, figure->variables.data ? figure->variables.data : "", figure->variables.size);
-    const char *from = kind->script ? kind->script : kind->name;
+    const char *from = figure->script ? figure->script : kind->name;
     qb_text_add(&script, "# ---- what follows is reports/figures/%s.gp ----\n", from);
     if (!add_template(from, &script, err))
         save(w, kind->name, "gp", &script, err);
