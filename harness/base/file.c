@@ -122,18 +122,12 @@ static enum qb_status write_all(int fd, const char *path, const char *data, size
 static enum qb_status sync_folder(const char *path, struct qb_error *err)
 {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) : 0;
-    if (length >= sizeof folder)
-        return qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    const char *name = !slash ? "." : length == 0 ? "/" : folder;
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    qb_path_folder(path, folder);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return system_error(err, name, "open the folder");
+        return system_error(err, folder, "open the folder");
     if (fsync(fd) != 0 && errno != EINVAL)
-        system_error(err, name, "sync the folder");
+        system_error(err, folder, "sync the folder");
     close(fd);
     return err->status;
 }

@@ -15,6 +15,12 @@ static int folder_length(const char *path)
     return slash ? (int)(slash + 1 - path) : 0;
 }
 
+void qb_path_folder(const char *path, char folder[PATH_MAX])
+{
+    const int length = folder_length(path);
+    snprintf(folder, PATH_MAX, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
+}
+
 enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb_error *err)
 {
     char link[PATH_MAX], next[PATH_MAX];
@@ -46,8 +52,7 @@ static bool is_read(const char *input, const char *target, const struct stat *fi
         return false;
     if (!S_ISDIR(info.st_mode))
         return same_place(&info, file);
-    const int length = folder_length(target);
-    snprintf(folder, sizeof folder, "%.*s", length ? length : 1, length ? target : ".");
+    qb_path_folder(target, folder);
     return stat(folder, &around) == 0 && same_place(&info, &around);
 }
 

@@ -82,7 +82,7 @@ void qb_temp_sweep(const char *path)
     path = qb_path_target(path, target, &ignored) ? path : target;
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     struct stat info;
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+    qb_path_folder(path, folder);
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));)
         if (is_orphan(entry->d_name, base) && fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&

@@ -48,12 +48,8 @@ static enum qb_status lock(struct qb_shards *shards, struct qb_error *err)
 
 static enum qb_status make_output_folder(const char *output, struct qb_error *err)
 {
-    char folder[QB_SHARD_PATH];
-    snprintf(folder, sizeof folder, "%s", output);
-    char *slash = strrchr(folder, '/');
-    if (!slash || slash == folder)
-        return QB_OK;
-    *slash = '\0';
+    char folder[PATH_MAX];
+    qb_path_folder(output, folder);
     return qb_file_mkdirs(folder, err);
 }
 
