@@ -21,11 +21,13 @@ struct gate {
 
 static void pass_on(struct gate *gate)
 {
-    size_t done = 0;
-    if (gate->stream)
-        done = fwrite(gate->bytes, 1, gate->used, gate->stream);
-    for (ssize_t n = 1; !gate->stream && n > 0 && done<gate->used; done += n> 0 ? (size_t)n : 0)
-        n = write(STDERR_FILENO, gate->bytes + done, gate->used - done);
+    size_t done = gate->stream ? fwrite(gate->bytes, 1, gate->used, gate->stream) : 0;
+    while (!gate->stream && done < gate->used) {
+        ssize_t n = write(STDERR_FILENO, gate->bytes + done, gate->used - done);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
     gate->lost = gate->lost || done != gate->used;
     gate->used = 0;
 }
