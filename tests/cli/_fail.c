@@ -75,6 +75,13 @@ static int fails(int on, const void *caller)
     return 1;
 }
 #define FAILS(on) fails((on), __builtin_return_address(0))
+#define FAIL(on, cause, value)                                                                                         \
+    do {                                                                                                               \
+        if (FAILS(on)) {                                                                                               \
+            errno = (cause);                                                                                           \
+            return value;                                                                                              \
+        }                                                                                                              \
+    } while (0)
 #define REAL(name) ((__typeof__(&name))real(#name))
 
 static void *real(const char *name)
@@ -85,40 +92,28 @@ static void *real(const char *name)
 void *malloc(size_t size)
 {
     extern void *__libc_malloc(size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    FAIL(memory, ENOMEM, NULL);
     return __libc_malloc(size);
 }
 
 void *calloc(size_t n, size_t size)
 {
     extern void *__libc_calloc(size_t, size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    FAIL(memory, ENOMEM, NULL);
     return __libc_calloc(n, size);
 }
 
 void *realloc(void *old, size_t size)
 {
     extern void *__libc_realloc(void *, size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    FAIL(memory, ENOMEM, NULL);
     return __libc_realloc(old, size);
 }
 
 void *aligned_alloc(size_t to, size_t size)
 {
     extern void *__libc_memalign(size_t, size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    FAIL(memory, ENOMEM, NULL);
     return __libc_memalign(to, size);
 }
 
@@ -131,41 +126,33 @@ int posix_memalign(void **out, size_t to, size_t size)
     return *out ? 0 : ENOMEM;
 }
 
-#define FULL(value)                                                                                                    \
-    do {                                                                                                               \
-        if (FAILS(writes)) {                                                                                           \
-            errno = ENOSPC;                                                                                            \
-            return value;                                                                                              \
-        }                                                                                                              \
-    } while (0)
-
 ssize_t write(int fd, const void *data, size_t size)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(write)(fd, data, size);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(pwrite)(fd, data, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(pwrite)(fd, data, size, offset);
 }
 
 size_t fwrite(const void *data, size_t size, size_t n, FILE *file)
 {
-    FULL(0);
+    FAIL(writes, ENOSPC, 0);
     return REAL(fwrite)(data, size, n, file);
 }
 
 int fflush(FILE *file)
 {
-    FULL(EOF);
+    FAIL(writes, ENOSPC, EOF);
     return REAL(fflush)(file);
 }
 
@@ -179,38 +166,38 @@ int fclose(FILE *file)
 
 int fsync(int fd)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(fsync)(fd);
 }
 
 int ftruncate(int fd, off_t size)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(ftruncate)(fd, size);
 }
 
 int rename(const char *a, const char *b)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(rename)(a, b);
 }
 
 int link(const char *a, const char *b)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(link)(a, b);
 }
 
 int mkdir(const char *path, mode_t mode)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(mkdir)(path, mode);
 }
 
 FILE *fopen(const char *path, const char *mode)
 {
     if (mode[0] != 'r')
-        FULL(NULL);
+        FAIL(writes, ENOSPC, NULL);
     return REAL(fopen)(path, mode);
 }
 
@@ -222,7 +209,7 @@ int open(const char *path, int flags, ...)
         va_start(list, flags);
         mode = va_arg(list, mode_t);
         va_end(list);
-        FULL(-1);
+        FAIL(writes, ENOSPC, -1);
     }
     return REAL(open)(path, flags, mode);
 }
