@@ -179,6 +179,21 @@ static void finish_oldest(struct writer *w, struct qb_error *err)
     qb_free(d.caption);
 }
 
+/* gnuplot would write through links. */
+static enum qb_status clear_pictures(const struct writer *w, const char *name, struct qb_error *err)
+{
+    char file[128];
+    for (size_t i = 0; w->formats[i] && !err->status; i++) {
+        const bool tex = strcmp(w->formats[i], "tex") == 0; /* NAME.tex is made of these two (figure_tex.c) */
+        snprintf(file, sizeof file, "%s%s.%s", name, tex ? "-tex" : "", w->formats[i]);
+        qb_report_clear(w->folder, file, err);
+        snprintf(file, sizeof file, "%s-tex.pdf", name);
+        if (tex && !err->status)
+            qb_report_clear(w->folder, file, err);
+    }
+    return err->status;
+}
+
 /* Writes what gnuplot reads and starts it. */
 static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, struct qb_figure *figure,
                            struct qb_error *err)
@@ -187,8 +202,9 @@ static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, 
     char script[64];
     end_caption(figure);
     qb_paragraph(&wrapped, "", figure->caption.data ? figure->caption.data : "", 100);
-    if (!save(w, kind->name, "dat", &figure->data, err) && !save(w, kind->name, "txt", &wrapped, err))
-        write_script(w, kind, figure, err);
+    if (!save(w, kind->name, "dat", &figure->data, err) && !save(w, kind->name, "txt", &wrapped, err) &&
+        !write_script(w, kind, figure, err))
+        clear_pictures(w, kind->name, err);
     qb_text_free(&wrapped);
     if (!err->status && w->drawing_count == AT_ONCE)
         finish_oldest(w, err);
@@ -300,7 +316,7 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
         qb_escape_markdown(&page, w->list->left_out[i].why);
         qb_text_add(&page, "\n");
     }
-    qb_report_save(w->options->folder, "README.md", &page, err);
+    qb_report_save_page(w->options->folder, "README.md", "# Figures of ", &page, err);
     qb_text_free(&page);
     return err->status;
 }

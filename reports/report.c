@@ -79,6 +79,11 @@ static enum qb_status compile(const char *folder, struct qb_text *said, struct q
                                        "-halt-on-error", "example.tex",      NULL};
     char tex[4200], talk[1200];
     snprintf(tex, sizeof tex, "%s/tex", folder);
+    for (const char *const *made = (const char *const[]){"pdf", "aux", "log", NULL}; *made; made++) {
+        snprintf(talk, sizeof talk, "example.%s", *made);
+        if (qb_report_clear(tex, talk, err))
+            return err->status;
+    }
     for (int pass = 0; pass < 2; pass++) {
         int code = qb_tool_run(tex, argv, talk, sizeof talk, err);
         if (code < 0 && err->status == QB_ERR_INPUT)
@@ -129,7 +134,6 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
         goto out;
     if (trouble.status)
         qb_fail(err, trouble.status, "%s", trouble.message);
-    qb_fail(err, trouble.status, "%s", trouble.message);
     if (!err->status && options->pdf)
         compile(options->folder, said, err);
 out:

@@ -67,6 +67,8 @@ enum qb_status qb_path_apart(const char *option, const char *out, const char *co
         return err->status;
     if (stat(target, &file) != 0)
         return QB_OK; /* what is not there, nobody reads */
+    if (!S_ISREG(file.st_mode))
+        return qb_fail(err, QB_ERR_INPUT, "%s %s: is there and no regular file, cannot be replaced", option, out);
     for (size_t i = 0; i < count; i++)
         if (inputs[i] && is_read(inputs[i], target, &file))
             return qb_fail(err, QB_ERR_INPUT, "%s %s: is what is read (%s); expected another name", option, out,

@@ -140,6 +140,7 @@ static int report(const struct request *r, const struct qb_gate *gate)
     struct qb_text out = {0};
     int code = QB_EXIT_INPUT;
     if (write_report(r->junit, qb_gate_junit, gate, &err) ||
+        qb_path_apart("--markdown", r->markdown, &r->junit, 1, &err) || /* one that was not there before */
         write_report(r->markdown, qb_gate_markdown_report, gate, &err)) {
         qb_complain_error(&err);
     } else {

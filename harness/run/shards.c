@@ -26,7 +26,7 @@ static enum qb_status lock(struct qb_shards *shards, struct qb_error *err)
     lock_path(shards, path);
     for (;;) {
         struct stat held, there;
-        shards->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        shards->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (shards->lock < 0)
             return qb_fail(err, QB_ERR_IO, "%s: cannot make the lock file: %s", path, strerror(errno));
         if (flock(shards->lock, LOCK_EX | LOCK_NB)) {
@@ -73,6 +73,16 @@ static enum qb_status check_output(const char *path, struct qb_error *err)
     return QB_OK;
 }
 
+/* Shards are removed from the folder: it is not to be one that a link leads to. */
+static enum qb_status check_folder(const char *folder, struct qb_error *err)
+{
+    struct stat info;
+    if (lstat(folder, &info) == 0 && !S_ISDIR(info.st_mode))
+        return qb_fail(err, QB_ERR_INPUT, "%s: expected the folder of the run's finished cells, or nothing: it is %s",
+                       folder, S_ISLNK(info.st_mode) ? "a symbolic link" : "something else");
+    return QB_OK;
+}
+
 enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, struct qb_error *err)
 {
     struct qb_text folder = {0};
@@ -86,7 +96,7 @@ enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, stru
     else
         shards->folder = qb_strdup(folder.data, err);
     qb_text_free(&folder);
-    if (!shards->folder || make_output_folder(output, err) || lock(shards, err))
+    if (!shards->folder || check_folder(shards->folder, err) || make_output_folder(output, err) || lock(shards, err))
         return err->status;
     return check_output(output, err);
 }
@@ -108,9 +118,14 @@ void qb_shard_path(const char *folder, const char *key, char out[QB_SHARD_PATH])
     snprintf(out, QB_SHARD_PATH, "%s/%s.h5", folder, key);
 }
 
+bool qb_shard_ours(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == QB_HASH_HEX - 1 && strncmp(name + QB_HASH_HEX - 1, ".h5", 3) == 0;
+}
+
 bool qb_shard_name(const char *name)
 {
-    return strspn(name, "0123456789abcdef") == QB_HASH_HEX - 1 && strcmp(name + QB_HASH_HEX - 1, ".h5") == 0;
+    return qb_shard_ours(name) && !name[QB_HASH_HEX - 1 + 3];
 }
 
 void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(const void *context, const char *name),
@@ -118,9 +133,10 @@ void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(cons
 {
     DIR *dir = opendir(shards->folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        struct stat info;
+        if (!qb_shard_ours(entry->d_name) || fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW))
             continue;
-        if (!qb_shard_name(entry->d_name) || (all && !keep(context, entry->d_name)))
+        if (!qb_shard_name(entry->d_name) || !S_ISREG(info.st_mode) || (all && !keep(context, entry->d_name)))
             unlinkat(dirfd(dir), entry->d_name, 0);
     }
     if (dir)

@@ -42,10 +42,24 @@ refused m.safetensors logits m.safetensors --tokens ids -o m.safetensors
 refused ids logits m.safetensors --tokens ids -o ids
 refused ids kl-base m.safetensors --tokens ids -o ids
 refused folder/config.json kl-base folder --text ids -o folder/config.json
+ln -s r.h5 soft.json
+refused r.h5 baseline accept r.h5 -o soft.json --force --reason slip
 "$QINSBENCH" gate r.h5 --baseline b.json --junit v.xml >/dev/null
 said=$("$QINSBENCH" gate r.h5 --baseline b.json --junit v.xml --markdown v.xml 2>&1)
 same "both reports into one file" $? 2
 has "say so" "$said" "--markdown v.xml"
+said=$("$QINSBENCH" gate r.h5 --baseline b.json --junit new.xml --markdown ./new.xml 2>&1)
+same "also where it is not there yet" $? 2
+has "say so, too" "$said" "--markdown ./new.xml"
+has "the first is kept" "$(head -n 1 new.xml)" "<?xml"
+mkdir folder.json
+said=$("$QINSBENCH" baseline accept r.h5 -o folder.json 2>&1)
+same "a baseline onto a folder" $? 2
+same "is refused before anything is said" "$said" "qinsbench: -o folder.json: is there and no regular file, cannot be replaced"
+cp r.h5 copy.h5
+said=$("$QINSBENCH" baseline accept r.h5 copy.h5 -o two.json 2>&1)
+same "a run given twice" $? 2
+has "is no second run" "$said" "copy.h5: the same file as r.h5"
 said=$("$QINSBENCH" run s.yaml -o s.yaml 2>&1)
 same "a run over its suite" $? 2
 has "leaves it alone" "$said" "is left alone"
@@ -77,6 +91,53 @@ said=$("$QINSBENCH" run s.yaml -q -o links/there.h5 --resume 2>&1)
 same "another name of a file that is being written" $? 2
 has "is locked as well" "$said" "being written by another run"
 exec 9>&-
+
+# Folders of the program's own: what others put there stays, and links in them lead nowhere.
+stays() { # NAME FILE SHA
+    same "$1 stays" "$(sha256sum <"$2")" "$3"
+}
+precious=$(echo precious | tee precious | sha256sum)
+mkdir theirs
+cp precious theirs/notes
+cp precious "theirs/$(printf '%064d' 0).h5"
+ln -s theirs linked.h5.shards
+said=$("$QINSBENCH" run s.yaml -q -o linked.h5 2>&1)
+same "a folder of shards that is a link" $? 2
+has "is refused" "$said" "linked.h5.shards: expected the folder of the run's finished cells, or nothing: it is a symbolic link"
+same "and nothing goes" "$(ls theirs | wc -l)" 2
+mkdir used.h5.shards
+cp precious used.h5.shards/notes
+touch "used.h5.shards/$(printf '%064d' 1).h5.1-0.tmp"
+ln -s ../precious "used.h5.shards/$(printf '%064d' 2).h5"
+check "a folder of shards with a file of the user's" "$QINSBENCH" run s.yaml -q -o used.h5
+stays "it" used.h5.shards/notes "$precious"
+same "what a killed worker left goes" "$(ls used.h5.shards)" notes
+stays "what a link led to" precious "$precious"
+
+before=$(sha256sum <r.h5)
+for name in index.html report.md tables/m.memory.csv figures/style.gp figures/memory.png figures/memory.svg tex/values.tex; do
+    rm -rf pages
+    mkdir -p "pages/$(dirname $name)"
+    ln -s "$TMP/r.h5" pages/$name
+    said=$("$QINSBENCH" report r.h5 -o pages --figures png 2>&1)
+    same "a report through a link: $name" $? 2
+    has "is refused" "$said" "pages/$name: is a symbolic link"
+    stays "the result" r.h5 "$before"
+done
+for name in index.html report.md figures/README.md README.md; do
+    rm -rf pages
+    mkdir -p "pages/$(dirname $name)"
+    cp precious pages/$name
+    "$QINSBENCH" report r.h5 -o pages --figures png >said 2>&1
+    stays "a file of the user's own, $name," pages/$name "$precious"
+done
+has "and the report says so" "$(cat said)" "pages/README.md: is there and no page of a report; it is left alone"
+rm -rf pages
+mkdir -p pages/figures
+ln r.h5 pages/figures/memory.png
+check "a picture over another name of the result" "$QINSBENCH" report r.h5 -o pages --figures png
+stays "the result" r.h5 "$before"
+check "a report over a report" "$QINSBENCH" report r.h5 -o pages --figures png
 
 "$QINSBENCH" baseline accept r.h5 --force --reason "$(printf 'gr\374n')" -o latin.json >/dev/null
 check "a reason in Latin-1 gives one that can" "$QINSBENCH" baseline show latin.json
