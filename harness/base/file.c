@@ -213,6 +213,8 @@ static enum qb_status fill_file(int fd, const char *path, const struct content *
 static enum qb_status replace(const char *path, const struct content *content, struct qb_error *err)
 {
     char temp[PATH_MAX];
+    if (qb_mem_lost_text())
+        return qb_fail(err, QB_ERR_MEMORY, "%s: not written: no memory for a part of a text", path);
     if (check_replaceable(path, err))
         return err->status;
     int fd = create_beside(path, temp, err);
