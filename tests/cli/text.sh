@@ -43,6 +43,8 @@ same "and leave no file" "$(ls "$TMP" | grep -c '^x.h5')" 0
 # ---- generate ----
 same "a text continues as torch's does" "$("$Q" generate "$KJV" --prompt "$PROMPT" --steps 40 2>"$TMP/err")" "$AFTER"
 has "tokens a second are told" "$(cat "$TMP/err")" "40 tokens"
+has "a context beyond what the model was trained for is said" \
+    "$("$Q" generate "$ROOT/data/models/tiny-llama" -p "$PROMPT" -n 1 --context 4096 2>&1)" "note: --context 4096: the model was trained for "
 same "seeded draws come again" "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 3 2>/dev/null)" "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 3 --threads 2 2>/dev/null)"
 same "another seed draws others" "$([ "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 3 2>/dev/null)" = "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 4 2>/dev/null)" ] && echo same)" ""
 has "a calibrated variant asks for a text" "$("$Q" generate "$KJV" -p a --variant calibrated 2>&1)" "--calibration FILE"
