@@ -42,7 +42,7 @@ static double set_axis(struct qb_figure *figure, size_t m, const struct point *p
         }
     least *= 0.8; /* room under the lowest mark */
     qb_figure_decades(figure, m, least, 1.25 * most);
-    return isfinite(least) ? pow(10, floor(log10(least))) : 0.1;
+    return isfinite(least) ? pow(10, fmax(floor(log10(least)), -300)) : 0.1;
 }
 
 /* Points that can be drawn: bits and KL known; those of exactly 0 are put on the axis' end. */

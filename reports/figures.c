@@ -316,7 +316,7 @@ static enum qb_status write_index(struct writer *w, const struct qb_result *resu
         qb_escape_markdown(&page, w->list->left_out[i].why);
         qb_text_add(&page, "\n");
     }
-    qb_report_save_page(w->options->folder, "README.md", "# Figures of ", &page, err);
+    qb_report_save(w->options->folder, "README.md", &page, err);
     qb_text_free(&page);
     return err->status;
 }

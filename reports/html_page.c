@@ -211,7 +211,7 @@ enum qb_status qb_write_html(const struct qb_report *report, const char *folder,
     qb_text_add(&out, "</div>\n<script>\n");
     qb_report_template("templates/report.js", &out, err);
     qb_text_add(&out, "</script>\n</body>\n</html>\n");
-    if (!err->status && !qb_report_save_page(folder, "index.html", "qinsbench report</title>", &out, err))
+    if (!err->status && !qb_report_save(folder, "index.html", &out, err))
         qb_text_add(said, "page         %s/index.html\n", folder);
 out:
     qb_text_free(&out);

@@ -294,7 +294,7 @@ enum qb_status qb_write_markdown(const struct qb_report *report, const char *fol
         qb_text_bytes(&out, ledger.data, ledger.size);
     }
     out.failed = out.failed || ledger.failed;
-    if (!qb_report_save_page(folder, "report.md", "~~strikethrough~~ is void", &out, err))
+    if (!qb_report_save(folder, "report.md", &out, err))
         qb_text_add(said, "Markdown     %s/report.md\n", folder);
     qb_text_free(&out);
     qb_text_free(&ledger);

@@ -122,9 +122,10 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
 {
     struct qb_report report = {.result = result};
     struct qb_error trouble = {0};
+    int lock = -1;
     if (strlen(options->folder) > 4000)
         return qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder));
-    if (qb_file_mkdirs(options->folder, err) || qb_ledger_of_run(result, options->ledger, &report.ledger, err))
+    if (qb_report_begin(options->folder, &lock, err) || qb_ledger_of_run(result, options->ledger, &report.ledger, err))
         goto out;
     if (draw(&report, options, said, &trouble) == QB_ERR_INPUT)
         qb_fail(err, QB_ERR_INPUT, "%s", trouble.message); /* a wrong request, no failed drawing */
@@ -137,6 +138,7 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
     if (!err->status && options->pdf)
         compile(options->folder, said, err);
 out:
+    qb_report_end(&lock);
     qb_report_free(&report);
     return err->status;
 }

@@ -124,6 +124,8 @@ static enum qb_status sync_folder(const char *path, struct qb_error *err)
     char folder[PATH_MAX];
     qb_path_folder(path, folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES)
+        return QB_OK; /* one that may be written and not read cannot be synced, either */
     if (fd < 0)
         return system_error(err, folder, "open the folder");
     if (fsync(fd) != 0 && errno != EINVAL)
@@ -307,6 +309,28 @@ enum qb_status qb_file_mkdirs(const char *path, struct qb_error *err)
 bool qb_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+bool qb_file_has(int folder, const char *path, off_t offset, const char *start)
+{
+    char found[64];
+    const size_t size = strlen(start);
+    struct stat info;
+    const int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const bool has = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && size <= sizeof found &&
+                     pread(fd, found, size, offset) == (ssize_t)size && memcmp(found, start, size) == 0;
+    if (fd >= 0)
+        close(fd);
+    return has;
+}
+
+enum qb_status qb_file_same_kind(const char *option, const char *out, off_t offset, const char *start, const char *kind,
+                                 struct qb_error *err)
+{
+    struct stat info;
+    if (!out || stat(out, &info) != 0 || info.st_size == 0 || qb_file_has(AT_FDCWD, out, offset, start))
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT, "%s %s: is there and no %s; it is left alone", option, out, kind);
 }
 
 enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error *err)

@@ -86,7 +86,7 @@ static struct entry *list(int folder, DIR *dir, size_t *count)
             continue;
         if (qb_shard_ours(d->d_name) && !qb_shard_name(d->d_name) && info.st_mtime < time(NULL) - 3600)
             unlinkat(folder, d->d_name, 0);
-        if (!qb_shard_name(d->d_name))
+        if (!qb_shard_name(d->d_name) || !qb_shard_inside(folder, d->d_name))
             continue;
         struct entry *grown = qb_grow(entries, *count + 1, sizeof *entries, "cache entries", &ignored);
         if (!grown)

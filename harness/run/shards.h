@@ -24,6 +24,8 @@ void qb_shards_close(struct qb_shards *shards); /* an empty folder goes */
 void qb_shard_path(const char *folder, const char *key, char out[QB_SHARD_PATH]);
 bool qb_shard_name(const char *name);
 bool qb_shard_ours(const char *name);
+/* Does the file of this name in the folder begin as a shard does, whole or damaged? */
+bool qb_shard_inside(int folder, const char *name);
 
 /* Removes shards in the making, which killed workers left, links that are named like shards, and with `all` the shards
  * but those that `keep` names. What has another name is not ours and stays. */

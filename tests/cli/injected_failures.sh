@@ -6,6 +6,7 @@
 # FIRST=1 OWN=4, FIRST=2 OWN=4 ... try all on four cores. REST: of "rest", how many times fewer. ONLY: a glob of commands. Crashes
 # inside libhdf5 of its own allocations, which are not ours to mend, are counted apart; files must be whole all the same.
 . "$(dirname "$0")/lib.sh"
+[ -z "${SANITIZED:-}" ] || { echo "# SKIP a sanitizer's library wants to be the first that is loaded"; exit 0; }
 WRITES=${WRITES:-61} OWN=${OWN:-1500} HDF5=${HDF5:-5000}
 export QINSBENCH_DATA=${QINSBENCH_DATA:-$ROOT/data}
 cd "$TMP" || exit 2

@@ -115,29 +115,79 @@ same "what a killed worker left goes" "$(ls used.h5.shards)" notes
 stays "what a link led to" precious "$precious"
 
 before=$(sha256sum <r.h5)
+report() { "$QINSBENCH" report r.h5 -o pages --figures png "$@"; }
+check "a report" report
+check "over a report" report
 for name in index.html report.md tables/m.memory.csv figures/style.gp figures/memory.png figures/memory.svg tex/values.tex; do
-    rm -rf pages
-    mkdir -p "pages/$(dirname $name)"
-    ln -s "$TMP/r.h5" pages/$name
-    said=$("$QINSBENCH" report r.h5 -o pages --figures png 2>&1)
+    ln -sf "$TMP/r.h5" pages/$name
+    said=$(report 2>&1)
     same "a report through a link: $name" $? 2
     has "is refused" "$said" "pages/$name: is a symbolic link"
     stays "the result" r.h5 "$before"
+    rm pages/$name
 done
-for name in index.html report.md figures/README.md README.md; do
+ln -f r.h5 pages/figures/memory.png
+check "a picture over another name of the result" report
+stays "the result" r.h5 "$before"
+exec 9>pages/.qinsbench-report
+flock -n 9
+has "two reports at once" "$(report 2>&1)" "another report is being written there"
+exec 9>&-
+for name in index.html report.md README.md figures/kl.tex figures/README.md tables/m.memory.csv tex/values.tex; do
     rm -rf pages
     mkdir -p "pages/$(dirname $name)"
     cp precious pages/$name
-    "$QINSBENCH" report r.h5 -o pages --figures png >said 2>&1
-    stays "a file of the user's own, $name," pages/$name "$precious"
+    said=$(report 2>&1)
+    same "a file of the user's own, $name" $? 2
+    has "is told" "$said" "is there and no report's; it is left alone"
+    stays "it" pages/$name "$precious"
+    same "and nothing is written" "$(find pages -type f | wc -l)" 1
 done
-has "and the report says so" "$(cat said)" "pages/README.md: is there and no page of a report; it is left alone"
 rm -rf pages
-mkdir -p pages/figures
-ln r.h5 pages/figures/memory.png
-check "a picture over another name of the result" "$QINSBENCH" report r.h5 -o pages --figures png
-stays "the result" r.h5 "$before"
-check "a report over a report" "$QINSBENCH" report r.h5 -o pages --figures png
+mkdir -p pages mine
+cp precious mine/kl.svg
+ln -s ../mine pages/figures
+has "a folder of figures that is a link" "$(report 2>&1)" "pages/figures: is a symbolic link"
+cp precious pages/mine.tex && rm pages/figures
+check "beside what a report never writes" report
+
+# ---- an output replaces only what is of its kind ----
+other() { # FILE COMMAND...
+    local file=$1
+    shift
+    cp precious "$file"
+    said=$("$QINSBENCH" "$@" 2>&1)
+    same "$*: refused" $? 2
+    has "$*: says why" "$said" "it is left alone"
+    stays "$file" "$file" "$precious"
+}
+other o1 logits m.safetensors --tokens ids -o o1
+other o2 kl-base m.safetensors --tokens ids --context 4 -o o2
+other o3 make-model chain -o o3
+other o4 convert m.safetensors --codec fp16 -o o4
+other o5.xml gate r.h5 --baseline b.json --junit o5.xml
+other o6.md gate r.h5 --baseline b.json --markdown o6.md
+other o7.h5.lock run s.yaml -q -o o7.h5
+for output in "l.logits logits m.safetensors --tokens ids -o" "k.safetensors make-model chain --vocab 20 --hidden 8 --layers 1 -o" "g.md gate r.h5 --baseline b.json --markdown"; do
+    read -r name words <<<"$output"
+    # shellcheck disable=SC2086
+    check "$words: new" "$QINSBENCH" $words "$name"
+    # shellcheck disable=SC2086
+    check "and over its own" "$QINSBENCH" $words "$name"
+done
+mkdir -p hub/blobs hub/snapshot
+cp -r "$QINSBENCH_DATA"/models/tiny-llama/. hub/snapshot
+mv hub/snapshot/model.safetensors hub/blobs/abc
+ln -s ../blobs/abc hub/snapshot/model.safetensors
+refused hub/blobs/abc convert hub/snapshot --codec fp16 -o hub/blobs/abc
+other new.tokenizer.json convert "$QINSBENCH_DATA/models/kjv-transformer.safetensors" --codec fp16 -o new.safetensors
+same "and no model without its tokenizer is left" "$(find . -maxdepth 1 -name new.safetensors | wc -l)" 0
+rm new.tokenizer.json
+check "a model with its tokenizer" "$QINSBENCH" convert "$QINSBENCH_DATA/models/kjv-transformer.safetensors" --codec fp16 -o new.safetensors
+check "and over it" "$QINSBENCH" convert "$QINSBENCH_DATA/models/kjv-transformer.safetensors" --codec int8 -o new.safetensors
+cp precious out.st.20240101.tmp && touch -d '2 hours ago' out.st.20240101.tmp
+check "a model" "$QINSBENCH" convert m.safetensors --codec fp16 -o out.st
+stays "a file whose name is a date" out.st.20240101.tmp "$precious"
 
 "$QINSBENCH" baseline accept r.h5 --force --reason "$(printf 'gr\374n')" -o latin.json >/dev/null
 check "a reason in Latin-1 gives one that can" "$QINSBENCH" baseline show latin.json
