@@ -146,6 +146,7 @@ struct qb_listing {
     const bool *numeric;        /* per column, or NULL */
     char **values;              /* [rows * columns], qb_strdup'ed */
     size_t rows;
+    bool failed; /* memory ran out: what is printed of it has failed, too */
 };
 void qb_listing_add(struct qb_listing *listing, const char *const *values);
 void qb_listing_print(const struct qb_listing *listing, enum qb_output output, struct qb_text *out);

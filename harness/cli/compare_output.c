@@ -23,7 +23,7 @@ static void console_row(const struct qb_compare_row *row, bool variants, struct 
     interval_text(row, &difference);
     qb_text_add(out, "    %-22s %12s %12s  %-40s", row->metric, qb_short_number(row->a, row->a_there, a),
                 qb_short_number(row->b, row->b_there, b), difference.data ? difference.data : "");
-    if (isfinite(row->p))
+    if (isfinite(row->p) && isfinite(row->holm))
         qb_text_add(out, "  p %-8.2g Holm %-8.2g BH %-8.2g", row->p, row->holm, row->bh);
     if (isfinite(row->p) && !row->paired)
         qb_text_add(out, " unpaired");
@@ -103,8 +103,10 @@ static void listing(const struct qb_compare *compare, enum qb_output output, str
                                 texts[11].data, row->paired ? "yes" : "no",
                                 row->note,      texts[12].data ? texts[12].data : ""};
         qb_listing_add(&table, values);
-        for (size_t k = 0; k < 13; k++)
+        for (size_t k = 0; k < 13; k++) {
+            table.failed = table.failed || texts[k].failed;
             qb_text_free(&texts[k]);
+        }
     }
     qb_listing_print(&table, output, out);
     qb_listing_free(&table);
@@ -134,6 +136,7 @@ static void markdown(const struct qb_compare_heads *heads, const struct qb_compa
         qb_listing_add(&table, (const char *[]){cell.data ? cell.data : "", row->metric, texts[0], texts[1],
                                                 difference.data ? difference.data : "", texts[2], texts[3], texts[4],
                                                 row->note});
+        table.failed = table.failed || cell.failed || difference.failed;
         qb_text_free(&cell);
         qb_text_free(&difference);
     }

@@ -113,14 +113,19 @@ static size_t column_count(const struct qb_listing *listing)
 
 void qb_listing_add(struct qb_listing *listing, const char *const *values)
 {
-    struct qb_error ignored = {0};
+    struct qb_error err = {0};
     size_t n = column_count(listing);
-    char **grown = qb_grow(listing->values, (listing->rows + 1) * n, sizeof *grown, "listing", &ignored);
-    if (!grown)
+    char **grown = qb_grow(listing->values, (listing->rows + 1) * n, sizeof *grown, "listing", &err);
+    if (!grown) {
+        listing->failed = true;
         return;
+    }
     listing->values = grown;
-    for (size_t c = 0; c < n; c++)
-        listing->values[listing->rows * n + c] = qb_clean_copy(values[c], QB_CLEAN_LINE, &ignored);
+    for (size_t c = 0; c < n; c++) {
+        grown[listing->rows * n + c] = qb_clean_copy(values[c], QB_CLEAN_LINE, &err);
+        listing->failed = listing->failed || err.status;
+        err = (struct qb_error){0};
+    }
     listing->rows++;
 }
 
@@ -203,6 +208,7 @@ static void listing_markdown(const struct qb_listing *listing, struct qb_text *o
 
 void qb_listing_print(const struct qb_listing *listing, enum qb_output output, struct qb_text *out)
 {
+    out->failed = out->failed || listing->failed;
     if (output == QB_OUTPUT_JSON)
         listing_json(listing, out);
     else if (output == QB_OUTPUT_CSV)
@@ -216,6 +222,7 @@ void qb_listing_print(const struct qb_listing *listing, enum qb_output output, s
 void qb_listing_blocks(const struct qb_listing *listing, size_t width, struct qb_text *out)
 {
     const size_t n = column_count(listing);
+    out->failed = out->failed || listing->failed;
     for (size_t r = 0; r < listing->rows; r++) {
         qb_text_add(out, "%s%s\n", r ? "\n" : "", value_at(listing, r, 0));
         for (size_t c = 1; c < n; c++) {

@@ -90,8 +90,10 @@ static void add_row(struct qb_listing *grid, const struct qb_result *result, con
     for (size_t c = 0; c <= count; c++)
         values[c] = texts[c].data ? texts[c].data : "";
     qb_listing_add(grid, values);
-    for (size_t c = 0; c <= count; c++)
+    for (size_t c = 0; c <= count; c++) {
+        grid->failed = grid->failed || texts[c].failed;
         qb_text_free(&texts[c]);
+    }
 }
 
 void qb_run_table(const struct qb_result *result, size_t width, struct qb_text *out)
@@ -111,7 +113,8 @@ void qb_run_table(const struct qb_result *result, size_t width, struct qb_text *
     for (size_t i = 0; i < qb_result_count(result); i++)
         if (begins_row(result, i))
             add_row(&grid, result, qb_result_cell(result, i), columns, count);
-    if (grid.rows)
+    out->failed = out->failed || grid.failed;
+    if (!grid.failed)
         qb_table(out, (const char *const *)grid.values, grid.rows, count + 1, width);
     qb_listing_free(&grid);
 }

@@ -9,6 +9,7 @@
 #include "base/layout.h"
 #include "cli.h"
 #include "reach_table.h"
+#include "reports/report_sources.h"
 
 #define COLUMNS_MAX 64
 #define SHORT_MAX 64
@@ -36,8 +37,8 @@ struct sheet {
     const char *experiment;
     const char *metrics[COLUMNS_MAX]; /* columns that have a value in some row */
     const char *units[COLUMNS_MAX];
-    size_t count;
-    uint32_t marked; /* what the legend has to explain */
+    size_t count, left_out; /* left_out: columns that are no headlines */
+    uint32_t marked;        /* what the legend has to explain */
     bool markdown;
     bool interval, older;     /* older: of a program that did not tell which intervals fall short */
     struct qb_text *coverage; /* "kl_mean 93.1%": intervals that fall short, and of which column */
@@ -62,9 +63,20 @@ static const struct qb_value *find_value(const struct qb_cell *cell, const char 
     return NULL;
 }
 
-/* Columns in the order of the file; a metric that no done cell has is none. */
+/* Does `metric` come first, or has the experiment, of another program, none that does? */
+static bool is_headline(const struct sheet *sheet, const char *metric)
+{
+    bool any = false;
+    for (const struct qb_metric *const *m = qb_metrics(); *m && !any; m++)
+        any = strcmp((*m)->experiment, sheet->experiment) == 0 && qb_metric_headline(sheet->experiment, (*m)->name);
+    return !any || qb_metric_headline(sheet->experiment, metric);
+}
+
+/* Columns in the order of the file, or where headlines are asked for these alone, with how many others there are; a
+ * metric that no done cell has is none. */
 static void find_columns(struct sheet *sheet)
 {
+    const char *others[COLUMNS_MAX * 4];
     for (size_t i = 0; i < qb_result_count(sheet->result); i++) {
         const struct qb_cell *cell = sheet_cell(sheet, i);
         for (size_t v = 0; cell && cell->state == QB_CELL_DONE && v < cell->value_count; v++) {
@@ -74,6 +86,14 @@ static void find_columns(struct sheet *sheet)
                 c++;
             if (c < sheet->count || c == COLUMNS_MAX || !qb_globs_match(&sheet->filter->metrics, value->metric))
                 continue;
+            if (sheet->filter->headlines && !is_headline(sheet, value->metric)) {
+                size_t o = 0;
+                while (o < sheet->left_out && strcmp(others[o], value->metric) != 0)
+                    o++;
+                if (o == sheet->left_out && o < sizeof others / sizeof *others)
+                    others[sheet->left_out++] = value->metric;
+                continue;
+            }
             sheet->metrics[sheet->count] = value->metric;
             sheet->units[sheet->count++] = value->unit;
         }
@@ -172,8 +192,10 @@ static void add_row(struct qb_listing *grid, struct sheet *sheet, const char *la
         values[c + 1] = texts[c].data ? texts[c].data : "";
     }
     qb_listing_add(grid, values);
-    for (size_t c = 0; c < sheet->count; c++)
+    for (size_t c = 0; c < sheet->count; c++) {
+        grid->failed = grid->failed || texts[c].failed;
         qb_text_free(&texts[c]);
+    }
 }
 
 static void fill_grid(struct qb_listing *grid, struct sheet *sheet)
@@ -189,6 +211,7 @@ static void fill_grid(struct qb_listing *grid, struct sheet *sheet)
             add_row(grid, sheet, model = cell->model, NULL, false);
         qb_text_add(&label, "%s%s%s", sheet->markdown ? cell->model : "", sheet->markdown ? "/" : "  ", cell->variant);
         add_row(grid, sheet, label.data ? label.data : "", cell, false);
+        grid->failed = grid->failed || label.failed;
         qb_text_free(&label);
     }
 }
@@ -274,16 +297,16 @@ static void print_sheet(struct sheet *sheet, size_t width, struct qb_text *out)
         qb_text_add(out, "### ");
         qb_escape_markdown(out, sheet->experiment);
         qb_text_add(out, "\n\n");
-        if (sheet->count && grid.rows > 1)
+        if (sheet->count && grid.rows > 1 && !grid.failed)
             qb_table_markdown(out, cells, grid.rows, sheet->count + 1);
         qb_lines_markdown(out, &below);
     } else {
         qb_text_add(out, "%s\n", sheet->experiment);
-        if (sheet->count && grid.rows > 1)
+        if (sheet->count && grid.rows > 1 && !grid.failed)
             qb_table(out, cells, grid.rows, sheet->count + 1, width);
         qb_text_add(out, "%s\n", below.data ? below.data : "");
     }
-    out->failed = out->failed || below.failed;
+    out->failed = out->failed || below.failed || grid.failed;
     qb_text_free(&below);
     qb_listing_free(&grid);
 }
@@ -318,7 +341,7 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
     struct qb_text coverage = {0}, legend = {0};
     uint32_t marked = 0;
     bool interval = false, older = false;
-    size_t before = out->size;
+    size_t before = out->size, left_out = 0;
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
         bool seen = !qb_show_wants(filter, cell);
@@ -336,12 +359,16 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
         marked |= sheet.marked;
         interval = interval || sheet.interval;
         older = older || sheet.older;
+        left_out += sheet.left_out;
     }
     if (out->size == before)
         qb_text_add(out, "%s\n", qb_result_count(result) ? "no metric: these cells have none" : "no cell");
     else
         qb_reach_legend(result, filter, width, &legend);
     print_legend(marked, interval, older, &coverage, width, &legend);
+    if (left_out)
+        qb_text_add(&legend, "left out: %zu metric%s of these experiments; --all shows %s, --metric GLOB some\n",
+                    left_out, left_out == 1 ? "" : "s", left_out == 1 ? "it" : "them");
     if (markdown)
         qb_lines_markdown(out, &legend);
     else

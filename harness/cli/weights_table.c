@@ -20,6 +20,7 @@ static void add_row(struct qb_listing *listing, const struct qb_converted *row)
         snprintf(numbers[4], 32, "%.2f", 10 * log10(row->signal / row->noise));
     qb_listing_add(listing, (const char *const[]){roles.data ? roles.data : "", row->store, numbers[0], numbers[1],
                                                   numbers[2], numbers[3], numbers[4]});
+    listing->failed = listing->failed || roles.failed;
     qb_text_free(&roles);
 }
 

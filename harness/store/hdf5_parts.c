@@ -8,6 +8,7 @@
 
 void qb_hdf5_quiet(void)
 {
+    H5dont_atexit(); /* what it does then can crash without memory, and every file is closed by us */
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5PLset_loading_state(0);
