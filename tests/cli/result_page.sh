@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 page=docs/result-file.md
 seq 0 59 >"$TMP/tokens"
+echo '{"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1], ["b", -2], ["c", -3]]}}' >"$TMP/tokenizer.json"
+echo '{"question": "ab", "choices": ["c", "a"], "answer": 1}' >"$TMP/task.jsonl"
 cat >"$TMP/s.yaml" <<'Y'
 name: page
 models:
@@ -15,13 +17,15 @@ models:
     prompt: {random: 6, seed: 1}
     corpus: {tokens: tokens, context: 8, chunks: 5}
     calibration: {random: 6, length: 8, seed: 1}
+    tokenizer: tokenizer.json
   chain: # its text is FP32's own
     generator: chain
     vocab: 60
     hidden: 32
     prompt: {random: 6, seed: 1}
     corpus: {greedy: 20}
-    experiments: [teacher-forced, depth]
+    experiments: [teacher-forced, depth, choice]
+    tokenizer: tokenizer.json
 variants:
   - pattern-a
   - legacy
@@ -35,6 +39,7 @@ experiments:
   greedy: {steps: 10}
   teacher-forced: {}
   kl: {}
+  choice: {tasks: {t: {file: task.jsonl, delimiter: ''}}}
   attribute: {}
   memory: {}
   speed: {repeats: 3, prefill: 4, decode: 2}
@@ -96,7 +101,7 @@ on_page() {
 }
 in_file "$TMP/r.h5" >"$TMP/file"
 on_page $page >"$TMP/page"
-check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 9
+check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 10
 same "every array is on the page, with its type" "$(comm -23 "$TMP/file" "$TMP/page")" ""
 same "every array of the page is in the file" "$(comm -13 "$TMP/file" "$TMP/page")" ""
 # The same page with other words: each change is found out.
