@@ -33,10 +33,10 @@ static enum qb_status sum_choice(struct work *w, const struct qb_task_choice *c,
     return isfinite(*sum) ? QB_OK : qb_fail(err, QB_ERR_NUMERIC, "the log-likelihood is not finite");
 }
 
-/* Do two choices of an item read the same tokens, so that they share the hidden states? (A letter each, say.) */
+/* Do two choices read the same tokens, so that they share the hidden states? (A letter each, say.) */
 static bool read_alike(const struct qb_tasks *tasks, const struct qb_task_choice *a, const struct qb_task_choice *b)
 {
-    return a->item == b->item && a->length == b->length && a->scored == b->scored &&
+    return a->length == b->length && a->scored == b->scored &&
            memcmp(tasks->tokens + a->first, tasks->tokens + b->first,
                   (size_t)(a->length - 1) * sizeof *tasks->tokens) == 0;
 }
