@@ -105,9 +105,10 @@ static enum qb_status one_layer(const struct qb_cell_env *env, struct depth *d, 
     const struct qb_array *before = qb_record_get(env->reference, before_name, QB_F32, 2);
     const struct qb_array *after = qb_record_get(env->reference, after_name, QB_F32, 2);
     const size_t n = d->reading.n, sequences = d->reading.sequences, length = d->reading.length;
-    if (!before || !after || before->dims[0] != n || after->dims[0] != n)
-        return qb_fail(err, QB_ERR_INTERNAL, "the reference lacks layer %zu", l);
-    size_t width = after->dims[1];
+    const size_t width = qb_net_layer_width(d->net, l, 1);
+    if (!before || !after || before->dims[0] != n || before->dims[1] != qb_net_layer_width(d->net, l, 0) ||
+        after->dims[0] != n || after->dims[1] != width)
+        return qb_fail(err, QB_ERR_INTERNAL, "the reference lacks layer %zu, or has another shape of it", l);
     if (qb_net_block(d->net, l, before->data, sequences, length, d->next, err) ||
         row_errors(d->next, after->data, n, width, d->local + l * n, err) ||
         qb_net_block(d->net, l, d->own, sequences, length, d->next, err) ||

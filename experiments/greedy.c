@@ -185,6 +185,29 @@ static void *reference_array(const struct qb_record *record, const char *name, e
     return NULL;
 }
 
+/* A record may be a stranger's: what is an index or a count is within its range. */
+static bool in_range(const int32_t *x, size_t count, int64_t least, int64_t most)
+{
+    for (size_t i = 0; i < count; i++)
+        if (x[i] < least || x[i] > most)
+            return false;
+    return true;
+}
+
+static bool ranks_fit(const struct arm *arm)
+{
+    const size_t n = arm->batch * arm->steps;
+    const int64_t vocab = (int64_t)arm->vocab, listed = vocab < QB_TOP ? vocab : QB_TOP;
+    bool fit = in_range(arm->tokens, n, 0, vocab - 1);
+    for (size_t at = 0; at < n && fit; at++) {
+        const int32_t *r = arm->ranks + at * RANKS;
+        fit = in_range(arm->top + at * QB_TOP, (size_t)listed, 0, vocab - 1) && in_range(&r[PROBABLE], 1, 1, listed) &&
+              in_range(&r[FIRST], 1, 1, vocab) && in_range(&r[ABOVE], 1, 0, listed) &&
+              in_range(&r[EQUALS], 1, 1, vocab);
+    }
+    return fit;
+}
+
 /* The reference's arm, borrowed from its record. */
 static enum qb_status open_reference(struct arm *arm, const struct qb_record *record, struct arm *reference,
                                      struct qb_error *err)
@@ -198,6 +221,9 @@ static enum qb_status open_reference(struct arm *arm, const struct qb_record *re
         !(reference->logit_std = reference_array(record, "logit_std", QB_F32, n, err)) ||
         !(reference->spread = reference_array(record, "spread", QB_F32, n, err)))
         return err->status;
+    if (!ranks_fit(reference))
+        return qb_fail(err, QB_ERR_INPUT,
+                       "the reference's record holds tokens or ranks out of range: damaged or edited");
     arm->reference = reference;
     return QB_OK;
 }

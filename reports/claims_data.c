@@ -1,10 +1,10 @@
 /* The evaluated ledger as JSON and CSV: one row a claim, in order. */
 #include "claims_print.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/json.h"
 #include "base/text_format.h"
 #include "base/utf8.h"
 
@@ -101,7 +101,7 @@ static void print_json(const struct qb_ledger *ledger, struct qb_text *out)
         qb_text_add(out, "%s\n", text);
     else
         out->failed = true;
-    free(text);
+    qb_json_free(text);
     json_decref(all);
 }
 

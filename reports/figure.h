@@ -16,6 +16,7 @@ struct qb_figure {
     struct qb_text variables;       /* gnuplot assignments, put before the template */
     struct qb_text caption;         /* plain text */
     size_t blocks;                  /* data blocks so far; the next one's index */
+    const char *script;             /* reports/figures/<script>.gp draws it; NULL: <name>.gp */
     double width;                   /* inches: QB_FIGURE_WIDE (0 counts as it) or QB_FIGURE_NARROW */
     struct qb_text shortened;       /* names that were shortened, as the caption's end has them */
     size_t shortened_count;
@@ -28,7 +29,6 @@ struct qb_figure {
 struct qb_figure_kind {
     const char *name, *title;
     enum qb_status (*fill)(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err);
-    const char *script; /* reports/figures/<script>.gp; NULL: <name>.gp */
 };
 
 /* Starts a data block (index figure->blocks): a comment line and the separation that gnuplot wants. */

@@ -173,4 +173,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_attribution = {"attribution", "Where the loss comes from", fill, NULL};
+const struct qb_figure_kind qb_figure_attribution = {"attribution", "Where the loss comes from", fill};

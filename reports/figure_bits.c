@@ -42,7 +42,7 @@ static double set_axis(struct qb_figure *figure, size_t m, const struct point *p
         }
     least *= 0.8; /* room under the lowest mark */
     qb_figure_decades(figure, m, least, 1.25 * most);
-    return isfinite(least) ? pow(10, floor(log10(least))) : 0.1;
+    return isfinite(least) ? pow(10, fmax(floor(log10(least)), -300)) : 0.1;
 }
 
 /* Points that can be drawn: bits and KL known; those of exactly 0 are put on the axis' end. */
@@ -272,9 +272,10 @@ static enum qb_status fill_encoded(const struct qb_result *result, struct qb_fig
         "the bits a weight takes of those that the variant encodes (encoded_bits_per_weight: ranges and scales "
         "included, what stays FP32 left out)",
         "The KL is of the whole variant, whatever share of the weights it encodes."};
+    figure->script = "bits";
     return fill(result, &axis, figure, err);
 }
 
-const struct qb_figure_kind qb_figure_bits = {"bits", "KL divergence against bits per weight", fill_bits, NULL};
+const struct qb_figure_kind qb_figure_bits = {"bits", "KL divergence against bits per weight", fill_bits};
 const struct qb_figure_kind qb_figure_encoded = {"encoded", "KL divergence against bits of what is encoded",
-                                                 fill_encoded, "bits"};
+                                                 fill_encoded};

@@ -116,4 +116,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_codes = {"codes", "How the formats spend their codes", fill, NULL};
+const struct qb_figure_kind qb_figure_codes = {"codes", "How the formats spend their codes", fill};

@@ -173,4 +173,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return QB_OK;
 }
 
-const struct qb_figure_kind qb_figure_controlled = {"controlled", "Published against controlled", fill, NULL};
+const struct qb_figure_kind qb_figure_controlled = {"controlled", "Published against controlled", fill};

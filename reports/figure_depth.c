@@ -102,4 +102,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_depth = {"depth", "Growth of the error with depth", fill, NULL};
+const struct qb_figure_kind qb_figure_depth = {"depth", "Growth of the error with depth", fill};

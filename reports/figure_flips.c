@@ -13,8 +13,8 @@ enum { MODELS = 4 };
 /* Of one cell, in percent; NaN: none. */
 struct flips {
     double wrong[3], right[3], net[3]; /* value, lo, hi */
-    uint64_t to_wrong, to_right, n;
-    double p; /* McNemar's exact */
+    uint64_t n;
+    double p; /* of no net difference, by clusters */
 };
 
 static void take(const struct qb_result *result, const struct qb_selection *s, size_t m, size_t v, const char *metric,
@@ -46,7 +46,7 @@ static bool count(const struct qb_record *record, struct flips *f, double *sum, 
         if (target[i] < 0)
             continue;
         double was = ((const int32_t *)r->data)[i] == target[i], is = ((const int32_t *)a->data)[i] == target[i];
-        if (drawn) { /* a first rank that equal logits share is a chance, and no flip of McNemar's */
+        if (drawn) { /* a first rank that equal logits share is a chance */
             was = ((const double *)reference_hit->data)[i];
             is = ((const double *)hit->data)[i];
         }
@@ -54,8 +54,6 @@ static bool count(const struct qb_record *record, struct flips *f, double *sum, 
         last = chunk[i];
         sum[k] += was - is;
         weight[k] += 1;
-        f->to_wrong += was == 1 && is == 0;
-        f->to_right += was == 0 && is == 1;
         f->n++;
     }
     *clusters = f->n ? k + 1 : 0;
@@ -67,12 +65,14 @@ static bool measure(const struct qb_record *record, struct flips *f, struct qb_e
     const struct qb_array *c = qb_record_get(record, "chunk", QB_I32, 1);
     size_t room = c ? c->count : 0, clusters = 0;
     double *sum = qb_alloc(room, sizeof *sum, "net flips", err),
-           *weight = qb_alloc(room, sizeof *weight, "counts", err);
-    bool ok = sum && weight && count(record, f, sum, weight, &clusters);
+           *weight = qb_alloc(room, sizeof *weight, "counts", err),
+           *none = qb_alloc(room, sizeof *none, "no flips", err);
+    bool ok = sum && weight && none && count(record, f, sum, weight, &clusters);
     f->net[0] = f->net[1] = f->net[2] = f->p = NAN;
     if (ok) {
-        struct qb_clusters x = {sum, weight, clusters};
+        const struct qb_clusters x = {sum, weight, clusters}, zero = {none, weight, clusters};
         struct qb_interval interval;
+        struct qb_difference d;
         enum qb_interval_method method = qb_interval_method_for(QB_KIND_REAL, clusters);
         double net = 0;
         for (size_t k = 0; k < clusters; k++)
@@ -82,8 +82,9 @@ static bool measure(const struct qb_record *record, struct flips *f, struct qb_e
             f->net[1] = 100 * interval.lo;
             f->net[2] = 100 * interval.hi;
         }
-        f->p = qb_mcnemar(f->to_wrong, f->to_right);
+        f->p = qb_difference_paired(&zero, &x, 0.95, &d) ? d.p : NAN;
     }
+    qb_free(none);
     qb_free(sum);
     qb_free(weight);
     return ok;
@@ -97,7 +98,8 @@ static void add_rows(const struct flips *flips, const bool *there, size_t n, str
     if (!qb_holm(p, n, p))
         for (size_t v = 0; v < n; v++)
             p[v] = NAN;
-    qb_text_add(&figure->data, "# row; value, lo, hi in %% of: to wrong, to right, net; McNemar's exact p, by Holm\n");
+    qb_text_add(&figure->data,
+                "# row; value, lo, hi in %% of: to wrong, to right, net; p of no net difference, by Holm\n");
     size_t rows = 0;
     for (size_t v = 0; v < n; v++) {
         const struct flips *f = &flips[v];
@@ -115,7 +117,7 @@ static void add_rows(const struct flips *flips, const bool *there, size_t n, str
 static void add_panel(const struct qb_result *result, const struct qb_selection *s, size_t m, struct qb_figure *figure,
                       uint64_t *n, struct qb_error *err)
 {
-    struct flips flips[QB_FIGURE_VARIANTS] = {{{0}, {0}, {0}, 0, 0, 0, 0}};
+    struct flips flips[QB_FIGURE_VARIANTS] = {{{0}, {0}, {0}, 0, 0}};
     bool there[QB_FIGURE_VARIANTS] = {false};
     qb_figure_block(figure, s->models[m]);
     for (size_t v = 0; v < s->variant_count; v++) {
@@ -165,8 +167,8 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         "Flips (Dutta et al. 2024): positions of the text (percent) whose next token FP32 ranks first and the variant "
         "does not (to wrong), the reverse (to right), and their difference (net accuracy lost). The axis is linear "
         "within about 0.1%% of 0 and logarithmic beyond. Bars: 95%% cluster intervals over chunks. Net is filled where "
-        "McNemar's exact test tells to wrong from to right (p < 0.05 after Holm over the panel; it takes positions for "
-        "independent), hollow where it does not. Dashed line: all flips that FP32 arithmetic in another order makes "
+        "it is told from 0 over the same chunks (Student's t, p < 0.05 after Holm over the panel), hollow where it is "
+        "not. Dashed line: all flips that FP32 arithmetic in another order makes "
         "(the floor; not drawn where it is 0); "
         "rows FP16 and BF16 are floors of weight storage. n: up to %llu positions a model.",
         (unsigned long long)n);
@@ -176,4 +178,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_flips = {"flips", "Flips of the next token", fill, NULL};
+const struct qb_figure_kind qb_figure_flips = {"flips", "Flips of the next token", fill};

@@ -111,4 +111,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_kl = {"kl", "KL divergence from FP32", fill, NULL};
+const struct qb_figure_kind qb_figure_kl = {"kl", "KL divergence from FP32", fill};

@@ -25,8 +25,8 @@ static enum group group_of(int32_t roles)
     return roles & QB_ROLE_HEAD ? HEAD : REST;
 }
 
-/* A row of the model's block: a bar at place `at`. */
-static bool add_bar(const struct qb_record *record, size_t at, struct qb_figure *figure)
+/* A row of the model's block: a bar at place `at`; held[g]: some bar has bytes of group g. */
+static bool add_bar(const struct qb_record *record, size_t at, struct qb_figure *figure, bool held[GROUPS])
 {
     const struct qb_array *role = qb_record_get(record, "role_bits", QB_I32, 1);
     const struct qb_array *bytes = qb_record_get(record, "bytes", QB_I64, 1);
@@ -39,8 +39,10 @@ static bool add_bar(const struct qb_record *record, size_t at, struct qb_figure 
         sums[CACHE] += (double)((const int64_t *)cache->data)[i] / MIB;
     }
     qb_text_add(&figure->data, "%zu", at);
-    for (size_t g = 0; g < GROUPS; g++)
+    for (size_t g = 0; g < GROUPS; g++) {
         qb_text_add(&figure->data, " %.6g", sums[g]);
+        held[g] = held[g] || sums[g] > 0;
+    }
     const double published = qb_record_scalar(record, "published_bytes", 0);
     qb_text_add(&figure->data, " %.6g\n", published > 0 ? published / MIB : NAN); /* under 0 it is no size */
     return true;
@@ -65,7 +67,7 @@ static bool add_contrast(const struct qb_result *result, const struct qb_selecti
 }
 
 static void add_panel(const struct qb_result *result, const struct qb_selection *s, size_t m, struct qb_figure *figure,
-                      struct qb_error *err)
+                      bool held[GROUPS], struct qb_error *err)
 {
     size_t cells = 0, rows = 0;
     qb_figure_block(figure, s->models[m]);
@@ -74,7 +76,7 @@ static void add_panel(const struct qb_result *result, const struct qb_selection 
     for (size_t v = 0; v < s->variant_count; v++) {
         struct qb_record record;
         if (qb_figure_record(result, s->models[m], s->variants[v], "memory", &record, err)) {
-            rows += add_bar(&record, v + 1, figure);
+            rows += add_bar(&record, v + 1, figure, held);
             cells++;
         }
         qb_record_free(&record);
@@ -90,6 +92,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     static const char *const wanted[] = {
         "fp32", "fp16", "int8-channel", "pattern-a-packed", "pattern-a", "pattern-a-cached", NULL};
     struct qb_selection s;
+    bool held[GROUPS] = {false};
     qb_select(result, "memory", wanted, 8, &s);
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing, "no memory cell was run");
@@ -97,7 +100,10 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         qb_selection_drop(&s, s.model_count - 1, "no room");
     qb_figure_axes(figure, &s);
     for (size_t m = 0; m < s.model_count; m++)
-        add_panel(result, &s, m, figure, err);
+        add_panel(result, &s, m, figure, held, err);
+    qb_figure_array(figure, "groups_held", GROUPS);
+    for (size_t g = 0; g < GROUPS; g++)
+        qb_figure_set_number(figure, "groups_held", g + 1, held[g]);
     size_t marked = 0;
     for (size_t v = 0; v < s.variant_count; v++)
         if (strcmp(s.variants[v], "pattern-a") == 0)
@@ -112,4 +118,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_memory = {"memory", "Memory of the weights", fill, NULL};
+const struct qb_figure_kind qb_figure_memory = {"memory", "Memory of the weights", fill};

@@ -106,7 +106,9 @@ void qb_figure_decade_arrays(struct qb_figure *figure, size_t panels)
 void qb_figure_decades(struct qb_figure *figure, size_t m, double least, double most)
 {
     bool any = least > 0 && least <= most && isfinite(most);
-    double from = any ? floor(log10(least)) : -1, to = any ? ceil(log10(most)) : 0;
+    /* Beyond these gnuplot has no numbers for an axis; what lies there is cut off. */
+    double from = any ? fmin(fmax(floor(log10(least)), -300), 299) : -1;
+    double to = any ? fmin(fmax(ceil(log10(most)), -299), 300) : 0;
     qb_figure_set_number(figure, "decades_from", m + 1, from);
     qb_figure_set_number(figure, "decades_to", m + 1, to > from ? to : from + 1);
 }

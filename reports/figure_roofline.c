@@ -136,4 +136,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_roofline = {"roofline", "Speed against the roofline", fill, NULL};
+const struct qb_figure_kind qb_figure_roofline = {"roofline", "Speed against the roofline", fill};

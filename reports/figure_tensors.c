@@ -226,4 +226,4 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     return err->status;
 }
 
-const struct qb_figure_kind qb_figure_tensors = {"tensors", "Which tensors cost the KL", fill, NULL};
+const struct qb_figure_kind qb_figure_tensors = {"tensors", "Which tensors cost the KL", fill};

@@ -6,15 +6,16 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "figure.h"
+#include "report_files.h"
 
 enum qb_status qb_figure_tex(const char *folder, const char *name, struct qb_error *err)
 {
-    char from[4400], to[4400], picture[160];
+    char from[4400], to[160], picture[160];
     char *text = NULL;
     size_t size;
     struct qb_text out = {0};
     snprintf(from, sizeof from, "%s/%s-tex.tex", folder, name);
-    snprintf(to, sizeof to, "%s/%s.tex", folder, name);
+    snprintf(to, sizeof to, "%s.tex", name);
     snprintf(picture, sizeof picture, "]{%s-tex}", name);
     if (qb_file_read(from, 1u << 24, &text, &size, err))
         return err->status;
@@ -28,10 +29,7 @@ enum qb_status qb_figure_tex(const char *folder, const char *name, struct qb_err
         qb_text_add(&out, "]{\\qbfigures %s-tex}", name);
         at += strlen(picture);
         qb_text_bytes(&out, at, size - (size_t)(at - text));
-        if (out.failed)
-            qb_fail(err, QB_ERR_MEMORY, "no memory for %s", to);
-        else
-            qb_file_replace(to, out.data, out.size, err);
+        qb_report_save(folder, to, &out, err);
     } else {
         qb_fail(err, QB_ERR_IO, "%s: expected \\includegraphics of %s-tex", from, name);
     }

@@ -90,7 +90,7 @@ static enum qb_status write_script(const struct writer *w, const struct qb_figur
     qb_text_add(&script, "formats = '%s'\nname = '%s'\ndata = '%s.dat'\nwidth = %g\n", w->format_list.data, kind->name,
                 kind->name, figure->width > 0 ? figure->width : QB_FIGURE_WIDE);
     qb_text_bytes(&script, figure->variables.data ? figure->variables.data : "", figure->variables.size);
-    const char *from = kind->script ? kind->script : kind->name;
+    const char *from = figure->script ? figure->script : kind->name;
     qb_text_add(&script, "# ---- what follows is reports/figures/%s.gp ----\n", from);
     if (!add_template(from, &script, err))
         save(w, kind->name, "gp", &script, err);
@@ -179,6 +179,21 @@ static void finish_oldest(struct writer *w, struct qb_error *err)
     qb_free(d.caption);
 }
 
+/* gnuplot would write through links. */
+static enum qb_status clear_pictures(const struct writer *w, const char *name, struct qb_error *err)
+{
+    char file[128];
+    for (size_t i = 0; w->formats[i] && !err->status; i++) {
+        const bool tex = strcmp(w->formats[i], "tex") == 0; /* NAME.tex is made of these two (figure_tex.c) */
+        snprintf(file, sizeof file, "%s%s.%s", name, tex ? "-tex" : "", w->formats[i]);
+        qb_report_clear(w->folder, file, err);
+        snprintf(file, sizeof file, "%s-tex.pdf", name);
+        if (tex && !err->status)
+            qb_report_clear(w->folder, file, err);
+    }
+    return err->status;
+}
+
 /* Writes what gnuplot reads and starts it. */
 static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, struct qb_figure *figure,
                            struct qb_error *err)
@@ -187,8 +202,9 @@ static enum qb_status draw(struct writer *w, const struct qb_figure_kind *kind, 
     char script[64];
     end_caption(figure);
     qb_paragraph(&wrapped, "", figure->caption.data ? figure->caption.data : "", 100);
-    if (!save(w, kind->name, "dat", &figure->data, err) && !save(w, kind->name, "txt", &wrapped, err))
-        write_script(w, kind, figure, err);
+    if (!save(w, kind->name, "dat", &figure->data, err) && !save(w, kind->name, "txt", &wrapped, err) &&
+        !write_script(w, kind, figure, err))
+        clear_pictures(w, kind->name, err);
     qb_text_free(&wrapped);
     if (!err->status && w->drawing_count == AT_ONCE)
         finish_oldest(w, err);

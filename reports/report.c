@@ -79,6 +79,11 @@ static enum qb_status compile(const char *folder, struct qb_text *said, struct q
                                        "-halt-on-error", "example.tex",      NULL};
     char tex[4200], talk[1200];
     snprintf(tex, sizeof tex, "%s/tex", folder);
+    for (const char *const *made = (const char *const[]){"pdf", "aux", "log", NULL}; *made; made++) {
+        snprintf(talk, sizeof talk, "example.%s", *made);
+        if (qb_report_clear(tex, talk, err))
+            return err->status;
+    }
     for (int pass = 0; pass < 2; pass++) {
         int code = qb_tool_run(tex, argv, talk, sizeof talk, err);
         if (code < 0 && err->status == QB_ERR_INPUT)
@@ -117,9 +122,10 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
 {
     struct qb_report report = {.result = result};
     struct qb_error trouble = {0};
+    int lock = -1;
     if (strlen(options->folder) > 4000)
         return qb_fail(err, QB_ERR_INPUT, "the folder's path is too long: %.*s...", QB_UPTO(60, options->folder));
-    if (qb_file_mkdirs(options->folder, err) || qb_ledger_of_run(result, options->ledger, &report.ledger, err))
+    if (qb_report_begin(options->folder, &lock, err) || qb_ledger_of_run(result, options->ledger, &report.ledger, err))
         goto out;
     if (draw(&report, options, said, &trouble) == QB_ERR_INPUT)
         qb_fail(err, QB_ERR_INPUT, "%s", trouble.message); /* a wrong request, no failed drawing */
@@ -129,10 +135,10 @@ enum qb_status qb_report_write(const struct qb_result *result, const struct qb_r
         goto out;
     if (trouble.status)
         qb_fail(err, trouble.status, "%s", trouble.message);
-    qb_fail(err, trouble.status, "%s", trouble.message);
     if (!err->status && options->pdf)
         compile(options->folder, said, err);
 out:
+    qb_report_end(&lock);
     qb_report_free(&report);
     return err->status;
 }

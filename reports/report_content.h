@@ -10,6 +10,7 @@
 #include "claims.h"
 #include "figures.h"
 #include "report_files.h"
+#include "report_sources.h"
 #include "store/store.h"
 #include "value_format.h"
 
@@ -150,15 +151,6 @@ void qb_attribution_interval(const struct qb_attribution *a, const struct qb_att
                              struct qb_text *out);
 /* What the columns of every attribution mean; plain text. */
 const char *qb_attribution_meaning(void);
-
-/* ---- where numbers come from (report_sources.c) ---- */
-/* The datasets that a metric reads, blank-separated, below /cells/<model>/<variant>/<experiment>/; "" when this program
- * does not know the metric: then the whole group is its source. Static. */
-const char *qb_metric_sources(const char *experiment, const char *metric);
-/* Is this one of the metrics that an experiment's tables show first? */
-bool qb_metric_headline(const char *experiment, const char *metric);
-/* Appends "/cells/m/v/e/kl, /cells/m/v/e/chunk" separated by `between`. */
-void qb_source_paths(struct qb_text *out, const struct qb_cell *cell, const char *metric, const char *between);
 
 /* ---- writers: each appends a whole file, or writes its files below `folder` ---- */
 enum qb_status qb_write_html(const struct qb_report *report, const char *folder, struct qb_text *said,

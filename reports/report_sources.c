@@ -1,6 +1,6 @@
 /* Which arrays a metric is computed from, and which metrics a table shows first. Arrays are described in
  * docs/result-file.md; a test drops each array in turn and compares. */
-#include "report_content.h"
+#include "report_sources.h"
 
 #include <string.h>
 
@@ -65,7 +65,7 @@ static const struct source {
     {"teacher-forced", "accuracy", false, HITS},
     {"teacher-forced", "accuracy_change", false, HITS},
     {"teacher-forced", "reference_accuracy", false, HITS},
-    {"teacher-forced", "top10_overlap", false, "top10_share chunk"},
+    {"teacher-forced", "top10_overlap", true, "top10_share chunk"},
     {"teacher-forced", "perplexity", false, "nll target chunk"},
     {"teacher-forced", "reference_perplexity", false, "reference_nll target chunk"},
     {"teacher-forced", "max_logit_diff", false, "max_logit_diff"},

@@ -231,11 +231,11 @@ void qb_arch_hash(const struct qb_arch *arch, struct qb_hash *hash)
     qb_hash_bytes(hash, &arch->norm_eps, sizeof arch->norm_eps);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         struct qb_text text = {0};
-        if (options[i].hashed && !same(arch, &nothing, &options[i])) {
-            print_option(arch, &options[i], &text);
-            qb_hash_text(hash, options[i].name);
-            qb_hash_text(hash, text.data);
-        }
+        if (!options[i].hashed || same(arch, &nothing, &options[i]))
+            continue;
+        print_option(arch, &options[i], &text);
+        qb_hash_text(hash, options[i].name);
+        qb_hash_text(hash, text.data);
         if (text.failed)
             qb_hash_fail(hash);
         qb_text_free(&text);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/json.h"
 
 static const json_t *raw(const struct qb_config *config, const char *key)
 {
@@ -32,7 +33,7 @@ static enum qb_status wrong(const struct qb_config *config, const char *key, con
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
     qb_fail(err, QB_ERR_INPUT, "%s%s is %.*s, expected %s", config->prefix, key, QB_UPTO(64, text ? text : "wrong"),
             expected);
-    free(text);
+    qb_json_free(text);
     return err->status;
 }
 
@@ -123,7 +124,7 @@ enum qb_status qb_config_refuse(const char *key, const json_t *value, struct qb_
     qb_fail(err, QB_ERR_INPUT,
             "%.*s is %.*s: this program does not know the option, and it may change what is computed", QB_UPTO(96, key),
             QB_UPTO(64, text ? text : "set"));
-    free(text);
+    qb_json_free(text);
     return err->status;
 }
 

@@ -122,18 +122,14 @@ static enum qb_status write_all(int fd, const char *path, const char *data, size
 static enum qb_status sync_folder(const char *path, struct qb_error *err)
 {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) : 0;
-    if (length >= sizeof folder)
-        return qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    const char *name = !slash ? "." : length == 0 ? "/" : folder;
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    qb_path_folder(path, folder);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES)
+        return QB_OK; /* one that may be written and not read cannot be synced, either */
     if (fd < 0)
-        return system_error(err, name, "open the folder");
+        return system_error(err, folder, "open the folder");
     if (fsync(fd) != 0 && errno != EINVAL)
-        system_error(err, name, "sync the folder");
+        system_error(err, folder, "sync the folder");
     close(fd);
     return err->status;
 }
@@ -219,6 +215,8 @@ static enum qb_status fill_file(int fd, const char *path, const struct content *
 static enum qb_status replace(const char *path, const struct content *content, struct qb_error *err)
 {
     char temp[PATH_MAX];
+    if (qb_mem_lost_text())
+        return qb_fail(err, QB_ERR_MEMORY, "%s: not written: no memory for a part of a text", path);
     if (check_replaceable(path, err))
         return err->status;
     int fd = create_beside(path, temp, err);
@@ -311,6 +309,28 @@ enum qb_status qb_file_mkdirs(const char *path, struct qb_error *err)
 bool qb_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+bool qb_file_has(int folder, const char *path, off_t offset, const char *start)
+{
+    char found[64];
+    const size_t size = strlen(start);
+    struct stat info;
+    const int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const bool has = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && size <= sizeof found &&
+                     pread(fd, found, size, offset) == (ssize_t)size && memcmp(found, start, size) == 0;
+    if (fd >= 0)
+        close(fd);
+    return has;
+}
+
+enum qb_status qb_file_same_kind(const char *option, const char *out, off_t offset, const char *start, const char *kind,
+                                 struct qb_error *err)
+{
+    struct stat info;
+    if (!out || stat(out, &info) != 0 || info.st_size == 0 || qb_file_has(AT_FDCWD, out, offset, start))
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT, "%s %s: is there and no %s; it is left alone", option, out, kind);
 }
 
 enum qb_status qb_file_map(const char *path, struct qb_map *map, struct qb_error *err)

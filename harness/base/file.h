@@ -45,6 +45,12 @@ enum qb_status qb_file_commit(const char *temp, const char *path, struct qb_erro
 enum qb_status qb_file_mkdirs(const char *path, struct qb_error *err);
 
 bool qb_file_exists(const char *path);
+/* Is path, seen from `folder` (AT_FDCWD), a regular file that holds the letters of `start` at `offset`? */
+bool qb_file_has(int folder, const char *path, off_t offset, const char *start);
+/* Refuses an output that would replace something of another kind, for which its name was mistyped: what is there is
+ * empty or holds the letters of `start` at `offset`, as every `kind` ("safetensors file") does. out NULL: none. */
+enum qb_status qb_file_same_kind(const char *option, const char *out, off_t offset, const char *start, const char *kind,
+                                 struct qb_error *err);
 
 struct qb_map {
     const uint8_t *data;

@@ -18,6 +18,7 @@ struct header {
 /* The process's account: the one piece of state here, because it is the process whose bytes are counted. */
 static struct {
     atomic_size_t live, peak, allocations, limit, fault;
+    atomic_bool lost_text;
 } account;
 
 /* True once for the allocation that qb_mem_fail_at chose. */
@@ -124,9 +125,20 @@ size_t qb_mem_room(void)
     return limit == 0 ? SIZE_MAX : live < limit ? limit - live : 0;
 }
 
+void qb_mem_lose_text(void)
+{
+    atomic_store(&account.lost_text, true);
+}
+
+bool qb_mem_lost_text(void)
+{
+    return atomic_load(&account.lost_text);
+}
+
 void qb_mem_fail_at(size_t n)
 {
     atomic_store(&account.fault, n);
+    atomic_store(&account.lost_text, false);
 }
 
 /* The value of a line "VmRSS:     1234 kB" of /proc/self/status, in bytes. */

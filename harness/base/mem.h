@@ -3,6 +3,7 @@
 #ifndef QB_MEM_H
 #define QB_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/error.h"
 
@@ -37,7 +38,14 @@ void qb_mem_limit(size_t bytes);
 /* Bytes under the limit that are not in use; SIZE_MAX without one. */
 size_t qb_mem_room(void);
 
-/* For tests: the n-th allocation from now (1 = the next) fails once; 0 switches the fault off. */
+/* A text of this process lacks what there was no memory for (text.h): then no file is replaced (file.h), nothing more
+ * is printed, and the program does not end as if all were well. So nobody has to pass on that a text has failed. */
+void qb_mem_lose_text(void);
+bool qb_mem_lost_text(void);
+
+/* For tests: the n-th allocation from now (1 = the next) fails once; 0 switches the fault off. Lost texts are
+ * forgotten.
+ */
 void qb_mem_fail_at(size_t n);
 
 /* The process's resident set now and its high-water mark, in bytes, from /proc/self/status (VmRSS, VmHWM); 0 where

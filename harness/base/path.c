@@ -1,6 +1,8 @@
 #include "base/path.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +15,12 @@ static int folder_length(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? (int)(slash + 1 - path) : 0;
+}
+
+void qb_path_folder(const char *path, char folder[PATH_MAX])
+{
+    const int length = folder_length(path);
+    snprintf(folder, PATH_MAX, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
 }
 
 enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb_error *err)
@@ -37,18 +45,26 @@ static bool same_place(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Is what lies at `input`, or in it, the file that is at `target`? */
-static bool is_read(const char *input, const char *target, const struct stat *file)
+/* Is the file one of those in the folder, or one that a link in it leads to? */
+static bool lies_in(const char *folder, const struct stat *file)
 {
-    char folder[PATH_MAX];
-    struct stat info, around;
+    bool found = false;
+    struct stat info;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && !found && (entry = readdir(dir));)
+        found = fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && same_place(&info, file);
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+/* Is what lies at `input`, or in it, the file? */
+static bool is_read(const char *input, const struct stat *file)
+{
+    struct stat info;
     if (stat(input, &info) != 0)
         return false;
-    if (!S_ISDIR(info.st_mode))
-        return same_place(&info, file);
-    const int length = folder_length(target);
-    snprintf(folder, sizeof folder, "%.*s", length ? length : 1, length ? target : ".");
-    return stat(folder, &around) == 0 && same_place(&info, &around);
+    return S_ISDIR(info.st_mode) ? lies_in(input, file) : same_place(&info, file);
 }
 
 enum qb_status qb_path_apart(const char *option, const char *out, const char *const *inputs, size_t count,
@@ -62,8 +78,10 @@ enum qb_status qb_path_apart(const char *option, const char *out, const char *co
         return err->status;
     if (stat(target, &file) != 0)
         return QB_OK; /* what is not there, nobody reads */
+    if (!S_ISREG(file.st_mode))
+        return qb_fail(err, QB_ERR_INPUT, "%s %s: is there and no regular file, cannot be replaced", option, out);
     for (size_t i = 0; i < count; i++)
-        if (inputs[i] && is_read(inputs[i], target, &file))
+        if (inputs[i] && is_read(inputs[i], &file))
             return qb_fail(err, QB_ERR_INPUT, "%s %s: is what is read (%s); expected another name", option, out,
                            inputs[i]);
     return QB_OK;

@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include "base/error.h"
 
+/* The folder that path lies in, "." of a bare name; shorter than PATH_MAX, as path must be. */
+void qb_path_folder(const char *path, char folder[PATH_MAX]);
+
 /* The file that writing to path is to change: path itself, or where it leads when it is a symbolic link, also to a file
  * that is not there yet. A circle of links is QB_ERR_INPUT. */
 enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb_error *err);

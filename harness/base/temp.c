@@ -61,7 +61,7 @@ void qb_temp_remove_all(void)
             unlink(slots[i].name);
 }
 
-/* Is `name` "BASE.PID[-N].tmp" of a process that is no more? */
+/* Is `name` "BASE.PID-N.tmp" of a process that is no more? */
 static bool is_orphan(const char *name, const char *base)
 {
     size_t n = strlen(base);
@@ -70,9 +70,10 @@ static bool is_orphan(const char *name, const char *base)
         return false;
     errno = 0;
     long pid = strtol(name + n + 1, &end, 10);
-    if (*end == '-')
-        end += 1 + strspn(end + 1, "0123456789");
-    return errno == 0 && pid <= INT_MAX && strcmp(end, ".tmp") == 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    const size_t digits = *end == '-' ? strspn(end + 1, "0123456789") : 0;
+    end += digits ? 1 + digits : 0;
+    return digits && errno == 0 && pid <= INT_MAX && strcmp(end, ".tmp") == 0 && kill((pid_t)pid, 0) != 0 &&
+           errno == ESRCH;
 }
 
 void qb_temp_sweep(const char *path)
@@ -82,7 +83,7 @@ void qb_temp_sweep(const char *path)
     path = qb_path_target(path, target, &ignored) ? path : target;
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     struct stat info;
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+    qb_path_folder(path, folder);
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));)
         if (is_orphan(entry->d_name, base) && fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&

@@ -12,7 +12,7 @@ enum qb_status qb_temp_begin(const char *path, char temp[PATH_MAX], struct qb_er
 /* The file is in its place or removed. */
 void qb_temp_done(const char *temp);
 
-/* Removes "PATH.PID[-N].tmp" of processes that ended without it (kill -9, power): no process has this id here and
+/* Removes "PATH.PID-N.tmp" of processes that ended without it (kill -9, power): no process has this id here and
  * nobody has written for an hour, for the process may run on another machine that shares the folder. */
 void qb_temp_sweep(const char *path);
 

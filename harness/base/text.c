@@ -21,6 +21,8 @@ static bool grow(struct qb_text *text, size_t more)
     size_t count = more < SIZE_MAX / 2 ? text->size + more + 1 : SIZE_MAX;
     char *data = qb_grow(text->data == nothing ? NULL : text->data, count, 1, "text", &err);
     text->failed = !data;
+    if (!data)
+        qb_mem_lose_text();
     text->data = data ? data : text->data;
     return data;
 }

@@ -8,7 +8,8 @@
 #include "base/utf8.h"
 
 /* A growing string; zero-initialise, read .data (never NULL after the first append), free with qb_text_free. When
- * memory runs out, failed is set and further appends do nothing. */
+ * memory runs out, failed is set and further appends do nothing; a text that is copied into another need not pass that
+ * on (qb_mem_lost_text). */
 struct qb_text {
     char *data;
     size_t size; /* without the NUL */

@@ -64,11 +64,15 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-/* Signals stay with the thread that made the pool: the workers block them all. */
+/* Signals stay with the thread that made the pool: the workers block all but those that tell of their own faults, for a
+ * fault whose signal is blocked ends the program without a word. */
 static enum qb_status start_workers(struct qb_pool *pool, struct qb_error *err)
 {
     sigset_t all, before;
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT};
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int reason = 0;
     for (unsigned i = 1; i < pool->threads && reason == 0; i++) {

@@ -282,7 +282,10 @@ enum qb_status qb_yaml_parse(const char *text, size_t size, const char *name, st
     char *file = qb_strdup(name, err);
     if (!file)
         return err->status;
-    struct qb_yaml_source source = {.text = text, .size = size, .name = name, .file = file, .lines = true};
+    const size_t mark =
+        size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* U+FEFF, which some editors put first */
+    struct qb_yaml_source source = {
+        .text = text + mark, .size = size - mark, .name = name, .file = file, .lines = true};
     if (qb_yaml_read(&source, NULL, root, err))
         qb_free(file);
     return err->status;

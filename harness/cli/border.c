@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "cli.h"
 
@@ -21,11 +22,13 @@ struct gate {
 
 static void pass_on(struct gate *gate)
 {
-    size_t done = 0;
-    if (gate->stream)
-        done = fwrite(gate->bytes, 1, gate->used, gate->stream);
-    for (ssize_t n = 1; !gate->stream && n > 0 && done<gate->used; done += n> 0 ? (size_t)n : 0)
-        n = write(STDERR_FILENO, gate->bytes + done, gate->used - done);
+    size_t done = gate->stream ? fwrite(gate->bytes, 1, gate->used, gate->stream) : 0;
+    while (!gate->stream && done < gate->used) {
+        ssize_t n = write(STDERR_FILENO, gate->bytes + done, gate->used - done);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
     gate->lost = gate->lost || done != gate->used;
     gate->used = 0;
 }
@@ -123,7 +126,7 @@ static const char no_room[] = "cannot write to stdout: %s";
 int qb_print(const struct qb_text *text)
 {
     struct gate gate = {.stream = stdout};
-    if (text->failed)
+    if (text->failed || qb_mem_lost_text())
         return qb_complain("no memory for the output");
     add(&gate, text->data ? text->data : "", text->size, QB_CLEAN_LINES);
     pass_on(&gate);
@@ -143,6 +146,8 @@ int qb_printed(int code)
 {
     errno = 0;
     bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (code == QB_EXIT_DONE && qb_mem_lost_text())
+        return qb_complain("no memory for a part of a text, of the output or of what it was made from");
     return lost && code != QB_EXIT_INPUT ? qb_complain(no_room, errno ? strerror(errno) : "not all of it arrived")
                                          : code;
 }

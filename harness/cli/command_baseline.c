@@ -36,10 +36,24 @@ struct request {
     bool force;
 };
 
+/* A run that is given twice would pass for two that agree. */
+static enum qb_status check_different(char **paths, size_t count, struct qb_error *err)
+{
+    char(*sha)[QB_HASH_HEX] = qb_alloc(count, sizeof *sha, "hashes of result files", err);
+    for (size_t i = 0; sha && i < count && !err->status; i++) {
+        qb_hash_file(paths[i], sha[i], err);
+        for (size_t j = 0; j < i && !err->status; j++)
+            if (strcmp(sha[i], sha[j]) == 0)
+                qb_fail(err, QB_ERR_INPUT, "%s: the same file as %s; expected runs of their own", paths[i], paths[j]);
+    }
+    qb_free(sha);
+    return err->status;
+}
+
 /* All result files as one baseline. */
 static enum qb_status load_runs(char **paths, size_t count, struct qb_baseline **baseline, struct qb_error *err)
 {
-    if (qb_baseline_load(paths[0], baseline, err))
+    if (qb_baseline_load(paths[0], baseline, err) || (count > 1 && check_different(paths, count, err)))
         return err->status;
     for (size_t i = 1; i < count && !err->status; i++) {
         struct qb_baseline *more = NULL;
@@ -144,7 +158,8 @@ static int accept_runs(const struct request *r, char **paths, size_t count)
     struct qb_gate_rules *rules = NULL;
     int code = QB_EXIT_SHORT;
     if (replaceable(r->out, &err) || qb_path_apart("-o", r->out, &r->rules, 1, &err) ||
-        qb_open_rules(r->rules, &rules, &err) || load_runs(paths, count, &baseline, &err) || open_old(r, &old, &err)) {
+        qb_path_apart("-o", r->out, (const char *const *)paths, count, &err) || qb_open_rules(r->rules, &rules, &err) ||
+        load_runs(paths, count, &baseline, &err) || open_old(r, &old, &err)) {
         code = qb_complain_error(&err);
     } else if (sound(r, baseline, rules)) {
         qb_free(baseline->reason);

@@ -1,7 +1,9 @@
 /* qinsbench convert: a model's weights as a variant stores them, in a file. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/path.h"
 #include "base/cpu.h"
@@ -72,9 +74,11 @@ static enum qb_status variant_of_codec(const char *text, const struct qb_registr
 static enum qb_status make_variant(const struct arguments *a, const struct qb_registry *registry,
                                    struct qb_variant **variant, struct qb_error *err)
 {
-    for (size_t i = 0; a->codec && i < qb_registry_count(registry); i++) {
+    char real[PATH_MAX];
+    const bool file = a->codec && ends_with(a->codec, ".so") && realpath(a->codec, real);
+    for (size_t i = 0; file && i < qb_registry_count(registry); i++) {
         const struct qb_plugin *plugin = qb_registry_at(registry, i);
-        if (strcmp(plugin->path, a->codec) == 0)
+        if (strcmp(plugin->path, real) == 0)
             return variant_of_codec(plugin->codec->id, registry, a->isa, variant, err);
     }
     if (a->codec)
@@ -103,42 +107,80 @@ static enum qb_status tokenizer_name(const struct qb_model *model, const char *t
     return size > 0 && size < 256 ? QB_OK : qb_fail(err, QB_ERR_INPUT, "%s: the name is too long", to);
 }
 
-/* Copies FROM + name to TO + name, where it is there. */
-static enum qb_status copy_one(const char *from, int from_size, const char *to, int to_size, const char *name,
-                               struct qb_error *err)
+/* A file that goes beside the output under its name. */
+struct beside {
+    char *from, *to; /* from NULL: metadata of GGUF, written anew */
+};
+enum { BESIDE = 4 };
+
+static void beside_free(struct beside files[BESIDE])
 {
-    struct qb_text source = {0}, target = {0};
-    qb_text_add(&source, "%.*s%s", from_size, from, name);
-    qb_text_add(&target, "%.*s.%s", to_size, to, name);
-    if (source.failed || target.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
-    else if (qb_file_exists(source.data))
-        qb_file_copy(source.data, target.data, err);
-    qb_text_free(&source);
-    qb_text_free(&target);
-    return err->status;
+    for (size_t i = 0; i < BESIDE; i++) {
+        qb_free(files[i].from);
+        qb_free(files[i].to);
+    }
 }
 
-/* Of GGUF its metadata; of a tokenizer.json also what belongs to it (harness/tokenizer/beside.c). */
-static enum qb_status put_tokenizer(const struct qb_model *model, const char *to, const char *name,
-                                    struct qb_error *err)
+static char *path_of(int size, const char *start, const char *dot, const char *name, struct qb_error *err)
+{
+    struct qb_text path = {0};
+    qb_text_add(&path, "%.*s%s%s", size, start, dot, name);
+    char *copy = path.failed ? NULL : qb_strdup(path.data, err);
+    if (path.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
+    qb_text_free(&path);
+    return copy;
+}
+
+/* Of GGUF its metadata; of a tokenizer.json also what belongs to it (harness/tokenizer/beside.c), where it is there. */
+static enum qb_status list_beside(const struct qb_model *model, const char *to, const char *name,
+                                  struct beside files[BESIDE], struct qb_error *err)
 {
     static const char *const others[] = {"tokenizer_config.json", "generation_config.json", "chat_template.jinja"};
     const char *slash = strrchr(to, '/');
-    struct qb_text path = {0};
-    if (!*name)
-        return QB_OK;
-    qb_text_add(&path, "%.*s%s", slash ? (int)(slash - to + 1) : 0, to, name);
-    if (path.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for the tokenizer's path");
-    else if (qb_weights_source(model->weights) == QB_SOURCE_GGUF)
-        qb_weights_save_metadata(model->weights, path.data, err);
-    else
-        qb_file_copy(model->tokenizer, path.data, err);
-    qb_text_free(&path);
+    if (!*name || !(files[0].to = path_of(slash ? (int)(slash - to + 1) : 0, to, "", name, err)))
+        return err->status;
+    if (qb_weights_source(model->weights) != QB_SOURCE_GGUF)
+        files[0].from = qb_strdup(model->tokenizer, err);
     const int start = (int)(strlen(model->tokenizer) - strlen("tokenizer.json"));
-    for (size_t i = 0; !err->status && ends_with(model->tokenizer, "tokenizer.json") && i < 3; i++)
-        copy_one(model->tokenizer, start, to, stem_of(to), others[i], err);
+    for (size_t i = 0; !err->status && ends_with(model->tokenizer, "tokenizer.json") && i < 3; i++) {
+        struct beside *file = &files[1 + i];
+        file->from = path_of(start, model->tokenizer, "", others[i], err);
+        if (file->from && qb_file_exists(file->from))
+            file->to = path_of(stem_of(to), to, ".", others[i], err);
+    }
+    return err->status;
+}
+
+/* What lies beside an earlier output goes with it; what lies there without one is somebody else's. */
+static enum qb_status check_beside(const char *to, struct beside files[BESIDE], struct qb_error *err)
+{
+    struct stat there, source;
+    for (size_t i = 0; i < BESIDE; i++) {
+        struct beside *file = &files[i];
+        if (!file->to || lstat(file->to, &there) != 0)
+            continue;
+        if (file->from && stat(file->from, &source) == 0 && source.st_dev == there.st_dev &&
+            source.st_ino == there.st_ino) { /* where it should be */
+            qb_free(file->to);
+            file->to = NULL;
+        } else if (!S_ISREG(there.st_mode) || !qb_file_exists(to)) {
+            return qb_fail(err, QB_ERR_INPUT,
+                           "-o %s: %s is there, where the model's tokenizer goes; it is left alone: expected another "
+                           "name",
+                           to, file->to);
+        }
+    }
+    return QB_OK;
+}
+
+static enum qb_status put_beside(const struct qb_model *model, const struct beside files[BESIDE], struct qb_error *err)
+{
+    for (size_t i = 0; i < BESIDE && !err->status; i++)
+        if (files[i].to && files[i].from)
+            qb_file_copy(files[i].from, files[i].to, err);
+        else if (files[i].to)
+            qb_weights_save_metadata(model->weights, files[i].to, err);
     return err->status;
 }
 
@@ -167,13 +209,15 @@ static int convert(const struct arguments *a)
     struct qb_variant *variant = NULL;
     struct qb_converted *rows = NULL;
     struct qb_text origin = {0};
+    struct beside files[BESIDE] = {{0}};
     const bool outside = a->codec && ends_with(a->codec, ".so");
     size_t count = 0;
     char tokenizer[256];
     int code = QB_EXIT_INPUT;
     if (qb_open_registry((const char *const[]){outside ? a->codec : NULL, NULL}, &registry, &err) ||
         make_variant(a, registry, &variant, &err) || qb_model_open(a->model, registry, a->isa, &model, &err) ||
-        tokenizer_name(model, a->to, tokenizer, &err))
+        tokenizer_name(model, a->to, tokenizer, &err) || list_beside(model, a->to, tokenizer, files, &err) ||
+        check_beside(a->to, files, &err))
         goto out;
     qb_text_add(&origin, "%s as variant %s stores it: %s", model->name, variant->name, variant->canonical);
     if (origin.failed) {
@@ -182,13 +226,13 @@ static int convert(const struct arguments *a)
     }
     struct qb_conversion conversion = {
         .variant = variant, .force = a->force, .origin = origin.data, .tokenizer = *tokenizer ? tokenizer : NULL};
-    if (!qb_model_convert(model, &conversion, a->to, &rows, &count, &err) &&
-        !put_tokenizer(model, a->to, tokenizer, &err))
+    if (!qb_model_convert(model, &conversion, a->to, &rows, &count, &err) && !put_beside(model, files, &err))
         code = print_rows(rows, count, a->output);
 out:
     if (err.status)
         qb_complain_error(&err);
     qb_free(rows);
+    beside_free(files);
     qb_text_free(&origin);
     qb_model_free(model);
     qb_variant_free(variant);
@@ -223,5 +267,7 @@ int qb_command_convert(int argc, char **argv)
         return qb_complain("convert: expected --variant or --codec, not both");
     a.model = argv[optind];
     const char *const read[] = {a.model, a.variant, a.codec};
-    return qb_path_apart("-o", a.to, read, 3, &err) ? qb_complain_error(&err) : convert(&a);
+    return qb_path_apart("-o", a.to, read, 3, &err) || qb_file_same_kind("-o", a.to, 8, "{", "safetensors file", &err)
+               ? qb_complain_error(&err)
+               : convert(&a);
 }

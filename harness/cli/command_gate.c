@@ -140,6 +140,7 @@ static int report(const struct request *r, const struct qb_gate *gate)
     struct qb_text out = {0};
     int code = QB_EXIT_INPUT;
     if (write_report(r->junit, qb_gate_junit, gate, &err) ||
+        qb_path_apart("--markdown", r->markdown, &r->junit, 1, &err) || /* one that was not there before */
         write_report(r->markdown, qb_gate_markdown_report, gate, &err)) {
         qb_complain_error(&err);
     } else {
@@ -162,7 +163,9 @@ int qb_command_gate(int argc, char **argv)
     if (code != QB_FLAG_END)
         return code;
     const char *const read[] = {r.result, r.baseline, r.rules, r.junit};
-    if (qb_path_apart("--junit", r.junit, read, 3, &err) || qb_path_apart("--markdown", r.markdown, read, 4, &err))
+    if (qb_path_apart("--junit", r.junit, read, 3, &err) || qb_path_apart("--markdown", r.markdown, read, 4, &err) ||
+        qb_file_same_kind("--junit", r.junit, 0, "<?xml", "XML file", &err) ||
+        qb_file_same_kind("--markdown", r.markdown, 0, "**Gate: ", "page of a gate", &err))
         return qb_complain_error(&err);
     struct qb_gate_options options = {.alpha = r.alpha, .fresh_inputs = r.fresh, .only = r.only};
     if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||

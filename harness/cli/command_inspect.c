@@ -28,9 +28,9 @@ static const struct qb_flag flags[] = {
 static const struct qb_usage usage = {
     "inspect", "FILE [options]",
     "Shows a model (.safetensors, .gguf or a Hugging Face folder), a result file (.h5), a codec\n"
-    "plugin (.so), or a suite or variant (.yaml), checked as\n"
-    "run would check it. A suite's plan is printed, one cell a line, and what each variant encodes\n"
-    "of each model, which is opened for it.",
+    "plugin (.so), or a suite or variant (.yaml): its keys, variants and models are checked as run\n"
+    "does, its texts and prompts are not read. A suite's plan is printed, one cell a line, and what\n"
+    "each variant encodes of each model, which is opened for it.",
     flags,
     "  qinsbench inspect data/models/kjv-chain.safetensors\n"
     "  qinsbench inspect ./my-codec.so --conformance\n"

@@ -1,7 +1,9 @@
 /* qinsbench kl-base: a model's logits of a text as llama.cpp's logits base file. */
+#include "base/file.h"
 #include "base/path.h"
 #include "base/mem.h"
 #include "cli.h"
+#include "metric/logits_base.h"
 #include "opened.h"
 #include "run/base_write.h"
 #include "run/token_file.h"
@@ -117,7 +119,8 @@ int qb_command_kl_base(int argc, char **argv)
             "kl-base: expected a model, --text FILE (with or without --special) or --tokens FILE, and -o "
             "FILE (qinsbench kl-base --help)");
     const char *const read[] = {argv[optind], a.text, a.tokens, a.variant, a.calibration};
-    if (qb_path_apart("-o", a.output, read, 5, &err))
+    if (qb_path_apart("-o", a.output, read, 5, &err) ||
+        qb_file_same_kind("-o", a.output, 0, QB_LOGITS_BASE_START, "logits base file", &err))
         return qb_complain_error(&err);
     const int code = write_base(argv[optind], &a, &w, &err) ? qb_complain_error(&err) : QB_EXIT_DONE;
     qb_arm_free(&w.arm);

@@ -142,5 +142,8 @@ int qb_command_logits(int argc, char **argv)
         return qb_complain("logits: expected a model, --tokens FILE and -o FILE (qinsbench logits --help)");
     a.model = argv[optind];
     const char *const read[] = {a.model, a.tokens, a.variant, a.calibration};
-    return qb_path_apart("-o", a.output, read, 4, &err) ? qb_complain_error(&err) : run(&a);
+    return qb_path_apart("-o", a.output, read, 4, &err) ||
+                   qb_file_same_kind("-o", a.output, 0, "\x89HDF", "file of logits", &err)
+               ? qb_complain_error(&err)
+               : run(&a);
 }

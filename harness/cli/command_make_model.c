@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/path.h"
 #include "cli.h"
 #include "model/model.h"
 
@@ -60,7 +62,9 @@ int qb_command_make_model(int argc, char **argv)
         return parse.code;
     if (optind + 1 != argc || !output)
         return qb_complain("make-model: expected a generator and -o FILE (qinsbench make-model --help)");
-    if (qb_model_generate(argv[optind], &options, &model, &err) || qb_model_save(model, f16, output, &err)) {
+    if (qb_path_apart("-o", output, NULL, 0, &err) ||
+        qb_file_same_kind("-o", output, 8, "{", "safetensors file", &err) ||
+        qb_model_generate(argv[optind], &options, &model, &err) || qb_model_save(model, f16, output, &err)) {
         qb_model_free(model);
         return qb_complain_error(&err);
     }

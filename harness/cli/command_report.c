@@ -5,6 +5,7 @@
 #include "reports/claims.h"
 #include "reports/figures.h"
 #include "reports/report.h"
+#include "reports/report_files.h"
 
 enum { FLAG_OUT, FLAG_FORMAT, FLAG_FIGURES, FLAG_ONLY, FLAG_CLAIMS, FLAG_PDF };
 static const struct qb_flag flags[] = {
@@ -82,6 +83,7 @@ int qb_command_report(int argc, char **argv)
     struct qb_error err = {0};
     struct qb_result *result = NULL;
     struct qb_text said = {0};
+    int lock = -1;
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
@@ -90,8 +92,9 @@ int qb_command_report(int argc, char **argv)
         qb_ledger_of_run(result, NULL, &ledger, &err);
         struct qb_figure_options figure = {
             .ledger = ledger, .folder = r.options.folder, .formats = r.options.figures, .only = r.only};
-        if (!err.status)
+        if (!err.status && !qb_report_begin(r.options.folder, &lock, &err))
             qb_figures_write(result, &figure, NULL, &said, &err);
+        qb_report_end(&lock);
         qb_ledger_free(ledger);
     } else if (!err.status) {
         qb_report_write(result, &r.options, &said, &err);

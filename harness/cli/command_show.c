@@ -9,20 +9,23 @@
 #include "cli.h"
 #include "show_table.h"
 
-enum { OUTPUT, ONLY, METRIC };
+enum { OUTPUT, ONLY, METRIC, ALL };
 static const struct qb_flag flags[] = {
     {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {"metric", 0, "GLOB", "metrics to show; repeatable"},
+    {"all", 0, NULL, "tables show all metrics, not the first of each experiment; csv and json always have all"},
     {0}};
 static const struct qb_usage usage = {
     "show", "RESULT.h5 [options]",
-    "Prints the metrics of a result file. JSON is an array of {model, variant, experiment, metric, value, lo, hi, n,\n"
+    "Prints the metrics of a result file; tables show those of each experiment that come first in a report.\n"
+    "JSON is an array of {model, variant, experiment, metric, value, lo, hi, n,\n"
     "unit, flags, note, floor, encoded_tensors, encoded_weights, encoded_bytes, unbound}. A value is a number, or\n"
     "\"inf\", \"-inf\" or \"nan\"; one that is missing is null, and its flags and note say why. CSV writes inf, -inf,\n"
     "nan, and nothing.",
     flags,
     "  qinsbench show results/source.h5\n"
+    "  qinsbench show results/source.h5 --all\n"
     "  qinsbench show results/source.h5 --only 'kjv-*/*/teacher-forced' --metric 'kl_*'\n"
     "  qinsbench show results/source.h5 --output json | jq '.[] | select(.metric==\"match_rate\")'"};
 
@@ -182,15 +185,19 @@ int qb_command_show(int argc, char **argv)
     struct qb_show_filter filter = {0};
     struct qb_error err = {0};
     enum qb_output output = QB_OUTPUT_CONSOLE;
+    bool all = false;
     int flag;
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
-        if (flag == METRIC   ? qb_globs_add(&filter.metrics, "--metric", optarg, &err)
-            : flag == OUTPUT ? qb_parse_output(optarg, &output, &err)
-                             : qb_only_add(&filter.only, optarg, &err))
+        if (flag == ALL)
+            all = true;
+        else if (flag == METRIC   ? qb_globs_add(&filter.metrics, "--metric", optarg, &err)
+                 : flag == OUTPUT ? qb_parse_output(optarg, &output, &err)
+                                  : qb_only_add(&filter.only, optarg, &err))
             return qb_complain_error(&err);
     if (flag == QB_FLAG_STOP)
         return parse.code;
     if (optind + 1 != argc)
         return qb_complain("show: expected one result file, found %d (qinsbench show --help)", argc - optind);
+    filter.headlines = !all && !filter.metrics.count && (output == QB_OUTPUT_CONSOLE || output == QB_OUTPUT_MARKDOWN);
     return show(argv[optind], &filter, output, &err);
 }

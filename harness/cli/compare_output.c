@@ -23,7 +23,7 @@ static void console_row(const struct qb_compare_row *row, bool variants, struct 
     interval_text(row, &difference);
     qb_text_add(out, "    %-22s %12s %12s  %-40s", row->metric, qb_short_number(row->a, row->a_there, a),
                 qb_short_number(row->b, row->b_there, b), difference.data ? difference.data : "");
-    if (isfinite(row->p))
+    if (isfinite(row->p) && isfinite(row->holm))
         qb_text_add(out, "  p %-8.2g Holm %-8.2g BH %-8.2g", row->p, row->holm, row->bh);
     if (isfinite(row->p) && !row->paired)
         qb_text_add(out, " unpaired");

@@ -1,11 +1,13 @@
 /* A mapped file that becomes shorter while it is read raises SIGBUS where its bytes are missing. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/temp.h"
 #include "cli.h"
 
 /* The next line of fd without its end, cut to size - 1 bytes; false at the end. One byte a read: it happens once. */
@@ -35,14 +37,22 @@ static const char *file_at(uintptr_t at, char *line, size_t size)
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
+    static atomic_flag begun = ATOMIC_FLAG_INIT;
     char line[4096];
+    if (atomic_flag_test_and_set(&begun)) /* another thread tells of it and ends all */
+        for (;;)
+            pause();
     const char *path = file_at((uintptr_t)info->si_addr, line, sizeof line);
     (void)context;
-    signal(number, SIG_DFL); /* no file of ours: returning faults again, and ends the process by the signal */
-    if (!path)
+    qb_temp_remove_all();
+    if (!path) {
+        signal(number, SIG_DFL); /* no file of ours: returning faults again, and ends the process by the signal */
         return;
-    qb_tell_at_once((const char *const[]){
-        "qinsbench: ", path, ": the file became shorter while it was read; finished cells are kept", NULL});
+    }
+    qb_tell_at_once((const char *const[]){"qinsbench: ", path,
+                                          ": the file became shorter while it was read; what was finished is kept, and "
+                                          "no file was left half written",
+                                          NULL});
     _exit(QB_EXIT_INPUT);
 }
 

@@ -9,6 +9,7 @@
 struct qb_show_filter {
     struct qb_only only;
     struct qb_globs metrics;
+    bool headlines; /* of each experiment the metrics that its tables show first (report_sources.h) */
 };
 static inline bool qb_show_wants(const struct qb_show_filter *filter, const struct qb_cell *cell)
 {

@@ -9,6 +9,7 @@
 #include "base/layout.h"
 #include "cli.h"
 #include "reach_table.h"
+#include "reports/report_sources.h"
 
 #define COLUMNS_MAX 64
 #define SHORT_MAX 64
@@ -36,8 +37,8 @@ struct sheet {
     const char *experiment;
     const char *metrics[COLUMNS_MAX]; /* columns that have a value in some row */
     const char *units[COLUMNS_MAX];
-    size_t count;
-    uint32_t marked; /* what the legend has to explain */
+    size_t count, left_out; /* left_out: columns that are no headlines */
+    uint32_t marked;        /* what the legend has to explain */
     bool markdown;
     bool interval, older;     /* older: of a program that did not tell which intervals fall short */
     struct qb_text *coverage; /* "kl_mean 93.1%": intervals that fall short, and of which column */
@@ -62,9 +63,20 @@ static const struct qb_value *find_value(const struct qb_cell *cell, const char 
     return NULL;
 }
 
-/* Columns in the order of the file; a metric that no done cell has is none. */
+/* Does `metric` come first, or has the experiment, of another program, none that does? */
+static bool is_headline(const struct sheet *sheet, const char *metric)
+{
+    bool any = false;
+    for (const struct qb_metric *const *m = qb_metrics(); *m && !any; m++)
+        any = strcmp((*m)->experiment, sheet->experiment) == 0 && qb_metric_headline(sheet->experiment, (*m)->name);
+    return !any || qb_metric_headline(sheet->experiment, metric);
+}
+
+/* Columns in the order of the file, or where headlines are asked for these alone, with how many others there are; a
+ * metric that no done cell has is none. */
 static void find_columns(struct sheet *sheet)
 {
+    const char *others[COLUMNS_MAX * 4];
     for (size_t i = 0; i < qb_result_count(sheet->result); i++) {
         const struct qb_cell *cell = sheet_cell(sheet, i);
         for (size_t v = 0; cell && cell->state == QB_CELL_DONE && v < cell->value_count; v++) {
@@ -74,6 +86,14 @@ static void find_columns(struct sheet *sheet)
                 c++;
             if (c < sheet->count || c == COLUMNS_MAX || !qb_globs_match(&sheet->filter->metrics, value->metric))
                 continue;
+            if (sheet->filter->headlines && !is_headline(sheet, value->metric)) {
+                size_t o = 0;
+                while (o < sheet->left_out && strcmp(others[o], value->metric) != 0)
+                    o++;
+                if (o == sheet->left_out && o < sizeof others / sizeof *others)
+                    others[sheet->left_out++] = value->metric;
+                continue;
+            }
             sheet->metrics[sheet->count] = value->metric;
             sheet->units[sheet->count++] = value->unit;
         }
@@ -321,7 +341,7 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
     struct qb_text coverage = {0}, legend = {0};
     uint32_t marked = 0;
     bool interval = false, older = false;
-    size_t before = out->size;
+    size_t before = out->size, left_out = 0;
     for (size_t i = 0; i < qb_result_count(result); i++) {
         const struct qb_cell *cell = qb_result_cell(result, i);
         bool seen = !qb_show_wants(filter, cell);
@@ -339,12 +359,16 @@ void qb_show_tables(const struct qb_result *result, const struct qb_show_filter 
         marked |= sheet.marked;
         interval = interval || sheet.interval;
         older = older || sheet.older;
+        left_out += sheet.left_out;
     }
     if (out->size == before)
         qb_text_add(out, "%s\n", qb_result_count(result) ? "no metric: these cells have none" : "no cell");
     else
         qb_reach_legend(result, filter, width, &legend);
     print_legend(marked, interval, older, &coverage, width, &legend);
+    if (left_out)
+        qb_text_add(&legend, "left out: %zu metric%s of these experiments; --all shows %s, --metric GLOB some\n",
+                    left_out, left_out == 1 ? "" : "s", left_out == 1 ? "it" : "them");
     if (markdown)
         qb_lines_markdown(out, &legend);
     else

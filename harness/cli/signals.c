@@ -20,6 +20,38 @@ static void on_end(int number)
     raise(number); /* ends the process when the handler returns */
 }
 
+/* A crash, of a codec that came from outside or of our own: the signal stays how the program ends. */
+static void on_crash(int number)
+{
+    const char *name = number == SIGSEGV   ? "SIGSEGV"
+                       : number == SIGABRT ? "SIGABRT"
+                       : number == SIGFPE  ? "SIGFPE"
+                                           : "SIGILL";
+    signal(number, SIG_DFL);
+    qb_temp_remove_all();
+    if (getpid() == self)
+        qb_tell_at_once((const char *const[]){"qinsbench: crashed (", name,
+                                              ") in a codec, a library or its own code; no file was left half written",
+                                              NULL});
+    raise(number);
+}
+
+/* On a stack of its own, for the one in use may be what has no room. A sanitizer's handlers stay. */
+static void tell_crashes(void)
+{
+    static const int crashes[] = {SIGSEGV, SIGABRT, SIGFPE, SIGILL};
+    static char room[1 << 16];
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK}, before;
+    const stack_t stack = {.ss_sp = room, .ss_size = sizeof room};
+    sigemptyset(&action.sa_mask);
+    if (sigaltstack(&stack, NULL) != 0)
+        return;
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        if (sigaction(crashes[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL &&
+            !(before.sa_flags & SA_SIGINFO))
+            sigaction(crashes[i], &action, NULL);
+}
+
 void qb_tell_signals(void)
 {
     static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
@@ -29,6 +61,7 @@ void qb_tell_signals(void)
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (sigaction(ends[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup stays nohup */
             sigaction(ends[i], &action, NULL);
+    tell_crashes();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
@@ -43,8 +76,8 @@ static void tell_exit(int code, void *context)
     if (came_back || getpid() != self) /* a child's parent tells of its end */
         return;
     qb_temp_remove_all();
-    qb_tell_at_once((const char *const[]){"qinsbench: a library ended the program, as libhdf5 does without memory; no "
-                                          "file was left half written",
+    qb_tell_at_once((const char *const[]){"qinsbench: a codec or a library called exit, as libhdf5 does without "
+                                          "memory; no file was left half written",
                                           NULL});
     _exit(QB_EXIT_INPUT);
 }

@@ -65,8 +65,11 @@ enum qb_status qb_speaker_make(struct qb_opened *opened, const char *variant, co
                                struct qb_speaker *speaker, struct qb_error *err)
 {
     const struct qb_arch *arch = &opened->model->arch;
-    size_t most = arch->context && arch->context < 2048 ? arch->context : 2048;
+    const size_t trained = arch->context ? arch->context : arch->trained_context;
+    const size_t most = trained && trained < 2048 ? trained : 2048;
     *speaker = (struct qb_speaker){.opened = opened, .capacity = speaking->context ? (size_t)speaking->context : most};
+    if (trained && speaker->capacity > trained)
+        qb_tell("note: --context %zu: the model was trained for %zu positions", speaker->capacity, trained);
     qb_rng_seed(&speaker->rng, (uint32_t)speaking->seed);
     if (qb_arm_make(opened, variant, &speaker->arm, err) ||
         qb_decoder_create(speaker->arm.net, 1, speaker->capacity, &speaker->decoder, err) ||

@@ -37,7 +37,7 @@ enum {
         {"top-p", 0, "P", "of the fewest whose probabilities reach P; default 0.95"},                                  \
         {"min-p", 0, "P", "of those at least P times as likely as the best; default 0.05"},                            \
         {"seed", 0, "N", "of the draws; default 42"}, {"steps", 'n', "N", "at most so many tokens; default 256"},      \
-        {"context", 0, "N", "positions to make room for; default 2048, or the model's if that is fewer"},              \
+        {"context", 0, "N", "positions to make room for; default 2048, or what the model was trained for if fewer"},   \
         {"calibration", 0, "FILE", "text for a calibrated variant"},                                                   \
         {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},                                            \
     {                                                                                                                  \

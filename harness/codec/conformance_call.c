@@ -34,28 +34,13 @@ const struct qb_shape *qb_shapes(struct qb_check_case *c)
     return shapes;
 }
 
-enum qb_verdict qb_reject(struct qb_check_case *c, const char *format, ...)
+enum qb_verdict qb_judge(struct qb_check_case *c, enum qb_verdict verdict, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     qb_utf8_vprint(c->message, sizeof c->message, format, args);
     va_end(args);
-    return QB_VERDICT_FAIL;
-}
-
-enum qb_verdict qb_pass(struct qb_check_case *c, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    qb_utf8_vprint(c->message, sizeof c->message, format, args);
-    va_end(args);
-    return QB_VERDICT_PASS;
-}
-
-enum qb_verdict qb_skip(struct qb_check_case *c, const char *why)
-{
-    snprintf(c->message, sizeof c->message, "%s", why);
-    return QB_VERDICT_SKIP;
+    return verdict;
 }
 
 float *qb_floats(const struct qb_guard *guard)

@@ -13,11 +13,13 @@ struct qb_shape qb_fitted(struct qb_check_case *c, size_t rows, size_t cols);
 /* Ended by 0 x 0: one value, one row, one column, odd, even, several blocks, long; fitted. One list a process. */
 const struct qb_shape *qb_shapes(struct qb_check_case *c);
 
-/* c->message = formatted; returns QB_VERDICT_FAIL (or SKIP; PASS with what was measured), so that a check reads `return
- * qb_reject(c, ...)`. */
-enum qb_verdict qb_reject(struct qb_check_case *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-enum qb_verdict qb_skip(struct qb_check_case *c, const char *why);
-enum qb_verdict qb_pass(struct qb_check_case *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* c->message = formatted: why not, or of what passes what was measured. Returns the verdict, so that a check reads
+ * `return qb_reject(c, ...)`. */
+enum qb_verdict qb_judge(struct qb_check_case *c, enum qb_verdict verdict, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define qb_reject(c, ...) qb_judge((c), QB_VERDICT_FAIL, __VA_ARGS__)
+#define qb_skip(c, ...) qb_judge((c), QB_VERDICT_SKIP, __VA_ARGS__)
+#define qb_pass(c, ...) qb_judge((c), QB_VERDICT_PASS, __VA_ARGS__)
 
 /* n Gaussian values, sigma 0.02, of the case's seed plus `salt`; with `side` as a guarded buffer. */
 struct qb_guard qb_gaussian(const struct qb_check_case *c, size_t n, uint32_t salt, enum qb_guard_side side);

@@ -46,7 +46,9 @@ static enum qb_status find_codec(const struct qb_yaml *node, const char *id, con
     struct qb_text list = {0};
     for (size_t i = 0; i < qb_registry_count(registry); i++)
         qb_text_add(&list, "%s%s", i ? ", " : "", qb_registry_at(registry, i)->codec->id);
-    qb_yaml_fail(node, err, "no codec '%s' among the plugins found (%s)", id, list.data ? list.data : "none");
+    qb_yaml_fail(node, err,
+                 "no codec '%s' among the plugins found (%s); --codec FILE.so or a suite's key 'plugins' adds one", id,
+                 list.data ? list.data : "none");
     qb_text_free(&list);
     return err->status;
 }

@@ -1,8 +1,8 @@
 /* Baseline JSON, strictly: what is read was written by someone else. */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "gate/baseline.h"
 #include "gate/baseline_words.h"
@@ -306,7 +306,7 @@ enum qb_status qb_baseline_parse(const char *text, size_t size, const char *name
     *baseline = NULL;
     if (size > QB_BASELINE_MAX)
         return qb_fail(err, QB_ERR_INPUT, "%s: over %zu bytes", name, QB_BASELINE_MAX);
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &cause);
+    json_t *root = qb_json_load(text, size, JSON_REJECT_DUPLICATES, &cause);
     if (!root)
         return qb_fail(err, QB_ERR_INPUT, "%s:%d: no JSON: %s", name, cause.line, cause.text);
     struct qb_baseline *b = qb_alloc(1, sizeof *b, "a baseline", err);

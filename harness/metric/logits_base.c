@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "metric/llama.h"
 
-#define MAGIC "_logits_"
+#define MAGIC QB_LOGITS_BASE_START
 enum { MAGIC_SIZE = 8, HEAD_SIZE = MAGIC_SIZE + 3 * 4 };
 enum { CONTEXT_MAX = 1 << 20, CHUNKS_MAX = 1 << 20, VOCAB_MAX = 1 << 24 };
 

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 
+#define QB_LOGITS_BASE_START "_logits_"
+
 /* First position that llama.cpp scores of a chunk, and how many: [first, context - 1). context >= 3. */
 static inline size_t qb_llama_first(size_t context)
 {

@@ -84,10 +84,9 @@ static struct entry *list(int folder, DIR *dir, size_t *count)
     for (struct dirent *d; (d = readdir(dir));) {
         if (fstatat(folder, d->d_name, &info, AT_SYMLINK_NOFOLLOW) || !S_ISREG(info.st_mode))
             continue;
-        const char *end = strrchr(d->d_name, '.');
-        if (end && strcmp(end, ".tmp") == 0 && info.st_mtime < time(NULL) - 3600)
+        if (qb_shard_ours(d->d_name) && !qb_shard_name(d->d_name) && info.st_mtime < time(NULL) - 3600)
             unlinkat(folder, d->d_name, 0);
-        if (!qb_shard_name(d->d_name))
+        if (!qb_shard_name(d->d_name) || !qb_shard_inside(folder, d->d_name))
             continue;
         struct entry *grown = qb_grow(entries, *count + 1, sizeof *entries, "cache entries", &ignored);
         if (!grown)

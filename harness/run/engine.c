@@ -10,6 +10,7 @@
 #include "run/assembly.h"
 #include "run/crew.h"
 #include "run/idle.h"
+#include "run/outlook.h"
 
 struct run {
     const struct qb_run_options *options;
@@ -128,7 +129,8 @@ static void summarise(const struct run *run, struct qb_run_summary *summary)
 static void connect(struct run *run, const struct qb_run_options *options)
 {
     run->options = options;
-    run->talk = (struct qb_talk){&run->schedule, qb_clock(), options->event, options->context};
+    run->talk = (struct qb_talk){
+        .schedule = &run->schedule, .start = qb_clock(), .event = options->event, .context = options->context};
     run->shards.lock = -1;
     run->cache = (struct qb_cache){options->cache_most ? options->cache : NULL, options->cache_most};
     run->finished = (struct qb_finished){.schedule = &run->schedule,
@@ -160,6 +162,7 @@ static enum qb_status begin(struct run *run, const struct qb_suite *suite, struc
         return qb_fail(err, QB_ERR_INPUT, "expected 1 to 256 jobs and threads, found %u and %u", options->jobs,
                        options->threads);
     if (qb_schedule_open(&run->schedule, suite, options->only, err) ||
+        !(run->talk.parameters = qb_outlook_parameters(suite, err)) ||
         qb_shards_open(&run->shards, options->output, err) || qb_provenance_collect(&run->provenance, &facts, err) ||
         qb_finished_open(&run->finished, err) || qb_at_hand_open(&run->hand, err) || qb_crew_open(&run->crew, err))
         return err->status;
@@ -230,5 +233,6 @@ out:
     qb_shards_close(&run.shards);
     qb_provenance_free(&run.provenance);
     qb_schedule_close(&run.schedule);
+    qb_free(run.talk.parameters);
     return err->status;
 }

@@ -57,7 +57,7 @@ static const struct qb_token_file *corpus(const struct source *src, const struct
         qb_yaml_fail(
             words->name, err,
             "model '%s' has no tokenizer to read text with (a folder has it as tokenizer.json); name one by the "
-            "model's key 'tokenizer', or use {random: ...}, {tokens: FILE} or {greedy: N}",
+            "model's key 'tokenizer', or use {tokens: FILE}, or {greedy: N} with a prompt of {random: N, seed: S}",
             src->model->name);
         return NULL;
     }
@@ -90,8 +90,11 @@ static enum qb_status check_cut(const struct qb_token_file *file, const struct q
 {
     const size_t all = cut->count * cut->length;
     if (file->count / cut->count < cut->length)
-        return qb_yaml_fail(words->node, err, "%zu pieces of %zu tokens need %zu tokens, %s has %zu", cut->count,
-                            cut->length, all, file->path, file->count);
+        return qb_yaml_fail(
+            words->node, err,
+            "%zu pieces of %zu tokens need %zu tokens, %s has %zu: room for %zu (the experiment's options "
+            "say how many and how long)",
+            cut->count, cut->length, all, file->path, file->count, file->count / cut->length);
     if (cut->consecutive && cut->offset > file->count - all)
         return qb_yaml_fail(words->node, err,
                             "an offset of %zu: %zu pieces of %zu tokens that follow one another leave room for at most "

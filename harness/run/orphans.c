@@ -26,20 +26,17 @@ static pid_t parent_of(pid_t pid)
     return name_end && strlen(name_end) > 4 ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
 }
 
-/* ---- where the run lives ---- */
-
-/* One look at all processes; were there orphans? */
-static bool end_once(bool (*ours)(const void *, pid_t), const void *context)
+/* Kills every process that is `due`, in one look at all of them; was there one? */
+static bool end_due(bool (*due)(const void *context, pid_t pid), const void *context)
 {
     bool found = false;
     DIR *dir = opendir("/proc");
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid <= 1 || parent_of(pid) != getpid() || ours(context, pid))
+        const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid <= 1 || pid == getpid() || !due(context, pid))
             continue;
-        found = true;
-        kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        found = kill(pid, SIGKILL) == 0 || found;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) /* where it is a child of ours */
             ;
     }
     if (dir)
@@ -47,50 +44,57 @@ static bool end_once(bool (*ours)(const void *, pid_t), const void *context)
     return found;
 }
 
+/* ---- where the run lives ---- */
+
+struct family {
+    bool (*ours)(const void *context, pid_t pid);
+    const void *context;
+};
+
+static bool is_orphan(const void *context, pid_t pid)
+{
+    const struct family *family = context;
+    return parent_of(pid) == getpid() && !family->ours(family->context, pid);
+}
+
 void qb_orphans_end(bool (*ours)(const void *context, pid_t pid), const void *context)
 {
-    for (int round = 0; round < ROUNDS && end_once(ours, context); round++)
+    const struct family family = {ours, context};
+    for (int round = 0; round < ROUNDS && end_due(is_orphan, &family); round++)
         ;
 }
 
 /* ---- where it was killed ---- */
 
-/* Was the process started with `mark` in its environment, or forked from one that was? */
-static bool has_mark(pid_t pid, const char *mark)
+struct marked {
+    pid_t run; /* lives where it could not say that it ends */
+    char mark[64];
+};
+
+/* Was the process, which is not the run, started with the run's mark in its environment, or forked from one that was?
+ */
+static bool has_mark(const void *context, pid_t pid)
 {
+    const struct marked *marked = context;
     char path[64], *entry = NULL;
     size_t room = 0;
     bool found = false;
     snprintf(path, sizeof path, "/proc/%ld/environ", (long)pid);
-    FILE *file = fopen(path, "re");
+    FILE *file = pid == marked->run ? NULL : fopen(path, "re");
     while (file && !found && getdelim(&entry, &room, '\0', file) > 0)
-        found = strcmp(entry, mark) == 0;
+        found = strcmp(entry, marked->mark) == 0;
     if (file)
         fclose(file);
     free(entry);
     return found;
 }
 
-/* One look at all processes but the run, which lives where it could not say that it ends; was one killed that ran? */
-static bool end_marked(const char *mark, pid_t run)
-{
-    bool found = false;
-    DIR *dir = opendir("/proc");
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid > 1 && pid != getpid() && pid != run && has_mark(pid, mark))
-            found = kill(pid, SIGKILL) == 0 || found;
-    }
-    if (dir)
-        closedir(dir);
-    return found;
-}
-
 /* Outside the run's session, so that what ends all of that leaves it. A byte says that the run ends by itself. */
 static _Noreturn void watch_over(pid_t run, int end)
 {
-    char mark[64], byte;
-    snprintf(mark, sizeof mark, "QINSBENCH_STARTED=%ld", (long)run);
+    struct marked marked = {.run = run};
+    char byte;
+    snprintf(marked.mark, sizeof marked.mark, "QINSBENCH_STARTED=%ld", (long)run);
     setsid();
     if (dup2(end, 0) < 0)
         _exit(1);
@@ -100,7 +104,7 @@ static _Noreturn void watch_over(pid_t run, int end)
     ssize_t n;
     while ((n = read(0, &byte, 1)) < 0 && errno == EINTR)
         ;
-    for (int round = 0; n == 0 && round < ROUNDS && end_marked(mark, run); round++)
+    for (int round = 0; n == 0 && round < ROUNDS && end_due(has_mark, &marked); round++)
         usleep(1000); /* a process that was killed is gone from /proc, or has no environment there, soon */
     _exit(0);
 }

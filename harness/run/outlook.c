@@ -75,21 +75,25 @@ static struct qb_forecast_cell seen(const struct qb_schedule *schedule, size_t i
     return out;
 }
 
-enum qb_status qb_outlook(const struct qb_schedule *schedule, double start, double now, struct qb_forecast *forecast,
-                          struct qb_error *err)
+double *qb_outlook_parameters(const struct qb_suite *suite, struct qb_error *err)
 {
-    const size_t count = schedule->plan.count, models = schedule->suite->model_count;
+    double *parameters = qb_alloc(suite->model_count, sizeof *parameters, "forecast", err);
+    for (size_t m = 0; parameters && m < suite->model_count; m++)
+        parameters[m] = parameters_of(suite, m);
+    return parameters;
+}
+
+enum qb_status qb_outlook(const struct qb_schedule *schedule, const double *parameters, double start, double now,
+                          struct qb_forecast *forecast, struct qb_error *err)
+{
+    const size_t count = schedule->plan.count;
     struct qb_forecast_cell *cells = qb_alloc(count, sizeof *cells, "forecast", err);
-    double *parameters = cells ? qb_alloc(models, sizeof *parameters, "forecast", err) : NULL;
-    for (size_t m = 0; parameters && m < models; m++)
-        parameters[m] = parameters_of(schedule->suite, m);
-    for (size_t i = 0; parameters && i < count; i++) {
+    for (size_t i = 0; cells && i < count; i++) {
         cells[i] = seen(schedule, i, start, now);
         cells[i].work *= parameters[cells[i].model];
     }
-    if (parameters)
+    if (cells)
         qb_forecast(cells, count, now - start, forecast, err);
-    qb_free(parameters);
     qb_free(cells);
     return err->status;
 }

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "store/store.h"
 
 static void lock_path(const struct qb_shards *shards, char out[QB_SHARD_PATH])
 {
@@ -26,9 +27,15 @@ static enum qb_status lock(struct qb_shards *shards, struct qb_error *err)
     lock_path(shards, path);
     for (;;) {
         struct stat held, there;
-        shards->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        shards->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (shards->lock < 0)
             return qb_fail(err, QB_ERR_IO, "%s: cannot make the lock file: %s", path, strerror(errno));
+        if (fstat(shards->lock, &held) == 0 && held.st_size > 0) {
+            close(shards->lock);
+            shards->lock = -1;
+            return qb_fail(err, QB_ERR_INPUT, "%s: is there and no lock, which is an empty file; it is left alone",
+                           path);
+        }
         if (flock(shards->lock, LOCK_EX | LOCK_NB)) {
             int cause = errno;
             close(shards->lock);
@@ -48,38 +55,25 @@ static enum qb_status lock(struct qb_shards *shards, struct qb_error *err)
 
 static enum qb_status make_output_folder(const char *output, struct qb_error *err)
 {
-    char folder[QB_SHARD_PATH];
-    snprintf(folder, sizeof folder, "%s", output);
-    char *slash = strrchr(folder, '/');
-    if (!slash || slash == folder)
-        return QB_OK;
-    *slash = '\0';
+    char folder[PATH_MAX];
+    qb_path_folder(output, folder);
     return qb_file_mkdirs(folder, err);
 }
 
-/* A file that is no result file is not ours to replace: `-o` may have been mistyped. A result file that is cut off or
- * damaged still starts like one. */
-static enum qb_status check_output(const char *path, struct qb_error *err)
+/* Shards are removed from the folder: it is not to be one that a link leads to. */
+static enum qb_status check_folder(const char *folder, struct qb_error *err)
 {
-    static const char start[] = "qinsbench file;"; /* store/image.c */
-    char head[sizeof start - 1];
     struct stat info;
-    if (stat(path, &info))
-        return QB_OK;
-    if (!S_ISREG(info.st_mode))
-        return qb_fail(err, QB_ERR_INPUT, "-o %s: expected a file, it is something else", path);
-    FILE *file = fopen(path, "rbe");
-    size_t n = file ? fread(head, 1, sizeof head, file) : 0;
-    if (file)
-        fclose(file);
-    if (info.st_size > 0 && (n != sizeof head || memcmp(head, start, sizeof head) != 0))
-        return qb_fail(err, QB_ERR_INPUT, "-o %s: the file is there and is no result file; it is left alone", path);
+    if (lstat(folder, &info) == 0 && !S_ISDIR(info.st_mode))
+        return qb_fail(err, QB_ERR_INPUT, "%s: expected the folder of the run's finished cells, or nothing: it is %s",
+                       folder, S_ISLNK(info.st_mode) ? "a symbolic link" : "something else");
     return QB_OK;
 }
 
 enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, struct qb_error *err)
 {
     struct qb_text folder = {0};
+    struct stat info;
     *shards = (struct qb_shards){.lock = -1};
     if (qb_path_target(output, shards->output, err))
         return err->status;
@@ -90,9 +84,11 @@ enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, stru
     else
         shards->folder = qb_strdup(folder.data, err);
     qb_text_free(&folder);
-    if (!shards->folder || make_output_folder(output, err) || lock(shards, err))
+    if (!shards->folder || check_folder(shards->folder, err) || make_output_folder(output, err) || lock(shards, err))
         return err->status;
-    return check_output(output, err);
+    if (stat(output, &info) == 0 && !S_ISREG(info.st_mode))
+        return qb_fail(err, QB_ERR_INPUT, "-o %s: expected a file, it is something else", output);
+    return qb_file_same_kind("-o", output, 0, QB_FILE_START, "result file", err);
 }
 
 void qb_shards_close(struct qb_shards *shards)
@@ -112,9 +108,19 @@ void qb_shard_path(const char *folder, const char *key, char out[QB_SHARD_PATH])
     snprintf(out, QB_SHARD_PATH, "%s/%s.h5", folder, key);
 }
 
+bool qb_shard_ours(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == QB_HASH_HEX - 1 && strncmp(name + QB_HASH_HEX - 1, ".h5", 3) == 0;
+}
+
 bool qb_shard_name(const char *name)
 {
-    return strspn(name, "0123456789abcdef") == QB_HASH_HEX - 1 && strcmp(name + QB_HASH_HEX - 1, ".h5") == 0;
+    return qb_shard_ours(name) && !name[QB_HASH_HEX - 1 + 3];
+}
+
+bool qb_shard_inside(int folder, const char *name)
+{
+    return qb_file_has(folder, name, 0, QB_FILE_START);
 }
 
 void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(const void *context, const char *name),
@@ -122,9 +128,11 @@ void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(cons
 {
     DIR *dir = opendir(shards->folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        struct stat info;
+        if (!qb_shard_ours(entry->d_name) || fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW))
             continue;
-        if (!qb_shard_name(entry->d_name) || (all && !keep(context, entry->d_name)))
+        if (!qb_shard_name(entry->d_name) || !S_ISREG(info.st_mode) ||
+            (all && !keep(context, entry->d_name) && (info.st_size == 0 || qb_shard_inside(dirfd(dir), entry->d_name))))
             unlinkat(dirfd(dir), entry->d_name, 0);
     }
     if (dir)

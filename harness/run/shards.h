@@ -19,12 +19,16 @@ struct qb_shards {
 enum qb_status qb_shards_open(struct qb_shards *shards, const char *output, struct qb_error *err);
 void qb_shards_close(struct qb_shards *shards); /* an empty folder goes */
 
-/* Where a cell of this key is in a folder of shards, a run's or the cache; and is this the name of one, <key>.h5? */
+/* Where a cell of this key is in a folder of shards, a run's or the cache; is this the name of one, <key>.h5; or of one
+ * in the making, which begins with it (temp.h)? */
 void qb_shard_path(const char *folder, const char *key, char out[QB_SHARD_PATH]);
 bool qb_shard_name(const char *name);
+bool qb_shard_ours(const char *name);
+/* Does the file of this name in the folder begin as a shard does, whole or damaged? */
+bool qb_shard_inside(int folder, const char *name);
 
-/* Removes the folder's temporary files, which killed workers left, and with `all` its shards but those that `keep`
- * names. The folder is this program's own; sub-folders in it are not touched. */
+/* Removes shards in the making, which killed workers left, links that are named like shards, and with `all` the shards
+ * but those that `keep` names. What has another name is not ours and stays. */
 void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(const void *context, const char *name),
                      const void *context);
 

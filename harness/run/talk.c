@@ -52,7 +52,8 @@ void qb_talk_note(const struct qb_talk *talk, enum qb_run_event_kind kind, const
 bool qb_talk_left(const struct qb_talk *talk, struct qb_forecast *forecast)
 {
     struct qb_error ignored = {0};
-    return !qb_outlook(talk->schedule, talk->start, qb_clock(), forecast, &ignored) && forecast->least >= 0;
+    return !qb_outlook(talk->schedule, talk->parameters, talk->start, qb_clock(), forecast, &ignored) &&
+           forecast->least >= 0;
 }
 
 void qb_talk_tick(const struct qb_talk *talk)

@@ -26,6 +26,7 @@ struct qb_run_event {
 
 struct qb_talk {
     struct qb_schedule *schedule;
+    double *parameters;                                             /* of its models (outlook.h) */
     double start;                                                   /* qb_clock */
     void (*event)(void *context, const struct qb_run_event *event); /* may be NULL */
     void *context;

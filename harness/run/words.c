@@ -21,8 +21,9 @@ static enum qb_status read_seed(const struct qb_yaml *map, bool generated, struc
     words->kind = QB_WORDS_RANDOM;
     words->seeded = node && !(node->kind == QB_YAML_SCALAR && strcmp(node->scalar, "model") == 0);
     if (!words->seeded && !generated)
-        return qb_yaml_fail(node ? node : map, err,
-                            "'seed: model' continues a generator's draws; a model from a file has none: give a number");
+        return qb_yaml_fail(
+            node ? node : map, err,
+            "the random tokens of a model from a file need a seed of their own, as in {random: 8, seed: 1}");
     if (words->seeded && qb_yaml_int(node, 0, UINT32_MAX, &number, err))
         return qb_wrap(err, "seed is 'model' or a number");
     words->seed = (uint32_t)number;

@@ -8,7 +8,7 @@
 
 /* The file keeps to HDF5's oldest layout, whose superblock has no checksum: H5Fget_file_image of 1.10 clears a flag in
  * the newer ones and leaves their checksum as it was, so that nothing can open them. */
-static const char block_format[] = "qinsbench file; HDF5 from byte 512 on; sha256 of that part: %s\n";
+static const char block_format[] = QB_FILE_START " HDF5 from byte 512 on; sha256 of that part: %s\n";
 
 hid_t qb_image_create(const char *path, struct qb_error *err)
 {

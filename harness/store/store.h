@@ -14,6 +14,9 @@
 #include "base/record.h"
 #include "metric/metric.h"
 
+/* What result files and shards begin with, before anything else in them is right. */
+#define QB_FILE_START "qinsbench file;"
+
 enum qb_cell_state { QB_CELL_DONE, QB_CELL_FAILED, QB_CELL_SKIPPED };
 
 /* What the cell's variant encodes of the model (model/effect.h: struct qb_effect). */

@@ -6,6 +6,7 @@
 #include "store/hdf5_parts.h"
 
 #define MIB ((uint64_t)1 << 20)
+#define REMEMBERED 512 /* files: the shards of a run that is resumed are each read twice */
 /* Address space and seconds of a processor for `bytes` of file. Real files take a tenth. */
 #define MEMORY(bytes) (256 * MIB + 64 * (uint64_t)(bytes))
 #define SECONDS(bytes) (10 + (uint64_t)(bytes) / MIB)
@@ -54,16 +55,16 @@ static enum qb_status run(qb_trial_fn read_all, const char *path, size_t bytes, 
 
 enum qb_status qb_trial_read(qb_trial_fn read_all, const char *path, struct qb_error *err)
 {
-    static char read_before[8][QB_HASH_HEX]; /* by content; workers inherit it */
+    static char read_before[REMEMBERED][QB_HASH_HEX]; /* by content; workers inherit it */
     static size_t next;
     char hex[QB_HASH_HEX];
     size_t bytes = 0;
     if (qb_image_check(path, &bytes, hex, err))
         return err->status;
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < REMEMBERED; i++)
         if (strcmp(read_before[i], hex) == 0)
             return QB_OK;
     if (!run(read_all, path, bytes, err))
-        memcpy(read_before[next++ % 8], hex, sizeof hex);
+        memcpy(read_before[next++ % REMEMBERED], hex, sizeof hex);
     return err->status;
 }

@@ -1,9 +1,9 @@
 /* What Hugging Face puts beside a tokenizer.json: tokenizer_config.json, generation_config.json, chat_template.jinja.
  */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "tokenizer/tokenizer_parts.h"
 
@@ -36,7 +36,7 @@ static enum qb_status read_object(const char *path, const char *name, json_t **r
     *root = NULL;
     if (file && !qb_file_read(file, FILE_MAX, &data, &size, err)) {
         /* model_max_length may be 10^30, which no integer holds */
-        *root = json_loadb(data, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &json_err);
+        *root = qb_json_load(data, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &json_err);
         if (!*root)
             qb_fail(err, QB_ERR_INPUT, "%s: line %d: %s", file, json_err.line, json_err.text);
     }

@@ -77,9 +77,9 @@ static size_t cluster_size(const char *text, size_t size)
     return at;
 }
 
-static void apply_longest(const struct table *table, const char *text, size_t size, struct qb_text *out)
+static void apply_longest(const struct table *table, const char *text, size_t size, size_t most, struct qb_text *out)
 {
-    for (size_t at = 0, length; at < size; at += length) {
+    for (size_t at = 0, length; at < size && out->size <= most; at += length) {
         uint32_t point;
         const char *made = lookup(table, text + at, size - at, false, &length);
         if (made) {
@@ -94,10 +94,10 @@ static void apply_longest(const struct table *table, const char *text, size_t si
 
 /* A cluster of fewer than 6 bytes whose start has an entry becomes that entry as a whole, as the tokenizers library
  * (spm_precompiled) does it; else each character by itself. */
-static void apply_clusters(const struct table *table, const char *text, size_t size, struct qb_text *out)
+static void apply_clusters(const struct table *table, const char *text, size_t size, size_t most, struct qb_text *out)
 {
     size_t key;
-    for (size_t at = 0, cluster; at < size; at += cluster) {
+    for (size_t at = 0, cluster; at < size && out->size <= most; at += cluster) {
         cluster = cluster_size(text + at, size - at);
         const char *whole = cluster < 6 ? lookup(table, text + at, cluster, true, &key) : NULL;
         if (whole)
@@ -112,8 +112,9 @@ static void apply_clusters(const struct table *table, const char *text, size_t s
     }
 }
 
-void qb_charsmap_apply(const struct qb_normal_step *step, const char *text, size_t size, struct qb_text *out)
+void qb_charsmap_apply(const struct qb_normal_step *step, const char *text, size_t size, size_t most,
+                       struct qb_text *out)
 {
     struct table table = table_of(step->content, step->size);
-    (step->graphemes ? apply_clusters : apply_longest)(&table, text, size, out);
+    (step->graphemes ? apply_clusters : apply_longest)(&table, text, size, most, out);
 }

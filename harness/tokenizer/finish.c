@@ -39,7 +39,7 @@ static enum qb_status normalized(const struct qb_tokenizer *tokenizer, const cha
     qb_text_bytes(out, text, size);
     for (size_t i = 0; i < tokenizer->normal_count && !err->status; i++) {
         struct qb_text next = {0};
-        qb_normalize(&tokenizer->normal[i], matcher, out->data, out->size, &next, err);
+        qb_normalize(&tokenizer->normal[i], matcher, out->data, out->size, qb_normal_most(size), &next, err);
         qb_text_bytes(&next, "", 0);
         qb_text_free(out);
         *out = next;

@@ -1,8 +1,8 @@
 /* Reading a tokenizer.json (tokenizers library, docs "Tokenizer"): what this tokenizer would not do the same way is
  * refused by name. */
-#include <jansson.h>
 #include <string.h>
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "tokenizer/tokenizer_parts.h"
 
@@ -194,7 +194,7 @@ enum qb_status qb_tokenizer_open_json(const char *path, struct qb_tokenizer **to
     json_t *root = NULL;
     if (qb_file_read(path, FILE_MAX, &data, &size, err))
         return err->status;
-    root = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &json_err);
+    root = qb_json_load(data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &json_err);
     qb_free(data);
     if (!root)
         return qb_fail(err, QB_ERR_INPUT, "%s: line %d: %s", path, json_err.line, json_err.text);

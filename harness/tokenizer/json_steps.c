@@ -49,6 +49,9 @@ static enum qb_status read_pattern(const json_t *part, struct qb_pattern **patte
 {
     const json_t *object = json_object_get(part, "pattern"), *text = json_object_get(object, "String");
     const json_t *regex = json_object_get(object, "Regex");
+    if ((json_is_string(text) && json_string_length(text) == 0) ||
+        (json_is_string(regex) && json_string_length(regex) == 0))
+        return qb_fail(err, QB_ERR_INPUT, "%s: an empty pattern, which finds nothing", text_of(part, "type"));
     if (json_is_string(text))
         return qb_pattern_literal(json_string_value(text), json_string_length(text), pattern, err);
     if (json_is_string(regex))

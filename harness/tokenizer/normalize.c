@@ -37,12 +37,12 @@ size_t qb_white_at_end(const char *text, size_t size)
 }
 
 static enum qb_status replace(const struct qb_normal_step *step, const struct qb_matcher *matcher, const char *text,
-                              size_t size, struct qb_text *out, struct qb_error *err)
+                              size_t size, size_t most, struct qb_text *out, struct qb_error *err)
 {
     struct qb_cut cut = {.pattern = step->pattern, .matcher = matcher, .text = text, .size = size};
     size_t from, to;
     bool match;
-    while (!qb_cut_next(&cut, &from, &to, &match, err) && to > from)
+    while (out->size <= most && !qb_cut_next(&cut, &from, &to, &match, err) && to > from)
         match ? qb_text_bytes(out, step->content, step->size) : qb_text_bytes(out, text + from, to - from);
     return err->status;
 }
@@ -150,7 +150,7 @@ static void blanks(const struct qb_normal_step *step, const char *text, size_t s
 }
 
 enum qb_status qb_normalize(const struct qb_normal_step *step, const struct qb_matcher *matcher, const char *text,
-                            size_t size, struct qb_text *out, struct qb_error *err)
+                            size_t size, size_t most, struct qb_text *out, struct qb_error *err)
 {
     size_t skip = 0;
     switch (step->kind) {
@@ -160,7 +160,7 @@ enum qb_status qb_normalize(const struct qb_normal_step *step, const struct qb_m
         qb_text_bytes(out, text, size);
         break;
     case QB_NORMAL_REPLACE:
-        replace(step, matcher, text, size, out, err);
+        replace(step, matcher, text, size, most, out, err);
         break;
     case QB_NORMAL_FORM:
         to_form(step, text, size, out, err);
@@ -171,7 +171,7 @@ enum qb_status qb_normalize(const struct qb_normal_step *step, const struct qb_m
         qb_text_bytes(out, text + skip, size - skip);
         break;
     case QB_NORMAL_CHARSMAP:
-        qb_charsmap_apply(step, text, size, out);
+        qb_charsmap_apply(step, text, size, most, out);
         break;
     case QB_NORMAL_BLANKS:
         blanks(step, text, size, out);
@@ -179,6 +179,9 @@ enum qb_status qb_normalize(const struct qb_normal_step *step, const struct qb_m
     }
     if (!err->status && out->failed)
         qb_fail(err, QB_ERR_MEMORY, "no memory for a normalised text");
+    if (!err->status && out->size > most)
+        qb_fail(err, QB_ERR_INPUT, "the tokenizer's normalizer makes over %zu bytes of a text, more than %d for each",
+                most, QB_NORMAL_GROWTH);
     return err->status;
 }
 

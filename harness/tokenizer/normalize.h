@@ -26,9 +26,17 @@ struct qb_normal_step {
 };
 #define QB_NORMAL_MAX 32
 
-/* One step: appends to out what it makes of text[size]. */
+/* A stranger's steps must not make a file of memory out of a letter: so many bytes at most are made of a text of
+ * `size`. What Unicode's own forms make is up to 11 bytes of one. */
+#define QB_NORMAL_GROWTH 64
+static inline size_t qb_normal_most(size_t size)
+{
+    return size < SIZE_MAX / (2 * QB_NORMAL_GROWTH) ? 4096 + QB_NORMAL_GROWTH * size : SIZE_MAX / 2;
+}
+
+/* One step: appends to out what it makes of text[size]. More than `most` bytes is QB_ERR_INPUT. */
 enum qb_status qb_normalize(const struct qb_normal_step *step, const struct qb_matcher *matcher, const char *text,
-                            size_t size, struct qb_text *out, struct qb_error *err);
+                            size_t size, size_t most, struct qb_text *out, struct qb_error *err);
 struct qb_normal_step qb_normal_form_c(void);
 void qb_normal_free(struct qb_normal_step *step);
 
@@ -36,7 +44,8 @@ void qb_normal_free(struct qb_normal_step *step);
  * double array of Darts-clone), replacements, each with a NUL. */
 enum qb_status qb_charsmap_check(const char *table, size_t size, struct qb_error *err);
 /* Appends the text with its replacements. */
-void qb_charsmap_apply(const struct qb_normal_step *step, const char *text, size_t size, struct qb_text *out);
+void qb_charsmap_apply(const struct qb_normal_step *step, const char *text, size_t size, size_t most,
+                       struct qb_text *out);
 
 /* Bytes of white space (Unicode's White_Space) at the ends of a text. */
 size_t qb_white_at_start(const char *text, size_t size);

@@ -100,12 +100,13 @@ static enum qb_status split(struct run *run, const char *text, size_t size, bool
 static enum qb_status normalize(struct run *run, const char *text, size_t size, bool first, struct qb_error *err)
 {
     const struct qb_tokenizer *t = run->tokenizer;
+    const size_t most = qb_normal_most(size);
     struct qb_text made = {0};
     if (size == 0)
         return QB_OK;
     for (size_t i = 0; i < t->normal_count && !err->status; i++) {
         struct qb_text next = {0};
-        qb_normalize(&t->normal[i], run->matcher, text, size, &next, err);
+        qb_normalize(&t->normal[i], run->matcher, text, size, most, &next, err);
         if (t->normal[i].kind == QB_NORMAL_STRIP && t->normal[i].left && qb_white_at_start(text, size) > 0)
             first = false; /* what is left does not stand at the start of the whole text */
         qb_text_free(&made);

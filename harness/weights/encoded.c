@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/text_format.h"
 #include "base/utf8.h"
@@ -15,7 +16,7 @@
 static json_t *parse(const char *text, struct qb_error *err)
 {
     json_error_t json_err;
-    json_t *encoding = json_loads(text, JSON_REJECT_DUPLICATES, &json_err);
+    json_t *encoding = qb_json_load(text, strlen(text), JSON_REJECT_DUPLICATES, &json_err);
     if (json_is_object(encoding) && json_object_size(encoding) == 4 &&
         json_is_string(json_object_get(encoding, "codec")) && json_is_string(json_object_get(encoding, "version")) &&
         json_is_array(json_object_get(encoding, "shape")) && json_is_string(json_object_get(encoding, "options")))

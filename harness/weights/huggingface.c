@@ -1,5 +1,6 @@
 /* A Hugging Face folder: config.json, and safetensors in one file or in shards with an index. */
 #include <string.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/utf8.h"
@@ -28,7 +29,7 @@ static enum qb_status load_object(const char *path, json_t **object, struct qb_e
     size_t size = 0;
     if (qb_file_read(path, JSON_BYTES_MAX, &text, &size, err))
         return err->status;
-    *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &json_err);
+    *object = qb_json_load(text, size, JSON_REJECT_DUPLICATES, &json_err);
     if (!*object)
         qb_fail(err, QB_ERR_INPUT, "%s:%d: %s", path, json_err.line, json_err.text);
     else if (!json_is_object(*object))

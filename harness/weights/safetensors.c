@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "weights/weights_parts.h"
@@ -175,7 +176,7 @@ enum qb_status qb_safetensors_read(struct qb_weights *weights, struct qb_error *
         return qb_fail(err, QB_ERR_INPUT, "a header of %" PRIu64 " bytes in a file of %zu, no safetensors file", size,
                        map->size);
     json_error_t json_err;
-    json_t *header = json_loadb((const char *)map->data + 8, (size_t)size, JSON_REJECT_DUPLICATES, &json_err);
+    json_t *header = qb_json_load((const char *)map->data + 8, (size_t)size, JSON_REJECT_DUPLICATES, &json_err);
     if (!header)
         return qb_fail(err, QB_ERR_INPUT, "header, byte %d: %s", json_err.position, json_err.text);
     weights->headers = weights->headers ? weights->headers : json_array();

@@ -5,6 +5,7 @@ strip = 0.151*keys + 0.12
 height = 2.15*rows + strip + 0.3
 array floor_types[3] = [20, 2, 3]
 array floor_names[3] = ['floor: FP32 reordered', 'floor: FP16 weights', 'floor: BF16 weights']
+floor_drawn(f) = sum [k=1:nmodels] (floor_kl[(k-1)*3+f] > 0 ? 1 : 0)
 do for [format in formats] {
     load 'style.gp'
     set multiplot
@@ -30,8 +31,9 @@ do for [format in formats] {
     eval key_panel(keys)
     plot -1 with lines notitle, \
              for [v=1:nvariants] keyentry with points lt types[v] ps 1.0 title tx(labels[v]), \
-             for [f=1:3] keyentry with lines lt floor_types[f] title tx(floor_names[f]), \
-             keyentry with lines lc rgb grey lw 1.0 dt 1 title 'Pareto front'
+             keyentry with lines lc rgb grey lw 1.0 dt 1 title 'Pareto front', \
+             for [f=1:3] keyentry with lines lt (floor_drawn(f) ? floor_types[f] : -2) \
+                 title (floor_drawn(f) ? tx(floor_names[f]) : ' ')
     unset multiplot
     unset output
 }

@@ -22,13 +22,13 @@ do for [format in formats] {
         set xrange [0:*]; set xtics autofreq
         if (m == 1) { eval key_under(0.5, 3) } else { unset key }
         plot for [g=1:1] data index i using (left(g) < right(g) ? left(g) : NaN):1:(left(g)):(right(g)):($1-0.36):($1+0.36) \
-                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs solid 1 border title groups[g], \
+                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs solid 1 border title (groups_held[g] ? groups[g] : ''), \
              for [g=2:4] data index i using (left(g) < right(g) ? left(g) : NaN):1:(left(g)):(right(g)):($1-0.36):($1+0.36) \
-                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs pattern patterns[g] border title groups[g], \
+                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs pattern patterns[g] border title (groups_held[g] ? groups[g] : ''), \
              for [g=5:5] data index i using (left(g) < right(g) ? left(g) : NaN):1:(left(g)):(right(g)):($1-0.36):($1+0.36) \
-                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs solid 1 border title groups[g], \
+                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs solid 1 border title (groups_held[g] ? groups[g] : ''), \
              for [g=6:6] data index i using (left(g) < right(g) ? left(g) : NaN):1:(left(g)):(right(g)):($1-0.36):($1+0.36) \
-                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs pattern patterns[g] border title groups[g], \
+                 with boxxyerror lc rgb fills[g] dt 1 lw 0.8 fs pattern patterns[g] border title (groups_held[g] ? groups[g] : ''), \
              data index i using ($1 == pattern_row ? $8 : NaN):1 with points pt 13 ps 1.7 lc rgb black \
                  title (pattern_row > 0 ? 'published formula' : ''), \
              data index i using ($1 == pattern_row ? $8 : NaN):1 with points pt 13 ps 0.9 lc rgb yellow notitle

@@ -2,8 +2,9 @@
  * write: whatever makes, fills or moves a file. FAIL_FROM: a part of the name of the libraries whose calls count, or
  * "own": the program, its codecs and every library but libhdf5, OpenBLAS, libcrypto (whose start cannot fail) and
  * libc. $FAIL_COUNT is a file that the count is
- * kept in, 8 bytes; FAIL_AT=0 counts alone. FAIL_TRACE:
- * says who called. */
+ * kept in, 8 bytes; FAIL_AT=0 counts alone. FAIL_REST: and so do all calls after it. FAIL_TRACE: says who called.
+ * FAIL_LEAKS: a file to which a process that ends by exit or by returning from main adds a line of what it has not
+ * freed of the allocations that count ("own"). */
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -21,8 +22,67 @@
 
 static atomic_llong *count;
 static long long at;
-static int memory, writes;
+static int memory, writes, rest;
 static const char *from;
+
+/* ---- what is not freed ---- */
+
+enum { SLOTS = 1 << 20 };
+static _Atomic(uintptr_t) *held; /* pointers, by open addressing; 1: one that went */
+static char leaks[4096];         /* "": not asked for */
+static pid_t leaks_of;
+
+static void begin_leaks(void)
+{
+    const char *file = getenv("FAIL_LEAKS");
+    if (!file || strlen(file) >= sizeof leaks)
+        return;
+    void *map = mmap(NULL, SLOTS * sizeof *held, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return;
+    strcpy(leaks, file);
+    leaks_of = getpid();
+    held = map;
+}
+
+static size_t first_slot(const void *p)
+{
+    return (size_t)((uintptr_t)p * 0x9e3779b97f4a7c15u >> 44);
+}
+
+static void *hold(void *p)
+{
+    if (!held || !p)
+        return p;
+    for (size_t i = first_slot(p);; i = (i + 1) % SLOTS) {
+        uintptr_t there = atomic_load(&held[i]);
+        if (there <= 1 && atomic_compare_exchange_strong(&held[i], &there, (uintptr_t)p))
+            return p;
+    }
+}
+
+static int let_go(const void *p)
+{
+    for (size_t i = first_slot(p); held && p && atomic_load(&held[i]); i = (i + 1) % SLOTS) {
+        uintptr_t there = (uintptr_t)p;
+        if (atomic_compare_exchange_strong(&held[i], &there, 1))
+            return 1;
+    }
+    return 0;
+}
+
+__attribute__((destructor)) static void end_leaks(void)
+{
+    char line[64];
+    size_t n = 0;
+    for (size_t i = 0; held && leaks_of == getpid() && i < SLOTS; i++)
+        n += atomic_load(&held[i]) > 1;
+    int fd = n ? open(leaks, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+    if (fd >= 0 && write(fd, line, (size_t)snprintf(line, sizeof line, "%zu allocations left\n", n)) < 0)
+        abort();
+}
+
+/* ---- which call fails ---- */
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -31,16 +91,18 @@ __attribute__((constructor)) static void begin(void)
     void *map = fd < 0 ? MAP_FAILED : mmap(NULL, 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (fd >= 0)
         close(fd);
-    if (map == MAP_FAILED || !kind)
-        return;
+    if (map == MAP_FAILED || !kind || strcmp(program_invocation_short_name, "qinsbench") != 0)
+        return; /* also gnuplot inherits all this */
     at = atoll(getenv("FAIL_AT") ? getenv("FAIL_AT") : "0");
     from = getenv("FAIL_FROM") ? getenv("FAIL_FROM") : "own";
     memory = strcmp(kind, "memory") == 0;
     writes = !memory;
+    rest = getenv("FAIL_REST") != NULL;
+    begin_leaks();
     count = map;
 }
 
-static int counts(const void *caller)
+static int is_counted(const void *caller)
 {
     static _Thread_local int inside;
     Dl_info info;
@@ -59,11 +121,27 @@ static int counts(const void *caller)
            !strstr(name, "libcrypto");
 }
 
+/* dladdr is slow: what it said of an address is kept. A codec that is loaded where another was is one that counts, too.
+ */
+static int counts(const void *caller)
+{
+    static _Atomic(uintptr_t) known[1 << 14]; /* the address, times 2, plus whether it counts */
+    const uintptr_t twice = (uintptr_t)caller << 1;
+    _Atomic(uintptr_t) *slot = &known[(twice ^ twice >> 14) % (sizeof known / sizeof *known)];
+    uintptr_t there = atomic_load(slot);
+    if ((there | 1) != (twice | 1)) {
+        there = twice | (uintptr_t)is_counted(caller);
+        atomic_store(slot, there);
+    }
+    return (int)(there & 1);
+}
+
 static int fails(int on, const void *caller)
 {
     if (!count || !on || !counts(caller))
         return 0;
-    if (atomic_fetch_add(count, 1) + 1 != at)
+    const long long n = atomic_fetch_add(count, 1) + 1;
+    if (at <= 0 || (rest ? n < at : n != at))
         return 0;
     if (getenv("FAIL_TRACE")) { /* on stderr, for addr2line */
         void *calls[32];
@@ -75,6 +153,14 @@ static int fails(int on, const void *caller)
     return 1;
 }
 #define FAILS(on) fails((on), __builtin_return_address(0))
+#define FAIL(on, cause, value)                                                                                         \
+    do {                                                                                                               \
+        if (FAILS(on)) {                                                                                               \
+            errno = (cause);                                                                                           \
+            return value;                                                                                              \
+        }                                                                                                              \
+    } while (0)
+#define HELD(p) (held && counts(__builtin_return_address(0)) ? hold(p) : (p))
 #define REAL(name) ((__typeof__(&name))real(#name))
 
 static void *real(const char *name)
@@ -85,41 +171,33 @@ static void *real(const char *name)
 void *malloc(size_t size)
 {
     extern void *__libc_malloc(size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return __libc_malloc(size);
+    FAIL(memory, ENOMEM, NULL);
+    return HELD(__libc_malloc(size));
 }
 
 void *calloc(size_t n, size_t size)
 {
     extern void *__libc_calloc(size_t, size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return __libc_calloc(n, size);
+    FAIL(memory, ENOMEM, NULL);
+    return HELD(__libc_calloc(n, size));
 }
 
 void *realloc(void *old, size_t size)
 {
     extern void *__libc_realloc(void *, size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return __libc_realloc(old, size);
+    FAIL(memory, ENOMEM, NULL);
+    int was = let_go(old);
+    void *new = __libc_realloc(old, size);
+    if (was && !new)
+        hold(old);
+    return was ? hold(new) : HELD(new);
 }
 
 void *aligned_alloc(size_t to, size_t size)
 {
     extern void *__libc_memalign(size_t, size_t);
-    if (FAILS(memory)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return __libc_memalign(to, size);
+    FAIL(memory, ENOMEM, NULL);
+    return HELD(__libc_memalign(to, size));
 }
 
 int posix_memalign(void **out, size_t to, size_t size)
@@ -127,45 +205,44 @@ int posix_memalign(void **out, size_t to, size_t size)
     extern void *__libc_memalign(size_t, size_t);
     if (FAILS(memory))
         return ENOMEM;
-    *out = __libc_memalign(to, size);
+    *out = HELD(__libc_memalign(to, size));
     return *out ? 0 : ENOMEM;
 }
 
-#define FULL(value)                                                                                                    \
-    do {                                                                                                               \
-        if (FAILS(writes)) {                                                                                           \
-            errno = ENOSPC;                                                                                            \
-            return value;                                                                                              \
-        }                                                                                                              \
-    } while (0)
+void free(void *p)
+{
+    extern void __libc_free(void *);
+    let_go(p);
+    __libc_free(p);
+}
 
 ssize_t write(int fd, const void *data, size_t size)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(write)(fd, data, size);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(pwrite)(fd, data, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(pwrite)(fd, data, size, offset);
 }
 
 size_t fwrite(const void *data, size_t size, size_t n, FILE *file)
 {
-    FULL(0);
+    FAIL(writes, ENOSPC, 0);
     return REAL(fwrite)(data, size, n, file);
 }
 
 int fflush(FILE *file)
 {
-    FULL(EOF);
+    FAIL(writes, ENOSPC, EOF);
     return REAL(fflush)(file);
 }
 
@@ -179,38 +256,38 @@ int fclose(FILE *file)
 
 int fsync(int fd)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(fsync)(fd);
 }
 
 int ftruncate(int fd, off_t size)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(ftruncate)(fd, size);
 }
 
 int rename(const char *a, const char *b)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(rename)(a, b);
 }
 
 int link(const char *a, const char *b)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(link)(a, b);
 }
 
 int mkdir(const char *path, mode_t mode)
 {
-    FULL(-1);
+    FAIL(writes, ENOSPC, -1);
     return REAL(mkdir)(path, mode);
 }
 
 FILE *fopen(const char *path, const char *mode)
 {
     if (mode[0] != 'r')
-        FULL(NULL);
+        FAIL(writes, ENOSPC, NULL);
     return REAL(fopen)(path, mode);
 }
 
@@ -222,7 +299,7 @@ int open(const char *path, int flags, ...)
         va_start(list, flags);
         mode = va_arg(list, mode_t);
         va_end(list);
-        FULL(-1);
+        FAIL(writes, ENOSPC, -1);
     }
     return REAL(open)(path, flags, mode);
 }

@@ -17,7 +17,7 @@ same "CSV: FP32 compresses by 1" "$(csv fp32/memory compression | cut -d, -f1)" 
 json=$("$QINSBENCH" show "$TMP/s.h5" --output json)
 has "JSON: inf is a text" "$json" '"variant": "kept", "experiment": "roundtrip", "metric": "sqnr_db", "value": "inf", "lo": null'
 has "JSON: absent is null and says why" "$json" '"metric": "published_formula_bytes", "value": null, "lo": null, "hi": null, "n": 0, "unit": "bytes", "flags": ["no-interval", "absent"], "note": "the source'"'"'s formula gives -'
-console=$("$QINSBENCH" show "$TMP/s.h5")
+console=$("$QINSBENCH" show "$TMP/s.h5" --all)
 has "the console says inf" "$console" "inf"
 has "and why a value is absent" "$console" "absent: published_formula_bytes (m/fp16): the source's formula gives -"
 check "a report is written" "$QINSBENCH" report "$TMP/s.h5" -o "$TMP/rep"

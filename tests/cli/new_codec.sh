@@ -36,6 +36,9 @@ has "the variant encodes with the codec" "$("$QINSBENCH" inspect my-format/my-fo
 # Bits: 4 and a float for each 64 values, 4.5 where rows are multiples of 64, as in these models.
 check "a cell runs" "$QINSBENCH" run my-format/suite.yaml --codec my-format/my-format.so -q -o r.h5 --only 'kjv-chain/my-format/memory'
 same "4.5 bits a weight" "$("$QINSBENCH" show r.h5 --metric encoded_bits_per_weight --output csv | tail -n 1 | cut -d, -f5)" 4.5
+git -C my-format init -q && mkdir my-format/report && touch my-format/{result.h5,gate.xml,gate.md,report/index.html}
+same "git leaves out what is measured" "$(git -C my-format status --porcelain | grep -E 'h5|gate\.(md|xml)|report')" ""
+rm -rf my-format/{.git,result.h5,gate.xml,gate.md,report}
 make -C my-format -s clean
 same "make clean leaves the sources" "$(find my-format -type f | wc -l)" 9
 

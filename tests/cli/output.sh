@@ -46,6 +46,15 @@ has "each must choose something" "$("$QINSBENCH" show "$TMP/r.h5" --metric kl_ma
 page=$("$QINSBENCH" show "$TMP/r.h5" --only 'tiny-chain/*/teacher-forced' --metric kl_max --output markdown)
 has "Markdown: a heading and a table an experiment" "$page" "$(printf '### teacher-forced\n\n|  | kl\\_max nat |\n|---|--:|\n| tiny-chain/fp32 | ')"
 same "what stands below is code" "$(grep -v '^|\|^$\|^###\|^    ' <<<"$page")" ""
+tables=$("$QINSBENCH" show "$TMP/r.h5")
+has "tables have what comes first in a report" "$tables" "kl_mean nat"
+same "and not the rest" "$(grep -c 'kl_max' <<<"$tables")" 0
+has "whose number is told" "$tables" " metrics of these experiments; --all shows them, --metric GLOB some"
+all=$("$QINSBENCH" show "$TMP/r.h5" --all)
+has "--all has it" "$all" "kl_max nat"
+same "and leaves nothing out" "$(grep -c '^left out: .*--all' <<<"$all")" 0
+said=$("$QINSBENCH" compare "$TMP/r.h5" "$TMP/r.h5")
+same "what was not tested has no p of nan" "$(grep -c 'Holm nan\|Holm -nan' <<<"$said")" 0
 width=$(COLUMNS=100 "$QINSBENCH" show "$TMP/r.h5" | awk '{ if (length > w) w = length } END { print w }')
 check "no console line over 100 columns (widest $width)" test "$width" -le 100
 has "degenerate runs are marked and explained" "$("$QINSBENCH" show "$TMP/r.h5")" "*         degenerate"

@@ -21,6 +21,16 @@ same "--no-special" "$("$Q" tokenize "$SMALL/bytes.gguf" '<|end|>' --no-bos --no
 same "a text a line" "$(printf 'a\nb\n' >"$TMP/l.txt" && "$Q" tokenize "$SMALL/bytes.json" --file "$TMP/l.txt" --lines --no-bos --output json | wc -l)" 2
 has "a tokenizer of an unknown kind is refused by name" "$(echo '{"model": {"type": "WordPiece", "vocab": {}}}' >"$TMP/t.json" && "$Q" tokenize "$TMP/t.json" a 2>&1)" "model.type: 'WordPiece'"
 
+step='{"type":"Replace","pattern":{"String":"a"},"content":"'$(printf 'a%.0s' {1..100})'"}'
+cp "$KJV" "$TMP/kjv-transformer.safetensors"
+sed "s/\"normalizer\":null/\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[$step,$step,$step,$step,$step,$step]}/" \
+    "$ROOT/data/models/kjv.tokenizer.json" >"$TMP/kjv.tokenizer.json"
+said=$(ulimit -v 4000000; "$Q" tokenize "$TMP/kjv-transformer.safetensors" a 2>&1)
+same "a letter of which a normalizer makes 10^12" $? 2
+has "is too many" "$said" "the tokenizer's normalizer makes over 4160 bytes of a text, more than 64 for each"
+sed 's/"normalizer":null/"normalizer":{"type":"Replace","pattern":{"String":""},"content":"x"}/' "$ROOT/data/models/kjv.tokenizer.json" >"$TMP/empty.json"
+has "an empty pattern is told" "$("$Q" tokenize "$TMP/empty.json" a 2>&1)" "Replace: an empty pattern, which finds nothing"
+
 # ---- logits, and the text that they make ----
 "$Q" tokenize "$KJV" "$PROMPT" | awk '{ print $1 }' >"$TMP/ids.txt"
 check "logits are written" "$Q" logits "$KJV" --tokens "$TMP/ids.txt" -o "$TMP/l.h5"
@@ -43,6 +53,8 @@ same "and leave no file" "$(ls "$TMP" | grep -c '^x.h5')" 0
 # ---- generate ----
 same "a text continues as torch's does" "$("$Q" generate "$KJV" --prompt "$PROMPT" --steps 40 2>"$TMP/err")" "$AFTER"
 has "tokens a second are told" "$(cat "$TMP/err")" "40 tokens"
+has "a context beyond what the model was trained for is said" \
+    "$("$Q" generate "$ROOT/data/models/tiny-llama" -p "$PROMPT" -n 1 --context 4096 2>&1)" "note: --context 4096: the model was trained for "
 same "seeded draws come again" "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 3 2>/dev/null)" "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 3 --threads 2 2>/dev/null)"
 same "another seed draws others" "$([ "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 3 2>/dev/null)" = "$("$Q" generate "$KJV" -p "$PROMPT" -n 20 --temperature 1 --seed 4 2>/dev/null)" ] && echo same)" ""
 has "a calibrated variant asks for a text" "$("$Q" generate "$KJV" -p a --variant calibrated 2>&1)" "--calibration FILE"

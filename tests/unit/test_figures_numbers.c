@@ -149,7 +149,8 @@ Test(figures_numbers, pareto_front_and_floors)
     expect_text("out/README.md", "Exactly 0 at every position, so without a curve: FP16 on m.");
 }
 
-/* 5 of 100 positions to wrong, against 5 or 0 to right: p 1 and 2 / 2^5, doubled by Holm. */
+/* 5 of 100 positions to wrong, against 5 or 0 to right, in two chunks of 50: nets of +1 and -1, p 1; and of 3 and 2,
+ * mean 0.05, se 0.01, t 5 of one degree of freedom, which is Cauchy's distribution; doubled by Holm. */
 Test(figures_numbers, flips_and_their_test)
 {
     struct planted *p = calloc(1, sizeof *p);
@@ -168,7 +169,7 @@ Test(figures_numbers, flips_and_their_test)
     qb_free(text);
     cr_expect(x[0][1] == 5 && x[0][4] == 5 && x[0][7] == 0 && x[0][10] == 1);
     cr_expect(x[1][1] == 5 && x[1][4] == 0 && x[1][7] == 5);
-    cr_expect_float_eq(x[1][10], 0.125, 1e-9, "p %g", x[1][10]);
+    cr_expect_float_eq(x[1][10], 2 * (1 - 2 / acos(-1.0) * atan(5.0)), 1e-6, "p %g", x[1][10]);
     cr_expect(x[0][8] <= 0 && x[0][9] >= 0, "net [%g, %g]", x[0][8], x[0][9]);
 }
 

@@ -244,6 +244,41 @@ Test(masked_logits, an_arm_without_a_choice_earns_chance)
     bench_close(&b);
 }
 
+/* A finished reference comes from a file, which may be a stranger's. */
+Test(masked_logits, ranks_out_of_range_are_refused)
+{
+    static const struct {
+        const char *array;
+        int32_t value;
+    } edits[] = {{"top10_counts", 11}, {"top10_counts", -1}, {"top10", VOCAB}, {"top10", -1}, {"tokens", VOCAB}};
+    struct bench b = bench_open(SUITE("greedy: {steps: 2}"), 0);
+    const struct qb_experiment *greedy = b.suite->experiments[0].experiment;
+    struct qb_error err = {0};
+    struct qb_cell_env env = {.model = b.model,
+                              .inputs = &b.inputs,
+                              .options = b.suite->experiments[0].values,
+                              .pool = b.pool,
+                              .isa = QB_ISA_PORTABLE};
+    cr_assert_eq(greedy->reference(&env, &b.reference, &err), QB_OK, "%s", err.message);
+    env.variant = b.suite->variants[FP32];
+    env.reference = &b.reference;
+    struct qb_prepared prepared;
+    cr_assert_eq(qb_cell_prepare(&env, &prepared, &err), QB_OK, "%s", err.message);
+    env.prepared = &prepared;
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        struct qb_record record = {0};
+        struct qb_error said = {0};
+        int32_t *first = qb_record_find(&b.reference, edits[i].array)->data, before = *first;
+        *first = edits[i].value;
+        cr_expect_eq(greedy->run(&env, &record, &said), QB_ERR_INPUT, "%s %d", edits[i].array, edits[i].value);
+        cr_expect_not_null(strstr(said.message, "out of range"), "%s", said.message);
+        *first = before;
+        qb_record_free(&record);
+    }
+    qb_net_free(prepared.net);
+    bench_close(&b);
+}
+
 /* A reference that ranks token 0 first everywhere, and a variant whose logits are all equal: its lowest index is 0,
  * too. Greedy: 1/60 a step instead of 100%, and the run is flagged for the variant's own sake. */
 Test(masked_logits, equal_logits_earn_no_match)

@@ -18,6 +18,26 @@ static struct qb_pool *pool_of(unsigned threads)
     return pool;
 }
 
+static void ask_mask(void *context, size_t index, unsigned worker)
+{
+    atomic_int *blocked = context;
+    sigset_t mask;
+    (void)index, (void)worker;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    for (size_t i = 0; i < 3; i++)
+        atomic_fetch_add(blocked, sigismember(&mask, (const int[]){SIGBUS, SIGSEGV, SIGFPE}[i]));
+}
+
+/* A fault whose signal is blocked ends the program without a word. */
+Test(threads, faults_are_not_blocked)
+{
+    atomic_int blocked = 0;
+    struct qb_pool *pool = pool_of(3);
+    qb_pool_run(pool, 60, ask_mask, &blocked);
+    cr_assert_eq(blocked, 0);
+    qb_pool_free(pool);
+}
+
 struct visits {
     atomic_int count[1000];
     unsigned threads;
