@@ -1,9 +1,9 @@
 /* Questions from JSON lines. */
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "run/questions.h"
 
 static const char *text_of(const json_t *object, const char *key)
@@ -68,7 +68,7 @@ enum qb_status qb_questions_json(const char *path, const char *data, size_t size
         const size_t length = strcspn(data, "\n");
         json_error_t cause;
         if (strspn(data, " \t\r") < length) {
-            json_t *object = json_loadb(data, length, JSON_REJECT_DUPLICATES, &cause);
+            json_t *object = qb_json_load(data, length, JSON_REJECT_DUPLICATES, &cause);
             if (object)
                 read_object(path, line, object, out, err);
             else
