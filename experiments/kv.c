@@ -72,6 +72,15 @@ static enum qb_status walk_chunk(struct walk *walk, struct qb_net *net, size_t c
 
 /* ---- the reference ---- */
 
+static const char *skip(const struct qb_cell_env *env)
+{
+    if (!env->model->arch.attention)
+        return "the model has no attention: it keeps no keys or values";
+    if (!env->model->arch.causal)
+        return "the model's positions see later ones: it keeps no keys or values";
+    return env->inputs->text_greedy ? "kv reads a text that is there, not what FP32 itself writes" : NULL;
+}
+
 struct keep {
     float *to;
     size_t width;
@@ -91,6 +100,8 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     struct qb_net *net = NULL;
     struct keep keep = {NULL, env->model->arch.hidden};
     size_t bytes;
+    if (skip(env)) /* as every cell that would read it */
+        return QB_OK;
     if (open_walk(env, &walk, err))
         goto out;
     const size_t dims[2] = {walk.text.chunks * scored_of(&walk), keep.width};
@@ -161,7 +172,8 @@ static enum qb_status record_facts(const struct qb_cell_env *env, const struct w
     const double position = qb_kv_position_bytes(kv);
     qb_kv_free(kv);
     const size_t fp16 = arch->layers * 2 * qb_arch_kv_heads(arch) * qb_arch_head_dim(arch) * 2;
-    if (qb_record_i64(out, "kv_bytes", (int64_t)kv_bytes, "bytes", "keys and values of a whole chunk, as kept", err) ||
+    if (qb_record_i64(out, "vocabulary", (int64_t)arch->vocab, "tokens", "size of the vocabulary", err) ||
+        qb_record_i64(out, "kv_bytes", (int64_t)kv_bytes, "bytes", "keys and values of a whole chunk, as kept", err) ||
         qb_record_f64(out, "kv_bytes_per_token", position, "bytes",
                       "keys and values of one token once they are encoded, side data included", err) ||
         qb_record_i64(out, "kv_fp16_bytes_per_token", (int64_t)fp16, "bytes", "the same in FP16", err) ||
@@ -192,15 +204,6 @@ out:
     qb_net_free(w.fp32);
     close_walk(&walk);
     return err->status;
-}
-
-static const char *skip(const struct qb_cell_env *env)
-{
-    if (!env->model->arch.attention)
-        return "the model has no attention: it keeps no keys or values";
-    if (!env->model->arch.causal)
-        return "the model's positions see later ones: it keeps no keys or values";
-    return env->inputs->text_greedy ? "kv reads a text that is there, not what FP32 itself writes" : NULL;
 }
 
 const struct qb_experiment qb_experiment_kv = {

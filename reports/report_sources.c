@@ -10,6 +10,9 @@
 /* llama.cpp's sums are made in one go. */
 #define LLAMA "llama_kld llama_nll llama_nll_base llama_dp llama_same_top"
 
+/* What tells the answer of each arm, and the items' subjects. */
+#define CHOICE "sum reference_sum choice_item item_answer item_subject"
+
 static const struct source {
     const char *experiment, *metric; /* metric is a glob; the first match counts */
     bool headline;
@@ -87,6 +90,18 @@ static const struct source {
     {"kl", "llama_dp_rms*", false, LLAMA},
     {"kl", "llama_dp_*", false, "llama_dp"},
     {"kl", "llama_*", false, LLAMA},
+    {"choice", "acc", true, CHOICE},
+    {"choice", "acc_norm", true, CHOICE " choice_characters"},
+    {"choice", "acc_change", true, CHOICE},
+    {"choice", "mde", true, CHOICE},
+    {"choice", "mcnemar_p", true, CHOICE},
+    {"choice", "flips", true, CHOICE},
+    {"choice", "acc_bytes", false, CHOICE " choice_bytes"},
+    {"choice", "acc_token", false, CHOICE " choice_tokens"},
+    {"choice", "acc_tasks", false, CHOICE " item_task"},
+    {"choice", "answer_in_prompt", false, CHOICE " choice_occurrences"},
+    {"choice", "*norm*", false, CHOICE " choice_characters"},
+    {"choice", "*", false, CHOICE},
     {"memory", "weight_bytes", true, "store bytes"},
     {"memory", "weight_bits", true, "store bytes weight_values"},
     {"memory", "encoded_bits_per_weight", true, "store bytes values"},

@@ -219,6 +219,8 @@ static void print_inputs(unsigned reads, struct qb_text *out)
         qb_text_add(out, "corpus (its file%s%s), context, chunks, offset, spread",
                     reads & QB_READS_OWN_TEXT ? ", or {greedy: N}: FP32's own text" : "",
                     reads & QB_READS_AS_LLAMA ? ", or {base: FILE}: llama.cpp's logits base file" : "");
+    if (reads & QB_READS_TASKS)
+        qb_text_add(out, "tasks (files of questions)");
 }
 
 static enum qb_status list_experiments(const struct qb_registry *registry, struct qb_listing *listing,
