@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "calibration_overlap.h"
+#include "chunk_text.h"
 #include "common.h"
 #include "metric/llama.h"
 #include "metric/logits_base.h"
@@ -21,34 +22,21 @@ static const struct qb_codec_option options[] = {
 
 /* The text as it is read, and the scored positions of each chunk: [first, first + scored). */
 struct text {
-    const int32_t *tokens; /* [chunks, context] */
-    int32_t *own;          /* the buffer of tokens where BOS stands in, else NULL */
-    size_t chunks, context, first, scored;
+    struct qb_chunk_text read;
+    size_t first, scored;
 };
 
 static enum qb_status open_text(const struct qb_cell_env *env, struct text *text, struct qb_error *err)
 {
-    const struct qb_inputs *in = env->inputs;
     const bool half = env->options[OPTION_SCORE].i == SCORE_HALF;
-    if (!in->text)
-        return qb_fail(err, QB_ERR_INPUT, "model '%s' has no text; give `corpus` to the model or to kl",
-                       env->model->name);
-    if (in->base && !half)
+    *text = (struct text){0};
+    if (env->inputs->base && !half)
         return qb_fail(err, QB_ERR_INPUT,
                        "score: all, and the base file has the second half of each chunk; expected half");
-    if (in->context < 4)
-        return qb_fail(err, QB_ERR_INPUT, "a context of %zu tokens; kl needs 4 or more", in->context);
-    *text = (struct text){in->text, NULL, in->chunks, in->context, half ? qb_llama_first(in->context) : 0, 0};
-    text->scored = in->context - 1 - text->first;
-    if (in->bos < 0)
-        return QB_OK;
-    text->own = qb_alloc(in->chunks * in->context, sizeof *text->own, "text with BOS", err);
-    if (!text->own)
+    if (qb_chunk_text_open(env, "kl", &text->read, err))
         return err->status;
-    memcpy(text->own, in->text, in->chunks * in->context * sizeof *text->own);
-    for (size_t c = 0; c < in->chunks; c++)
-        text->own[c * in->context] = in->bos;
-    text->tokens = text->own;
+    text->first = half ? qb_llama_first(text->read.context) : 0;
+    text->scored = text->read.context - 1 - text->first;
     return QB_OK;
 }
 
@@ -56,7 +44,8 @@ static enum qb_status open_text(const struct qb_cell_env *env, struct text *text
 static enum qb_status read_chunk(const struct text *text, struct qb_net *net, size_t c, float *hidden,
                                  struct qb_error *err)
 {
-    const struct qb_step step = {text->tokens + c * text->context, 1, text->context, text->scored + 1, NULL};
+    const struct qb_step step = {text->read.tokens + c * text->read.context, 1, text->read.context, text->scored + 1,
+                                 NULL};
     return qb_net_step(net, NULL, &step, hidden, err) ? qb_wrap(err, "chunk %zu", c) : QB_OK;
 }
 
@@ -68,17 +57,17 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     float *hidden = NULL, *kept = NULL;
     if (open_text(env, &text, err))
         return err->status;
-    const size_t dims[2] = {env->inputs->base ? 0 : text.chunks * text.scored, width};
+    const size_t dims[2] = {env->inputs->base ? 0 : text.read.chunks * text.scored, width};
     if (!(kept = qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err)) ||
         env->inputs->base || qb_cell_fp32(env, &net, err) ||
         !(hidden = qb_alloc((text.scored + 1) * width, sizeof *hidden, "hidden states", err)))
         goto out;
-    for (size_t c = 0; c < text.chunks && !read_chunk(&text, net, c, hidden, err); c++)
+    for (size_t c = 0; c < text.read.chunks && !read_chunk(&text, net, c, hidden, err); c++)
         memcpy(kept + c * text.scored * width, hidden, text.scored * width * sizeof *kept);
 out:
     qb_free(hidden);
     qb_net_free(net);
-    qb_free(text.own);
+    qb_chunk_text_close(&text.read);
     return err->status;
 }
 
@@ -182,7 +171,7 @@ static enum qb_status compare(struct work *w, struct qb_error *err)
     w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err);
     w->q = qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err);
     w->words = qb_alloc(BLOCK * qb_llama_words(vocab), sizeof *w->words, "rows of the base", err);
-    for (size_t c = 0; c < w->text->chunks && !err->status; c++)
+    for (size_t c = 0; c < w->text->read.chunks && !err->status; c++)
         compare_chunk(w, c, err);
 out:
     qb_free(w->words);
@@ -203,7 +192,7 @@ static enum qb_status record_facts(const struct qb_cell_env *env, const struct t
                       err) ||
         !env->variant->calibrated || qb_record_calibration(env->prepared->net, out, err))
         return err->status;
-    return qb_record_overlap(env->inputs, text->tokens, text->chunks, text->context, out, err);
+    return qb_record_overlap(env->inputs, text->read.tokens, text->read.chunks, text->read.context, out, err);
 }
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
@@ -212,7 +201,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     struct text text = {0};
     if (open_text(env, &text, err))
         return err->status;
-    const size_t n = text.chunks * text.scored;
+    const size_t n = text.read.chunks * text.scored;
     struct work w = {.env = env, .text = &text, .reference = hidden ? hidden->data : NULL};
     if (!env->inputs->base && (!hidden || hidden->count != n * env->model->arch.hidden))
         qb_fail(err, QB_ERR_INTERNAL, "the reference's record does not fit this run");
@@ -221,12 +210,12 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
             const size_t c = i / text.scored, position = text.first + i % text.scored;
             w.rows.chunk[i] = (int32_t)c;
             w.rows.position[i] = (int32_t)position;
-            w.rows.target[i] = text.tokens[c * text.context + position + 1];
+            w.rows.target[i] = text.read.tokens[c * text.read.context + position + 1];
         }
         if (!compare(&w, err))
             record_facts(env, &text, out, err);
     }
-    qb_free(text.own);
+    qb_chunk_text_close(&text.read);
     return err->status;
 }
 

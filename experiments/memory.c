@@ -79,7 +79,7 @@ static enum qb_status add_process(const struct qb_cell_env *env, struct qb_recor
     struct qb_decoder *decoder = NULL;
     if (qb_decoder_create(p->net, 1, 16, &decoder, err))
         return err->status;
-    int64_t kv = env->model->arch.causal ? (int64_t)(qb_decoder_kv_bytes(decoder) / 16) : 0;
+    const double kv = qb_decoder_position_bytes(decoder);
     qb_decoder_free(decoder);
     struct {
         const char *name, *description;
@@ -88,11 +88,12 @@ static enum qb_status add_process(const struct qb_cell_env *env, struct qb_recor
                 {"rss_after", "resident set after one forward pass", p->rss_after},
                 {"peak_rss", "largest resident set of the process that built the net", p->peak_rss},
                 {"accounted_before", "accounted bytes before the net was built", p->accounted_before},
-                {"accounted_after", "accounted bytes after one forward pass", p->accounted_after},
-                {"kv_bytes_per_token", "KV cache of one token (FP32)", (size_t)kv}};
+                {"accounted_after", "accounted bytes after one forward pass", p->accounted_after}};
     for (size_t i = 0; i < sizeof list / sizeof *list && !err->status; i++)
         qb_record_i64(out, list[i].name, (int64_t)list[i].value, "bytes", list[i].description, err);
-    return err->status;
+    return err->status ? err->status
+                       : qb_record_f64(out, "kv_bytes_per_token", kv, "bytes",
+                                       "keys and values of one token once they are encoded, side data included", err);
 }
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)

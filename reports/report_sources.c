@@ -10,6 +10,9 @@
 /* llama.cpp's sums are made in one go. */
 #define LLAMA "llama_kld llama_nll llama_nll_base llama_dp llama_same_top"
 
+/* What tells the answer of each arm, and the items' subjects. */
+#define CHOICE "sum reference_sum choice_item item_answer item_subject"
+
 static const struct source {
     const char *experiment, *metric; /* metric is a glob; the first match counts */
     bool headline;
@@ -87,11 +90,33 @@ static const struct source {
     {"kl", "llama_dp_rms*", false, LLAMA},
     {"kl", "llama_dp_*", false, "llama_dp"},
     {"kl", "llama_*", false, LLAMA},
+    {"choice", "acc", true, CHOICE},
+    {"choice", "acc_norm", true, CHOICE " choice_characters"},
+    {"choice", "acc_change", true, CHOICE},
+    {"choice", "mde", true, CHOICE},
+    {"choice", "mcnemar_p", true, CHOICE},
+    {"choice", "flips", true, CHOICE},
+    {"choice", "acc_bytes", false, CHOICE " choice_bytes"},
+    {"choice", "acc_token", false, CHOICE " choice_tokens"},
+    {"choice", "acc_tasks", false, CHOICE " item_task"},
+    {"choice", "answer_in_prompt", false, CHOICE " choice_occurrences"},
+    {"choice", "*norm*", false, CHOICE " choice_characters"},
+    {"choice", "*", false, CHOICE},
     {"memory", "weight_bytes", true, "store bytes"},
     {"memory", "weight_bits", true, "store bytes weight_values"},
     {"memory", "encoded_bits_per_weight", true, "store bytes values"},
     {"memory", "compression", true, "store bytes fp32_bytes"},
     {"memory", "peak_rss_bytes", true, "peak_rss"},
+    {"kv", "kl_under_512", false, "kl position chunk"},
+    {"kv", "kl_512_2k", false, "kl position chunk"},
+    {"kv", "kl_2k_8k", false, "kl position chunk"},
+    {"kv", "kl_over_8k", false, "kl position chunk"},
+    {"kv", "kv_bytes", false, "kv_bytes"},
+    {"kv", "kv_bytes_per_token", true, "kv_bytes_per_token"},
+    {"kv", "kv_saving", true, "kv_bytes_per_token kv_fp16_bytes_per_token"},
+    {"kv", "key_error", false, "key_error"},
+    {"kv", "value_error", false, "value_error"},
+    {"kv", "attention_error", false, "attention_error"},
     {"memory", "cache_bytes", false, "store cache_bytes"},
     {"memory", "held_bytes", false, "store held_bytes"},
     {"memory", "resident_bytes", false, "store bytes cache_bytes"},
@@ -130,7 +155,8 @@ static const struct source *find(const char *experiment, const char *metric)
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         if (qb_glob(sources[i].experiment, experiment) && qb_glob(sources[i].metric, metric))
             return &sources[i];
-    return strcmp(experiment, "kl") == 0 ? find("teacher-forced", metric) : NULL; /* which it shares */
+    return strcmp(experiment, "kl") == 0 || strcmp(experiment, "kv") == 0 ? find("teacher-forced", metric)
+                                                                          : NULL; /* which it shares */
 }
 
 const char *qb_metric_sources(const char *experiment, const char *metric)

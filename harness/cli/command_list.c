@@ -57,19 +57,24 @@ static enum qb_status list_codecs(const struct qb_registry *registry, struct qb_
 
 static void add_variant(const struct qb_variant *variant, struct qb_listing *listing)
 {
-    struct qb_text placement = {0};
+    struct qb_text placement = {0}, kv = {0};
     const char *calibrated = variant->calibrated ? "calibrated" : "";
     const char *path = !variant->encoded ? "" : variant->path == QB_PATH_DECODE ? "decode" : "domain";
     qb_role_print(variant->placement, &placement);
+    for (size_t side = 0; variant->kv_block && side < 2; side++)
+        qb_text_add(&kv, "%s%s", side ? "+" : "",
+                    variant->kv[side].plugin ? variant->kv[side].plugin->codec->id : "fp32");
     qb_listing_add(listing, (const char *[]){variant->name, variant->encoded ? variant->weights.plugin->codec->id : "",
-                                             path, calibrated, placement.data, variant->summary});
+                                             path, calibrated, placement.data, kv.data, variant->summary});
     qb_text_free(&placement);
+    qb_text_free(&kv);
 }
 
 static enum qb_status list_variants(const struct qb_registry *registry, struct qb_listing *listing,
                                     struct qb_error *err)
 {
-    static const char *const columns[] = {"variant", "codec", "path", "calibration", "placement", "summary", NULL};
+    static const char *const columns[] = {"variant",   "codec", "path",    "calibration",
+                                          "placement", "kv",    "summary", NULL};
     char **names = NULL;
     qb_variant_names(&names, err);
     listing->columns = columns;
@@ -214,6 +219,8 @@ static void print_inputs(unsigned reads, struct qb_text *out)
         qb_text_add(out, "corpus (its file%s%s), context, chunks, offset, spread",
                     reads & QB_READS_OWN_TEXT ? ", or {greedy: N}: FP32's own text" : "",
                     reads & QB_READS_AS_LLAMA ? ", or {base: FILE}: llama.cpp's logits base file" : "");
+    if (reads & QB_READS_TASKS)
+        qb_text_add(out, "tasks (files of questions)");
 }
 
 static enum qb_status list_experiments(const struct qb_registry *registry, struct qb_listing *listing,

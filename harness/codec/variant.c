@@ -106,24 +106,52 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
                        : default_activations(&v->weights, &v->activations, err);
 }
 
-/* otherwise: ID, or {codec: ID, options: {...}}. */
-static enum qb_status read_otherwise(const struct qb_yaml *node, const struct qb_registry *registry, enum qb_isa isa,
-                                     struct qb_variant *v, struct qb_error *err)
+/* A format: ID, or {codec: ID, options: {...}}. */
+static enum qb_status read_format(const struct qb_yaml *node, const struct qb_registry *registry, enum qb_isa isa,
+                                  struct qb_format *format, struct qb_error *err)
 {
     static const char *const keys[] = {"codec", "options", NULL};
     const bool map = node->kind == QB_YAML_MAP;
     const struct qb_yaml *codec = map ? qb_yaml_get(node, "codec") : node;
     const struct qb_plugin *plugin;
     const char *id;
-    if (v->path != QB_PATH_DECODE)
-        return qb_yaml_fail(node, err, "only path: decode has one");
     if (map && qb_yaml_known(node, keys, err))
         return err->status;
     if (!codec)
         return qb_yaml_fail(node, err, "expected a codec, or a map of codec and options");
     if (qb_yaml_text(codec, &id, err) || find_codec(codec, id, registry, &plugin, err))
         return err->status;
-    return qb_format_make(plugin, map ? qb_yaml_get(node, "options") : NULL, isa, &v->otherwise, err);
+    return qb_format_make(plugin, map ? qb_yaml_get(node, "options") : NULL, isa, format, err);
+}
+
+static enum qb_status read_otherwise(const struct qb_yaml *node, const struct qb_registry *registry, enum qb_isa isa,
+                                     struct qb_variant *v, struct qb_error *err)
+{
+    if (v->path != QB_PATH_DECODE)
+        return qb_yaml_fail(node, err, "only path: decode has one");
+    return read_format(node, registry, isa, &v->otherwise, err);
+}
+
+/* kv: {keys: FORMAT, values: FORMAT, block: N, rotate: BOOL}. */
+static enum qb_status read_kv(const struct qb_yaml *map, const struct qb_registry *registry, enum qb_isa isa,
+                              struct qb_variant *v, struct qb_error *err)
+{
+    static const char *const known[] = {"keys", "values", "block", "rotate", NULL};
+    int64_t block = 1;
+    if (qb_yaml_expect(map, QB_YAML_MAP, err) || qb_yaml_known(map, known, err))
+        return err->status;
+    const struct qb_yaml *size = qb_yaml_get(map, "block"), *rotate = qb_yaml_get(map, "rotate");
+    for (size_t side = 0; side < 2; side++) {
+        const struct qb_yaml *format = qb_yaml_get(map, known[side]);
+        if (format && read_format(format, registry, isa, &v->kv[side], err))
+            return err->status;
+    }
+    if (!v->kv[0].plugin && !v->kv[1].plugin)
+        return qb_yaml_fail(map, err, "expected keys, values or both, each a codec, or a map of codec and options");
+    if ((size && qb_yaml_int(size, 1, 4096, &block, err)) || (rotate && qb_yaml_bool(rotate, &v->kv_rotate, err)))
+        return err->status;
+    v->kv_block = (size_t)block;
+    return QB_OK;
 }
 
 static enum qb_status read_range(const struct qb_yaml *node, double *min, double *max, struct qb_error *err)
@@ -217,9 +245,12 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
     const struct qb_yaml *codec = qb_yaml_get(map, "codec"), *options = qb_yaml_get(map, "options");
     const struct qb_yaml *placement = qb_yaml_get(map, "placement"), *calibration = qb_yaml_get(map, "calibration");
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic"), *otherwise = qb_yaml_get(map, "otherwise");
+    const struct qb_yaml *kv = qb_yaml_get(map, "kv");
     v->calibration = (struct qb_calibration){.scale_min = 0.5, .scale_max = 2.0, .alpha_min = 0.8, .alpha_max = 1.2};
     v->calibration.rows = 100;
     v->calibration.alpha_contexts = 10;
+    if (kv && read_kv(kv, registry, isa, v, err))
+        return err->status;
     if (!codec)
         return read_plain(map, v, err);
     if (arithmetic)

@@ -38,19 +38,22 @@ struct qb_calibration {
 struct qb_variant {
     char *name;
     char *summary;
-    bool encoded;                 /* false: fp32, no codec at all: placement is 0 */
+    bool encoded;                 /* false: weights are fp32, without a codec: placement is 0 */
     struct qb_format weights;     /* how placed weights are stored */
     struct qb_format otherwise;   /* and how those whose shape `weights` does not take; plugin NULL: none */
     struct qb_format activations; /* DOMAIN with activations: how a token's x is encoded (default: scope row) */
     struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
     enum qb_path path;
     enum qb_domain domain;
-    bool stored;        /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
-    bool cache;         /* decode once and keep FP32 weights (pattern-a-cached) */
-    bool reversed;      /* unencoded: every product sums its terms from the last to the first */
-    uint32_t placement; /* roles of the tensors that are encoded */
-    char **tensors;     /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
-    char **except;      /* and of those none whose name matches one of these; likewise; NULL: none */
+    bool stored;            /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
+    bool cache;             /* decode once and keep FP32 weights (pattern-a-cached) */
+    bool reversed;          /* unencoded: every product sums its terms from the last to the first */
+    struct qb_format kv[2]; /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
+    size_t kv_block;        /* positions of a block of them; 0: both are FP32, no cache is encoded */
+    bool kv_rotate;         /* they are kept rotated */
+    uint32_t placement;     /* roles of the tensors that are encoded */
+    char **tensors;         /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
+    char **except;          /* and of those none whose name matches one of these; likewise; NULL: none */
     /* placement and calibration.fp16 as they were asked for, roles and globs, likewise; what of it binds on a model:
      * qb_effect_of */
     char **asked, **asked_fp16;
@@ -85,11 +88,12 @@ bool qb_variant_stores(const struct qb_variant *variant);
 
 /* Reads a variant from its YAML map (`name` from the key, or for a file of data/variants from its `name`). Keys: name,
  * summary, base (another variant whose keys are taken first), codec, options, otherwise (a codec's id, or {codec,
- * options}: path decode alone has it), activations, path (decode|domain), domain (activations|weights|both), stored,
- * cache, placement (list of roles or globs), tensors and except (lists of globs of tensor names), calibration {scale,
- * alpha, fp16, scale_range, alpha_range, rows, alpha_contexts, alpha_on, options}. A variant without a codec takes one
- * of them, arithmetic (forward|reversed): the order in which each linear product sums its terms. `order` in a
- * built-in's file is its place in lists. The caller frees with qb_variant_free. */
+ * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate}, activations, path
+ * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
+ * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,
+ * alpha_contexts, alpha_on, options}. A variant without a codec takes kv and arithmetic (forward|reversed): the order
+ * in which each linear product sums its terms. `order` in a built-in's file is its place in lists. The caller frees
+ * with qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

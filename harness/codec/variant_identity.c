@@ -15,6 +15,8 @@ static bool stores_all(const struct qb_variant *v)
 
 enum qb_floor qb_variant_floor(const struct qb_variant *variant)
 {
+    if (variant->kv_block)
+        return QB_FLOOR_NONE;
     if (!variant->encoded)
         return variant->reversed ? QB_FLOOR_ARITHMETIC : QB_FLOOR_IDENTITY;
     /* A registry holds one codec of an id, so the id says which one it is. These two have no options. */

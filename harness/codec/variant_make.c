@@ -55,6 +55,12 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
     }
     if (v->reversed)
         qb_text_add(&out, " arithmetic=reversed");
+    if (v->kv_block) {
+        qb_text_add(&out, " kv(block=%zu rotate=%d", v->kv_block, v->kv_rotate);
+        print_format("keys", &v->kv[0], &out);
+        print_format("values", &v->kv[1], &out);
+        qb_text_add(&out, ")");
+    }
     if (v->calibrated)
         print_calibration(&v->calibration, &out);
     print_format("fp16", &v->fp16, &out);
@@ -103,8 +109,13 @@ void qb_variant_free(struct qb_variant *variant)
 {
     if (!variant)
         return;
-    struct qb_format *formats[] = {&variant->weights, &variant->otherwise, &variant->activations, &variant->fp16,
-                                   &variant->calibration.scale_format};
+    struct qb_format *formats[] = {&variant->weights,
+                                   &variant->otherwise,
+                                   &variant->activations,
+                                   &variant->fp16,
+                                   &variant->calibration.scale_format,
+                                   &variant->kv[0],
+                                   &variant->kv[1]};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         qb_format_free(formats[i]);
     qb_free(variant->name);

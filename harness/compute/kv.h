@@ -1,33 +1,72 @@
-/* The keys and values of positions that went through a causal model, FP32: what later positions attend to. */
+/* The keys and values of positions that went through a causal model: what later positions attend to. Either FP32 in one
+ * piece, or in blocks of positions, each side in a format of its own. */
 #ifndef QB_KV_H
 #define QB_KV_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include "codec/registry.h"
 #include "compute/attention.h"
+
+enum qb_kv_side { QB_KV_KEYS, QB_KV_VALUES };
+
+struct qb_kv_shape {
+    size_t layers, batch, capacity; /* capacity: positions of each sequence */
+    size_t heads, head_dim;         /* of keys and values */
+    const size_t *windows; /* [layers]: how many positions a query sees, its own among them; 0: all. NULL: all 0 */
+    size_t step;           /* the most positions of a step; 0: capacity. With it and a window a layer's memory is
+                              a ring of blocks that holds what a step can see */
+};
+
+/* How positions are kept. A block of each sequence is encoded once it is full, as a matrix of heads * block rows (head
+ * by head, positions in order) and head_dim columns; until then, and for queries that came before, it is FP32. */
+struct qb_kv_options {
+    const struct qb_format *format[2]; /* of keys, values; NULL: FP32. Borrowed */
+    size_t block;                      /* positions; 1: each is encoded before anything sees it */
+    bool rotate;                       /* keys and values are kept rotated (hadamard.h); the caller rotates queries and
+                                          what attention gives */
+};
 
 /* Read it; only the functions below write. */
 struct qb_kv {
-    size_t layers, batch, capacity, width; /* width: floats of one side (keys, values) of a position in a layer */
-    size_t length;                         /* positions of each sequence that every layer holds */
-    float *data;                           /* [layers][keys, values][batch][capacity][width] */
+    size_t layers, batch, capacity, heads, head_dim;
+    size_t length; /* positions of each sequence that every layer holds */
+    float *data;   /* in one piece: [layers][keys, values][batch][capacity][heads * head_dim], or NULL: */
+    struct qb_kv_options options; /* in blocks, */
+    struct qb_kv_blocks *blocks;  /* which are here */
 };
 
-/* Room for `capacity` positions of `batch` sequences. layers 0: of a model without attention, which needs no more than
- * to know how many positions there were. Free with qb_kv_free. */
-enum qb_status qb_kv_create(size_t layers, size_t batch, size_t capacity, size_t width, struct qb_kv **kv,
+/* layers 0: of a model without attention, which needs no more than to know how many positions there were. options NULL:
+ * FP32 in one piece, as long as no layer's ring is smaller. A format that does not take rows of head_dim is an error
+ * that names it. Free with qb_kv_free. */
+enum qb_status qb_kv_create(const struct qb_kv_shape *shape, const struct qb_kv_options *options, struct qb_kv **kv,
                             struct qb_error *err);
 void qb_kv_free(struct qb_kv *kv);
+/* Bytes of all keys and values kept: encoded with their side data, and the block that is not full. */
 size_t qb_kv_bytes(const struct qb_kv *kv);
+/* Bytes that a position of one sequence takes once it is encoded, side data included: all layers, both sides. */
+double qb_kv_position_bytes(const struct qb_kv *kv);
 
-/* Copies keys and values of n new positions of every sequence behind the layer's `length`; `length` itself grows by
- * qb_kv_advance once all layers have them, so that a step that fails half-way leaves nothing behind. */
+/* Keeps keys and values of n new positions of every sequence behind the layer's `length`; `length` itself grows by
+ * qb_kv_advance once all layers have them, so that a step that fails half-way leaves nothing behind. A value that is
+ * not finite, or that the format refuses, is QB_ERR_NUMERIC. */
 enum qb_status qb_kv_append(struct qb_kv *kv, size_t layer, size_t n, struct qb_heads k, struct qb_heads v,
                             struct qb_error *err);
 void qb_kv_advance(struct qb_kv *kv, size_t n);
-/* Forgets all but the first `length` positions; at least as many are held. */
-void qb_kv_rewind(struct qb_kv *kv, size_t length);
+/* Forgets all but the first `length` positions, or more: *length says how many are left. A block once encoded is
+ * forgotten as a whole, and where a ring has lost what its first queries would see, all is. */
+void qb_kv_rewind(struct qb_kv *kv, size_t *length);
 
-/* A layer's keys and values from position 0, for attention; valid while kv lives. */
-void qb_kv_view(const struct qb_kv *kv, size_t layer, struct qb_heads *k, struct qb_heads *v);
+/* What attention reads of a layer: everything before `length`, and what was appended to this layer last. Valid until
+ * the next append; tiles.context points into it. */
+struct qb_kv_view {
+    struct qb_heads k, v;
+    size_t fresh; /* the position that k and v start at */
+    bool tiled;   /* older ones come from here: */
+    struct qb_tiles tiles;
+    const struct qb_kv *kv;
+    size_t layer;
+};
+void qb_kv_view(const struct qb_kv *kv, size_t layer, struct qb_kv_view *view);
 
 #endif

@@ -11,15 +11,21 @@
 extern const struct qb_metric qb_metrics_roundtrip[], qb_metrics_linearity[], qb_metrics_depth[], qb_metrics_greedy[],
     qb_metrics_divergence[], qb_metrics_greedy_arms[], qb_metrics_agreement[], qb_metrics_kl[],
     qb_metrics_teacher_forced[], qb_metrics_attribute[], qb_metrics_tensors[], qb_metrics_memory[], qb_metrics_speed[],
-    qb_metrics_pairs[], qb_metrics_llama[];
+    qb_metrics_pairs[], qb_metrics_llama[], qb_metrics_kv[], qb_metrics_choice[];
 
-/* `kl` records what teacher-forced does, and has its metrics, too: these are copies under its name. */
+/* `kl` and `kv` record what teacher-forced does, and have its metrics, too: these are copies under their names. */
 enum { SHARED_MAX = 40 };
-static struct qb_metric of_agreement[SHARED_MAX + 1], of_kl[SHARED_MAX + 1], of_forced[SHARED_MAX + 1];
+static struct qb_metric of_kl[3][SHARED_MAX + 1], of_kv[3][SHARED_MAX + 1];
 static const struct {
+    const char *experiment;
     const struct qb_metric *from;
     struct qb_metric *to;
-} shared[] = {{qb_metrics_agreement, of_agreement}, {qb_metrics_kl, of_kl}, {qb_metrics_teacher_forced, of_forced}};
+} shared[] = {{"kl", qb_metrics_agreement, of_kl[0]},
+              {"kl", qb_metrics_kl, of_kl[1]},
+              {"kl", qb_metrics_teacher_forced, of_kl[2]},
+              {"kv", qb_metrics_agreement, of_kv[0]},
+              {"kv", qb_metrics_kl, of_kv[1]},
+              {"kv", qb_metrics_teacher_forced, of_kv[2]}};
 
 static const struct qb_metric *const groups[] = {
     qb_metrics_roundtrip,
@@ -31,11 +37,16 @@ static const struct qb_metric *const groups[] = {
     qb_metrics_agreement,
     qb_metrics_kl,
     qb_metrics_teacher_forced,
-    of_agreement,
-    of_kl,
-    of_forced,
+    of_kl[0],
+    of_kl[1],
+    of_kl[2],
     qb_metrics_pairs,
     qb_metrics_llama,
+    of_kv[0],
+    of_kv[1],
+    of_kv[2],
+    qb_metrics_kv,
+    qb_metrics_choice,
     qb_metrics_attribute,
     qb_metrics_tensors,
     qb_metrics_memory,
@@ -52,7 +63,7 @@ static void list_metrics(void)
     for (size_t s = 0; s < sizeof shared / sizeof *shared; s++)
         for (size_t i = 0; shared[s].from[i].name && i < SHARED_MAX; i++) {
             shared[s].to[i] = shared[s].from[i];
-            shared[s].to[i].experiment = "kl";
+            shared[s].to[i].experiment = shared[s].experiment;
         }
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++)
         for (const struct qb_metric *m = groups[g]; m->name && count < METRICS_MAX; m++)

@@ -97,6 +97,11 @@ double qb_minimum_detectable(const struct qb_difference *d, double bound, double
 
 /* McNemar's exact test: two-sided binomial p of b against c discordant pairs (1 when b + c is 0). */
 double qb_mcnemar(uint64_t b, uint64_t c);
+/* The smallest change of a share of right answers over n independent items that this test finds at alpha with this
+ * power, where a share `flips` in [0, 1] of the items goes from right to wrong or back: the exact unconditional power
+ * (Duffy 1984), summed over how many change. A change above `flips` is of as many items, all one way. To 1e-6; NaN
+ * where even the change of all is not found, for arguments out of range, and when memory ran out. */
+double qb_mcnemar_detectable(uint64_t n, double flips, double alpha, double power);
 
 /* ---- many tests ---- */
 

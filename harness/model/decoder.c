@@ -27,7 +27,7 @@ enum qb_status qb_decoder_create(struct qb_net *net, size_t batch, size_t capaci
     new->batch = batch;
     new->capacity = capacity;
     if (arch->attention && !arch->causal ? qb_bag_create(net, batch, capacity, &new->bag, err)
-                                         : qb_net_kv(net, batch, capacity, &new->kv, err)) {
+                                         : qb_net_kv(net, batch, capacity, 0, NULL, &new->kv, err)) {
         qb_decoder_free(new);
         return err->status;
     }
@@ -47,8 +47,7 @@ void qb_decoder_free(struct qb_decoder *decoder)
 enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, struct qb_error *err)
 {
     if (decoder->kv) {
-        qb_kv_rewind(decoder->kv, *length);
-        *length = decoder->kv->length;
+        qb_kv_rewind(decoder->kv, length);
         return QB_OK;
     }
     qb_bag_free(decoder->bag);
@@ -57,9 +56,9 @@ enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, str
     return qb_bag_create(decoder->net, decoder->batch, decoder->capacity, &decoder->bag, err);
 }
 
-size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder)
+double qb_decoder_position_bytes(const struct qb_decoder *decoder)
 {
-    return decoder->kv ? qb_kv_bytes(decoder->kv) : 0;
+    return decoder->kv ? qb_kv_position_bytes(decoder->kv) : 0;
 }
 
 enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens, size_t count, float *hidden,

@@ -22,6 +22,7 @@ enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens
  * on newer ones: *length says how many are left. */
 enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, struct qb_error *err);
 
-size_t qb_decoder_kv_bytes(const struct qb_decoder *decoder); /* of keys and values, all sequences and positions */
+/* Bytes of keys and values that a position of one sequence takes, as the net's variant keeps them (kv.h). */
+double qb_decoder_position_bytes(const struct qb_decoder *decoder);
 
 #endif

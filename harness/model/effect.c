@@ -163,6 +163,33 @@ static void check_globs(struct work *w, const char *key, char *const *globs)
     }
 }
 
+/* Why nothing of the variant's kv is kept on the model; NULL: it is. */
+static const char *why_no_kv(const struct qb_model *model)
+{
+    if (!model->arch.attention)
+        return "the model has no attention";
+    return model->arch.causal ? NULL : "its positions see later ones, so that no keys or values are kept";
+}
+
+static void check_kv(struct work *w)
+{
+    static const char *const sides[] = {"kv.keys", "kv.values"};
+    const struct qb_variant *v = w->variant;
+    const char *why = why_no_kv(w->model);
+    const size_t dim = qb_arch_head_dim(&w->model->arch), rows = v->kv_block * qb_arch_kv_heads(&w->model->arch);
+    for (size_t side = 0; side < 2; side++) {
+        const struct qb_format *format = &v->kv[side];
+        if (!format->plugin)
+            continue;
+        if (why)
+            unbound(w, sides[side], format->plugin->codec->id, why);
+        else if (!qb_format_takes(format, rows, dim))
+            qb_text_add(&w->refusal, "%s%s: %s takes no rows of %zu, the width of the heads of model '%s'",
+                        w->refusal.size ? "; " : "", sides[side], format->plugin->codec->id, dim, w->model->name);
+    }
+    w->effect->kv = !why;
+}
+
 static enum qb_status take(struct qb_text *text, char **to, struct qb_error *err)
 {
     if (text->failed)
@@ -178,7 +205,9 @@ static enum qb_status check_request(struct work *w, struct qb_error *err)
     check_roles(w, "calibration.fp16", v->asked_fp16, v->calibration.fp16_roles);
     check_globs(w, "tensors", v->tensors);
     check_globs(w, "except", v->except);
-    if (w->effect->tensors == 0 && !w->refusal.size)
+    if (v->kv_block)
+        check_kv(w);
+    if (w->effect->tensors == 0 && !w->effect->kv && !w->refusal.size)
         qb_text_add(&w->refusal, "encodes nothing of model '%s': %s", w->model->name,
                     w->why.data ? w->why.data : "placement, tensors and except together leave no matrix");
     if (take(&w->unbound, &w->effect->unbound, err) || take(&w->why, &w->effect->why, err))
@@ -191,7 +220,7 @@ enum qb_status qb_effect_of(const struct qb_model *model, const struct qb_varian
 {
     struct work w = {model, variant, effect, {0}, {0}, {0}};
     *effect = (struct qb_effect){0};
-    if (!variant || !variant->encoded)
+    if (!variant || (!variant->encoded && !variant->kv_block))
         return take(&w.unbound, &effect->unbound, err) || take(&w.why, &effect->why, err) ? err->status : QB_OK;
     (void)(count_weights(&w, sizes, err) || check_request(&w, err));
     qb_text_free(&w.unbound);

@@ -3,6 +3,7 @@
 #ifndef QB_EFFECT_H
 #define QB_EFFECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "codec/variant.h"
 #include "model/model.h"
@@ -15,6 +16,7 @@ struct qb_effect {
      * both, borrowed from the variant. Else 0 and NULL. */
     const char *codec, *otherwise;
     uint64_t codec_tensors, codec_weights, otherwise_tensors, otherwise_weights;
+    bool kv;        /* its kv says how keys and values are kept, and the model keeps some */
     uint64_t bytes; /* what these take as they are stored; 4 a weight where only activations are encoded */
     /* Entries of the request that reach nothing here, as written, comma-separated: "placement head, calibration.fp16
      * attn.*, tensors layers.9.*"; "" when all do. An entry of `except` reaches nothing when it takes nothing out. */

@@ -1,5 +1,6 @@
 /* One layer of the forward pass: attention and mlp, as the options of the architecture say. */
 #include <string.h>
+#include "compute/hadamard.h"
 #include "compute/kernels.h"
 #include "compute/rope.h"
 #include "compute/rowwise.h"
@@ -139,6 +140,50 @@ static enum qb_status prepare_sides(struct qb_net *net, const struct layer *laye
     return QB_OK;
 }
 
+/* Rotates the heads of n rows of queries, or of what attention gives for them, in place. */
+static void rotate_heads(struct qb_net *net, struct qb_heads side, size_t n)
+{
+    const struct qb_arch *arch = &net->model->arch;
+    for (size_t i = 0; i < n; i++)
+        qb_hadamard((float *)(uintptr_t)side.data + i * side.stride, arch->heads, qb_arch_head_dim(arch));
+}
+
+/* A kv for the layer at work of a step that keeps none; NULL on failure. */
+static struct qb_kv *passing_kv(struct qb_net *net, const struct qb_step *step, struct qb_error *err)
+{
+    const struct qb_arch *arch = &net->model->arch;
+    const struct qb_kv_shape shape = {.layers = 1,
+                                      .batch = step->batch,
+                                      .capacity = step->n,
+                                      .heads = qb_arch_kv_heads(arch),
+                                      .head_dim = qb_arch_head_dim(arch)};
+    if (net->passing && net->passing->batch == shape.batch && net->passing->capacity == shape.capacity)
+        return net->passing;
+    qb_kv_free(net->passing);
+    net->passing = NULL;
+    (void)qb_kv_create(&shape, &net->kv, &net->passing, err);
+    return net->passing;
+}
+
+/* What attention reads of the layer, the step's own keys and values among it. *rotated: these are. */
+static enum qb_status keep_sides(struct qb_net *net, struct qb_kv *kv, size_t index, const struct qb_step *step,
+                                 const struct qb_heads side[SIDES], struct qb_kv_view *view, bool *rotated,
+                                 struct qb_error *err)
+{
+    const bool passing = !kv && net->kv.block > 0;
+    *view = (struct qb_kv_view){.k = side[KEY], .v = side[VALUE]};
+    *rotated = false;
+    if (!kv && !passing)
+        return QB_OK;
+    if (passing && !(kv = passing_kv(net, step, err)))
+        return err->status;
+    if (qb_kv_append(kv, passing ? 0 : index, step->n, side[KEY], side[VALUE], err))
+        return qb_wrap(err, "layer %zu", index);
+    qb_kv_view(kv, passing ? 0 : index, view);
+    *rotated = kv->options.rotate;
+    return QB_OK;
+}
+
 /* Queries of the kept positions, keys and values of all, and what attention makes of them: mixed[batch * kept, ...]. */
 static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index, const struct qb_step *step,
                              const float *x, float *mixed, struct qb_error *err)
@@ -147,14 +192,18 @@ static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index,
     const struct qb_arch *arch = &net->model->arch;
     const size_t width = layer->attention[QUERY].rows;
     struct qb_heads side[SIDES];
+    struct qb_kv_view view;
+    bool rotate;
     if (project_sides(net, layer, step, x, side, err) || prepare_sides(net, layer, kv, step, side, err) ||
-        (kv && qb_kv_append(kv, index, step->n, side[KEY], side[VALUE], err)))
+        keep_sides(net, kv, index, step, side, &view, &rotate, err))
         return err->status;
-    if (kv)
-        qb_kv_view(kv, index, &side[KEY], &side[VALUE]);
+    if (rotate)
+        rotate_heads(net, side[QUERY], step->batch * step->kept);
     struct qb_attention attention = {.q = side[QUERY],
-                                     .k = side[KEY],
-                                     .v = side[VALUE],
+                                     .k = view.k,
+                                     .v = view.v,
+                                     .tiles = view.tiled ? &view.tiles : NULL,
+                                     .fresh = view.fresh,
                                      .out = mixed,
                                      .out_stride = width,
                                      .out_batch_stride = step->kept * width,
@@ -169,7 +218,11 @@ static enum qb_status attend(struct qb_net *net, struct qb_kv *kv, size_t index,
                                      .window = layer->window,
                                      .key_bias = step->key_bias,
                                      .causal = arch->causal};
-    return qb_attention(net->pool, &attention, &net->scores, err);
+    if (qb_attention(net->pool, &attention, &net->scores, err))
+        return qb_wrap(err, "layer %zu", index);
+    if (rotate)
+        rotate_heads(net, (struct qb_heads){mixed, width, 0}, step->batch * step->kept);
+    return QB_OK;
 }
 
 /* Norm, attention, output projection and its residual: h[batch * n, in] -> h[batch * kept, in]. */

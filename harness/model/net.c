@@ -137,11 +137,17 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
 }
 
 /* A variant that encodes nothing of this model would be FP32 under another name. */
-static enum qb_status check_effect(const struct qb_net *net, struct qb_error *err)
+static enum qb_status check_effect(struct qb_net *net, struct qb_error *err)
 {
+    const struct qb_variant *v = net->variant;
     struct qb_effect effect = {0};
     if (!qb_effect_of(net->model, net->variant, false, &effect, err) && effect.refusal)
         qb_fail(err, QB_ERR_INPUT, "%s", effect.refusal);
+    if (effect.kv)
+        net->kv =
+            (struct qb_kv_options){.format = {v->kv[0].plugin ? &v->kv[0] : NULL, v->kv[1].plugin ? &v->kv[1] : NULL},
+                                   .block = v->kv_block,
+                                   .rotate = v->kv_rotate};
     qb_effect_free(&effect);
     return err->status;
 }
@@ -171,6 +177,7 @@ void qb_net_free(struct qb_net *net)
     for (size_t i = 0; i < net->linear_count; i++)
         qb_linear_free(net->linears[i].linear);
     qb_linear_free(net->positions);
+    qb_kv_free(net->passing);
     struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->state, &net->other, &net->position,
                                     &net->normed,         &net->kept,   &net->query, &net->qkv,   &net->mixed,
                                     &net->inner,          &net->back,   &net->gated};

@@ -33,17 +33,21 @@ struct qb_step {
 };
 
 /* Final hidden states (after the final norm, before the head) of the kept positions: hidden[batch * kept, H],
- * H = arch.hidden. The positions follow those that kv holds (NULL: none), whose length grows by n on success.
+ * H = arch.hidden. The positions follow those that kv holds (NULL: none), whose length grows by n on success;
+ * without kv, too, keys and values are what the variant keeps of them.
  * Longrope's factors follow the length that the sequence may reach, which is kv's capacity, without kv n: steps over
  * one kv agree. In the last layer only keys and values are computed of positions that are not kept; without attention
  * nothing is. A token out of range, or a position beyond the model's context, is QB_ERR_INPUT; a hidden state that is
  * not finite is QB_ERR_NUMERIC, naming the position; more positions than kv has room for is QB_ERR_INTERNAL. */
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err);
-/* The kv that steps of this net take. The model may not let positions see later ones: what it kept of them would be
- * wrong (QB_ERR_INTERNAL). */
-enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, struct qb_kv **kv,
-                         struct qb_error *err);
+/* The kv that steps of this net take, of at most `step` positions (0: any number); options NULL: as the variant keeps
+ * them, FP32 in one piece where it says nothing. The model may not let positions see later ones: what it kept of them
+ * would be wrong (QB_ERR_INTERNAL). */
+enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step,
+                         const struct qb_kv_options *options, struct qb_kv **kv, struct qb_error *err);
+/* How the net's variant keeps keys and values, what of it binds on the model; NULL: FP32. Owned by the net. */
+const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net);
 /* What a step refuses of tokens[batch, n] that follow `past` positions. */
 enum qb_status qb_net_check(const struct qb_net *net, const int32_t *tokens, size_t batch, size_t n, size_t past,
                             struct qb_error *err);

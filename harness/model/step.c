@@ -70,15 +70,27 @@ static enum qb_status check_step(const struct qb_net *net, const struct qb_kv *k
     return qb_net_check(net, step->tokens, step->batch, step->n, kv ? kv->length : 0, err);
 }
 
-enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, struct qb_kv **kv,
-                         struct qb_error *err)
+enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step,
+                         const struct qb_kv_options *options, struct qb_kv **kv, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
+    size_t windows[QB_LAYERS_MAX];
+    struct qb_kv_shape shape = {.batch = batch, .capacity = capacity, .step = step, .windows = windows};
     if (!arch->attention)
-        return qb_kv_create(0, batch, capacity, 0, kv, err);
+        return qb_kv_create(&shape, NULL, kv, err);
     if (!arch->causal)
         return qb_fail(err, QB_ERR_INTERNAL, "model %s: its positions see later ones", net->model->name);
-    return qb_kv_create(arch->layers, batch, capacity, net->layers[0].attention[KEY].rows, kv, err);
+    shape.layers = arch->layers;
+    shape.heads = qb_arch_kv_heads(arch);
+    shape.head_dim = qb_arch_head_dim(arch);
+    for (size_t i = 0; i < arch->layers; i++)
+        windows[i] = net->layers[i].window;
+    return qb_kv_create(&shape, options ? options : qb_net_kv_options(net), kv, err);
+}
+
+const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net)
+{
+    return net->kv.block ? &net->kv : NULL;
 }
 
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,

@@ -11,6 +11,7 @@
 #include "codec/codec.h" /* option lists as data, the same as a codec's */
 #include "codec/variant.h"
 #include "model/net.h"
+#include "run/tasks.h"
 
 /* Token inputs of one model, made by the suite from `prompt`, `corpus` and `calibration` (source-protocols 2, 3). */
 struct qb_inputs {
@@ -24,6 +25,7 @@ struct qb_inputs {
     size_t text_greedy;   /* > 0: teacher-forced on this many of the reference's own greedy tokens after prompt 0 */
     int32_t *calibration; /* [contexts, length] */
     size_t calibration_contexts, calibration_length;
+    struct qb_tasks *tasks;   /* multiple choice, own; or NULL */
     char sha256[QB_HASH_HEX]; /* over all of the above */
 };
 void qb_inputs_free(struct qb_inputs *inputs);
@@ -54,8 +56,9 @@ enum {
     QB_READS_PROMPT = 1,   /* the prompts; beside QB_READS_TEXT: where there is no text of a corpus */
     QB_READS_TEXT = 2,     /* chunks of a corpus */
     QB_READS_OWN_TEXT = 4, /* with corpus: {greedy: N} what FP32 itself writes after prompt 0 */
-    QB_READS_AS_LLAMA = 8  /* a text's chunks as llama.cpp's perplexity tool takes them: one after another from the
+    QB_READS_AS_LLAMA = 8, /* a text's chunks as llama.cpp's perplexity tool takes them: one after another from the
                               start, with BOS in the place of each first token where the tokenizer adds one */
+    QB_READS_TASKS = 16    /* multiple choice */
 };
 
 struct qb_experiment {

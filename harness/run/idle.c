@@ -103,6 +103,8 @@ static void check_experiment(struct idle *w, size_t e)
         say(w, "%s: %s %s no effect: its text is teacher-forced's, cut as there", name, keys, have(count));
     if (entry->corpus.kind && !reads_text(entry))
         say(w, "%s: corpus has no effect: it reads no text", name);
+    if (entry->task_count && !(entry->experiment->reads & QB_READS_TASKS))
+        say(w, "%s: tasks have no effect: it reads none", name);
     if (entry->prompt.kind && !(entry->experiment->reads & QB_READS_PROMPT))
         say(w, "%s: prompt has no effect: it reads no prompt", name);
 }
@@ -175,6 +177,7 @@ static bool reads_words(const struct idle *w, size_t m)
         reads =
             reads || (reads_text(entry) && has_chunks(text) &&
                       (entry->experiment->reads & QB_READS_AS_LLAMA || (text->kind == QB_WORDS_CORPUS && !text->ids)));
+        reads = reads || entry->experiment->reads & QB_READS_TASKS;
         reads = reads || (reads_prompts(w, m, e) && prompt->kind == QB_WORDS_CORPUS && !prompt->ids);
     }
     return reads;

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "metric/logits_base.h"
+#include "run/task_inputs.h"
 
 void qb_inputs_free(struct qb_inputs *inputs)
 {
@@ -14,6 +15,7 @@ void qb_inputs_free(struct qb_inputs *inputs)
     qb_free(inputs->text);
     qb_free(inputs->base);
     qb_free(inputs->calibration);
+    qb_tasks_free(inputs->tasks);
     *inputs = (struct qb_inputs){0};
 }
 
@@ -231,6 +233,16 @@ static enum qb_status make_calibration(const struct source *src, const struct qb
     return tokens_of(src, words, &in->calibration, err);
 }
 
+static enum qb_status make_tasks(const struct source *src, const struct qb_suite_experiment *experiment,
+                                 struct qb_inputs *in, struct qb_error *err)
+{
+    if (!(experiment->experiment->reads & QB_READS_TASKS))
+        return QB_OK;
+    if (experiment->task_count == 0)
+        return qb_yaml_fail(experiment->node, err, "expected the key 'tasks', such as {kjv: data/tasks/kjv.jsonl}");
+    return qb_task_inputs_make(src->model, experiment->tasks, experiment->task_count, &in->tasks, err);
+}
+
 static enum qb_status hash_inputs(struct qb_inputs *in, struct qb_error *err)
 {
     const uint64_t shape[] = {in->prompt_count, in->prompt_length,        in->text ? in->chunks : 0, in->context,
@@ -248,6 +260,8 @@ static enum qb_status hash_inputs(struct qb_inputs *in, struct qb_error *err)
     }
     if (in->base)
         qb_hash_text(hash, in->base_sha256);
+    if (in->tasks)
+        qb_tasks_hash(in->tasks, hash);
     qb_hash_hex(hash, in->sha256);
     return QB_OK;
 }
@@ -291,7 +305,7 @@ enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suit
         calibration = &suite->calibration;
     *in = (struct qb_inputs){.bos = -1};
     if (make_prompt(&src, prompt, in, err) || make_text(&src, text, texts, in, err) ||
-        make_calibration(&src, calibration, in, err) || hash_inputs(in, err)) {
+        make_calibration(&src, calibration, in, err) || make_tasks(&src, experiment, in, err) || hash_inputs(in, err)) {
         qb_inputs_free(in);
         return qb_wrap(err, "model '%s', experiment '%s'", entry->name, experiment->experiment->name);
     }

@@ -32,6 +32,7 @@ void qb_token_cache_free(struct qb_token_cache *cache);
  * where it is not given, moves every piece within its own stretch of the corpus: two runs whose K differ by L or more
  * read no token in common. K + L over floor(N / C) is an error. Chunks of a text whose `spread` is false follow one
  * another from token K on; that is what kl does where nothing is said, for llama.cpp does.
+ *   tasks        {NAME: FILE, NAME: {file: FILE, ...}}: multiple choice (task_words.h, task_inputs.h)
  * An experiment without prompt or corpus takes greedy's prompt and teacher-forced's corpus. What is not given stays
  * NULL. The caller frees with qb_inputs_free. */
 enum qb_status qb_inputs_make(const struct qb_suite *suite, const struct qb_suite_model *entry,

@@ -287,6 +287,7 @@ void qb_suite_free(struct qb_suite *suite)
     for (size_t i = 0; i < suite->experiment_count; i++) {
         qb_words_free(&suite->experiments[i].prompt);
         qb_words_free(&suite->experiments[i].corpus);
+        qb_task_words_free(suite->experiments[i].tasks, suite->experiments[i].task_count);
     }
     qb_words_free(&suite->calibration);
     qb_free(suite->models);

@@ -11,6 +11,7 @@
 #include "codec/variant.h"
 #include "model/model.h"
 #include "run/experiment.h"
+#include "run/task_words.h"
 #include "run/words.h"
 
 #define QB_SUITE_SIDE_MAX 1024 /* models, variants or experiments of one suite */
@@ -32,17 +33,19 @@ struct qb_suite_model {
     size_t own_count;
 };
 
-/* experiments.<name>: the descriptor's options, and the inputs prompt, corpus, context, chunks, offset and
- * spread, and variants (a list of names or globs that restrict). */
+/* experiments.<name>: the descriptor's options, and the inputs prompt, corpus, context, chunks, offset, spread and
+ * tasks, and variants (a list of names or globs that restrict). */
 struct qb_suite_experiment {
     const struct qb_experiment *experiment;
     const struct qb_yaml *node, *over; /* over: a model's options, which win; or NULL */
     union qb_option_value *values;     /* one an option */
     char *canonical;                   /* "steps=500", in the descriptor's order */
     struct qb_words prompt, corpus;    /* owned by the suite's own entry, not by a model's */
-    const struct qb_yaml *variants;    /* names or globs that restrict it, or NULL */
-    size_t context, chunks, offset;    /* of a corpus; defaults 256, 40 and 0 */
-    enum qb_words_spread spread;       /* likewise; EVEN, or NONE where it reads as llama.cpp does */
+    struct qb_task_words *tasks;       /* likewise */
+    size_t task_count;
+    const struct qb_yaml *variants; /* names or globs that restrict it, or NULL */
+    size_t context, chunks, offset; /* of a corpus; defaults 256, 40 and 0 */
+    enum qb_words_spread spread;    /* likewise; EVEN, or NONE where it reads as llama.cpp does */
 };
 
 struct qb_suite_limits {

@@ -35,7 +35,8 @@ static const struct qb_experiment *find_experiment(const struct qb_yaml *node, s
 static enum qb_status known_keys(const struct qb_yaml *node, const struct qb_codec_option *options,
                                  struct qb_error *err)
 {
-    static const char *const words[] = {"prompt", "corpus", "context", "chunks", "offset", "spread", "variants"};
+    static const char *const words[] = {"prompt", "corpus", "context", "chunks",
+                                        "offset", "spread", "tasks",   "variants"};
     const char *known[QB_OPTIONS_MAX + sizeof words / sizeof *words + 1];
     size_t n = 0, count = qb_options_count(options);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -98,6 +99,7 @@ enum qb_status qb_suite_read_experiment(struct qb_suite *suite, const struct qb_
     /* An experiment's prompt serves all models: whether `seed: model` fits is seen when a model takes it. */
     if (qb_words_prompt(suite, qb_yaml_get(node, "prompt"), true, &entry->prompt, err) ||
         qb_words_text(suite, qb_yaml_get(node, "corpus"), &entry->corpus, err) ||
+        qb_task_words_read(suite, qb_yaml_get(node, "tasks"), &entry->tasks, &entry->task_count, err) ||
         qb_suite_count(node, "context", 2, 1 << 20, false, &entry->context, err) ||
         qb_suite_count(node, "chunks", 1, 1 << 20, false, &entry->chunks, err) ||
         qb_suite_count(node, "offset", 0, 1 << 30, false, &entry->offset, err) ||

@@ -1,4 +1,4 @@
-/* The parts of the suite reader; only suite*.c and words.c include this. */
+/* The parts of the suite reader; only suite*.c, words.c and task_words.c include this. */
 #ifndef QB_SUITE_PARTS_H
 #define QB_SUITE_PARTS_H
 

@@ -41,6 +41,8 @@ SAME = {
     "greedy": ("prompt", "reference_tokens", "reference_margin", "reference_logit_std"),
     "teacher-forced": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std"),
     "kl": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std", "llama_nll_base"),
+    "choice": ("reference_sum", "choice_item", "choice_tokens", "choice_bytes", "choice_characters", "choice_occurrences", "item_task", "item_subject",
+               "item_line", "item_answer"),
     "attribute": ("chunk",),
     "depth": ("sequence",),
     "memory": ("weight_values", "fp32_bytes", "published_fp32_bytes", "kv_bytes_per_token"),
@@ -75,6 +77,12 @@ CHECKS = {
         ("KL is not negative beyond rounding", when(("kl",), lambda c: c["kl"] >= -1e-15)),
         ("equal logits have KL 0", when(("kl", "max_logit_diff"), lambda c: (c["kl"] == 0) | (c["max_logit_diff"] > 0))),
         ("|log likelihood ratio| is at most twice the largest logit difference", likelihoods_fit),
+    ],
+    "choice": [
+        ("reference_sum is the reference's sum", same_as_reference("reference_sum", "sum")),
+        ("log-likelihoods are not above 0", when(("sum", "reference_sum"), lambda c: (c["sum"] <= 0) & (c["reference_sum"] <= 0))),
+        ("a character is 1 to 4 bytes", when(("choice_bytes", "choice_characters"),
+         lambda c: (c["choice_characters"] >= 1) & (c["choice_bytes"] >= c["choice_characters"]) & (c["choice_bytes"] <= 4 * c["choice_characters"]))),
     ],
     "attribute": [
         ("no part on is no divergence", lambda c, r: None if combination(c, b"none") is None else not combination(c, b"none").any()),

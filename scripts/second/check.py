@@ -56,6 +56,10 @@ def is_biased(result, place, turns):
     return e is not None and not math.isnan(e.lo) and not e.lo <= 1 <= e.hi
 
 
+def tells_answer(cell, metric):
+    return metric.contaminated is not None and bool(metric.contaminated(cell))
+
+
 def expected_flags(result, place, name, e):
     cell, infinite = result.cells[place], METRICS[place[2], name].infinite
     says = {
@@ -63,7 +67,7 @@ def expected_flags(result, place, name, e):
         "nonfinite": math.isnan(e.value) or (math.isinf(e.value) and not infinite),
         "no-interval": math.isnan(e.lo),
         "unresolved": is_unresolved(result, place, name, e.value),
-        "contaminated": cell.get("calibration_overlap", 0) > 0,
+        "contaminated": cell.get("calibration_overlap", 0) > 0 or tells_answer(cell, METRICS[place[2], name]),
         "biased": is_biased(result, place, METRICS[place[2], name].turns),
     }
     return {flag for flag, true in says.items() if true}

@@ -13,6 +13,7 @@ class Metric:
     compute: Callable  # of a cell: arrays by name
     identity: Optional[float] = None  # of identical arms; with one, a value may be `unresolved`
     degenerate: Optional[Callable] = None  # of a cell: is a comparison of its arms void?
+    contaminated: Optional[Callable] = None  # of a cell: does the prompt tell the answer?
     infinite: bool = False  # an infinite value is legal
     turns: Optional[str] = None  # the times that it is told by, "decode" or "prefill": void where FP32 over FP32 is not 1
     tolerance: float = 1e-12  # of a value, relative to it, or to the terms that it is a difference of

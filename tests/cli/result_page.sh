@@ -4,7 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 page=docs/result-file.md
 seq 0 59 >"$TMP/tokens"
-cat >"$TMP/s.yaml" <<'Y'
+echo '{"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1], ["b", -2], ["c", -3]]}}' >"$TMP/tokenizer.json"
+echo '{"question": "ab", "choices": ["c", "a"], "answer": 1}' >"$TMP/task.jsonl"
+cat >"$TMP/s.yaml" <<Y
 name: page
 models:
   transformer:
@@ -15,13 +17,20 @@ models:
     prompt: {random: 6, seed: 1}
     corpus: {tokens: tokens, context: 8, chunks: 5}
     calibration: {random: 6, length: 8, seed: 1}
+    tokenizer: tokenizer.json
   chain: # its text is FP32's own
     generator: chain
     vocab: 60
     hidden: 32
     prompt: {random: 6, seed: 1}
     corpus: {greedy: 20}
-    experiments: [teacher-forced, depth]
+    experiments: [teacher-forced, depth, choice]
+    tokenizer: tokenizer.json
+  causal: # keys and values are kept of none of the others
+    file: $ROOT/data/models/tiny-llama
+    corpus: {tokens: tokens, context: 30, chunks: 2}
+    calibration: {random: 6, length: 8, seed: 1}
+    experiments: [kv]
 variants:
   - pattern-a
   - legacy
@@ -35,6 +44,8 @@ experiments:
   greedy: {steps: 10}
   teacher-forced: {}
   kl: {}
+  kv: {step: 7}
+  choice: {tasks: {t: {file: task.jsonl, delimiter: ''}}}
   attribute: {}
   memory: {}
   speed: {repeats: 3, prefill: 4, decode: 2}
@@ -89,14 +100,14 @@ on_page() {
         experiment && /^\| `/ { gsub(/`/, "", $2); say($2, "f64[R]"); next } # the table of ceilings
         experiment { text = text " " $0 }
         END { flush() }' "$1" | awk '
-        $1 == "teacher-forced" { print "kl", $2, $3, $4 } # kl records what teacher-forced does
-        $1 == "calibrated" { print "teacher-forced", $2, $3, $4; print "greedy", $2, $3, $4; print "kl", $2, $3, $4 }
+        $1 == "teacher-forced" { print "kl", $2, $3, $4; print "kv", $2, $3, $4 } # which record what it does
+        $1 == "calibrated" { print "teacher-forced", $2, $3, $4; print "greedy", $2, $3, $4; print "kl", $2, $3, $4; print "kv", $2, $3, $4 }
         $1 == "calibrated" && $2 ~ /^calibration_/ { print "attribute", $2, $3, $4 }
         $1 != "calibrated"' | sort -u
 }
 in_file "$TMP/r.h5" >"$TMP/file"
 on_page $page >"$TMP/page"
-check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 9
+check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 11
 same "every array is on the page, with its type" "$(comm -23 "$TMP/file" "$TMP/page")" ""
 same "every array of the page is in the file" "$(comm -13 "$TMP/file" "$TMP/page")" ""
 # The same page with other words: each change is found out.

@@ -15,15 +15,25 @@
 #include "base/utf8.h"
 
 const struct fuzz_target fuzz_targets[] = {
-    {"yaml", fuzz_yaml},       {"suite", fuzz_suite},
-    {"variant", fuzz_variant}, {"rules", fuzz_rules},
-    {"claims", fuzz_claims},   {"baseline", fuzz_baseline},
-    {"tokens", fuzz_tokens},   {"safetensors", fuzz_safetensors},
-    {"gguf", fuzz_gguf},       {"config", fuzz_config},
-    {"index", fuzz_index},     {"tokenizer", fuzz_tokenizer},
-    {"text", fuzz_text},       {"chat", fuzz_chat},
-    {"result", fuzz_result},   {"logits", fuzz_logits},
-    {"decode", fuzz_decode},   {NULL, NULL},
+    {"yaml", fuzz_yaml},
+    {"suite", fuzz_suite},
+    {"variant", fuzz_variant},
+    {"rules", fuzz_rules},
+    {"claims", fuzz_claims},
+    {"baseline", fuzz_baseline},
+    {"tokens", fuzz_tokens},
+    {"questions", fuzz_questions},
+    {"safetensors", fuzz_safetensors},
+    {"gguf", fuzz_gguf},
+    {"config", fuzz_config},
+    {"index", fuzz_index},
+    {"tokenizer", fuzz_tokenizer},
+    {"text", fuzz_text},
+    {"chat", fuzz_chat},
+    {"result", fuzz_result},
+    {"logits", fuzz_logits},
+    {"decode", fuzz_decode},
+    {NULL, NULL},
 };
 
 static const struct fuzz_target *target;

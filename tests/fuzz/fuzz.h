@@ -38,6 +38,7 @@ void fuzz_rules(const uint8_t *data, size_t size, struct qb_error *err);
 void fuzz_claims(const uint8_t *data, size_t size, struct qb_error *err);
 void fuzz_baseline(const uint8_t *data, size_t size, struct qb_error *err);
 void fuzz_tokens(const uint8_t *data, size_t size, struct qb_error *err);
+void fuzz_questions(const uint8_t *data, size_t size, struct qb_error *err);
 
 void fuzz_safetensors(const uint8_t *data, size_t size, struct qb_error *err);
 void fuzz_gguf(const uint8_t *data, size_t size, struct qb_error *err);

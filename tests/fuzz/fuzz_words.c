@@ -1,4 +1,4 @@
-/* What people write: suites, variants, rules, claims, baselines, token files. */
+/* What people write: suites, variants, rules, claims, baselines, token files, questions. */
 #include <string.h>
 #include "base/cpu.h"
 #include "base/mem.h"
@@ -9,6 +9,7 @@
 #include "gate/baseline.h"
 #include "gate/rules.h"
 #include "reports/claims.h"
+#include "run/question_files.h"
 #include "run/suite.h"
 #include "run/token_file.h"
 
@@ -104,4 +105,18 @@ void fuzz_tokens(const uint8_t *data, size_t size, struct qb_error *err)
             if (tokens[i] < 0 || tokens[i] >= 300)
                 fuzz_found("token %d", (int)tokens[i]);
     qb_free(tokens);
+}
+
+/* The first byte chooses the form. What is read is as questions.h says. */
+void fuzz_questions(const uint8_t *data, size_t size, struct qb_error *err)
+{
+    struct qb_questions q = {0};
+    struct qb_hash *hash = qb_hash_new();
+    if (size > 0 && hash &&
+        !qb_questions_read(fuzz_file(data[0] % 2 ? "input.csv" : "input.jsonl", data + 1, size - 1), &q, hash, err))
+        for (size_t i = 0; i < q.count; i++)
+            if (q.list[i].count < 2 || q.list[i].count > QB_CHOICES_MAX || q.list[i].answer >= q.list[i].count)
+                fuzz_found("question %zu: answer %zu of %zu", i, q.list[i].answer, q.list[i].count);
+    qb_hash_drop(hash);
+    qb_questions_free(&q);
 }

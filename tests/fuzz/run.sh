@@ -51,6 +51,9 @@ seeds() { # from files that are here, and small ones made now
     put rules data/gate/default.yaml
     put claims data/claims/*.yaml
     printf '1 2 3\n299\t0' >"$tmp/tokens" && put tokens "$tmp/tokens"
+    { printf '\0' && head -n 3 data/tasks/kjv.jsonl; } >"$tmp/questions" && put questions "$tmp/questions"
+    printf '\1"a ""b""?",x,y,B\r\nc,"z\n",w,A\n' >"$tmp/questions" && put questions "$tmp/questions"
+    printf '\1subject,question,A,B,answer\ns,q,x,y,A\n' >"$tmp/questions" && put questions "$tmp/questions"
     put config tests/golden/families/*/config.json
     sed -n '/define LLAMA_CONFIG/,/^static/s/^ *"\(.*\)".*/\1/p' tests/model_files.h | tr -d '\\\n' >"$tmp/config" && put config "$tmp/config"
     printf '{"weight_map":{%s}}' "$(index)" >"$tmp/index" && put index "$tmp/index"
@@ -74,7 +77,7 @@ seeds() { # from files that are here, and small ones made now
 words() { # target: the words of what reads it, as a dictionary
     local from
     case $1 in
-    yaml | suite | variant | claims) from="harness/run harness/codec reports" ;;
+    yaml | suite | variant | claims | questions) from="harness/run harness/codec reports" ;;
     rules | baseline) from="harness/gate" ;;
     safetensors | gguf | config | index) from="harness/weights harness/arch" ;;
     tokenizer | text | chat) from="harness/tokenizer" ;;

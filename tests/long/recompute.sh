@@ -8,6 +8,12 @@ if ! python3 -c 'import h5py, scipy' 2>"$TMP/log"; then
     exit 0
 fi
 check "the planted codec builds" build_planted
+python3 - "$ROOT/data/tasks/kjv.jsonl" >"$TMP/told.jsonl" <<'P' # prompts that tell the answer
+import json, sys
+for line in list(open(sys.argv[1]))[:40]:
+    item = json.loads(line)
+    print(json.dumps(item | {"question": f"{item['choices'][item['answer']]} {item['question']}"}))
+P
 cat >"$TMP/wide.yaml" <<Y
 name: wide
 models:
@@ -44,6 +50,10 @@ experiments:
   greedy: {steps: 60}
   teacher-forced: {context: 64, chunks: 6}
   kl: {context: 64, chunks: 6}
+  choice:
+    tasks:
+      kjv: {file: $ROOT/data/tasks/kjv.jsonl, items: 120}
+      told: {file: told.jsonl, template: "{choices}\n{question}", answers: text}
   attribute: {order_chunks: 0, context: 64, chunks: 2}
   memory: {}
   speed: {repeats: 6, prefill: 16, decode: 4}

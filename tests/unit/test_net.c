@@ -16,7 +16,7 @@ static void decoder_agrees(const char *generator, bool causal, const char *varia
     struct qb_decoder *decoder;
     support_tokens(tokens, BATCH * LENGTH, 1);
     MUST(qb_decoder_create(net, BATCH, LENGTH, &decoder, &err));
-    cr_expect_eq(qb_decoder_kv_bytes(decoder) > 0, causal && model->arch.attention);
+    cr_expect_eq(qb_decoder_position_bytes(decoder) > 0, causal && model->arch.attention);
     size_t at = 0;
     for (size_t p = 0; p < 5; p++) {
         for (size_t s = 0; s < BATCH; s++)

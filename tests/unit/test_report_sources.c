@@ -250,6 +250,34 @@ Test(report_sources, attribute)
     check("attribute", &r, 5);
 }
 
+Test(report_sources, choice)
+{
+    static const char *const lengths[] = {"choice_characters", "choice_bytes", "choice_tokens", "choice_occurrences"};
+    enum { ITEMS = N / 4 };
+    struct qb_record r = {0};
+    int32_t each[N];
+    for (size_t s = 0; s < sizeof lengths / sizeof *lengths; s++) {
+        for (int i = 0; i < N; i++)
+            each[i] = 1 + (int32_t)(draw() * 9);
+        put(&r, lengths[s], QB_I32, N, 0, each);
+    }
+    for (int i = 0; i < N; i++)
+        each[i] = i / 4;
+    put(&r, "choice_item", QB_I32, N, 0, each);
+    for (int i = 0; i < ITEMS; i++)
+        each[i] = (int32_t)(draw() * 3.9);
+    put(&r, "item_answer", QB_I32, ITEMS, 0, each);
+    for (int i = 0; i < ITEMS; i++)
+        each[i] = i / 100;
+    put(&r, "item_subject", QB_I32, ITEMS, 0, each);
+    for (int i = 0; i < ITEMS; i++)
+        each[i] = i > 700;
+    put(&r, "item_task", QB_I32, ITEMS, 0, each);
+    reals(&r, "sum", QB_F64, N, 0);
+    reals(&r, "reference_sum", QB_F64, N, 0);
+    check("choice", &r, 25);
+}
+
 Test(report_sources, every_metric_names_arrays)
 {
     for (const struct qb_metric *const *m = qb_metrics(); *m; m++)

@@ -44,7 +44,7 @@ static void blocks_agree(struct qb_net *net, const size_t *sizes, size_t kept)
 {
     const struct qb_model *model = qb_net_model(net);
     struct qb_kv *kv = NULL;
-    MUST(qb_net_kv(net, BATCH, LENGTH, &kv, &err));
+    MUST(qb_net_kv(net, BATCH, LENGTH, 0, NULL, &kv, &err));
     size_t layers = model->arch.attention ? model->arch.layers : 0;
     cr_expect_eq(qb_kv_bytes(kv), layers * 2 * BATCH * LENGTH * model->arch.hidden * sizeof(float));
     size_t first = 0;
@@ -176,7 +176,8 @@ Test(kv, each_sequence_keeps_its_own_positions)
 {
     struct qb_kv *kv = NULL;
     err = (struct qb_error){0};
-    MUST(qb_kv_create(2, 3, 4, 3, &kv, &err));
+    const struct qb_kv_shape shape = {.layers = 2, .batch = 3, .capacity = 4, .heads = 1, .head_dim = 3};
+    MUST(qb_kv_create(&shape, NULL, &kv, &err));
     cr_expect_eq(qb_kv_bytes(kv), 2 * 2 * 3 * 4 * 3 * sizeof(float));
     append(kv, 0, 7, 3); /* a step that failed later: the next one writes over it */
     append(kv, 0, 0, 1);
@@ -187,9 +188,10 @@ Test(kv, each_sequence_keeps_its_own_positions)
     qb_kv_advance(kv, 3);
     for (size_t i = 0; i < 2 * 2 * 3 * 4 * 3; i++) {
         size_t layer = i / 72, side = i / 36 % 2, s = i / 12 % 3, p = i / 3 % 4, j = i % 3;
-        struct qb_heads of[2];
-        qb_kv_view(kv, layer, &of[0], &of[1]);
-        cr_expect_eq(of[side].data[s * of[side].batch_stride + p * of[side].stride + j], entry(side, s, p, j));
+        struct qb_kv_view view;
+        qb_kv_view(kv, layer, &view);
+        const struct qb_heads *of = side ? &view.v : &view.k;
+        cr_expect_eq(of->data[s * of->batch_stride + p * of->stride + j], entry(side, s, p, j));
     }
     const struct qb_heads any = {(const float[3]){0}, 3, 0};
     cr_expect_eq(qb_kv_append(kv, 0, 1, any, any, &err), QB_ERR_INTERNAL, "it is full");
@@ -214,7 +216,7 @@ Test(step, what_cannot_be_a_step_is_refused_and_leaves_no_trace)
     const float bias[BATCH * 2] = {0};
     const int32_t wrong[BATCH * 2] = {1, 1, 1, 1, 1, 50};
     MUST(qb_net_forward(net, tokens, BATCH, LENGTH, whole, &err));
-    MUST(qb_net_kv(net, BATCH, LENGTH, &kv, &err));
+    MUST(qb_net_kv(net, BATCH, LENGTH, 0, NULL, &kv, &err));
     step_over(net, kv, 0, 4, 1);
     refused(net, kv, (struct qb_step){.tokens = tokens, .batch = BATCH, .n = 2}, QB_ERR_INTERNAL, "keeps 0");
     refused(net, kv, (struct qb_step){.tokens = tokens, .batch = BATCH, .n = 2, .kept = 3}, QB_ERR_INTERNAL, "keeps 3");
@@ -230,7 +232,7 @@ Test(step, what_cannot_be_a_step_is_refused_and_leaves_no_trace)
     step_over(net, kv, 4, 9, 9);
     expect_rows("after refusals", 24, 4, 9);
     qb_kv_free(kv);
-    cr_expect_eq(qb_net_kv(all, BATCH, LENGTH, &kv, &err), QB_ERR_INTERNAL, "older positions would change");
+    cr_expect_eq(qb_net_kv(all, BATCH, LENGTH, 0, NULL, &kv, &err), QB_ERR_INTERNAL, "older positions would change");
     qb_net_free(net);
     qb_net_free(all);
     qb_pool_free(pool);

@@ -69,7 +69,8 @@ Test(variant, every_built_in_is_read_in_order)
         struct qb_variant *v = support_variant(registry, names[count]);
         cr_expect_str_eq(v->name, names[count]);
         cr_expect(strlen(v->summary) > 10);
-        cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0);
+        cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0 && strncmp(v->name, "kv-", 3) != 0);
+        cr_expect_eq(v->kv_block > 0, strncmp(v->name, "kv-", 3) == 0, "%s", v->name);
         cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN, "%s", v->name);
         for (size_t i = 0; i < count; i++) {
             struct qb_variant *other = support_variant(registry, names[i]);
@@ -129,6 +130,14 @@ Test(variant, what_the_built_ins_mean)
     v = support_variant(registry, "fp32-reordered");
     cr_expect(v->reversed && !v->encoded && !qb_variant_stores(v));
     cr_expect(strstr(v->canonical, "arithmetic=reversed"), "%s", v->canonical);
+    qb_variant_free(v);
+    v = support_variant(registry, "kv-documented");
+    cr_expect_str_eq(v->kv[0].plugin->codec->id, "fp16");
+    cr_expect(v->kv_block == 1 && !v->kv_rotate && !qb_variant_stores(v) && qb_variant_floor(v) == QB_FLOOR_NONE);
+    cr_expect(strstr(v->canonical, " kv(block=1 rotate=0 keys=fp16/") &&
+                  strstr(v->canonical, "layout=source range=kept scope=row"),
+              "%s", v->canonical);
+    cr_expect_eq(qb_floor_of_definition(v->canonical), QB_FLOOR_NONE);
     qb_variant_free(v);
     v = support_variant(registry, "calibrated");
     cr_expect_not(qb_variant_stores(v), "activations alone are coded");
@@ -278,6 +287,14 @@ Test(variant, mistakes_are_named)
     refused("base: legacy\ncache: true\n", "stored: true");
     refused("codec: int8\nplacement: [head]\narithmetic: reversed\n", "without a codec");
     refused("arithmetic: backward\n", "forward, reversed");
+    refused("kv: fp16\n", "expected a map");
+    refused("kv: {key: fp16}\n", "did you mean 'keys'");
+    refused("kv: {block: 4}\n", "expected keys, values or both");
+    refused("kv: {keys: fp17}\n", "no codec 'fp17'");
+    refused("kv: {values: {options: {scope: row}}}\n", "expected a codec, or a map");
+    refused("kv: {keys: {codec: int8, options: {scop: row}}}\n", "scop");
+    refused("kv: {keys: fp16, block: 0}\n", "from 1 to 4096");
+    refused("kv: {keys: fp16, rotate: 2}\n", "rotate");
     refused("base: patern-a\n", "pattern-a");
     refused("[1, 2]", "map");
     struct qb_variant *v;
