@@ -1,5 +1,5 @@
-/* bits, encoded: mean KL from FP32 against the bits that a weight takes, of all of a model's or of those that a variant
- * encodes, with the floors and the Pareto front, a panel a model. */
+/* bits, encoded, cache: mean KL from FP32 against the bits that a weight takes, of all of a model's or of those that a
+ * variant encodes, or that a kept key or value takes, with the floors and the Pareto front, a panel a model. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +16,9 @@ struct point {
 
 /* What x is. */
 struct axis {
-    const char *metric; /* of memory */
+    const char *experiment, *metric; /* of memory; of kv, whose KL it then is */
     const char *name, *says, *warns;
+    bool weights; /* it is a size of weights */
 };
 
 static bool has_interval(const struct qb_value *v)
@@ -52,7 +53,7 @@ static size_t collect(const struct qb_result *result, const struct qb_selection 
     size_t n = 0;
     for (size_t v = 0; v < s->variant_count; v++) {
         const struct qb_value *kl = qb_result_value(result, model, s->variants[v], s->experiment, "kl_mean");
-        const struct qb_value *bits = qb_result_value(result, model, s->variants[v], "memory", axis->metric);
+        const struct qb_value *bits = qb_result_value(result, model, s->variants[v], axis->experiment, axis->metric);
         if (!kl || !bits || !(kl->value >= 0) || !isfinite(kl->value) || !(bits->value > 0))
             continue;
         bool interval = has_interval(kl);
@@ -133,7 +134,8 @@ static double edge_of(const struct qb_result *result, const struct qb_selection 
     double most = 14;
     for (size_t m = 0; m < s->model_count; m++)
         for (size_t v = 0; v < s->variant_count; v++) {
-            const struct qb_value *bits = qb_result_value(result, s->models[m], s->variants[v], "memory", axis->metric);
+            const struct qb_value *bits =
+                qb_result_value(result, s->models[m], s->variants[v], axis->experiment, axis->metric);
             most = bits && bits->value > most ? bits->value : most;
         }
     return 2 * ceil((most + 1) / 2);
@@ -146,7 +148,7 @@ static bool worth_a_panel(const struct qb_result *result, const struct qb_select
     for (size_t v = 0; v < s->variant_count; v++) {
         const struct qb_value *kl = qb_result_value(result, model, s->variants[v], s->experiment, "kl_mean");
         if (kl && kl->value > 0 && has_interval(kl) && !(kl->flags & QB_FLAG_DEGENERATE) &&
-            qb_result_value(result, model, s->variants[v], "memory", axis->metric))
+            qb_result_value(result, model, s->variants[v], axis->experiment, axis->metric))
             return true;
     }
     return false;
@@ -208,15 +210,20 @@ static enum qb_status fill(const struct qb_result *result, const struct axis *ax
 {
     static const char *const wanted[] = {"fp16",      "bf16",   "int8-tensor", "int8-channel",      "pattern-a-packed",
                                          "pattern-a", "legacy", "calibrated",  "calibrated-stored", NULL};
+    static const char *const caches[] = {"kv-fp16", "kv-documented", "kv-qins8", "kv-int8", "kv-q8_0", "kv-q4_0", NULL};
     struct qb_selection s;
     uint64_t n = 0;
-    qb_select_text(result, wanted, QB_FIGURE_VARIANTS, &s);
+    if (strcmp(axis->experiment, "kv") == 0)
+        qb_select(result, "kv", caches, QB_FIGURE_VARIANTS, &s);
+    else
+        qb_select_text(result, wanted, QB_FIGURE_VARIANTS, &s);
     for (size_t m = s.model_count; m-- > 0;)
         if (!worth_a_panel(result, &s, axis, s.models[m]))
-            qb_selection_drop(&s, m, "no mean KL over 0 with an interval, or no memory cell");
+            qb_selection_drop(&s, m, "no mean KL over 0 with an interval, or no size");
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing,
-                 "no model has both a memory cell and a teacher-forced (or kl) mean KL over 0 with an interval");
+                 "no model has both a %s cell and a %s mean KL over 0 with an interval", axis->experiment,
+                 strcmp(axis->experiment, "kv") == 0 ? "kv" : "teacher-forced (or kl)");
     qb_figure_axes(figure, &s);
     qb_figure_curves(figure, &s);
     double edge = edge_of(result, &s, axis);
@@ -238,13 +245,9 @@ static enum qb_status fill(const struct qb_result *result, const struct axis *ax
         "%s. Bars: 95%% cluster intervals over chunks. Stepped line: Pareto front, the formats that no other "
         "one drawn undercuts in both. Horizontal lines: floors, what FP32 arithmetic in another order and FP16 or "
         "BF16 weights alone cost on that model; a point under the first is not resolved. n: up to %llu positions. "
-        "Points with the same size and nearly the same KL are drawn side by side. A format of KL exactly 0 loses "
-        "nothing "
-        "because the model's weights are stored in it already: it lies on the lower end of the axis, has no floor "
-        "line, "
-        "and is left out of the front. %s",
+        "Points with the same size and nearly the same KL are drawn side by side. %s",
         s.experiment, axis->says, (unsigned long long)n, axis->warns);
-    for (size_t m = 0; m < s.model_count; m++)
+    for (size_t m = 0; m < s.model_count && axis->weights; m++)
         say_placements(result, &s, s.models[m], figure);
     say_pointless(result, &s, axis, figure);
     qb_figure_say_flagged(result, figure, &s, s.experiment, "kl_mean", QB_FLAG_UNRESOLVED,
@@ -255,27 +258,54 @@ static enum qb_status fill(const struct qb_result *result, const struct axis *ax
     return err->status;
 }
 
+#define IN_IT_ALREADY                                                                                                  \
+    "A format of KL exactly 0 loses nothing because the model's weights are stored in it already: it lies on the "     \
+    "lower "                                                                                                           \
+    "end of the axis, has no floor line, and is left out of the front. "
+
+static enum qb_status fill_cache(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
+{
+    static const struct axis axis = {
+        "kv",
+        "kv_bits",
+        "bits of a kept key or value",
+        "the bits that a value of the KV cache takes once encoded (kv_bits: side data included; FP16 is 16)",
+        "How far into the context the KL arises is figure position's.",
+        false};
+    figure->script = "bits";
+    return fill(result, &axis, figure, err);
+}
+
 static enum qb_status fill_bits(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
     static const struct axis axis = {
-        "weight_bits", "stored bits a weight, all weights",
+        "memory",
+        "weight_bits",
+        "stored bits a weight, all weights",
         "the stored bits a weight, all weights of the model counted (weight_bits: embedding, ranges and scales "
         "included)",
-        "Sizes depend on which weights a variant encodes, not on its format alone: figure encoded counts these only."};
+        IN_IT_ALREADY
+        "Sizes depend on which weights a variant encodes, not on its format alone: figure encoded counts these "
+        "only.",
+        true};
     return fill(result, &axis, figure, err);
 }
 
 static enum qb_status fill_encoded(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
     static const struct axis axis = {
-        "encoded_bits_per_weight", "bits a weight of what is encoded",
+        "memory",
+        "encoded_bits_per_weight",
+        "bits a weight of what is encoded",
         "the bits a weight takes of those that the variant encodes (encoded_bits_per_weight: ranges and scales "
         "included, what stays FP32 left out)",
-        "The KL is of the whole variant, whatever share of the weights it encodes."};
+        IN_IT_ALREADY "The KL is of the whole variant, whatever share of the weights it encodes.",
+        true};
     figure->script = "bits";
     return fill(result, &axis, figure, err);
 }
 
+const struct qb_figure_kind qb_figure_cache = {"cache", "KL divergence against the size of the KV cache", fill_cache};
 const struct qb_figure_kind qb_figure_bits = {"bits", "KL divergence against bits per weight", fill_bits};
 const struct qb_figure_kind qb_figure_encoded = {"encoded", "KL divergence against bits of what is encoded",
                                                  fill_encoded};

@@ -58,6 +58,13 @@ static bool kv_bytes_per_token(const struct qb_record *record, struct qb_value *
     return qb_scalar(record, "kv_bytes_per_token", &bytes) && qb_exact(value, bytes, 1);
 }
 
+static bool kv_bits(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes, fp16;
+    return qb_scalar(record, "kv_bytes_per_token", &bytes) && qb_scalar(record, "kv_fp16_bytes_per_token", &fp16) &&
+           fp16 > 0 && qb_exact(value, 16 * bytes / fp16, 1);
+}
+
 static bool kv_saving(const struct qb_record *record, struct qb_value *value)
 {
     double bytes, fp16;
@@ -107,6 +114,7 @@ const struct qb_metric qb_metrics_kv[] = {
     WITHIN(kl_over_8k, "kl_mean of positions from 8192 on"),
     OF(kv_bytes, "bytes", QB_LOWER_IS_BETTER, "keys and values of a whole chunk, as kept"),
     OF(kv_bytes_per_token, "bytes", QB_LOWER_IS_BETTER, "keys and values of a token once encoded, side data included"),
+    OF(kv_bits, "bits", QB_LOWER_IS_BETTER, "bits of a kept value, side data included"),
     OF(kv_saving, "%", QB_HIGHER_IS_BETTER, "what a token's keys and values take less than in FP16"),
     OF(key_error, "1", QB_LOWER_IS_BETTER, "relative error of the keys as kept, mean over layers"),
     OF(value_error, "1", QB_LOWER_IS_BETTER, "relative error of the values as kept, mean over layers"),

@@ -41,11 +41,12 @@ SAME = {
     "greedy": ("prompt", "reference_tokens", "reference_margin", "reference_logit_std"),
     "teacher-forced": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std"),
     "kl": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std", "llama_nll_base"),
+    "kv": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std", "kv_fp16_bytes_per_token"),
     "choice": ("reference_sum", "choice_item", "choice_tokens", "choice_bytes", "choice_characters", "choice_occurrences", "item_task", "item_subject",
                "item_line", "item_answer"),
     "attribute": ("chunk",),
     "depth": ("sequence",),
-    "memory": ("weight_values", "fp32_bytes", "published_fp32_bytes", "kv_bytes_per_token"),
+    "memory": ("weight_values", "fp32_bytes", "published_fp32_bytes"),
     "speed": ("prefill_tokens", "decode_tokens", "prefill_flop"),
 }
 

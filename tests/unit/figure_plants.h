@@ -69,6 +69,20 @@ static inline void plant_forced(struct planted *p, const char *model, const char
     plant_text(p, "teacher-forced", model, variant, n, scale, mends);
 }
 
+/* The same over a KV cache of so many bytes a token, where FP16's takes 1536. */
+static inline void plant_kv(struct planted *p, const char *model, const char *variant, size_t n, double scale,
+                            double bytes)
+{
+    struct qb_error err = {0};
+    struct qb_cell *cell = planted_cell(p, model, variant, "kv");
+    int32_t *position = plant_array(cell, "position", QB_I32, 1, n, 0);
+    for (size_t i = 0; i < n; i++)
+        position[i] = (int32_t)(i % 50);
+    plant_scalar(cell, "kv_bytes_per_token", bytes);
+    cr_assert_eq(qb_record_i64(&cell->record, "kv_fp16_bytes_per_token", 1536, "bytes", "planted", &err), QB_OK);
+    plant_text(p, "kv", model, variant, n, scale, false);
+}
+
 static inline void plant_depth(struct planted *p, const char *model, const char *variant, size_t layers, double scale)
 {
     struct qb_cell *cell = planted_cell(p, model, variant, "depth");
@@ -210,6 +224,11 @@ static inline void plant_all(struct planted *p)
             if (text && (v == 3 || v == 5 || v > 7))
                 plant_attribute(p, model, variant, m == 2 ? 12 : 5, pow(10, (double)v - 9));
         }
+    for (size_t m = 2; m < 4; m++) {
+        plant_kv(p, planted_models[m], "kv-fp16", 400, 1e-9, 1536);
+        plant_kv(p, planted_models[m], "kv-q8_0", 400, 1e-6, 816);
+        plant_kv(p, planted_models[m], "kv-q4_0", 400, 1e-4, 432);
+    }
     plant_linearity(p, "fp16", 1, 1);
     plant_linearity(p, "int8-tensor", 0.9, 0.9);
     plant_linearity(p, "pattern-a", 1.1, 80);

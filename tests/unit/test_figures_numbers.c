@@ -149,6 +149,18 @@ Test(figures_numbers, pareto_front_and_floors)
     expect_text("out/README.md", "Exactly 0 at every position, so without a curve: FP16 on m.");
 }
 
+/* KL 1 to 100 in two chunks of 50; FP16's 1536 bytes a token are 16 bits. */
+Test(figures_numbers, of_a_kv_cache)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_kv(p, "m", "kv-int8", 100, 1, 864);
+    draw(p, "svg");
+    expect_text("out/figures/cache.dat", "\n9 9 50.5 ");
+    expect_text("out/figures/cache.gp", "xname[1] = \"bits of a kept key or value\"");
+    expect_text("out/figures/position.dat", "\n1 27\n2.5 28.5\n");
+    expect_text("out/figures/position.txt", "n: m 100 positions of 2 chunks.");
+}
+
 /* 5 of 100 positions to wrong, against 5 or 0 to right, in two chunks of 50: nets of +1 and -1, p 1; and of 3 and 2,
  * mean 0.05, se 0.01, t 5 of one degree of freedom, which is Cauchy's distribution; doubled by Holm. */
 Test(figures_numbers, flips_and_their_test)
