@@ -110,3 +110,11 @@ CHECKS["kl"] = CHECKS["teacher-forced"] + [
     ("llama_dp is the difference of exp(-llama_nll)", when(("llama_dp", "llama_nll", "llama_nll_base"),
      lambda c: np.abs(c["llama_dp"] - (np.exp(-c["llama_nll"].astype(float)) - np.exp(-c["llama_nll_base"].astype(float)))) <= 1e-6)),
 ]
+
+CHECKS["kv"] = CHECKS["teacher-forced"] + [
+    ("every position has a target", when(("target",), lambda c: c["target"] >= 0)),
+    ("errors are not negative", when(("key_error", "value_error", "attention_error"),
+     lambda c: np.r_[c["key_error"], c["value_error"], c["attention_error"]] >= 0)),
+    ("a cache of FP32 has no error in keys and values", when(("kv_bytes_per_token", "kv_fp16_bytes_per_token", "key_error", "value_error"),
+     lambda c: c["kv_bytes_per_token"] != 2 * c["kv_fp16_bytes_per_token"] or not np.any(np.r_[c["key_error"], c["value_error"]]))),
+]

@@ -50,6 +50,7 @@ experiments:
   greedy: {steps: 60}
   teacher-forced: {context: 64, chunks: 6}
   kl: {context: 64, chunks: 6}
+  kv: {context: 64, chunks: 6, step: 20}
   choice:
     tasks:
       kjv: {file: $ROOT/data/tasks/kjv.jsonl, items: 120}
