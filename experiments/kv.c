@@ -23,7 +23,9 @@ struct walk {
     const struct qb_cell_env *env;
     struct qb_chunk_text text;
     size_t step;
-    float *hidden; /* [step, H] */
+    float *hidden;         /* [step, H] */
+    size_t kv_bytes;       /* keys and values of the last chunk, as kept, */
+    double position_bytes; /* and of one position once encoded */
 };
 
 typedef enum qb_status step_visit(void *context, size_t first, size_t n, const float *hidden, struct qb_error *err);
@@ -51,13 +53,13 @@ static size_t scored_of(const struct walk *walk)
     return walk->text.context - 1;
 }
 
-static enum qb_status walk_chunk(struct walk *walk, struct qb_net *net, size_t c, size_t *kv_bytes, step_visit *visit,
-                                 void *context, struct qb_error *err)
+static enum qb_status walk_chunk(struct walk *walk, struct qb_net *net, size_t c, step_visit *visit, void *context,
+                                 struct qb_error *err)
 {
     const size_t scored = scored_of(walk);
     const int32_t *tokens = walk->text.tokens + c * walk->text.context;
     struct qb_kv *kv = NULL;
-    if (qb_net_kv(net, 1, scored, walk->step, NULL, &kv, err))
+    if (qb_net_kv(net, 1, scored, walk->step, &kv, err))
         return err->status;
     for (size_t at = 0; at < scored && !err->status; at += walk->step) {
         const size_t n = walk->step < scored - at ? walk->step : scored - at;
@@ -65,7 +67,8 @@ static enum qb_status walk_chunk(struct walk *walk, struct qb_net *net, size_t c
         if (!qb_net_step(net, kv, &step, walk->hidden, err))
             visit(context, c * scored + at, n, walk->hidden, err);
     }
-    *kv_bytes = qb_kv_bytes(kv);
+    walk->kv_bytes = qb_kv_bytes(kv);
+    walk->position_bytes = qb_kv_position_bytes(kv);
     qb_kv_free(kv);
     return err->status ? qb_wrap(err, "chunk %zu", c) : QB_OK;
 }
@@ -99,7 +102,6 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     struct walk walk;
     struct qb_net *net = NULL;
     struct keep keep = {NULL, env->model->arch.hidden};
-    size_t bytes;
     if (skip(env)) /* as every cell that would read it */
         return QB_OK;
     if (open_walk(env, &walk, err))
@@ -109,7 +111,7 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     if (!keep.to || qb_cell_fp32(env, &net, err))
         goto out;
     for (size_t c = 0; c < walk.text.chunks && !err->status; c++)
-        walk_chunk(&walk, net, c, &bytes, keep_hidden, &keep, err);
+        walk_chunk(&walk, net, c, keep_hidden, &keep, err);
 out:
     qb_net_free(net);
     close_walk(&walk);
@@ -140,13 +142,13 @@ static enum qb_status compare_step(void *context, size_t first, size_t n, const 
     return QB_OK;
 }
 
-static enum qb_status compare(struct work *w, struct walk *walk, size_t *kv_bytes, struct qb_error *err)
+static enum qb_status compare(struct work *w, struct walk *walk, struct qb_error *err)
 {
     const size_t vocab = w->env->model->arch.vocab;
     w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err);
     w->q = w->p ? qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err) : NULL;
     for (size_t c = 0; w->q && c < walk->text.chunks && !err->status; c++)
-        walk_chunk(walk, w->env->prepared->net, c, kv_bytes, compare_step, w, err);
+        walk_chunk(walk, w->env->prepared->net, c, compare_step, w, err);
     qb_free(w->q);
     qb_free(w->p);
     return err->status;
@@ -162,19 +164,15 @@ static void fill_positions(const struct walk *walk, struct qb_positions *rows)
     }
 }
 
-static enum qb_status record_facts(const struct qb_cell_env *env, const struct walk *walk, size_t kv_bytes,
-                                   struct qb_record *out, struct qb_error *err)
+static enum qb_status record_facts(const struct qb_cell_env *env, const struct walk *walk, struct qb_record *out,
+                                   struct qb_error *err)
 {
     const struct qb_arch *arch = &env->model->arch;
-    struct qb_kv *kv = NULL;
-    if (qb_net_kv(env->prepared->net, 1, 1, 0, NULL, &kv, err))
-        return err->status;
-    const double position = qb_kv_position_bytes(kv);
-    qb_kv_free(kv);
     const size_t fp16 = arch->layers * 2 * qb_arch_kv_heads(arch) * qb_arch_head_dim(arch) * 2;
     if (qb_record_i64(out, "vocabulary", (int64_t)arch->vocab, "tokens", "size of the vocabulary", err) ||
-        qb_record_i64(out, "kv_bytes", (int64_t)kv_bytes, "bytes", "keys and values of a whole chunk, as kept", err) ||
-        qb_record_f64(out, "kv_bytes_per_token", position, "bytes",
+        qb_record_i64(out, "kv_bytes", (int64_t)walk->kv_bytes, "bytes", "keys and values of a whole chunk, as kept",
+                      err) ||
+        qb_record_f64(out, "kv_bytes_per_token", walk->position_bytes, "bytes",
                       "keys and values of one token once they are encoded, side data included", err) ||
         qb_record_i64(out, "kv_fp16_bytes_per_token", (int64_t)fp16, "bytes", "the same in FP16", err) ||
         (env->variant->calibrated && qb_record_calibration(env->prepared->net, out, err)))
@@ -187,7 +185,6 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     const struct qb_array *hidden = qb_record_get(env->reference, "hidden", QB_F32, 2);
     struct work w = {.env = env, .reference = hidden ? hidden->data : NULL};
     struct walk walk;
-    size_t kv_bytes = 0;
     if (open_walk(env, &walk, err))
         goto out;
     const size_t n = walk.text.chunks * scored_of(&walk);
@@ -198,7 +195,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     if (qb_positions_add(n, &w.rows, out, err) || qb_cell_fp32(env, &w.fp32, err))
         goto out;
     fill_positions(&walk, &w.rows);
-    if (!compare(&w, &walk, &kv_bytes, err) && !record_facts(env, &walk, kv_bytes, out, err))
+    if (!compare(&w, &walk, err) && !record_facts(env, &walk, out, err))
         qb_record_kv_layers(env, w.fp32, walk.text.tokens, walk.text.context, out, err);
 out:
     qb_net_free(w.fp32);

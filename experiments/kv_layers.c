@@ -137,8 +137,8 @@ static enum qb_status open(struct work *w, const int32_t *tokens, struct qb_erro
         .layers = 1, .batch = 1, .capacity = w->n, .heads = qb_arch_kv_heads(arch), .head_dim = qb_arch_head_dim(arch)};
     float *hidden = qb_alloc(arch->hidden, sizeof *hidden, "hidden state", err);
     w->head = hidden ? qb_alloc(2 * w->n * shape.head_dim, sizeof *w->head, "a head", err) : NULL;
-    if (w->head && !qb_net_kv(w->fp32, 1, w->n, 0, NULL, &w->raw, err) &&
-        !qb_net_step(w->fp32, w->raw, &step, hidden, err) && options)
+    if (w->head && !qb_net_kv(w->fp32, 1, w->n, 0, &w->raw, err) && !qb_net_step(w->fp32, w->raw, &step, hidden, err) &&
+        options)
         qb_kv_create(&shape, options, &w->kept, err);
     w->rotated = w->head ? w->head + w->n * shape.head_dim : NULL;
     qb_free(hidden);

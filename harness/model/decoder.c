@@ -27,7 +27,7 @@ enum qb_status qb_decoder_create(struct qb_net *net, size_t batch, size_t capaci
     new->batch = batch;
     new->capacity = capacity;
     if (arch->attention && !arch->causal ? qb_bag_create(net, batch, capacity, &new->bag, err)
-                                         : qb_net_kv(net, batch, capacity, 0, NULL, &new->kv, err)) {
+                                         : qb_net_kv(net, batch, capacity, 0, &new->kv, err)) {
         qb_decoder_free(new);
         return err->status;
     }

@@ -41,11 +41,11 @@ struct qb_step {
  * not finite is QB_ERR_NUMERIC, naming the position; more positions than kv has room for is QB_ERR_INTERNAL. */
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err);
-/* The kv that steps of this net take, of at most `step` positions (0: any number); options NULL: as the variant keeps
- * them, FP32 in one piece where it says nothing. The model may not let positions see later ones: what it kept of them
+/* The kv that steps of this net take, of at most `step` positions (0: any number): as the variant keeps keys and
+ * values, FP32 in one piece where it says nothing. The model may not let positions see later ones: what it kept of them
  * would be wrong (QB_ERR_INTERNAL). */
-enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step,
-                         const struct qb_kv_options *options, struct qb_kv **kv, struct qb_error *err);
+enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step, struct qb_kv **kv,
+                         struct qb_error *err);
 /* How the net's variant keeps keys and values, what of it binds on the model; NULL: FP32. Owned by the net. */
 const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net);
 /* What a step refuses of tokens[batch, n] that follow `past` positions. */

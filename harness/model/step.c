@@ -70,8 +70,8 @@ static enum qb_status check_step(const struct qb_net *net, const struct qb_kv *k
     return qb_net_check(net, step->tokens, step->batch, step->n, kv ? kv->length : 0, err);
 }
 
-enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step,
-                         const struct qb_kv_options *options, struct qb_kv **kv, struct qb_error *err)
+enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step, struct qb_kv **kv,
+                         struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
     size_t windows[QB_LAYERS_MAX];
@@ -85,7 +85,7 @@ enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity
     shape.head_dim = qb_arch_head_dim(arch);
     for (size_t i = 0; i < arch->layers; i++)
         windows[i] = net->layers[i].window;
-    return qb_kv_create(&shape, options ? options : qb_net_kv_options(net), kv, err);
+    return qb_kv_create(&shape, qb_net_kv_options(net), kv, err);
 }
 
 const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net)

@@ -56,7 +56,7 @@ static void in_blocks(struct qb_net *net, size_t block, float *hidden)
 {
     struct qb_kv *kv = NULL;
     const struct qb_arch *arch = &qb_net_model(net)->arch;
-    MUST(qb_net_kv(net, 1, LENGTH, 0, NULL, &kv, &err));
+    MUST(qb_net_kv(net, 1, LENGTH, 0, &kv, &err));
     cr_expect_eq(qb_kv_bytes(kv), arch->layers * 2 * LENGTH * arch->kv_heads * arch->head_dim * sizeof(float));
     for (size_t i = 0; i < LENGTH; i += block) {
         size_t n = block < LENGTH - i ? block : LENGTH - i;

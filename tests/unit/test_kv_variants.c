@@ -60,7 +60,7 @@ static void changes(const char *text, float least, float most)
     float change = largest_difference(whole, fp32, BATCH * LENGTH * H) / size;
     cr_expect(change >= least && change <= most, "%s: changes by %g", text, (double)change);
     struct qb_kv *kv = NULL;
-    MUST(qb_net_kv(net, BATCH, LENGTH, 0, NULL, &kv, &err));
+    MUST(qb_net_kv(net, BATCH, LENGTH, 0, &kv, &err));
     for (size_t at = 0, n = 1; at < LENGTH; at += n, n = n % 7 + 1) {
         int32_t step[BATCH * LENGTH];
         n = n < LENGTH - at ? n : LENGTH - at;

@@ -44,7 +44,7 @@ static void blocks_agree(struct qb_net *net, const size_t *sizes, size_t kept)
 {
     const struct qb_model *model = qb_net_model(net);
     struct qb_kv *kv = NULL;
-    MUST(qb_net_kv(net, BATCH, LENGTH, 0, NULL, &kv, &err));
+    MUST(qb_net_kv(net, BATCH, LENGTH, 0, &kv, &err));
     size_t layers = model->arch.attention ? model->arch.layers : 0;
     cr_expect_eq(qb_kv_bytes(kv), layers * 2 * BATCH * LENGTH * model->arch.hidden * sizeof(float));
     size_t first = 0;
@@ -216,7 +216,7 @@ Test(step, what_cannot_be_a_step_is_refused_and_leaves_no_trace)
     const float bias[BATCH * 2] = {0};
     const int32_t wrong[BATCH * 2] = {1, 1, 1, 1, 1, 50};
     MUST(qb_net_forward(net, tokens, BATCH, LENGTH, whole, &err));
-    MUST(qb_net_kv(net, BATCH, LENGTH, 0, NULL, &kv, &err));
+    MUST(qb_net_kv(net, BATCH, LENGTH, 0, &kv, &err));
     step_over(net, kv, 0, 4, 1);
     refused(net, kv, (struct qb_step){.tokens = tokens, .batch = BATCH, .n = 2}, QB_ERR_INTERNAL, "keeps 0");
     refused(net, kv, (struct qb_step){.tokens = tokens, .batch = BATCH, .n = 2, .kept = 3}, QB_ERR_INTERNAL, "keeps 3");
@@ -232,7 +232,7 @@ Test(step, what_cannot_be_a_step_is_refused_and_leaves_no_trace)
     step_over(net, kv, 4, 9, 9);
     expect_rows("after refusals", 24, 4, 9);
     qb_kv_free(kv);
-    cr_expect_eq(qb_net_kv(all, BATCH, LENGTH, 0, NULL, &kv, &err), QB_ERR_INTERNAL, "older positions would change");
+    cr_expect_eq(qb_net_kv(all, BATCH, LENGTH, 0, &kv, &err), QB_ERR_INTERNAL, "older positions would change");
     qb_net_free(net);
     qb_net_free(all);
     qb_pool_free(pool);
