@@ -6,12 +6,26 @@
 
 const struct qb_sample qb_chunk_share = {.transform = QB_PERCENT, .kind = QB_KIND_SHARE, .icc = 0.05, .unit = "chunks"};
 
+const struct qb_sample qb_chunk_divergence = {.kind = QB_KIND_REAL, .unit = "chunks", .nonnegative = true};
+
 bool qb_sample_by_chunk(const struct qb_record *record, double *x, const uint8_t *keep, size_t n,
                         struct qb_sample *sample)
 {
     const int32_t *chunk = x ? qb_shaped(record, "chunk", QB_I32, n, 0) : NULL;
     bool there = chunk && qb_sample_fill(sample, x, chunk, keep, n);
     qb_free(x);
+    return there;
+}
+
+bool qb_divergence_where(const struct qb_record *record, double *x, uint8_t *keep, size_t n, struct qb_sample *sample)
+{
+    *sample = qb_chunk_divergence;
+    if (!keep) {
+        qb_free(x);
+        return true;
+    }
+    bool there = qb_sample_by_chunk(record, x, keep, n, sample);
+    qb_free(keep);
     return there;
 }
 

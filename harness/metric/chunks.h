@@ -16,6 +16,11 @@ extern const struct qb_sample qb_chunk_share;
 bool qb_sample_by_chunk(const struct qb_record *record, double *x, const uint8_t *keep, size_t n,
                         struct qb_sample *sample);
 
+/* A mean KL over positions; and x[n] of the kept entries as one. Takes both; keep NULL: memory ran out, which is true
+ * without totals. */
+extern const struct qb_sample qb_chunk_divergence;
+bool qb_divergence_where(const struct qb_record *record, double *x, uint8_t *keep, size_t n, struct qb_sample *sample);
+
 /* keep[n]: 1 at positions whose target the reference can be asked for. Where it masks the target (base/probability.h)
  * its own perplexity would be the mask's depth, and so would every number beside it; what the variant says there
  * decides nothing. Returns how many targets were masked. */

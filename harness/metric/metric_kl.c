@@ -5,13 +5,11 @@
 #include "base/mem.h"
 #include "metric/chunks.h"
 
-static const struct qb_sample divergence = {.kind = QB_KIND_REAL, .unit = "chunks", .nonnegative = true};
-
 static bool kl_mean(const struct qb_record *record, struct qb_sample *sample)
 {
     size_t n = 0;
     double *x = qb_doubles(record, "kl", &n);
-    *sample = divergence;
+    *sample = qb_chunk_divergence;
     return qb_sample_by_chunk(record, x, NULL, n, sample);
 }
 
@@ -42,7 +40,7 @@ static bool kl_cvar95(const struct qb_record *record, struct qb_sample *sample)
     double *x = qb_doubles(record, "kl", &n), q = x ? quantile_95(x, n) : NAN;
     for (size_t i = 0; x && i < n; i++)
         x[i] = q + (x[i] <= q ? 0 : (x[i] - q) / 0.05);
-    *sample = divergence;
+    *sample = qb_chunk_divergence;
     return qb_sample_by_chunk(record, x, NULL, n, sample);
 }
 
@@ -60,14 +58,10 @@ static bool kl_at(const struct qb_record *record, double low, double high, struc
         if (isnan(top[i]))
             x[i] = NAN;
     }
-    *sample = divergence;
-    if (!keep) {
-        qb_free(x);
-        return top; /* without totals: memory ran out */
-    }
-    bool there = qb_sample_by_chunk(record, x, keep, n, sample);
-    qb_free(keep);
-    return there;
+    if (top)
+        return qb_divergence_where(record, x, keep, n, sample);
+    qb_free(x);
+    return false;
 }
 
 static bool kl_p_under_25(const struct qb_record *record, struct qb_sample *sample)

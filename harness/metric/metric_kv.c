@@ -8,22 +8,17 @@
 /* KL at positions [from, to) of a chunk; false where the context does not reach them. */
 static bool kl_within(const struct qb_record *record, int32_t from, int32_t to, struct qb_sample *sample)
 {
-    size_t n = 0, kept = 0;
+    size_t n = 0;
     double *x = qb_doubles(record, "kl", &n);
     const int32_t *position = x ? qb_shaped(record, "position", QB_I32, n, 0) : NULL;
     struct qb_error err = {0};
     uint8_t *keep = position ? qb_alloc(n, 1, "positions of a range", &err) : NULL;
     for (size_t i = 0; keep && i < n; i++)
-        kept += keep[i] = position[i] >= from && position[i] < to;
-    *sample = (struct qb_sample){.kind = QB_KIND_REAL, .unit = "chunks", .nonnegative = true};
-    if (!keep || kept == 0) {
-        qb_free(keep);
-        qb_free(x);
-        return position && !keep; /* without totals: memory ran out */
-    }
-    bool there = qb_sample_by_chunk(record, x, keep, n, sample);
-    qb_free(keep);
-    return there;
+        keep[i] = position[i] >= from && position[i] < to;
+    if (position)
+        return qb_divergence_where(record, x, keep, n, sample);
+    qb_free(x);
+    return false;
 }
 
 static bool kl_under_512(const struct qb_record *record, struct qb_sample *sample)
