@@ -63,34 +63,39 @@ static const struct qb_value *find_value(const struct qb_cell *cell, const char 
     return NULL;
 }
 
-/* Does `metric` come first, or has the experiment, of another program, none that does? */
-static bool is_headline(const struct sheet *sheet, const char *metric)
+/* Has the experiment metrics that come first? One of another program has none. */
+static bool has_headlines(const char *experiment)
 {
-    bool any = false;
-    for (const struct qb_metric *const *m = qb_metrics(); *m && !any; m++)
-        any = strcmp((*m)->experiment, sheet->experiment) == 0 && qb_metric_headline(sheet->experiment, (*m)->name);
-    return !any || qb_metric_headline(sheet->experiment, metric);
+    for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
+        if (strcmp((*m)->experiment, experiment) == 0 && qb_metric_headline(experiment, (*m)->name))
+            return true;
+    return false;
+}
+
+static bool among(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
 }
 
 /* Columns in the order of the file, or where headlines are asked for these alone, with how many others there are; a
  * metric that no done cell has is none. */
 static void find_columns(struct sheet *sheet)
 {
-    const char *others[COLUMNS_MAX * 4];
+    enum { OTHERS_MAX = COLUMNS_MAX * 4 };
+    const char *others[OTHERS_MAX];
+    const bool headlines = sheet->filter->headlines && has_headlines(sheet->experiment);
     for (size_t i = 0; i < qb_result_count(sheet->result); i++) {
         const struct qb_cell *cell = sheet_cell(sheet, i);
         for (size_t v = 0; cell && cell->state == QB_CELL_DONE && v < cell->value_count; v++) {
             const struct qb_value *value = &cell->values[v];
-            size_t c = 0;
-            while (c < sheet->count && strcmp(sheet->metrics[c], value->metric) != 0)
-                c++;
-            if (c < sheet->count || c == COLUMNS_MAX || !qb_globs_match(&sheet->filter->metrics, value->metric))
+            if (among(sheet->metrics, sheet->count, value->metric) || among(others, sheet->left_out, value->metric) ||
+                sheet->count == COLUMNS_MAX || !qb_globs_match(&sheet->filter->metrics, value->metric))
                 continue;
-            if (sheet->filter->headlines && !is_headline(sheet, value->metric)) {
-                size_t o = 0;
-                while (o < sheet->left_out && strcmp(others[o], value->metric) != 0)
-                    o++;
-                if (o == sheet->left_out && o < sizeof others / sizeof *others)
+            if (headlines && !qb_metric_headline(sheet->experiment, value->metric)) {
+                if (sheet->left_out < OTHERS_MAX)
                     others[sheet->left_out++] = value->metric;
                 continue;
             }
