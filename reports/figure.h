@@ -49,6 +49,8 @@ void qb_figure_linetypes(const char *const *variants, size_t count, unsigned *ty
 /* A built-in's short name for keys ("INT8 per channel"); another variant's own name. */
 const char *qb_figure_label(const char *variant);
 bool qb_figure_builtin(const char *variant);
+/* The shipped formats of a KV cache, for qb_select. */
+extern const char *const qb_figure_caches[];
 
 /* A name that fits: itself up to `most` (at least 12) letters of average width, else its start, an ellipsis and a
  * number in brackets that the end of the caption resolves. Writes to `out`. */

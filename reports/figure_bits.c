@@ -210,11 +210,10 @@ static enum qb_status fill(const struct qb_result *result, const struct axis *ax
 {
     static const char *const wanted[] = {"fp16",      "bf16",   "int8-tensor", "int8-channel",      "pattern-a-packed",
                                          "pattern-a", "legacy", "calibrated",  "calibrated-stored", NULL};
-    static const char *const caches[] = {"kv-fp16", "kv-documented", "kv-qins8", "kv-int8", "kv-q8_0", "kv-q4_0", NULL};
     struct qb_selection s;
     uint64_t n = 0;
     if (strcmp(axis->experiment, "kv") == 0)
-        qb_select(result, "kv", caches, QB_FIGURE_VARIANTS, &s);
+        qb_select(result, "kv", qb_figure_caches, QB_FIGURE_VARIANTS, &s);
     else
         qb_select_text(result, wanted, QB_FIGURE_VARIANTS, &s);
     for (size_t m = s.model_count; m-- > 0;)

@@ -39,6 +39,8 @@ static size_t builtin(const char *variant)
     return i;
 }
 
+const char *const qb_figure_caches[] = {"kv-fp16", "kv-documented", "kv-qins8", "kv-int8", "kv-q8_0", "kv-q4_0", NULL};
+
 bool qb_figure_builtin(const char *variant)
 {
     return builtin(variant) < BUILTINS;

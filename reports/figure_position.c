@@ -60,10 +60,9 @@ static bool add_curve(const struct qb_record *record, struct qb_figure *figure, 
 
 static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
-    static const char *const wanted[] = {"kv-fp16", "kv-documented", "kv-qins8", "kv-int8", "kv-q8_0", "kv-q4_0", NULL};
     struct qb_selection s;
     struct qb_text counts = {0};
-    qb_select(result, "kv", wanted, QB_FIGURE_VARIANTS, &s);
+    qb_select(result, "kv", qb_figure_caches, QB_FIGURE_VARIANTS, &s);
     if (!s.model_count || !s.variant_count)
         snprintf(figure->missing, sizeof figure->missing, "no kv cell of a variant was run");
     qb_figure_axes(figure, &s);

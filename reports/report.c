@@ -77,11 +77,11 @@ static enum qb_status compile(const char *folder, struct qb_text *said, struct q
 {
     static const char *const argv[] = {"pdflatex",       "-no-shell-escape", "-interaction=nonstopmode",
                                        "-halt-on-error", "example.tex",      NULL};
-    char tex[4200], talk[1200];
+    char tex[4200], talk[1200], file[32];
     snprintf(tex, sizeof tex, "%s/tex", folder);
     for (const char *const *made = (const char *const[]){"pdf", "aux", "log", NULL}; *made; made++) {
-        snprintf(talk, sizeof talk, "example.%s", *made);
-        if (qb_report_clear(tex, talk, err))
+        snprintf(file, sizeof file, "example.%s", *made);
+        if (qb_report_clear(tex, file, err))
             return err->status;
     }
     for (int pass = 0; pass < 2; pass++) {

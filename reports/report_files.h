@@ -7,10 +7,10 @@
 
 /* Appends the text of a template ("templates/report.js", "figures/kl.gp"), from the shipped data or the source tree. */
 enum qb_status qb_report_template(const char *name, struct qb_text *out, struct qb_error *err);
-/* Makes a report's folder and takes it for this process until it ends; two at once would draw over one another. A
- * report replaces what reports wrote before, and nothing else: a folder that none wrote to, by the mark that it leaves
- * there, must not hold a file or folder that this one would write to. Refused (QB_ERR_INPUT) before anything is
- * written, as a folder of figures or tables that is a symbolic link. */
+/* Makes a report's folder and locks it until qb_report_end: two at once would draw over one another. A report replaces
+ * what reports wrote before, and nothing else: a folder that none wrote to, by the mark that it leaves there, must not
+ * hold a file or folder that this one would write to. Refused (QB_ERR_INPUT) before anything is written, as a folder of
+ * figures or tables that is a symbolic link. *lock is for qb_report_end, also after a failure. */
 enum qb_status qb_report_begin(const char *folder, int *lock, struct qb_error *err);
 void qb_report_end(int *lock);
 

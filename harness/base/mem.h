@@ -44,8 +44,7 @@ void qb_mem_lose_text(void);
 bool qb_mem_lost_text(void);
 
 /* For tests: the n-th allocation from now (1 = the next) fails once; 0 switches the fault off. Lost texts are
- * forgotten.
- */
+ * forgotten. */
 void qb_mem_fail_at(size_t n);
 
 /* The process's resident set now and its high-water mark, in bytes, from /proc/self/status (VmRSS, VmHWM); 0 where

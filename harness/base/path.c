@@ -40,7 +40,7 @@ enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb
     return qb_fail(err, QB_ERR_INPUT, "%s: path too long", path);
 }
 
-static bool same_place(const struct stat *a, const struct stat *b)
+bool qb_path_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
@@ -52,7 +52,7 @@ static bool lies_in(const char *folder, const struct stat *file)
     struct stat info;
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && !found && (entry = readdir(dir));)
-        found = fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && same_place(&info, file);
+        found = fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && qb_path_same(&info, file);
     if (dir)
         closedir(dir);
     return found;
@@ -64,7 +64,7 @@ static bool is_read(const char *input, const struct stat *file)
     struct stat info;
     if (stat(input, &info) != 0)
         return false;
-    return S_ISDIR(info.st_mode) ? lies_in(input, file) : same_place(&info, file);
+    return S_ISDIR(info.st_mode) ? lies_in(input, file) : qb_path_same(&info, file);
 }
 
 enum qb_status qb_path_apart(const char *option, const char *out, const char *const *inputs, size_t count,

@@ -4,7 +4,9 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include "base/error.h"
 
 /* The folder that path lies in, "." of a bare name; shorter than PATH_MAX, as path must be. */
@@ -13,6 +15,9 @@ void qb_path_folder(const char *path, char folder[PATH_MAX]);
 /* The file that writing to path is to change: path itself, or where it leads when it is a symbolic link, also to a file
  * that is not there yet. A circle of links is QB_ERR_INPUT. */
 enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb_error *err);
+
+/* Are these of the same file, by whichever name? */
+bool qb_path_same(const struct stat *a, const struct stat *b);
 
 /* Refuses an output that is one of what is read: QB_ERR_INPUT naming both. option: how the user named it ("-o",
  * "--junit"); out NULL: none is written. inputs[count] may hold NULL. An input that is a folder is what lies in it. */

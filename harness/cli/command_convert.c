@@ -160,8 +160,7 @@ static enum qb_status check_beside(const char *to, struct beside files[BESIDE], 
         struct beside *file = &files[i];
         if (!file->to || lstat(file->to, &there) != 0)
             continue;
-        if (file->from && stat(file->from, &source) == 0 && source.st_dev == there.st_dev &&
-            source.st_ino == there.st_ino) { /* where it should be */
+        if (file->from && stat(file->from, &source) == 0 && qb_path_same(&source, &there)) { /* where it should be */
             qb_free(file->to);
             file->to = NULL;
         } else if (!S_ISREG(there.st_mode) || !qb_file_exists(to)) {

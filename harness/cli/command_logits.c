@@ -87,7 +87,7 @@ static enum qb_status write_logits(struct qb_net *net, const int32_t *ids, size_
     struct qb_kv *kv = NULL;
     float *hidden = qb_alloc(most * arch->hidden, sizeof *hidden, "hidden states", err);
     float *logits = hidden ? qb_alloc(ROWS * arch->vocab, sizeof *logits, "logits", err) : NULL;
-    if (!logits || qb_net_check(net, ids, 1, count, 0, err) || (blocks && qb_net_kv(net, 1, count, 0, NULL, &kv, err)))
+    if (!logits || qb_net_check(net, ids, 1, count, 0, err) || (blocks && qb_net_kv(net, 1, count, 0, &kv, err)))
         goto out;
     for (size_t at = 0, n; at < count && !err->status; at += n) {
         n = count - at < most ? count - at : most;

@@ -12,10 +12,10 @@ static pid_t self; /* a process forked from this one inherits the handler and ha
 
 static void on_end(int number)
 {
-    const char *name = number == SIGHUP ? "SIGHUP" : number == SIGINT ? "SIGINT" : "SIGTERM";
     qb_temp_remove_all();
     if (getpid() == self)
-        qb_tell_at_once((const char *const[]){"qinsbench: ended by ", name, "; no file was left half written", NULL});
+        qb_tell_at_once((const char *const[]){"qinsbench: ended by SIG", sigabbrev_np(number),
+                                              "; no file was left half written", NULL});
     signal(number, SIG_DFL);
     raise(number); /* ends the process when the handler returns */
 }
@@ -23,14 +23,10 @@ static void on_end(int number)
 /* A crash, of a codec that came from outside or of our own: the signal stays how the program ends. */
 static void on_crash(int number)
 {
-    const char *name = number == SIGSEGV   ? "SIGSEGV"
-                       : number == SIGABRT ? "SIGABRT"
-                       : number == SIGFPE  ? "SIGFPE"
-                                           : "SIGILL";
     signal(number, SIG_DFL);
     qb_temp_remove_all();
     if (getpid() == self)
-        qb_tell_at_once((const char *const[]){"qinsbench: crashed (", name,
+        qb_tell_at_once((const char *const[]){"qinsbench: crashed (SIG", sigabbrev_np(number),
                                               ") in a codec, a library or its own code; no file was left half written",
                                               NULL});
     raise(number);

@@ -180,6 +180,7 @@ static enum qb_status run_tile(struct block *b, bool stored, size_t from, size_t
     b->done++;
     return QB_OK;
 }
+
 /* The keys that the block's queries see in one of the two places, from the first to the last. */
 static struct seen seen_by_all(const struct block *b, bool stored)
 {

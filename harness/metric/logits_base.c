@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "metric/llama.h"
 
-#define MAGIC QB_LOGITS_BASE_START
 enum { MAGIC_SIZE = 8, HEAD_SIZE = MAGIC_SIZE + 3 * 4 };
 enum { CONTEXT_MAX = 1 << 20, CHUNKS_MAX = 1 << 20, VOCAB_MAX = 1 << 24 };
 
@@ -64,9 +63,9 @@ enum qb_status qb_logits_base_open(const char *path, struct qb_logits_base *b, s
     *b = (struct qb_logits_base){0};
     if (qb_file_map(path, &b->map, err))
         return err->status;
-    if (b->map.size < HEAD_SIZE || memcmp(b->map.data, MAGIC, MAGIC_SIZE) != 0)
-        return qb_fail(err, QB_ERR_INPUT, "%s: expected llama.cpp's logits base file, which begins with '" MAGIC "'",
-                       path);
+    if (b->map.size < HEAD_SIZE || memcmp(b->map.data, QB_LOGITS_BASE_START, MAGIC_SIZE) != 0)
+        return qb_fail(err, QB_ERR_INPUT,
+                       "%s: expected llama.cpp's logits base file, which begins with '" QB_LOGITS_BASE_START "'", path);
     memcpy(head, b->map.data + MAGIC_SIZE, sizeof head);
     if (head[0] < 4 || head[0] > CONTEXT_MAX || head[1] < 2 || head[1] > VOCAB_MAX || head[2] < 1 ||
         head[2] > CHUNKS_MAX)
@@ -134,7 +133,7 @@ static enum qb_status write_all(void *context, FILE *file, struct qb_error *err)
     const struct writing *w = context;
     const struct qb_logits_text *text = w->text;
     const uint32_t head[] = {(uint32_t)text->context, (uint32_t)text->vocab, (uint32_t)text->chunks};
-    return qb_file_put(file, MAGIC, MAGIC_SIZE, err) || qb_file_put(file, head, sizeof head, err) ||
+    return qb_file_put(file, QB_LOGITS_BASE_START, MAGIC_SIZE, err) || qb_file_put(file, head, sizeof head, err) ||
                    qb_file_put(file, text->tokens, text->chunks * text->context * sizeof *text->tokens, err)
                ? err->status
                : write_rows(w, file, err);

@@ -47,7 +47,7 @@ static enum qb_status lock(struct qb_shards *shards, struct qb_error *err)
                                         : qb_fail(err, QB_ERR_IO, "%s: cannot lock: %s", path, strerror(cause));
         }
         /* The run before may have removed the file between our open and our lock: then the lock guards nothing. */
-        if (fstat(shards->lock, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino)
+        if (fstat(shards->lock, &held) == 0 && stat(path, &there) == 0 && qb_path_same(&held, &there))
             return QB_OK;
         close(shards->lock);
     }
