@@ -161,4 +161,5 @@ def main():
     (HERE / "attention.json").write_text(f'{{"origin": "{origin}", "cases": [\n{text}\n]}}\n')
 
 
-main()
+if __name__ == "__main__":
+    main()
