@@ -157,7 +157,7 @@ static enum qb_status unknown_key(const struct qb_yaml *node, const char *const 
     if (nearest)
         qb_yaml_fail(node, err, "unknown key, did you mean '%s'? (known: %s)", nearest, names.data);
     else
-        qb_yaml_fail(node, err, "unknown key (known: %s)", names.data);
+        qb_yaml_fail(node, err, names.size ? "unknown key (known: %s)" : "unknown key: none is known here", names.data);
     qb_text_free(&names);
     return err->status;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "codec/registry.h"
 #include "compute/attention.h"
 
@@ -18,6 +19,12 @@ struct qb_kv_shape {
                               a ring of blocks that holds what a step can see */
 };
 
+/* What caches that share it were given: positions, counted once for each layer, side and sequence, and how many of them
+ * were encoded. */
+struct qb_kv_tally {
+    uint64_t kept, encoded;
+};
+
 /* How positions are kept. A block of each sequence is encoded once it is full, as a matrix of heads * block rows (head
  * by head, positions in order) and head_dim columns; until then, and for queries that came before, it is FP32. */
 struct qb_kv_options {
@@ -25,6 +32,7 @@ struct qb_kv_options {
     size_t block;                      /* positions; 1: each is encoded before anything sees it */
     bool rotate;                       /* keys and values are kept rotated (hadamard.h); the caller rotates queries and
                                           what attention gives */
+    struct qb_kv_tally *tally;         /* grows with every append; NULL: nobody counts. Borrowed */
 };
 
 /* Read it; only the functions below write. */

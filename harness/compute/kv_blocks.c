@@ -185,6 +185,10 @@ enum qb_status kv_blocks_append(struct qb_kv *kv, size_t layer, size_t n, const 
         for (size_t at = blocks->fresh; at < end; at += block, x += block * width)
             if (encode(kv, layer, side, seq, at / block, x, err))
                 return err->status;
+        if (kv->options.tally && kv->options.format[side]) {
+            kv->options.tally->kept += n;
+            kv->options.tally->encoded += end > blocks->fresh ? end - blocks->fresh : 0;
+        }
         if (end < kv->length + n)
             memcpy(newest_of(kv, 1 - blocks->now, layer, side, seq), x, (kv->length + n - end) * width * sizeof *x);
     }

@@ -147,7 +147,8 @@ static enum qb_status check_effect(struct qb_net *net, struct qb_error *err)
         net->kv =
             (struct qb_kv_options){.format = {v->kv[0].plugin ? &v->kv[0] : NULL, v->kv[1].plugin ? &v->kv[1] : NULL},
                                    .block = v->kv_block,
-                                   .rotate = v->kv_rotate};
+                                   .rotate = v->kv_rotate,
+                                   .tally = &net->kv_tally};
     qb_effect_free(&effect);
     return err->status;
 }

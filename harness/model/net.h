@@ -48,6 +48,8 @@ enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity
                          struct qb_error *err);
 /* How the net's variant keeps keys and values, what of it binds on the model; NULL: FP32. Owned by the net. */
 const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net);
+/* What went through the net's caches so far where its variant encodes keys or values; else zeros. */
+struct qb_kv_tally qb_net_kv_tally(const struct qb_net *net);
 /* What a step refuses of tokens[batch, n] that follow `past` positions. */
 enum qb_status qb_net_check(const struct qb_net *net, const int32_t *tokens, size_t batch, size_t n, size_t past,
                             struct qb_error *err);

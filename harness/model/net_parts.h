@@ -47,6 +47,7 @@ struct qb_net {
     size_t width;                    /* the widest row of a layer's input or output */
     struct qb_net_calibration calibration;
     struct qb_kv_options kv; /* of the variant; block 0: keys and values are FP32 */
+    struct qb_kv_tally kv_tally; /* of all caches of this net */
     struct qb_kv *passing;   /* of the layer at work, where no kv is given and they are not */
     qb_net_observer observe; /* NULL: nobody */
     void *observer;

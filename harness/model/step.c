@@ -93,6 +93,11 @@ const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net)
     return net->kv.block ? &net->kv : NULL;
 }
 
+struct qb_kv_tally qb_net_kv_tally(const struct qb_net *net)
+{
+    return net->kv_tally;
+}
+
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err)
 {

@@ -50,6 +50,20 @@ out:
     return err->status;
 }
 
+/* Keys and values went through the net and no block of them was ever full, where that is all that the variant encodes:
+ * what was measured is FP32 under another name. */
+static enum qb_status check_kept(const struct qb_worker_job *job, const struct qb_cell *cell, struct qb_kv_tally before,
+                                 struct qb_error *err)
+{
+    const struct qb_variant *variant = job->env.variant;
+    const struct qb_kv_tally after = qb_net_kv_tally(job->env.prepared->net);
+    if (cell->reach.tensors == 0 && after.kept > before.kept && after.encoded == before.encoded)
+        qb_fail(err, QB_ERR_INPUT,
+                "kv.block: no sequence reached %zu positions, the variant's block: nothing was encoded",
+                variant->kv_block);
+    return err->status;
+}
+
 /* What the variant encodes of the model, sizes included. The reference is no variant. */
 static enum qb_status find_reach(const struct qb_cell_env *env, struct qb_cell *cell, struct qb_error *err)
 {
@@ -88,7 +102,10 @@ enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *
     if (!cell.message || !cell.warnings || qb_cell_facts_take(&cell.facts, job->provenance, err))
         return err->status;
     qb_blas_init();
+    const struct qb_prepared *prepared = job->env.prepared;
+    const struct qb_kv_tally before = prepared ? qb_net_kv_tally(prepared->net) : (struct qb_kv_tally){0};
     if (find_reach(&job->env, &cell, err) || measure(job, &cell, err) ||
+        (prepared && variant && check_kept(job, &cell, before, err)) ||
         qb_weights_unchanged(job->env.model->weights, err))
         return err->status;
     cell.seconds = qb_clock() - start;

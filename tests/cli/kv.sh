@@ -42,4 +42,12 @@ done < <(sed -n 's/.*"name":"\([^"]*\)".*"kl_mean":\([^,]*\),"top1":\([0-9]*\),.
 same "all were compared" "$COUNT" 17
 # A cache whose blocks or formats are others does not pass.
 check "blocks of 32 are not blocks of 1" awk -v a="$(value q4_0-32 kl_mean)" -v b="$(value q4_0 kl_mean)" 'BEGIN { exit !(a < b / 2) }'
+# Where nothing was encoded, that is said instead of a KL of 0; a block that is full once is enough.
+for block in 40 42; do
+    printf 'name: few\nmodels: {t: {file: %s/data/models/tiny-llama, corpus: {file: %s/data/corpus/tiny.heldout, context: 41, chunks: 1}}}\nvariants: [fp32, {name: v, kv: {keys: q4_0, block: %s}}]\nexperiments: {kv: {}, teacher-forced: {}, memory: {}}\n' \
+        "$ROOT" "$ROOT" $block >"$TMP/few.yaml"
+    "$QINSBENCH" run "$TMP/few.yaml" -q --cache "$TMP/cache" --force -o "$TMP/few.h5" >"$TMP/few.log" 2>&1
+    same "a block of $block in a context of 41" "$? $(grep -c 'no sequence reached 42 positions' "$TMP/few.log")" \
+        "$(if [ $block = 40 ]; then echo 0 0; else echo 3 2; fi)"
+done
 finish
