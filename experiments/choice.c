@@ -127,14 +127,16 @@ static enum qb_status record_items(const struct qb_tasks *t, struct qb_record *o
 
 static enum qb_status record_counts(const struct qb_tasks *t, struct qb_record *out, struct qb_error *err)
 {
-    static const char *const names[] = {"task_left_out", "task_truncated", "task_merged"},
-                             *const what[] = {"items that do not fit the model, not scored",
-                                              "items whose prompt was cut from the left",
-                                              "items whose prompt has other tokens before a choice than alone"};
-    for (size_t k = 0; k < 3; k++) {
+    static const char *const names[QB_TASK_COUNTS] = {"task_left_out", "task_truncated", "task_merged", "task_twice"},
+                             *const what[QB_TASK_COUNTS] = {
+                                 "items that do not fit the model, not scored",
+                                 "items whose prompt was cut from the left",
+                                 "items whose prompt has other tokens before a choice than alone",
+                                 "items whose right choice stands among the wrong ones, too"};
+    for (size_t k = 0; k < QB_TASK_COUNTS; k++) {
         int64_t *counts = qb_record_add(out, names[k], QB_I64, 1, &t->task_count, "items", what[k], err);
         for (size_t i = 0; counts && i < t->task_count; i++)
-            counts[i] = k == 0 ? t->tasks[i].left_out : k == 1 ? t->tasks[i].truncated : t->tasks[i].merged;
+            counts[i] = t->tasks[i].counts[k];
     }
     return err->status;
 }

@@ -33,6 +33,11 @@ const struct qb_tensor_rule *qb_family_rule(const struct qb_family *family, uint
     return NULL;
 }
 
+size_t qb_arch_trained(const struct qb_arch *arch)
+{
+    return arch->context ? arch->context : arch->trained_context;
+}
+
 size_t qb_arch_head_dim(const struct qb_arch *arch)
 {
     return arch->head_dim ? arch->head_dim : arch->hidden / arch->heads;

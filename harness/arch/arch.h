@@ -123,6 +123,9 @@ void qb_family_names(bool generated, struct qb_text *out);
 
 /* Width of a head, and how many heads keys and values have, where arch leaves them to the rule (0). */
 size_t qb_arch_head_dim(const struct qb_arch *arch);
+/* Positions beyond which the model says nothing of worth: the most that it takes, or else those it was trained for; 0:
+ * the file does not say. */
+size_t qb_arch_trained(const struct qb_arch *arch);
 size_t qb_arch_kv_heads(const struct qb_arch *arch);
 
 /* The first rule of this role, or NULL; its tensor's name in a source for a layer (-1: none), suffix "weight" or

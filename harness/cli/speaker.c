@@ -65,7 +65,7 @@ enum qb_status qb_speaker_make(struct qb_opened *opened, const char *variant, co
                                struct qb_speaker *speaker, struct qb_error *err)
 {
     const struct qb_arch *arch = &opened->model->arch;
-    const size_t trained = arch->context ? arch->context : arch->trained_context;
+    const size_t trained = qb_arch_trained(arch);
     const size_t most = trained && trained < 2048 ? trained : 2048;
     *speaker = (struct qb_speaker){.opened = opened, .capacity = speaking->context ? (size_t)speaking->context : most};
     if (trained && speaker->capacity > trained)

@@ -189,9 +189,9 @@ static bool items(const struct qb_record *record, struct qb_value *value)
     qb_note(
         value,
         "of %zu task%s; left out, for they do not fit: %.0f; prompts cut from the left: %.0f; tokens merged where a "
-        "choice begins: %.0f",
+        "choice begins: %.0f; right choices that are wrong ones, too: %.0f",
         c.tasks, c.tasks == 1 ? "" : "s", total(record, "task_left_out"), total(record, "task_truncated"),
-        total(record, "task_merged"));
+        total(record, "task_merged"), total(record, "task_twice"));
     return true;
 }
 

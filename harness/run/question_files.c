@@ -29,12 +29,13 @@ static enum qb_status read_file(const char *path, struct qb_questions *out, stru
     if (qb_file_read(path, QB_QUESTION_FILE_MAX, &data, &size, err))
         return err->status;
     qb_hash_bytes(hash, data, size);
+    const size_t mark = strncmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* U+FEFF, which some editors put first */
     if (strlen(data) < size)
         qb_fail(err, QB_ERR_INPUT, "%s: expected text, found a NUL byte", path);
     else if (ends_with(path, ".csv"))
-        qb_questions_csv(path, data, size, out, err);
+        qb_questions_csv(path, data + mark, size - mark, out, err);
     else
-        qb_questions_json(path, data, size, out, err);
+        qb_questions_json(path, data + mark, size - mark, out, err);
     qb_free(data);
     if (!err->status && out->count == before)
         qb_fail(err, QB_ERR_INPUT, "%s: no question in it", path);

@@ -144,10 +144,9 @@ enum qb_status qb_questions_csv(const char *path, const char *data, size_t size,
     struct columns columns = {0};
     if (!copy)
         return err->status;
-    const size_t mark = strncmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     memcpy(copy, data, size);
     subject_of(path, subject);
-    struct rows r = {.path = path, .at = copy + mark, .end = copy + size, .line = 1};
+    struct rows r = {.path = path, .at = copy, .end = copy + size, .line = 1};
     for (bool first = true; r.at < r.end && !read_row(&r, err);) {
         if (r.count == 1 && r.field[0][0] == '\0')
             continue; /* a blank line */

@@ -36,11 +36,10 @@ void qb_tasks_hash(const struct qb_tasks *tasks, struct qb_hash *hash)
     qb_hash_bytes(hash, tasks->items, tasks->item_count * sizeof *tasks->items);
     for (size_t i = 0; i < tasks->task_count; i++) {
         const struct qb_task *task = &tasks->tasks[i];
-        const int64_t counts[] = {task->left_out, task->truncated, task->merged};
         qb_hash_text(hash, task->name);
         qb_hash_text(hash, task->sha256);
         qb_hash_text(hash, task->form);
-        qb_hash_bytes(hash, counts, sizeof counts);
+        qb_hash_bytes(hash, task->counts, sizeof task->counts);
     }
     for (size_t i = 0; i < tasks->subject_count; i++)
         qb_hash_text(hash, tasks->subjects[i]);
@@ -102,11 +101,12 @@ static int32_t characters_of(const struct qb_text *text)
     return n;
 }
 
-/* The sequence of the whole, cut from the left to the model's context; m->fits false: it cannot be scored. */
+/* The sequence of the whole, cut from the left to the positions that the model was trained for, as
+ * lm-evaluation-harness does; m->fits false: it cannot be scored. */
 static enum qb_status add_sequence(struct maker *m, struct qb_task_choice choice, struct qb_error *err)
 {
     struct qb_tasks *out = m->out;
-    const size_t most = m->model->arch.context ? m->model->arch.context + 1 : SIZE_MAX;
+    const size_t trained = qb_arch_trained(&m->model->arch), most = trained ? trained + 1 : SIZE_MAX;
     const size_t cut = m->whole_count > most ? m->whole_count - most : 0, length = m->whole_count - cut;
     const size_t scored = m->whole_count > m->prompt_count ? m->whole_count - m->prompt_count : 0;
     m->truncated = m->truncated || cut > 0;
@@ -219,14 +219,23 @@ static enum qb_status find_shots(struct maker *m, const struct qb_question *q, s
                                        m->words->examples, found, q->subject);
 }
 
+/* Does the right choice's text stand among the wrong ones? */
+static bool is_twice(const struct qb_question *q)
+{
+    for (size_t i = 0; i < q->count; i++)
+        if (i != q->answer && strcmp(q->choices[i], q->choices[q->answer]) == 0)
+            return true;
+    return false;
+}
+
 static enum qb_status add_item(struct maker *m, const struct qb_question *q, struct qb_error *err)
 {
     struct qb_tasks *out = m->out;
     if (find_shots(m, q, err) || add_choices(m, q, err))
         return err->status;
-    m->task->left_out += !m->fits;
-    m->task->truncated += m->fits && m->truncated;
-    m->task->merged += m->fits && m->merged;
+    const bool is[QB_TASK_COUNTS] = {!m->fits, m->fits && m->truncated, m->fits && m->merged, m->fits && is_twice(q)};
+    for (size_t i = 0; i < QB_TASK_COUNTS; i++)
+        m->task->counts[i] += is[i];
     if (!m->fits)
         return QB_OK;
     struct qb_task_item *items = qb_grow(out->items, out->item_count + 1, sizeof *items, "items", err);
@@ -311,7 +320,7 @@ static enum qb_status add_task(struct maker *m, const struct qb_task_words *word
         qb_yaml_fail(words->node, err, "bos: the tokenizer of model '%s' has none", m->model->name);
     if (!err->status && !add_questions(m, &questions, err) && m->out->item_count == before)
         qb_yaml_fail(words->node, err, "none of %zu questions fits the %zu positions of model '%s'", questions.count,
-                     m->model->arch.context, m->model->name);
+                     qb_arch_trained(&m->model->arch), m->model->name);
     qb_questions_free(&questions);
     qb_questions_free(&m->examples);
     return err->status;

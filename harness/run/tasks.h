@@ -22,13 +22,20 @@ struct qb_task_item {
     int32_t answer;        /* which of its choices is right, from 0 */
 };
 
+/* Items that something is to be said of; all but the first count. */
+enum qb_task_count {
+    QB_TASK_LEFT_OUT,  /* a choice does not fit the model's context, or has no token: not scored */
+    QB_TASK_TRUNCATED, /* the prompt was cut from the left to fit */
+    QB_TASK_MERGED,    /* tokens of the prompt alone are not those it has before a choice */
+    QB_TASK_TWICE,     /* the right choice's text is a wrong one's, too: rules alone decide which is taken */
+    QB_TASK_COUNTS
+};
+
 struct qb_task {
     char *name, *form;             /* form: the template and all that goes with it, as text */
     char sha256[QB_HASH_HEX];      /* of the files of questions and examples */
     char form_sha256[QB_HASH_HEX]; /* of `form` */
-    int64_t left_out;              /* items of which a choice does not fit the model's context, or has no token */
-    int64_t truncated;             /* items whose prompt was cut from the left to fit; they count */
-    int64_t merged; /* items where tokens of the prompt alone are not those it has before a choice; they count */
+    int64_t counts[QB_TASK_COUNTS];
 };
 
 struct qb_tasks {

@@ -55,7 +55,7 @@ Test(tasks, json_lines)
 {
     struct qb_questions q;
     cr_expect_str_empty(read_text("a.jsonl",
-                                  ONE
+                                  "\xEF\xBB\xBF" ONE
                                   "\n  \n{\"question\": \"\\u00fc\", \"choices\": [\"1\", \"2\", \"3\"], \"answer\": "
                                   "\"C\", \"subject\": \"s\", \"id\": 7}",
                                   &q));
@@ -252,7 +252,8 @@ Test(tasks, items_and_their_tokens)
     const struct qb_task_choice *god = &t->choices[1], *also = &t->choices[2];
     cr_expect(god->length == also->length &&
               memcmp(t->tokens + god->first, t->tokens + also->first, (size_t)god->length * 4) == 0);
-    cr_expect(t->tasks[0].left_out == 0 && t->tasks[0].truncated == 0 && t->tasks[0].merged == 0);
+    cr_expect(t->tasks[0].counts[QB_TASK_LEFT_OUT] == 0 && t->tasks[0].counts[QB_TASK_TRUNCATED] == 0 &&
+              t->tasks[0].counts[QB_TASK_MERGED] == 0);
     char hex[QB_HASH_HEX];
     qb_hash_buffer(t->tasks[0].form, strlen(t->tasks[0].form), hex);
     cr_expect_str_eq(t->tasks[0].form_sha256, hex);
@@ -277,9 +278,16 @@ Test(tasks, what_does_not_fit)
     model->arch.context = 16;
     cr_assert_str_empty(make("tasks: {t: a.jsonl}"));
     const struct qb_tasks *t = in.tasks;
-    cr_expect(t->item_count == 1 && t->choice_count == 2 && t->tasks[0].truncated == 1 && t->tasks[0].left_out == 1);
+    cr_expect(t->item_count == 1 && t->choice_count == 2 && t->tasks[0].counts[QB_TASK_TRUNCATED] == 1 &&
+              t->tasks[0].counts[QB_TASK_LEFT_OUT] == 1);
     cr_expect(t->choices[0].length == 17 && t->choices[1].length == 17, "the last token is read by none");
     cr_expect_eq(t->choices[1].first, 17);
+    qb_inputs_free(&in);
+    model->arch.context = 0; /* rotary positions: no limit, but what the model was trained for is one */
+    model->arch.trained_context = 16;
+    cr_assert_str_empty(make("tasks: {t: a.jsonl}"));
+    cr_expect(in.tasks->tasks[0].counts[QB_TASK_TRUNCATED] == 1 && in.tasks->choices[0].length == 17,
+              "cut where training ended");
     qb_inputs_free(&in);
     model->arch.context = 1;
     words_refused("tasks: {t: a.jsonl}", "none of 2 questions fits the 1 positions");
@@ -292,7 +300,17 @@ Test(tasks, a_border_that_merges)
         "{\"question\": \"In the begin\", \"choices\": [\"ning God\", \"ner\"], \"answer\": 0}\n";
     scratch_write("a.jsonl", text, sizeof text - 1);
     cr_assert_str_empty(make("tasks: {t: {file: a.jsonl, delimiter: ''}}"));
-    cr_expect_eq(in.tasks->tasks[0].merged, 1);
+    cr_expect_eq(in.tasks->tasks[0].counts[QB_TASK_MERGED], 1);
+    qb_inputs_free(&in);
+}
+
+Test(tasks, a_right_choice_that_is_a_wrong_one_too_is_counted)
+{
+    static const char text[] = "{\"question\": \"q\", \"choices\": [\"x\", \"y\", \"x\"], \"answer\": 2}\n"
+                               "{\"question\": \"q\", \"choices\": [\"x\", \"y\", \"x\"], \"answer\": 1}\n";
+    scratch_write("a.jsonl", text, sizeof text - 1);
+    cr_assert_str_empty(make("tasks: {t: a.jsonl}"));
+    cr_expect_eq(in.tasks->tasks[0].counts[QB_TASK_TWICE], 1);
     qb_inputs_free(&in);
 }
 
