@@ -203,7 +203,7 @@ static enum qb_status add_choices(struct maker *m, const struct qb_question *q, 
     return err->status;
 }
 
-/* The first examples of the question's subject. */
+/* The first examples of the question's subject; a question is no example of itself. */
 static enum qb_status find_shots(struct maker *m, const struct qb_question *q, struct qb_error *err)
 {
     const size_t due = m->words->form.shots;
@@ -212,10 +212,12 @@ static enum qb_status find_shots(struct maker *m, const struct qb_question *q, s
     for (size_t i = 0; i < m->examples.count; i++)
         subjects = subjects || m->examples.list[i].subject[0];
     for (size_t i = 0; i < m->examples.count && found < due; i++)
-        if (!subjects || strcmp(m->examples.list[i].subject, q->subject) == 0)
+        if ((!subjects || strcmp(m->examples.list[i].subject, q->subject) == 0) &&
+            strcmp(m->examples.list[i].question, q->question) != 0)
             m->shots[found++] = &m->examples.list[i];
     return found == due ? QB_OK
-                        : qb_yaml_fail(m->words->node, err, "%zu shots: %s has %zu examples of the subject '%s'", due,
+                        : qb_yaml_fail(m->words->node, err,
+                                       "%zu shots: %s has %zu examples of the subject '%s' beside the question", due,
                                        m->words->examples, found, q->subject);
 }
 

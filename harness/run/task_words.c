@@ -132,6 +132,21 @@ static enum qb_status optional_text(const struct qb_yaml *map, const char *key, 
     return node ? qb_yaml_text(node, text, err) : QB_OK;
 }
 
+/* A word in braces that nothing is put in, as people write {answer}: it would stand in every prompt as it is. */
+static enum qb_status check_places(const struct qb_yaml *node, const char *text, struct qb_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz_";
+    size_t which;
+    for (const char *at = strchr(text, '{'); at; at = strchr(at + 1, '{')) {
+        const size_t n = strspn(at + 1, letters);
+        if (n > 2 && at[1 + n] == '}' && next_place(at, &which) != at)
+            return qb_yaml_fail(node, err,
+                                "nothing is put in the place of %.*s (known: {question}, {choices}, {subject})",
+                                (int)n + 2, at);
+    }
+    return QB_OK;
+}
+
 /* The form that is named, or a text of one's own in the place of plain's. */
 static enum qb_status read_template(const struct qb_yaml *node, struct qb_task_form *form, struct qb_error *err)
 {
@@ -148,6 +163,8 @@ static enum qb_status read_template(const struct qb_yaml *node, struct qb_task_f
         return qb_yaml_fail(node, err,
                             "expected plain, question, letters, mmlu, or a text with {question}, and {choices} and "
                             "{subject} where they belong");
+    if (check_places(node, text, err))
+        return err->status;
     form->text = text;
     form->letters = false;
     for (const char *at = text; (at = next_place(at, &which)); at++)

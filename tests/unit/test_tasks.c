@@ -190,6 +190,10 @@ Test(tasks, words_that_are_refused)
     words_refused("tasks: {t: {file: a.jsonl, shots: 1}}", "expected the key 'examples'");
     words_refused("tasks: {t: {file: a.jsonl, examples: a.jsonl}}", "examples without 'shots'");
     words_refused("tasks: {t: {file: a.jsonl, examples: a.jsonl, shots: 2}}", "2 shots: ");
+    words_refused("tasks: {t: {file: a.jsonl, template: '{question} {answer}'}}",
+                  "nothing is put in the place of {answer} (known: {question}, {choices}, {subject})");
+    words_refused("tasks: {t: {file: a.jsonl, examples: a.jsonl, shots: 1}}",
+                  "has 0 examples of the subject '' beside the question");
     words_refused("tasks: {t: {file: a.jsonl, template: none}}",
                   "expected plain, question, letters, mmlu, or a text with {question}");
     words_refused("tasks: {t: {file: a.jsonl, answers: words}}", "expected letters or text");
