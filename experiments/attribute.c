@@ -14,6 +14,8 @@ static const struct qb_codec_option options[] = {
 
 static const char *skip(const struct qb_cell_env *env)
 {
+    if (env->variant->kv_block || env->variant->act.plugin)
+        return "attribute takes weights and calibration apart; the variant encodes keys, values or activations, too";
     return env->variant->encoded ? NULL : "the variant encodes nothing";
 }
 

@@ -64,8 +64,10 @@ static void add_variant(const struct qb_variant *variant, struct qb_listing *lis
     for (size_t side = 0; variant->kv_block && side < 2; side++)
         qb_text_add(&kv, "%s%s", side ? "+" : "",
                     variant->kv[side].plugin ? variant->kv[side].plugin->codec->id : "fp32");
-    qb_listing_add(listing, (const char *[]){variant->name, variant->encoded ? variant->weights.plugin->codec->id : "",
-                                             path, calibrated, placement.data, kv.data, variant->summary});
+    qb_listing_add(listing,
+                   (const char *[]){variant->name, variant->encoded ? variant->weights.plugin->codec->id : "", path,
+                                    calibrated, placement.data, kv.data,
+                                    variant->act.plugin ? variant->act.plugin->codec->id : "", variant->summary});
     qb_text_free(&placement);
     qb_text_free(&kv);
 }
@@ -73,8 +75,8 @@ static void add_variant(const struct qb_variant *variant, struct qb_listing *lis
 static enum qb_status list_variants(const struct qb_registry *registry, struct qb_listing *listing,
                                     struct qb_error *err)
 {
-    static const char *const columns[] = {"variant",   "codec", "path",    "calibration",
-                                          "placement", "kv",    "summary", NULL};
+    static const char *const columns[] = {"variant", "codec", "path",    "calibration", "placement",
+                                          "kv",      "act",   "summary", NULL};
     char **names = NULL;
     qb_variant_names(&names, err);
     listing->columns = columns;

@@ -245,11 +245,11 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
     const struct qb_yaml *codec = qb_yaml_get(map, "codec"), *options = qb_yaml_get(map, "options");
     const struct qb_yaml *placement = qb_yaml_get(map, "placement"), *calibration = qb_yaml_get(map, "calibration");
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic"), *otherwise = qb_yaml_get(map, "otherwise");
-    const struct qb_yaml *kv = qb_yaml_get(map, "kv");
+    const struct qb_yaml *kv = qb_yaml_get(map, "kv"), *act = qb_yaml_get(map, "act");
     v->calibration = (struct qb_calibration){.scale_min = 0.5, .scale_max = 2.0, .alpha_min = 0.8, .alpha_max = 1.2};
     v->calibration.rows = 100;
     v->calibration.alpha_contexts = 10;
-    if (kv && read_kv(kv, registry, isa, v, err))
+    if ((kv && read_kv(kv, registry, isa, v, err)) || (act && read_format(act, registry, isa, &v->act, err)))
         return err->status;
     if (!codec)
         return read_plain(map, v, err);

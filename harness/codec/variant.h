@@ -51,6 +51,8 @@ struct qb_variant {
     struct qb_format kv[2]; /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
     size_t kv_block;        /* positions of a block of them; 0: both are FP32, no cache is encoded */
     bool kv_rotate;         /* they are kept rotated */
+    struct qb_format act;   /* what goes from one layer to the next, encoded a position at a time and decoded before the
+                               next layer reads it; plugin NULL: FP32 */
     uint32_t placement;     /* roles of the tensors that are encoded */
     char **tensors;         /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
     char **except;          /* and of those none whose name matches one of these; likewise; NULL: none */
@@ -88,12 +90,12 @@ bool qb_variant_stores(const struct qb_variant *variant);
 
 /* Reads a variant from its YAML map (`name` from the key, or for a file of data/variants from its `name`). Keys: name,
  * summary, base (another variant whose keys are taken first), codec, options, otherwise (a codec's id, or {codec,
- * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate}, activations, path
- * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
- * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,
- * alpha_contexts, alpha_on, options}. A variant without a codec takes kv and arithmetic (forward|reversed): the order
- * in which each linear product sums its terms. `order` in a built-in's file is its place in lists. The caller frees
- * with qb_variant_free. */
+ * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate}, act (as otherwise),
+ * activations, path (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or
+ * globs), tensors and except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range,
+ * alpha_range, rows, alpha_contexts, alpha_on, options}. A variant without a codec takes kv, act and arithmetic
+ * (forward|reversed): the order in which each linear product sums its terms. `order` in a built-in's file is its place
+ * in lists. The caller frees with qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

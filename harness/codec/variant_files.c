@@ -10,7 +10,7 @@
 
 static const char *const known_keys[] = {
     "name",   "summary", "order",     "base",    "codec",  "options",     "otherwise",  "activations", "path", "domain",
-    "stored", "cache",   "placement", "tensors", "except", "calibration", "arithmetic", "kv",          NULL};
+    "stored", "cache",   "placement", "tensors", "except", "calibration", "arithmetic", "kv",          "act",  NULL};
 
 bool variant_name_fits(const char *name)
 {

@@ -61,6 +61,7 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
         print_format("values", &v->kv[1], &out);
         qb_text_add(&out, ")");
     }
+    print_format("act", &v->act, &out);
     if (v->calibrated)
         print_calibration(&v->calibration, &out);
     print_format("fp16", &v->fp16, &out);
@@ -115,7 +116,8 @@ void qb_variant_free(struct qb_variant *variant)
                                    &variant->fp16,
                                    &variant->calibration.scale_format,
                                    &variant->kv[0],
-                                   &variant->kv[1]};
+                                   &variant->kv[1],
+                                   &variant->act};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         qb_format_free(formats[i]);
     qb_free(variant->name);

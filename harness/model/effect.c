@@ -190,6 +190,19 @@ static void check_kv(struct work *w)
     w->effect->kv = !why;
 }
 
+static void check_act(struct work *w)
+{
+    const struct qb_format *act = &w->variant->act;
+    const size_t width = w->model->arch.hidden;
+    if (w->model->arch.layers < 2)
+        unbound(w, "act", act->plugin->codec->id, "the model has one layer: nothing goes from one to the next");
+    else if (!qb_format_takes(act, 1, width))
+        qb_text_add(&w->refusal,
+                    "%sact: %s takes no rows of %zu, the width of what goes from layer to layer in model '%s'",
+                    w->refusal.size ? "; " : "", act->plugin->codec->id, width, w->model->name);
+    w->effect->act = w->model->arch.layers > 1;
+}
+
 static enum qb_status take(struct qb_text *text, char **to, struct qb_error *err)
 {
     if (text->failed)
@@ -207,7 +220,9 @@ static enum qb_status check_request(struct work *w, struct qb_error *err)
     check_globs(w, "except", v->except);
     if (v->kv_block)
         check_kv(w);
-    if (w->effect->tensors == 0 && !w->effect->kv && !w->refusal.size)
+    if (v->act.plugin)
+        check_act(w);
+    if (w->effect->tensors == 0 && !w->effect->kv && !w->effect->act && !w->refusal.size)
         qb_text_add(&w->refusal, "encodes nothing of model '%s': %s", w->model->name,
                     w->why.data ? w->why.data : "placement, tensors and except together leave no matrix");
     if (take(&w->unbound, &w->effect->unbound, err) || take(&w->why, &w->effect->why, err))
@@ -220,7 +235,7 @@ enum qb_status qb_effect_of(const struct qb_model *model, const struct qb_varian
 {
     struct work w = {model, variant, effect, {0}, {0}, {0}};
     *effect = (struct qb_effect){0};
-    if (!variant || (!variant->encoded && !variant->kv_block))
+    if (!variant || (!variant->encoded && !variant->kv_block && !variant->act.plugin))
         return take(&w.unbound, &effect->unbound, err) || take(&w.why, &effect->why, err) ? err->status : QB_OK;
     (void)(count_weights(&w, sizes, err) || check_request(&w, err));
     qb_text_free(&w.unbound);

@@ -149,7 +149,21 @@ static enum qb_status check_effect(struct qb_net *net, struct qb_error *err)
                                    .block = v->kv_block,
                                    .rotate = v->kv_rotate,
                                    .tally = &net->kv_tally};
+    net->act = effect.act ? &v->act : NULL;
     qb_effect_free(&effect);
+    return err->status;
+}
+
+/* Room for a position of what goes from layer to layer. All layers but the first take rows of one width. */
+static enum qb_status make_act(struct qb_net *net, struct qb_error *err)
+{
+    const size_t width = net->model->arch.hidden;
+    for (size_t i = 1; net->act && i < net->model->arch.layers; i++)
+        if (net->layers[i].in != width)
+            return qb_fail(err, QB_ERR_INPUT, "act: layer %zu of model '%s' takes rows of %zu, expected %zu", i,
+                           net->model->name, net->layers[i].in, width);
+    if (net->act && !qb_encoded_size(net->act, 1, width, &net->act_bytes, err))
+        net->act_row = qb_alloc(net->act_bytes, 1, "encoded activations", err);
     return err->status;
 }
 
@@ -163,7 +177,7 @@ enum qb_status qb_net_create(const struct qb_model *model, const struct qb_varia
     new->variant = variant;
     new->pool = pool;
     new->calibration.alpha = new->calibration.alpha_raw = 1.0;
-    if (check_effect(new, err) || build(new, err)) {
+    if (check_effect(new, err) || build(new, err) || make_act(new, err)) {
         qb_net_free(new);
         return variant ? qb_wrap(err, "variant %s", variant->name) : err->status;
     }
@@ -179,6 +193,7 @@ void qb_net_free(struct qb_net *net)
         qb_linear_free(net->linears[i].linear);
     qb_linear_free(net->positions);
     qb_kv_free(net->passing);
+    qb_free(net->act_row);
     struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->state, &net->other, &net->position,
                                     &net->normed,         &net->kept,   &net->query, &net->qkv,   &net->mixed,
                                     &net->inner,          &net->back,   &net->gated};

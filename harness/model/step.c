@@ -98,6 +98,20 @@ struct qb_kv_tally qb_net_kv_tally(const struct qb_net *net)
     return net->kv_tally;
 }
 
+/* x[n, H], which goes into `layer`, as it is decoded where the variant encodes what goes from one layer to the next:
+ * a position is a matrix of one row, so that no position's range depends on which ones go through with it. */
+static enum qb_status pass_on(struct qb_net *net, size_t layer, size_t n, float *x, struct qb_error *err)
+{
+    const size_t width = net->model->arch.hidden;
+    for (size_t i = 0; net->act && layer > 0 && i < n; i++, x += width)
+        if (qb_encode(net->act, 1, width, x, net->act_row, net->act_bytes, err) ||
+            qb_decode(net->act, 1, width, net->act_row, net->act_bytes, 0, 1, x, err)) {
+            err->status = err->status == QB_ERR_INPUT ? QB_ERR_NUMERIC : err->status;
+            return qb_wrap(err, "model %s: activations into layer %zu, position %zu", net->model->name, layer, i);
+        }
+    return QB_OK;
+}
+
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err)
 {
@@ -112,7 +126,7 @@ enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb
     struct qb_step layer_step = {.batch = step->batch, .n = n, .kept = n, .key_bias = step->key_bias};
     for (size_t i = 0; i < arch->layers; i++) {
         layer_step.kept = i + 1 == arch->layers ? step->kept : n;
-        if (net_layer(net, kv, i, &layer_step, h, out, err))
+        if (pass_on(net, i, rows, h, err) || net_layer(net, kv, i, &layer_step, h, out, err))
             return err->status;
         float *swap = h;
         h = out;
@@ -155,6 +169,8 @@ enum qb_status qb_net_block(struct qb_net *net, size_t layer, const float *in, s
     if (!h)
         return err->status;
     memcpy(h, in, size * sizeof *h);
+    if (pass_on(net, layer, batch * length, h, err))
+        return err->status;
     return net_layer(net, NULL, layer, &(struct qb_step){.batch = batch, .n = length, .kept = length}, h, out, err);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tiny-llama over a KV cache in other formats, by transformers in float64 with keys and values replaced inside its attention: KL from
-the same model without. Writes kv_forward.json.
+"""tiny-llama over a KV cache in other formats, by transformers in float64 with keys and values replaced inside its attention, and with what
+goes from one layer to the next replaced: KL from the same model without. Writes kv_forward.json.
 
 The first CONTEXT tokens of data/corpus/tiny.heldout, the first of them BOS; the last position is not scored. Formats, blocks and rotation are
 make_attention.py's. A key that float64 and float32 round to two codes changes what follows a little: a mean of 256 positions agrees to a
@@ -22,6 +22,7 @@ CONTEXT = 257
 CASES = {"fp16": (("fp16", "fp16"), 1, False), "values": (("fp16", "qins8"), 1, False), "qins8": (("qins8", "qins8"), 1, False),
          "int8-rotated": (("int8", "int8"), 1, True), "q8_0-rotated-32": (("q8_0", "q8_0"), 32, True),
          "q4_0": (("q4_0", "q4_0"), 1, False), "q4_0-32": (("q4_0", "q4_0"), 32, False), "q4_0-rotated": (("q4_0", "q4_0"), 1, True)}
+ACT = ("fp16", "int8", "q8_0", "qins8")  # of what goes from one layer to the next, a position at a time
 CASE = None
 
 
@@ -63,6 +64,16 @@ def main():
         cases.append({"name": name, "formats": list(CASE[0]), "block": CASE[1], "rotate": CASE[2], "kl_mean": float(kl.mean()),
                       "top1": int((p.argmax(-1) == q.argmax(-1)).sum()), "kl_last": float(kl[-1])})
         print(f"{name}: {kl.mean():.6g}, {cases[-1]['top1']} of {CONTEXT - 1}")
+    CASE = None
+    for name in ACT:
+        hooks = [layer.register_forward_pre_hook(lambda _, args, n=name: (torch.tensor(formats.FORMATS[n](args[0][0].float().numpy())[0]).double()[None], *args[1:]))
+                 for layer in model.model.layers[1:]]
+        q = model(ids[None]).logits[0, :-1].log_softmax(-1)
+        for hook in hooks:
+            hook.remove()
+        kl = (p.exp() * (p - q)).sum(-1)
+        cases.append({"name": f"act-{name}", "kl_mean": float(kl.mean()), "top1": int((p.argmax(-1) == q.argmax(-1)).sum()), "kl_last": float(kl[-1])})
+        print(f"act-{name}: {kl.mean():.6g}, {cases[-1]['top1']} of {CONTEXT - 1}")
     origin = f"make_kv_forward.py: transformers {transformers.__version__}, torch {torch.__version__}, NumPy {numpy.__version__}, float64"
     text = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
     (HERE / "kv_forward.json").write_text(f'{{"origin": "{origin}", "context": {CONTEXT}, "cases": [\n{text}\n]}}\n')

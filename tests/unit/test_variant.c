@@ -69,8 +69,10 @@ Test(variant, every_built_in_is_read_in_order)
         struct qb_variant *v = support_variant(registry, names[count]);
         cr_expect_str_eq(v->name, names[count]);
         cr_expect(strlen(v->summary) > 10);
-        cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0 && strncmp(v->name, "kv-", 3) != 0);
-        cr_expect_eq(v->kv_block > 0, strncmp(v->name, "kv-", 3) == 0, "%s", v->name);
+        const bool kv = strncmp(v->name, "kv-", 3) == 0, act = strncmp(v->name, "act-", 4) == 0;
+        cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0 && !kv && !act);
+        cr_expect_eq(v->kv_block > 0, kv || strcmp(v->name, "profile-balanced") == 0, "%s", v->name);
+        cr_expect_eq(v->act.plugin != NULL, act, "%s", v->name);
         cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN, "%s", v->name);
         for (size_t i = 0; i < count; i++) {
             struct qb_variant *other = support_variant(registry, names[i]);
