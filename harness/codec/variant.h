@@ -85,6 +85,9 @@ enum qb_floor qb_variant_floor(const struct qb_variant *variant);
 enum qb_status qb_variant_check_name(const struct qb_variant *variant, const struct qb_yaml *node,
                                      const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err);
 
+/* Does it estimate S or alpha, and so needs calibration contexts? Keeping tensors in FP16 does not. */
+bool qb_variant_estimates(const struct qb_variant *variant);
+
 /* Are the weights that are placed stored encoded (not so where activations alone are)? */
 bool qb_variant_stores(const struct qb_variant *variant);
 

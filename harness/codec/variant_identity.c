@@ -13,6 +13,11 @@ static bool stores_all(const struct qb_variant *v)
            v->placement == QB_ROLE_WEIGHTS;
 }
 
+bool qb_variant_estimates(const struct qb_variant *variant)
+{
+    return variant->calibration.scale || variant->calibration.alpha;
+}
+
 enum qb_floor qb_variant_floor(const struct qb_variant *variant)
 {
     if (variant->kv_block || variant->act.plugin)
