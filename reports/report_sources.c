@@ -13,6 +13,9 @@
 /* What tells the answer of each arm, and the items' subjects. */
 #define CHOICE "sum reference_sum choice_item item_answer item_subject"
 
+/* What must be in memory at once in a cell of kv. */
+#define NEEDED "held_bytes kv_bytes reference_bytes record_bytes states_bytes scratch_bytes logits_bytes"
+
 static const struct source {
     const char *experiment, *metric; /* metric is a glob; the first match counts */
     bool headline;
@@ -118,6 +121,10 @@ static const struct source {
     {"kv", "key_error", false, "key_error"},
     {"kv", "value_error", false, "value_error"},
     {"kv", "attention_error", false, "attention_error"},
+    {"kv", "logits_bytes", false, "logits_bytes"},
+    {"kv", "needed_bytes", false, NEEDED},
+    {"kv", "peak_rss_bytes", false, "peak_rss"},
+    {"kv", "peak_rss_ratio", false, "peak_rss " NEEDED},
     {"memory", "cache_bytes", false, "store cache_bytes"},
     {"memory", "held_bytes", false, "store held_bytes"},
     {"memory", "resident_bytes", false, "store bytes cache_bytes"},

@@ -291,6 +291,30 @@ Test(memory, fp32_compresses_by_one)
     qb_record_free(&record);
 }
 
+/* 1 + 2 + 4 + ... + 64 = 127. What is not told has no ratio; a file of an older program no row. */
+Test(kv, the_resident_set_beside_the_sum_of_what_must_be_there)
+{
+    static const char *const parts[] = {"held_bytes",   "kv_bytes",      "reference_bytes", "record_bytes",
+                                        "states_bytes", "scratch_bytes", "logits_bytes"};
+    struct qb_record record = {0};
+    put_scalar(&record, "peak_rss", 254);
+    cr_expect(absent("kv", &record, "needed_bytes") && absent("kv", &record, "peak_rss_ratio"));
+    for (int i = 0; i < 7; i++)
+        put_scalar(&record, parts[i], 1 << i);
+    cr_expect_eq(must("kv", &record, "logits_bytes").value, 64);
+    cr_expect_eq(must("kv", &record, "needed_bytes").value, 127);
+    cr_expect_eq(must("kv", &record, "peak_rss_bytes").value, 254);
+    cr_expect_eq(must("kv", &record, "peak_rss_ratio").value, 2);
+    qb_record_free(&record);
+    record = (struct qb_record){0};
+    for (int i = 0; i < 7; i++)
+        put_scalar(&record, parts[i], 1 << i);
+    put_scalar(&record, "peak_rss", 0);
+    struct qb_value untold = must("kv", &record, "peak_rss_ratio");
+    cr_expect(untold.flags & QB_FLAG_ABSENT && isnan(untold.value), "%s", untold.note);
+    qb_record_free(&record);
+}
+
 Test(speed, ratios_are_paired_by_repeat)
 {
     struct qb_record record = {0};

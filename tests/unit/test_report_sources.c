@@ -295,6 +295,26 @@ Test(report_sources, choice)
     check("choice", &r, 25);
 }
 
+Test(report_sources, kv)
+{
+    static const char *const scalars[] = {"kv_bytes",     "kv_bytes_per_token", "kv_fp16_bytes_per_token",
+                                          "held_bytes",   "reference_bytes",    "record_bytes",
+                                          "states_bytes", "scratch_bytes",      "logits_bytes",
+                                          "peak_rss",     "accounted_before",   "accounted_peak",
+                                          "rss_before"};
+    static const char *const layers[] = {"key_error", "value_error", "attention_error", NULL};
+    struct qb_record r = {0};
+    put_positions(&r);
+    int32_t positions[N];
+    for (int i = 0; i < N; i++)
+        positions[i] = i % (N / CHUNKS) * 100;
+    put(&r, "position", QB_I32, N, 0, positions);
+    list(&r, layers, QB_F64, 4, 0);
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
+        put_scalar(&r, scalars[i], 100000 + 1000 * (double)i);
+    check("kv", &r, 30);
+}
+
 Test(report_sources, every_metric_names_arrays)
 {
     for (const struct qb_metric *const *m = qb_metrics(); *m; m++)
