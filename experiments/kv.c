@@ -9,6 +9,7 @@
 #include "chunk_text.h"
 #include "common.h"
 #include "kv_layers.h"
+#include "kv_memory.h"
 #include "metric/logits_base.h"
 #include "positions.h"
 
@@ -25,6 +26,7 @@ struct walk {
     size_t step;
     float *hidden;         /* [step, H] */
     size_t kv_bytes;       /* keys and values of the last chunk, as kept, */
+    size_t working_bytes;  /* working memory beside them, */
     double position_bytes; /* and of one position once encoded */
 };
 
@@ -68,6 +70,7 @@ static enum qb_status walk_chunk(struct walk *walk, struct qb_net *net, size_t c
             visit(context, c * scored + at, n, walk->hidden, err);
     }
     walk->kv_bytes = qb_kv_bytes(kv);
+    walk->working_bytes = qb_kv_working_bytes(kv);
     walk->position_bytes = qb_kv_position_bytes(kv);
     qb_kv_free(kv);
     return err->status ? qb_wrap(err, "chunk %zu", c) : QB_OK;
@@ -126,6 +129,7 @@ struct work {
     const float *reference; /* its hidden states [positions, H] */
     float *p, *q;           /* [BLOCK, vocab] */
     struct qb_positions rows;
+    struct qb_kv_memory memory;
 };
 
 static enum qb_status compare_step(void *context, size_t first, size_t n, const float *hidden, struct qb_error *err)
@@ -147,6 +151,7 @@ static enum qb_status compare(struct work *w, struct walk *walk, struct qb_error
     const size_t vocab = w->env->model->arch.vocab;
     w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err);
     w->q = w->p ? qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err) : NULL;
+    w->memory.logits = qb_size_of(w->p) + qb_size_of(w->q);
     for (size_t c = 0; w->q && c < walk->text.chunks && !err->status; c++)
         walk_chunk(walk, w->env->prepared->net, c, compare_step, w, err);
     qb_free(w->q);
@@ -195,7 +200,12 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     if (qb_positions_add(n, &w.rows, out, err) || qb_cell_fp32(env, &w.fp32, err))
         goto out;
     fill_positions(&walk, &w.rows);
-    if (!compare(&w, &walk, err) && !record_facts(env, &walk, out, err))
+    qb_kv_memory_begin(&w.memory);
+    compare(&w, &walk, err);
+    w.memory.states = qb_size_of(walk.hidden);
+    w.memory.scratch = qb_net_working_bytes(w.fp32) + qb_net_working_bytes(env->prepared->net) + walk.working_bytes;
+    qb_kv_memory_end(&w.memory);
+    if (!err->status && !qb_record_kv_memory(env, w.fp32, &w.memory, out, err) && !record_facts(env, &walk, out, err))
         qb_record_kv_layers(env, w.fp32, walk.text.tokens, walk.text.context, out, err);
 out:
     qb_net_free(w.fp32);

@@ -10,7 +10,7 @@
 #include "model/decoder.h"
 #include "speed_parts.h"
 
-enum { OPTION_REPEATS, OPTION_PREFILL, OPTION_DECODE, OPTION_HOLD };
+enum { OPTION_REPEATS, OPTION_PREFILL, OPTION_DECODE, OPTION_HOLD, OPTION_DEPTH };
 static const struct qb_codec_option options[] = {
     {"repeats", QB_OPTION_INT, "12", 3, 1000, NULL,
      "timed repeats of each arm, their order balanced over 6; under 6 there is no interval"},
@@ -18,16 +18,13 @@ static const struct qb_codec_option options[] = {
     {"decode", QB_OPTION_INT, "16", 1, 65536, NULL, "tokens generated one at a time behind a short prompt"},
     {"hold", QB_OPTION_INT, "2048", 0, 1048576, NULL,
      "MiB up to which the arms hold the weights that they do not encode as FP32, where the file has another format"},
+    {"depth", QB_OPTION_CHOICE, "none", 0, 0, QB_SPEED_DEPTHS,
+     "decode tokens are timed behind long contexts, too: up to 2048, 8192 or 32768 positions; they are filled untimed"},
     {0}};
 
 #define WARM_TOKENS 16 /* of the untimed pass before a timed one: enough to read every weight as a prefill does */
 
-enum { REFERENCE, VARIANT, SELF, ARMS };
-
-/* Every order of three arms: over six repeats each arm stands at each place twice and behind each other arm as often as
- * before it (Williams 1949), so that neither the place nor the neighbour favours one. */
-static const int orders[6][ARMS] = {{REFERENCE, VARIANT, SELF}, {SELF, VARIANT, REFERENCE}, {VARIANT, SELF, REFERENCE},
-                                    {REFERENCE, SELF, VARIANT}, {SELF, REFERENCE, VARIANT}, {VARIANT, REFERENCE, SELF}};
+enum { REFERENCE = QB_SPEED_REFERENCE, VARIANT = QB_SPEED_VARIANT, SELF = QB_SPEED_SELF, ARMS = QB_SPEED_ARMS };
 
 /* One arm: FP32, the variant, or a second FP32 net, built as the first is. */
 struct arm {
@@ -38,7 +35,8 @@ struct arm {
 struct bench {
     const struct qb_cell_env *env;
     size_t repeats, prefill, decode, prompt, layers;
-    int32_t *tokens; /* [prefill + decode] */
+    size_t deepest;  /* positions of the deepest context that decode is timed behind; 0: of none */
+    int32_t *tokens; /* [prefill + decode], or [deepest] where that is more */
     float *hidden, *wide_in, *wide_out, *logits;
     double *weight_decode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs, *read_gbs, *store_gbs;
     double flop_per_token, decode_bytes;
@@ -56,8 +54,9 @@ static enum qb_status fill_tokens(struct bench *b, struct qb_error *err)
     const int32_t *from = in->text ? in->text : in->prompts;
     if (have == 0)
         return qb_fail(err, QB_ERR_INPUT, "model '%s' has neither text nor prompt", b->env->model->name);
-    b->tokens = qb_alloc(b->prefill + b->decode, sizeof *b->tokens, "tokens", err);
-    for (size_t i = 0; b->tokens && i < b->prefill + b->decode; i++)
+    const size_t count = b->prefill + b->decode > b->deepest ? b->prefill + b->decode : b->deepest;
+    b->tokens = qb_alloc(count, sizeof *b->tokens, "tokens", err);
+    for (size_t i = 0; b->tokens && i < count; i++)
         b->tokens[i] = from[i % have];
     return b->tokens ? QB_OK : err->status;
 }
@@ -145,7 +144,7 @@ static enum qb_status time_layers(struct bench *b, struct arm *a, size_t repeat,
 /* The arms of one kind of pass stand next to each other, so that what slows the machine for longer slows them alike. */
 static enum qb_status time_arms(struct bench *b, size_t repeat, struct qb_error *err)
 {
-    const int *order = orders[repeat % 6];
+    const int *order = qb_speed_orders[repeat % 6];
     for (int i = 0; i < ARMS && !err->status; i++)
         time_prefill(b, &b->arm[order[i]], &b->arm[order[i]].prefill[repeat], err);
     for (int i = 0; i < ARMS && !err->status; i++)
@@ -261,6 +260,7 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
     b->prefill = (size_t)env->options[OPTION_PREFILL].i;
     b->decode = (size_t)env->options[OPTION_DECODE].i;
     b->prompt = b->prefill < 8 ? b->prefill : 8;
+    b->deepest = qb_speed_deepest(arch, (size_t)env->options[OPTION_DEPTH].i);
     if (arch->context && b->prefill + b->decode > arch->context)
         return qb_fail(err, QB_ERR_INPUT, "prefill + decode = %zu tokens, the model has %zu positions",
                        b->prefill + b->decode, arch->context);
@@ -320,11 +320,24 @@ static enum qb_status measure(struct bench *b, struct qb_error *err)
     return err->status;
 }
 
+static enum qb_status measure_depths(struct bench *b, struct qb_record *out, struct qb_error *err)
+{
+    struct qb_speed_depths depths = {.env = b->env,
+                                     .asked = (size_t)b->env->options[OPTION_DEPTH].i,
+                                     .repeats = b->repeats,
+                                     .decode = b->decode,
+                                     .tokens = b->tokens,
+                                     .weight_bytes = b->decode_bytes};
+    for (int i = 0; i < ARMS; i++)
+        depths.nets[i] = b->arm[i].net;
+    return depths.asked ? qb_record_speed_depths(&depths, out, err) : QB_OK;
+}
+
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     struct bench b = {.env = env};
-    if (!bench_open(&b, err) && !add_arrays(&b, out, err) && !measure(&b, err))
-        add_scalars(&b, out, err);
+    if (!bench_open(&b, err) && !add_arrays(&b, out, err) && !measure(&b, err) && !add_scalars(&b, out, err))
+        measure_depths(&b, out, err);
     bench_close(&b);
     return err->status;
 }

@@ -20,14 +20,19 @@ struct shape {
     double seconds; /* the fastest so far */
 };
 
+struct qb_read_ceiling {
+    struct qb_pool *pool;
+    float *floats;       /* [count] */
+    size_t count, parts; /* over `parts` threads */
+    double *sums;        /* [parts]: what reading comes to, so that it happens */
+};
+
 struct qb_ceilings {
     struct qb_pool *pool;
     const struct qb_stored *stored;
-    float *read;              /* [read_count] */
-    size_t read_count, parts; /* over `parts` threads */
-    double *sums;             /* [parts]: what reading comes to, so that it happens */
-    unsigned char *source;    /* [source_bytes]: as large as what is stored */
-    float *target;            /* [target_count]: as large as the largest decoded tensor */
+    struct qb_read_ceiling *read;
+    unsigned char *source; /* [source_bytes]: as large as what is stored */
+    float *target;         /* [target_count]: as large as the largest decoded tensor */
     size_t source_bytes, target_count;
     size_t *pieces; /* [piece_count]: floats of each decoded tensor */
     size_t piece_count, copied;
@@ -55,29 +60,69 @@ static double time_call(void (*call)(void *), void *context)
 
 static void read_part(void *context, size_t index, unsigned worker)
 {
-    struct qb_ceilings *c = context;
-    size_t from = c->read_count * index / c->parts, to = c->read_count * (index + 1) / c->parts;
+    struct qb_read_ceiling *c = context;
+    size_t from = c->count * index / c->parts, to = c->count * (index + 1) / c->parts;
     (void)worker;
-    c->sums[index] = (double)cblas_sasum((blasint)(to - from), c->read + from, 1);
+    c->sums[index] = (double)cblas_sasum((blasint)(to - from), c->floats + from, 1);
 }
 
 static void read_all(void *context)
 {
-    struct qb_ceilings *c = context;
-    c->sums[0] = (double)cblas_sasum((blasint)c->read_count, c->read, 1);
+    struct qb_read_ceiling *c = context;
+    c->sums[0] = (double)cblas_sasum((blasint)c->count, c->floats, 1);
 }
 
 static void read_parts(void *context)
 {
-    struct qb_ceilings *c = context;
+    struct qb_read_ceiling *c = context;
     qb_pool_run(c->pool, c->parts, read_part, c);
 }
 
 /* A small set is read faster by one thread than by waking others. */
-static double time_read(struct qb_ceilings *c)
+static double time_read(struct qb_read_ceiling *c)
 {
     double one = time_call(read_all, c);
     return c->parts > 1 ? fmin(one, time_call(read_parts, c)) : one;
+}
+
+static double read_bytes(const struct qb_read_ceiling *c)
+{
+    return (double)(c->count * sizeof *c->floats);
+}
+
+enum qb_status qb_read_ceiling_create(struct qb_pool *pool, double bytes, struct qb_read_ceiling **ceiling,
+                                      struct qb_error *err)
+{
+    struct qb_read_ceiling *c = *ceiling = qb_alloc(1, sizeof *c, "the read ceiling", err);
+    if (!c)
+        return err->status;
+    double floats = fmin(bytes, (double)QB_CEILING_MOST) / sizeof(float);
+    c->pool = pool;
+    c->count = floats >= 1 ? (size_t)floats : 1;
+    c->parts = qb_pool_threads(pool);
+    c->floats = qb_alloc(c->count, sizeof *c->floats, "the read ceiling's working set", err);
+    c->sums = qb_alloc(c->parts, sizeof *c->sums, "the read ceiling's sums", err);
+    for (size_t i = 0; c->floats && i < c->count; i++)
+        c->floats[i] = (float)(i % 97);
+    return c->floats && c->sums ? QB_OK : err->status;
+}
+
+void qb_read_ceiling_free(struct qb_read_ceiling *c)
+{
+    if (!c)
+        return;
+    qb_free(c->sums);
+    qb_free(c->floats);
+    qb_free(c);
+}
+
+double qb_read_ceiling_measure(struct qb_read_ceiling *c)
+{
+    double read = INFINITY;
+    const double start = qb_clock();
+    for (size_t turn = 0; turn < TURNS && (turn == 0 || qb_clock() - start < TURNS_S); turn++)
+        read = fmin(read, time_read(c));
+    return read_bytes(c) / read / 1e9;
 }
 
 /* ---- writing ---- */
@@ -184,10 +229,10 @@ void qb_ceilings_measure(struct qb_ceilings *c, struct qb_ceiling_rates *rates)
         looked = fmin(looked, time_call(lookup, c));
         filled = fmin(filled, time_call(fill, c));
         copied = fmin(copied, time_call(copy, c));
-        read = fmin(read, time_read(c));
+        read = fmin(read, time_read(c->read));
         time_products(c, turn % 2 == 0);
     }
-    *rates = (struct qb_ceiling_rates){.read_gbs = (double)(c->read_count * sizeof(float)) / read / 1e9,
+    *rates = (struct qb_ceiling_rates){.read_gbs = read_bytes(c->read) / read / 1e9,
                                        .store_gbs = (double)c->copied / filled / 1e9,
                                        .memcpy_gbs = (double)c->copied / copied / 1e9,
                                        .lookup_gbs = (double)c->copied / looked / 1e9,
@@ -202,18 +247,6 @@ static size_t at_most(size_t value, size_t bound)
     return value < bound ? value : bound;
 }
 
-static enum qb_status make_read(struct qb_ceilings *c, double bytes, struct qb_error *err)
-{
-    double floats = fmin(bytes, (double)QB_CEILING_MOST) / sizeof(float);
-    c->read_count = floats >= 1 ? (size_t)floats : 1;
-    c->parts = qb_pool_threads(c->pool);
-    c->read = qb_alloc(c->read_count, sizeof *c->read, "the read ceiling's working set", err);
-    c->sums = qb_alloc(c->parts, sizeof *c->sums, "the read ceiling's sums", err);
-    for (size_t i = 0; c->read && i < c->read_count; i++)
-        c->read[i] = (float)(i % 97);
-    return c->read && c->sums ? QB_OK : err->status;
-}
-
 /* The tensors that decoding writes; of a variant that stores none, the FP32 weights that a step reads stand in. */
 static enum qb_status make_pieces(struct qb_ceilings *c, struct qb_error *err)
 {
@@ -222,11 +255,11 @@ static enum qb_status make_pieces(struct qb_ceilings *c, struct qb_error *err)
     c->piece_count = qb_stored_count(st) ? qb_stored_count(st) : 1;
     c->pieces = qb_alloc(c->piece_count, sizeof *c->pieces, "the copy ceiling's sizes", err);
     for (size_t i = 0; c->pieces && i < c->piece_count; i++) {
-        c->pieces[i] = at_most(qb_stored_count(st) ? qb_stored_values(st, i) : c->read_count, most);
+        c->pieces[i] = at_most(qb_stored_count(st) ? qb_stored_values(st, i) : c->read->count, most);
         c->target_count = c->pieces[i] > c->target_count ? c->pieces[i] : c->target_count;
         c->copied += c->pieces[i] * sizeof(float);
     }
-    c->source_bytes = at_most(stored ? stored : c->read_count * sizeof(float), QB_CEILING_MOST);
+    c->source_bytes = at_most(stored ? stored : c->read->count * sizeof(float), QB_CEILING_MOST);
     c->source = qb_alloc(c->source_bytes, 1, "the copy ceiling's source", err);
     c->target = qb_alloc(c->target_count, sizeof *c->target, "the copy ceiling's target", err);
     for (size_t i = 0; c->source && i < c->source_bytes; i++)
@@ -274,14 +307,14 @@ static enum qb_status make_products(struct qb_ceilings *c, struct qb_net *fp32, 
 }
 
 enum qb_status qb_ceilings_create(const struct qb_cell_env *env, struct qb_net *fp32, const struct qb_stored *stored,
-                                  double read_bytes, size_t tokens, struct qb_ceilings **ceilings, struct qb_error *err)
+                                  double bytes, size_t tokens, struct qb_ceilings **ceilings, struct qb_error *err)
 {
     struct qb_ceilings *c = *ceilings = qb_alloc(1, sizeof *c, "ceilings", err);
     if (!c)
         return err->status;
     c->pool = env->pool;
     c->stored = stored;
-    if (make_read(c, read_bytes, err) || make_pieces(c, err))
+    if (qb_read_ceiling_create(c->pool, bytes, &c->read, err) || make_pieces(c, err))
         return err->status;
     return make_products(c, fp32, tokens, err);
 }
@@ -290,7 +323,8 @@ void qb_ceilings_free(struct qb_ceilings *c)
 {
     if (!c)
         return;
-    void *owned[] = {c->read, c->sums, c->source, c->target, c->pieces, c->a, c->b, c->c};
+    qb_read_ceiling_free(c->read);
+    void *owned[] = {c->source, c->target, c->pieces, c->a, c->b, c->c};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         qb_free(owned[i]);
     qb_free(c);
@@ -301,7 +335,7 @@ enum qb_status qb_ceilings_record(const struct qb_ceilings *c, struct qb_record 
     struct {
         const char *name, *unit, *description;
         double value;
-    } list[] = {{"read_bytes", "bytes", "the read ceiling's working set", (double)(c->read_count * sizeof(float))},
+    } list[] = {{"read_bytes", "bytes", "the read ceiling's working set", read_bytes(c->read)},
                 {"memcpy_bytes", "bytes", "the memcpy ceiling copies this many bytes a pass", (double)c->copied},
                 {"memcpy_source_bytes", "bytes", "working set that memcpy and lookup read", (double)c->source_bytes},
                 {"memcpy_target_bytes", "bytes", "and write", (double)(c->target_count * sizeof(float))},

@@ -1,8 +1,17 @@
-/* What the files of the experiment `speed` share: the stored tensors of a variant and the ceilings of a cell. */
+/* What the files of the experiment `speed` share: whose turn it is, the stored tensors of a variant, the ceilings of a
+ * cell, and decoding behind long contexts. */
 #ifndef QB_SPEED_PARTS_H
 #define QB_SPEED_PARTS_H
 
 #include "common.h"
+
+/* ---- speed_turns.c: who takes turns ---- */
+
+enum { QB_SPEED_REFERENCE, QB_SPEED_VARIANT, QB_SPEED_SELF, QB_SPEED_ARMS };
+
+/* Every order of three arms: over six repeats each arm stands at each place twice and behind each other arm as often as
+ * before it (Williams 1949), so that neither the place nor the neighbour favours one. */
+extern const int qb_speed_orders[6][QB_SPEED_ARMS];
 
 /* ---- speed_stored.c: what a net stores encoded, for timing nothing but its decoding ---- */
 
@@ -23,6 +32,14 @@ void qb_stored_decode(void *stored);
 /* Bytes of the largest buffer that stands for a working set: beyond any last-level cache that one process is given, so
  * that a larger set would be read at the same rate. */
 #define QB_CEILING_MOST ((size_t)256 << 20)
+
+struct qb_read_ceiling;
+/* For reading `bytes` (at most QB_CEILING_MOST) over the pool's threads. *ceiling is new, for qb_read_ceiling_free;
+ * borrows the pool. */
+enum qb_status qb_read_ceiling_create(struct qb_pool *pool, double bytes, struct qb_read_ceiling **ceiling,
+                                      struct qb_error *err);
+void qb_read_ceiling_free(struct qb_read_ceiling *ceiling);
+double qb_read_ceiling_measure(struct qb_read_ceiling *ceiling); /* GB/s, the fastest of several turns */
 
 struct qb_ceilings;
 /* read_bytes: what a decode step reads. tokens: of a prefill. fp32: the net whose products a prefill multiplies,
@@ -46,5 +63,29 @@ void qb_ceilings_measure(struct qb_ceilings *ceilings, struct qb_ceiling_rates *
 /* Adds the scalars that say what was measured: read_bytes, memcpy_bytes, memcpy_source_bytes, memcpy_target_bytes,
  * sgemm_flop. */
 enum qb_status qb_ceilings_record(const struct qb_ceilings *ceilings, struct qb_record *out, struct qb_error *err);
+
+/* ---- speed_depth.c: decoding behind long contexts ---- */
+
+#define QB_SPEED_DEPTHS "none|2k|8k|32k" /* the choices of the option `depth` */
+
+/* Positions of the deepest context that the model has among those up to choice `asked` of QB_SPEED_DEPTHS; 0: none, for
+ * nothing is asked, the model keeps no keys and values, or has fewer positions than the first. */
+size_t qb_speed_deepest(const struct qb_arch *arch, size_t asked);
+
+struct qb_speed_depths {
+    const struct qb_cell_env *env;
+    struct qb_net *nets[QB_SPEED_ARMS];
+    size_t asked, repeats, decode;
+    const int32_t *tokens; /* [qb_speed_deepest] */
+    double weight_bytes;   /* of the variant's that a step reads */
+};
+/* For each depth (2k, 8k, 32k) up to choice `asked` that the model has, adds decode_2k_s, reference_decode_2k_s,
+ * self_decode_2k_s and read_2k_gbs [repeats] and the scalar decode_2k_bytes: seconds of the last `decode` steps before
+ * that many positions, and what a step of the variant reads, its weights and its keys and values as they are once they
+ * are encoded. Adds the scalars depth (positions asked for) and depth_most (that the model has, where it has a limit;
+ * 0: it keeps no keys and values). Everything is borrowed; each arm's cache lives as long as the call. More steps than
+ * fit before the first depth are QB_ERR_INPUT. */
+enum qb_status qb_record_speed_depths(const struct qb_speed_depths *depths, struct qb_record *out,
+                                      struct qb_error *err);
 
 #endif

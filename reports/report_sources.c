@@ -13,6 +13,9 @@
 /* What tells the answer of each arm, and the items' subjects. */
 #define CHOICE "sum reference_sum choice_item item_answer item_subject"
 
+/* What must be in memory at once in a cell of kv. */
+#define NEEDED "held_bytes kv_bytes reference_bytes record_bytes states_bytes scratch_bytes logits_bytes"
+
 static const struct source {
     const char *experiment, *metric; /* metric is a glob; the first match counts */
     bool headline;
@@ -118,6 +121,10 @@ static const struct source {
     {"kv", "key_error", false, "key_error"},
     {"kv", "value_error", false, "value_error"},
     {"kv", "attention_error", false, "attention_error"},
+    {"kv", "logits_bytes", false, "logits_bytes"},
+    {"kv", "needed_bytes", false, NEEDED},
+    {"kv", "peak_rss_bytes", false, "peak_rss"},
+    {"kv", "peak_rss_ratio", false, "peak_rss " NEEDED},
     {"memory", "cache_bytes", false, "store cache_bytes"},
     {"memory", "held_bytes", false, "store held_bytes"},
     {"memory", "resident_bytes", false, "store bytes cache_bytes"},
@@ -143,6 +150,18 @@ static const struct source {
     {"speed", "store_gbs", false, "store_gbs"},
     {"speed", "memcpy_gbs", false, "memcpy_gbs"},
     {"speed", "sgemm_gflops", false, "sgemm_gflops"},
+    {"speed", "decode_tok_s_2k", true, "decode_2k_s decode_tokens"},
+    {"speed", "decode_overhead_2k", true, "decode_2k_s reference_decode_2k_s"},
+    {"speed", "self_decode_overhead_2k", false, "self_decode_2k_s reference_decode_2k_s"},
+    {"speed", "roofline_fraction_2k", false, "decode_2k_s decode_tokens decode_2k_bytes read_2k_gbs"},
+    {"speed", "decode_tok_s_8k", true, "decode_8k_s decode_tokens"},
+    {"speed", "decode_overhead_8k", true, "decode_8k_s reference_decode_8k_s"},
+    {"speed", "self_decode_overhead_8k", false, "self_decode_8k_s reference_decode_8k_s"},
+    {"speed", "roofline_fraction_8k", false, "decode_8k_s decode_tokens decode_8k_bytes read_8k_gbs"},
+    {"speed", "decode_tok_s_32k", true, "decode_32k_s decode_tokens"},
+    {"speed", "decode_overhead_32k", true, "decode_32k_s reference_decode_32k_s"},
+    {"speed", "self_decode_overhead_32k", false, "self_decode_32k_s reference_decode_32k_s"},
+    {"speed", "roofline_fraction_32k", false, "decode_32k_s decode_tokens decode_32k_bytes read_32k_gbs"},
     {"attribute", "total_kl", true, "combination kl chunk"},
     {"attribute", "shapley_*", true, "combination kl chunk"},
     {"attribute", "alone_*", false, "combination kl chunk"},

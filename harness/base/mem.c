@@ -114,6 +114,11 @@ struct qb_mem_stats qb_mem_stats(void)
     };
 }
 
+void qb_mem_restart_peak(void)
+{
+    atomic_store(&account.peak, atomic_load(&account.live));
+}
+
 void qb_mem_limit(size_t bytes)
 {
     atomic_store(&account.limit, bytes);

@@ -28,10 +28,12 @@ char *qb_strdup(const char *text, struct qb_error *err);
 
 struct qb_mem_stats {
     size_t live_bytes;  /* asked for and not yet freed */
-    size_t peak_bytes;  /* the largest live_bytes so far */
+    size_t peak_bytes;  /* the largest live_bytes so far, or since qb_mem_restart_peak */
     size_t allocations; /* calls that succeeded */
 };
 struct qb_mem_stats qb_mem_stats(void);
+/* peak_bytes is what is live now, and grows from here. */
+void qb_mem_restart_peak(void);
 
 /* Refuses single buffers over `bytes` from now on (0: no limit, the default). */
 void qb_mem_limit(size_t bytes);

@@ -52,6 +52,11 @@ size_t qb_kv_bytes(const struct qb_kv *kv)
     return kv->blocks ? kv_blocks_bytes(kv) : qb_size_of(kv->data);
 }
 
+size_t qb_kv_working_bytes(const struct qb_kv *kv)
+{
+    return kv->blocks ? kv_blocks_working_bytes(kv) : 0;
+}
+
 double qb_kv_position_bytes(const struct qb_kv *kv)
 {
     return kv->blocks ? kv_blocks_position_bytes(kv)

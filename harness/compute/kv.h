@@ -52,6 +52,8 @@ enum qb_status qb_kv_create(const struct qb_kv_shape *shape, const struct qb_kv_
 void qb_kv_free(struct qb_kv *kv);
 /* Bytes of all keys and values kept: encoded with their side data, and the block that is not full. */
 size_t qb_kv_bytes(const struct qb_kv *kv);
+/* Bytes of working memory beside: positions appended last, and a block that is being encoded. */
+size_t qb_kv_working_bytes(const struct qb_kv *kv);
 /* Bytes that a position of one sequence takes once it is encoded, side data included: all layers, both sides. */
 double qb_kv_position_bytes(const struct qb_kv *kv);
 

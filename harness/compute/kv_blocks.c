@@ -104,6 +104,11 @@ size_t kv_blocks_bytes(const struct qb_kv *kv)
     return qb_size_of(blocks->bytes) + qb_size_of(blocks->newest[0]) + qb_size_of(blocks->newest[1]);
 }
 
+size_t kv_blocks_working_bytes(const struct qb_kv *kv)
+{
+    return qb_size_of(kv->blocks->appended.data) + qb_size_of(kv->blocks->packed.data);
+}
+
 double kv_blocks_position_bytes(const struct qb_kv *kv)
 {
     return (double)(kv->layers * (kv->blocks->sizes[0] + kv->blocks->sizes[1])) / (double)kv->options.block;

@@ -93,6 +93,44 @@ static bool attention_error(const struct qb_record *record, struct qb_value *val
     return by_layer(record, "attention_error", value);
 }
 
+/* ---- memory while the chunks go through ---- */
+
+static bool logits_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes;
+    return qb_scalar(record, "logits_bytes", &bytes) && qb_exact(value, bytes, 1);
+}
+
+/* The sum of what must be there at once; false in files of older programs, which do not say. */
+static bool sum_needed(const struct qb_record *record, double *sum)
+{
+    static const char *const parts[] = {"held_bytes",   "kv_bytes",      "reference_bytes", "record_bytes",
+                                        "states_bytes", "scratch_bytes", "logits_bytes"};
+    *sum = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        double bytes;
+        if (!qb_scalar(record, parts[i], &bytes))
+            return false;
+        *sum += bytes;
+    }
+    return true;
+}
+
+static bool needed_bytes(const struct qb_record *record, struct qb_value *value)
+{
+    double sum;
+    return sum_needed(record, &sum) && qb_exact(value, sum, 1);
+}
+
+static bool peak_rss_ratio(const struct qb_record *record, struct qb_value *value)
+{
+    double sum;
+    if (!sum_needed(record, &sum) || sum <= 0 || !qb_peak_rss(record, value))
+        return false;
+    value->value /= sum; /* NaN stays what it is */
+    return true;
+}
+
 #define WITHIN(id, says)                                                                                               \
     {                                                                                                                  \
         .name = #id, .experiment = "kv", .unit = "nat", .direction = QB_LOWER_IS_BETTER, .description = says,          \
@@ -115,5 +153,15 @@ const struct qb_metric qb_metrics_kv[] = {
     OF(value_error, "1", QB_LOWER_IS_BETTER, "relative error of the values as kept, mean over layers"),
     OF(attention_error, "1", QB_LOWER_IS_BETTER,
        "relative error of attention's output on FP32's input, mean over layers"),
+    OF(logits_bytes, "bytes", QB_LOWER_IS_BETTER, "logits that exist at once, whatever the context: of both arms"),
+    OF(needed_bytes, "bytes", QB_LOWER_IS_BETTER,
+       "what must be in memory at once: weights, keys and values, reference, records, states, scratch, logits"),
+    {.name = "peak_rss_bytes",
+     .experiment = "kv",
+     .unit = "bytes",
+     .direction = QB_LOWER_IS_BETTER,
+     .description = "high-water mark of the cell's resident set until the last chunk was through",
+     .compute = qb_peak_rss},
+    OF(peak_rss_ratio, "ratio", QB_LOWER_IS_BETTER, "peak_rss_bytes over needed_bytes"),
     {0},
 };

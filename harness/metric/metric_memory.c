@@ -103,7 +103,7 @@ static bool untold(struct qb_value *value)
     return qb_absent(value, "the system does not tell how much memory the process has");
 }
 
-static bool peak_rss_bytes(const struct qb_record *record, struct qb_value *value)
+bool qb_peak_rss(const struct qb_record *record, struct qb_value *value)
 {
     if (!qb_scalar(record, "peak_rss", &value->value))
         return false;
@@ -196,7 +196,7 @@ const struct qb_metric qb_metrics_memory[] = {
      .unit = "bytes",
      .direction = QB_LOWER_IS_BETTER,
      .description = "high-water mark of the process's resident set",
-     .compute = peak_rss_bytes},
+     .compute = qb_peak_rss},
     {.name = "rss_growth_bytes",
      .experiment = "memory",
      .unit = "bytes",

@@ -92,6 +92,48 @@ static bool roofline_fraction(const struct qb_record *record, struct qb_value *v
     return paired(record, bytes * tokens / 1e9, NULL, "decode_s", "read_gbs", value);
 }
 
+/* ---- decoding behind a long context: the arrays of a depth have its name in theirs ---- */
+
+/* The depth was asked for, and the model cannot have it. */
+static bool out_of_depth(const struct qb_record *record, double depth, struct qb_value *value)
+{
+    double asked, most;
+    if (!qb_scalar(record, "depth", &asked) || asked < depth || !qb_scalar(record, "depth_most", &most) ||
+        most >= depth)
+        return false;
+    return most > 0 ? qb_absent(value, "the model has %.0f positions", most)
+                    : qb_absent(value, "the model keeps no keys and values: there is no context to decode behind");
+}
+
+#define AT_DEPTH(id, depth)                                                                                            \
+    static bool decode_tok_s_##id(const struct qb_record *record, struct qb_value *value)                              \
+    {                                                                                                                  \
+        return out_of_depth(record, depth, value) ||                                                                   \
+               rate(record, "decode_tokens", 1, "decode_" #id "_s", NULL, value);                                      \
+    }                                                                                                                  \
+    static bool decode_overhead_##id(const struct qb_record *record, struct qb_value *value)                           \
+    {                                                                                                                  \
+        return out_of_depth(record, depth, value) ||                                                                   \
+               paired(record, 1, "decode_" #id "_s", "reference_decode_" #id "_s", NULL, value);                       \
+    }                                                                                                                  \
+    static bool self_decode_overhead_##id(const struct qb_record *record, struct qb_value *value)                      \
+    {                                                                                                                  \
+        return out_of_depth(record, depth, value) ||                                                                   \
+               paired(record, 1, "self_decode_" #id "_s", "reference_decode_" #id "_s", NULL, value);                  \
+    }                                                                                                                  \
+    static bool roofline_fraction_##id(const struct qb_record *record, struct qb_value *value)                         \
+    {                                                                                                                  \
+        double bytes, tokens;                                                                                          \
+        if (out_of_depth(record, depth, value))                                                                        \
+            return true;                                                                                               \
+        return qb_scalar(record, "decode_" #id "_bytes", &bytes) && qb_scalar(record, "decode_tokens", &tokens) &&     \
+               bytes > 0 && tokens > 0 &&                                                                              \
+               paired(record, bytes * tokens / 1e9, NULL, "decode_" #id "_s", "read_" #id "_gbs", value);              \
+    }
+AT_DEPTH(2k, 2048)
+AT_DEPTH(8k, 8192)
+AT_DEPTH(32k, 32768)
+
 RATE(prefill_flop_fraction, "prefill_flop", 1e9, "prefill_s", "sgemm_gflops")
 
 /* ---- how far a value can be read ---- */
@@ -177,6 +219,57 @@ static void remark_prefill_share(const struct qb_record *record, struct qb_value
     remark_prefill(record, value);
     remark_share(record, value);
 }
+
+#define REMARKS_AT_DEPTH(id)                                                                                           \
+    static void remark_decode_##id(const struct qb_record *record, struct qb_value *value)                             \
+    {                                                                                                                  \
+        check_self(self_decode_overhead_##id, "decode", false, record, value);                                         \
+    }                                                                                                                  \
+    static void remark_decode_overhead_##id(const struct qb_record *record, struct qb_value *value)                    \
+    {                                                                                                                  \
+        remark_overhead(self_decode_overhead_##id, "decode", record, value);                                           \
+    }                                                                                                                  \
+    static void remark_decode_share_##id(const struct qb_record *record, struct qb_value *value)                       \
+    {                                                                                                                  \
+        remark_decode_##id(record, value);                                                                             \
+        remark_share(record, value);                                                                                   \
+    }
+REMARKS_AT_DEPTH(2k)
+REMARKS_AT_DEPTH(8k)
+REMARKS_AT_DEPTH(32k)
+
+#define METRICS_AT_DEPTH(id, positions)                                                                                \
+    {.name = "decode_tok_s_" #id,                                                                                      \
+     .experiment = "speed",                                                                                            \
+     .unit = "tok/s",                                                                                                  \
+     .direction = QB_HIGHER_IS_BETTER,                                                                                 \
+     .description = "tokens a second, one at a time, the last of " positions " positions",                             \
+     .compute = decode_tok_s_##id,                                                                                     \
+     .remark = remark_decode_##id},                                                                                    \
+        {.name = "decode_overhead_" #id,                                                                               \
+         .experiment = "speed",                                                                                        \
+         .unit = "ratio",                                                                                              \
+         .direction = QB_LOWER_IS_BETTER,                                                                              \
+         .description = "decode time over FP32's, the last of " positions " positions, paired by repeat",              \
+         .compute = decode_overhead_##id,                                                                              \
+         .remark = remark_decode_overhead_##id,                                                                        \
+         .has_identity = true,                                                                                         \
+         .identity = 1},                                                                                               \
+        {.name = "self_decode_overhead_" #id,                                                                          \
+         .experiment = "speed",                                                                                        \
+         .unit = "ratio",                                                                                              \
+         .direction = QB_NEUTRAL,                                                                                      \
+         .description = "the same of a second FP32 net: 1 when the turns are fair",                                    \
+         .compute = self_decode_overhead_##id,                                                                         \
+         .remark = remark_decode_##id,                                                                                 \
+         .has_identity = true,                                                                                         \
+         .identity = 1},                                                                                               \
+    {                                                                                                                  \
+        .name = "roofline_fraction_" #id, .experiment = "speed", .unit = "ratio", .direction = QB_HIGHER_IS_BETTER,    \
+        .description = "bytes of weights, keys and values read a step at " positions                                   \
+                       " positions over its time, as a share of the read rate",                                        \
+        .compute = roofline_fraction_##id, .remark = remark_decode_share_##id                                          \
+    }
 
 const struct qb_metric qb_metrics_speed[] = {
     {.name = "decode_tok_s",
@@ -307,5 +400,8 @@ const struct qb_metric qb_metrics_speed[] = {
      .direction = QB_NEUTRAL,
      .description = "FP32 rate of a prefill's products alone, same run: the ceiling of prefill",
      .compute = sgemm_gflops},
+    METRICS_AT_DEPTH(2k, "2,048"),
+    METRICS_AT_DEPTH(8k, "8,192"),
+    METRICS_AT_DEPTH(32k, "32,768"),
     {0},
 };

@@ -70,6 +70,9 @@ void qb_lists_remark(const struct qb_record *record, struct qb_value *value);
 bool qb_alpha(const struct qb_record *record, struct qb_value *value);
 bool qb_alpha_raw(const struct qb_record *record, struct qb_value *value);
 
+/* The scalar peak_rss: absent where the system does not tell. In memory and kv alike. */
+bool qb_peak_rss(const struct qb_record *record, struct qb_value *value);
+
 /* Calibration contexts found in the text that the cell evaluates, likewise. */
 bool qb_calibration_overlap(const struct qb_record *record, struct qb_value *value);
 

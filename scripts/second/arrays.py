@@ -36,6 +36,12 @@ def likelihoods_fit(c, _):
     return bool(np.all(ratio <= 2 * c["max_logit_diff"][kept].astype(float) * (1 + 1e-6) + 1e-12))
 
 
+def heap_fits(c):
+    """What came on the heap while chunks went through: keys and values, logits, and scratch, of which a part may be there twice while it
+    grows."""
+    return c["accounted_peak"] - c["accounted_before"] <= c["kv_bytes"] + c["logits_bytes"] + 2 * c["scratch_bytes"] + 2**18
+
+
 # Arrays that do not depend on the variant: the same in all cells of a model and experiment.
 SAME = {
     "greedy": ("prompt", "reference_tokens", "reference_margin", "reference_logit_std"),
@@ -115,6 +121,8 @@ CHECKS["kv"] = CHECKS["teacher-forced"] + [
     ("every position has a target", when(("target",), lambda c: c["target"] >= 0)),
     ("errors are not negative", when(("key_error", "value_error", "attention_error"),
      lambda c: np.r_[c["key_error"], c["value_error"], c["attention_error"]] >= 0)),
+    ("logits exist for 32 positions of both arms, whatever the context", when(("logits_bytes", "vocabulary"), lambda c: c["logits_bytes"] == 2 * 32 * 4 * c["vocabulary"])),
+    ("the heap grew by no more than cache, logits and scratch explain", when(("accounted_peak", "accounted_before"), heap_fits)),
     ("a cache of FP32 has no error in keys and values", when(("kv_bytes_per_token", "kv_fp16_bytes_per_token", "key_error", "value_error"),
      lambda c: c["kv_bytes_per_token"] != 2 * c["kv_fp16_bytes_per_token"] or not np.any(np.r_[c["key_error"], c["value_error"]]))),
 ]

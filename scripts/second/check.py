@@ -52,7 +52,7 @@ def is_degenerate(result, place, name):
 
 def is_biased(result, place, turns):
     """Does the interval of FP32 over FP32 leave 1 out?"""
-    e = result.estimate(place, f"self_{turns}_overhead") if turns else None
+    e = result.estimate(place, turns) if turns else None
     return e is not None and not math.isnan(e.lo) and not e.lo <= 1 <= e.hi
 
 

@@ -37,5 +37,17 @@ def kv_saving(c):
     return st.exact(100 * (1 - c["kv_bytes_per_token"] / c["kv_fp16_bytes_per_token"]))
 
 
+NEEDED = ("held_bytes", "kv_bytes", "reference_bytes", "record_bytes", "states_bytes", "scratch_bytes", "logits_bytes")
+
+
+def needed(c):
+    return sum(float(c[name]) for name in NEEDED) if all(name in c for name in NEEDED) else None
+
+
+entry("kv", "logits_bytes", copied("logits_bytes"))
+entry("kv", "needed_bytes", lambda c: st.exact(needed(c)) if needed(c) is not None else None)
+entry("kv", "peak_rss_bytes", lambda c: st.exact(c["peak_rss"]) if c.get("peak_rss", 0) > 0 else None)  # 0: the system does not tell
+entry("kv", "peak_rss_ratio", lambda c: st.exact(c["peak_rss"] / needed(c)) if c.get("peak_rss", 0) > 0 and needed(c) else None)
+
 for name in ("key_error", "value_error", "attention_error"):
     entry("kv", name, lambda c, name=name: st.exact(math.fsum(c[name]) / len(c[name]), len(c[name])))

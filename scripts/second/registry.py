@@ -15,7 +15,7 @@ class Metric:
     degenerate: Optional[Callable] = None  # of a cell: is a comparison of its arms void?
     contaminated: Optional[Callable] = None  # of a cell: does the prompt tell the answer?
     infinite: bool = False  # an infinite value is legal
-    turns: Optional[str] = None  # the times that it is told by, "decode" or "prefill": void where FP32 over FP32 is not 1
+    turns: Optional[str] = None  # the ratio of FP32 over FP32 in the turns that it is told by: void where that is not 1
     tolerance: float = 1e-12  # of a value, relative to it, or to the terms that it is a difference of
     bounds: float = 1e-11  # of lo and hi: Student's and normal quantiles of two libraries agree to 12 digits
 

@@ -30,7 +30,7 @@ models:
     file: $ROOT/data/models/tiny-llama
     corpus: {tokens: tokens, context: 30, chunks: 2}
     calibration: {random: 6, length: 8, seed: 1}
-    experiments: [kv]
+    experiments: [kv, speed]
 variants:
   - pattern-a
   - legacy
@@ -48,7 +48,7 @@ experiments:
   choice: {tasks: {t: {file: task.jsonl, delimiter: ''}}}
   attribute: {}
   memory: {}
-  speed: {repeats: 3, prefill: 4, decode: 2}
+  speed: {repeats: 3, prefill: 4, decode: 2, depth: 2k}
 Y
 log=$("$QINSBENCH" run "$TMP/s.yaml" -q --only '*' --cache "$TMP/cache" -o "$TMP/r.h5" 2>&1)
 same "all experiments run" "$? $(grep -v ^warning <<<"$log")" "0 "

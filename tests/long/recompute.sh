@@ -31,6 +31,11 @@ models:
     prompt: {corpus: $ROOT/data/corpus/kjv.heldout, count: 7, length: 16}
     corpus: $ROOT/data/corpus/kjv.heldout
     calibration: {corpus: $ROOT/data/corpus/kjv.heldout, contexts: 50, length: 20} # of the evaluated text: contaminated
+  llama: # keys and values are kept of none of the others
+    file: $ROOT/data/models/tiny-llama
+    corpus: $ROOT/data/corpus/tiny.heldout
+    experiments: [kv, speed]
+    variants: [fp32, fp32-reordered, kv-q8_0]
 variants:
   - fp32
   - fp32-reordered
@@ -43,6 +48,7 @@ variants:
   - {name: exact, codec: planted, placement: ["mlp.*"]}
   - {name: crash, codec: planted, options: {fault: crash}, placement: ["mlp.*"]}
   - {name: queries, codec: qins8, placement: [attn.q]}
+  - kv-q8_0
 experiments:
   roundtrip: {rows: 32, cols: 64}
   linearity: {trials: 20, length: 256}
@@ -57,7 +63,7 @@ experiments:
       told: {file: told.jsonl, template: "{choices}\n{question}", answers: text}
   attribute: {order_chunks: 0, context: 64, chunks: 2}
   memory: {}
-  speed: {repeats: 6, prefill: 16, decode: 4}
+  speed: {repeats: 6, prefill: 16, decode: 4, depth: 2k}
 limits: {seconds: 300}
 Y
 "$QINSBENCH" run "$TMP/wide.yaml" --codec "$TMP/planted.so" -o "$TMP/r.h5" -q 2>"$TMP/log"

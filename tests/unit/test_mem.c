@@ -40,7 +40,10 @@ Test(mem, the_account_is_exact)
     qb_free(a);
     cr_assert_eq(qb_mem_stats().live_bytes - start.live_bytes, 21);
     cr_assert_eq(qb_mem_stats().peak_bytes, start.live_bytes + 4021);
+    qb_mem_restart_peak();
+    cr_assert_eq(qb_mem_stats().peak_bytes, start.live_bytes + 21, "the peak from here on");
     qb_free(b);
+    cr_assert_eq(qb_mem_stats().peak_bytes, start.live_bytes + 21);
     cr_assert_eq(qb_mem_stats().live_bytes, start.live_bytes);
 }
 

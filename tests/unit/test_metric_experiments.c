@@ -291,6 +291,30 @@ Test(memory, fp32_compresses_by_one)
     qb_record_free(&record);
 }
 
+/* 1 + 2 + 4 + ... + 64 = 127. What is not told has no ratio; a file of an older program no row. */
+Test(kv, the_resident_set_beside_the_sum_of_what_must_be_there)
+{
+    static const char *const parts[] = {"held_bytes",   "kv_bytes",      "reference_bytes", "record_bytes",
+                                        "states_bytes", "scratch_bytes", "logits_bytes"};
+    struct qb_record record = {0};
+    put_scalar(&record, "peak_rss", 254);
+    cr_expect(absent("kv", &record, "needed_bytes") && absent("kv", &record, "peak_rss_ratio"));
+    for (int i = 0; i < 7; i++)
+        put_scalar(&record, parts[i], 1 << i);
+    cr_expect_eq(must("kv", &record, "logits_bytes").value, 64);
+    cr_expect_eq(must("kv", &record, "needed_bytes").value, 127);
+    cr_expect_eq(must("kv", &record, "peak_rss_bytes").value, 254);
+    cr_expect_eq(must("kv", &record, "peak_rss_ratio").value, 2);
+    qb_record_free(&record);
+    record = (struct qb_record){0};
+    for (int i = 0; i < 7; i++)
+        put_scalar(&record, parts[i], 1 << i);
+    put_scalar(&record, "peak_rss", 0);
+    struct qb_value untold = must("kv", &record, "peak_rss_ratio");
+    cr_expect(untold.flags & QB_FLAG_ABSENT && isnan(untold.value), "%s", untold.note);
+    qb_record_free(&record);
+}
+
 Test(speed, ratios_are_paired_by_repeat)
 {
     struct qb_record record = {0};
@@ -373,6 +397,43 @@ Test(speed, an_arm_against_itself_is_1_or_the_times_are_flagged)
         }
         qb_record_free(&record);
     }
+}
+
+/* Twelve repeats at 2,048 positions: 10 steps of 0.1 GB in 2 (1 + r / 10) s beside a read of (1 + r / 10) GB/s. A depth
+ * has turns of its own, and says so; what the model has not is absent, what was not asked for no row. */
+Test(speed, a_depth_has_its_own_turns)
+{
+    static const double fair[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const char *const names[] = {"decode_tok_s_2k", "decode_overhead_2k", "roofline_fraction_2k",
+                                        "self_decode_overhead_2k"};
+    static const char *const arrays[] = {"decode_2k_s", "reference_decode_2k_s", "self_decode_2k_s", "read_2k_gbs"};
+    struct qb_record record = {0};
+    put_self(&record, fair);
+    for (int a = 0; a < 4; a++) {
+        static const double factor[] = {2, 1, 1.25, 1};
+        double x[12];
+        for (int r = 0; r < 12; r++)
+            x[r] = factor[a] * (1 + 0.1 * (a == 3 ? 11 - r : r)); /* the read rate falls as times rise */
+        put(&record, arrays[a], QB_F64, 12, 0, x);
+    }
+    put_scalar(&record, "decode_2k_bytes", 1e8);
+    put_scalar(&record, "depth", 8192);
+    put_scalar(&record, "depth_most", 4096);
+    cr_expect_float_eq(must("speed", &record, "decode_overhead_2k").value, 2, 1e-12);
+    cr_expect_float_eq(must("speed", &record, "self_decode_overhead_2k").value, 1.25, 1e-12);
+    cr_expect_float_eq(must("speed", &record, "decode_tok_s_2k").value, 3.229166666666667, 1e-12);
+    /* Python: statistics.median(1 / (2 (1 + r / 10) (1 + (11 - r) / 10))) */
+    cr_expect_float_eq(must("speed", &record, "roofline_fraction_2k").value, 0.21648672964462437, 1e-12);
+    for (size_t i = 0; i < 4; i++) {
+        struct qb_value value = must("speed", &record, names[i]);
+        cr_expect(value.flags & QB_FLAG_BIASED && strstr(value.note, "FP32 over FP32 is 1.250"), "%s: %s", names[i],
+                  value.note);
+    }
+    cr_expect_eq(must("speed", &record, "decode_overhead").flags & QB_FLAG_BIASED, 0, "its own turns were fair");
+    struct qb_value deep = must("speed", &record, "decode_tok_s_8k");
+    cr_expect(deep.flags & QB_FLAG_ABSENT && strstr(deep.note, "the model has 4096 positions"), "%s", deep.note);
+    cr_expect(absent("speed", &record, "decode_tok_s_32k"), "not asked for");
+    qb_record_free(&record);
 }
 
 /* Turns that hold 1 within [0.59, 2.18] are not found unfair, and say as little: the overhead's note has them. The

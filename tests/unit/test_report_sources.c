@@ -217,9 +217,26 @@ Test(report_sources, speed)
                                           "weight_decode_bytes"};
     struct qb_record r = {0};
     list(&r, names, QB_F64, 9, 0);
+    static const char *const depths[] = {"decode_2k_s",
+                                         "reference_decode_2k_s",
+                                         "self_decode_2k_s",
+                                         "read_2k_gbs",
+                                         "decode_8k_s",
+                                         "reference_decode_8k_s",
+                                         "self_decode_8k_s",
+                                         "read_8k_gbs",
+                                         "decode_32k_s",
+                                         "reference_decode_32k_s",
+                                         "self_decode_32k_s",
+                                         "read_32k_gbs",
+                                         NULL};
+    static const char *const bytes[] = {"decode_2k_bytes", "decode_8k_bytes", "decode_32k_bytes"};
+    list(&r, depths, QB_F64, 9, 0);
+    for (size_t i = 0; i < 3; i++)
+        put_scalar(&r, bytes[i], 2e6 + 1000 * (double)i);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         put_scalar(&r, scalars[i], 1e6 + 1000 * (double)i);
-    check("speed", &r, 10);
+    check("speed", &r, 22);
 }
 
 Test(report_sources, roundtrip)
@@ -276,6 +293,26 @@ Test(report_sources, choice)
     reals(&r, "sum", QB_F64, N, 0);
     reals(&r, "reference_sum", QB_F64, N, 0);
     check("choice", &r, 25);
+}
+
+Test(report_sources, kv)
+{
+    static const char *const scalars[] = {"kv_bytes",     "kv_bytes_per_token", "kv_fp16_bytes_per_token",
+                                          "held_bytes",   "reference_bytes",    "record_bytes",
+                                          "states_bytes", "scratch_bytes",      "logits_bytes",
+                                          "peak_rss",     "accounted_before",   "accounted_peak",
+                                          "rss_before"};
+    static const char *const layers[] = {"key_error", "value_error", "attention_error", NULL};
+    struct qb_record r = {0};
+    put_positions(&r);
+    int32_t positions[N];
+    for (int i = 0; i < N; i++)
+        positions[i] = i % (N / CHUNKS) * 100;
+    put(&r, "position", QB_I32, N, 0, positions);
+    list(&r, layers, QB_F64, 4, 0);
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
+        put_scalar(&r, scalars[i], 100000 + 1000 * (double)i);
+    check("kv", &r, 30);
 }
 
 Test(report_sources, every_metric_names_arrays)
