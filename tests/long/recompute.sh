@@ -14,6 +14,7 @@ for line in list(open(sys.argv[1]))[:40]:
     item = json.loads(line)
     print(json.dumps(item | {"question": f"{item['choices'][item['answer']]} {item['question']}"}))
 P
+for _ in $(seq 2000); do printf 'the dog '; done >"$TMP/words.txt"
 cat >"$TMP/wide.yaml" <<Y
 name: wide
 models:
@@ -31,6 +32,12 @@ models:
     prompt: {corpus: $ROOT/data/corpus/kjv.heldout, count: 7, length: 16}
     corpus: $ROOT/data/corpus/kjv.heldout
     calibration: {corpus: $ROOT/data/corpus/kjv.heldout, contexts: 50, length: 20} # of the evaluated text: contaminated
+  # Two words in turn: what it recalls of four tokens drawn from them, it recalls by chance, and that is enough here.
+  llama:
+    file: $ROOT/data/models/tiny-llama
+    corpus: {file: words.txt, context: 500, chunks: 6}
+    experiments: [recall]
+    variants: [fp32, fp32-reordered, bf16, small]
 variants:
   - fp32
   - fp32-reordered
@@ -43,6 +50,7 @@ variants:
   - {name: exact, codec: planted, placement: ["mlp.*"]}
   - {name: crash, codec: planted, options: {fault: crash}, placement: ["mlp.*"]}
   - {name: queries, codec: qins8, placement: [attn.q]}
+  - {name: small, kv: {keys: q4_0, values: q4_0, block: 1}}
 experiments:
   roundtrip: {rows: 32, cols: 64}
   linearity: {trials: 20, length: 256}
@@ -51,6 +59,7 @@ experiments:
   teacher-forced: {context: 64, chunks: 6}
   kl: {context: 64, chunks: 6}
   kv: {context: 64, chunks: 6, step: 20}
+  recall: {passage: 4, repeats: 4}
   choice:
     tasks:
       kjv: {file: $ROOT/data/tasks/kjv.jsonl, items: 120}
