@@ -19,11 +19,21 @@ struct qb_cell_path {
 
 enum qb_bound { QB_BOUND_VALUE, QB_BOUND_LO, QB_BOUND_HI, QB_BOUND_COUNT };
 
-/* A number taken from a run: scale * (cell - minus) / over + offset; minus 0 and over 1 when absent. Scale is not 0 and
- * neither minus nor over is the cell itself: a number that no run can change measures nothing. */
+/* factor * a cell's value, added to the number's cell or, `below`, to what divides it. */
+struct qb_claim_term {
+    struct qb_cell_path cell;
+    double factor; /* not 0 */
+    bool below;
+};
+enum { QB_CLAIM_TERMS = 4 };
+
+/* A number taken from a run: scale * (cell + terms) / (terms below; 1 where there is none) + offset. In a file:
+ * `minus`, `plus` and `over`. Scale is not 0, and the cell is not subtracted from or divided by itself: a number that
+ * no run can change measures nothing. */
 struct qb_claim_number {
-    struct qb_cell_path cell, minus, over;
-    bool has_minus, has_over;
+    struct qb_cell_path cell;
+    struct qb_claim_term terms[QB_CLAIM_TERMS];
+    size_t term_count;
     enum qb_bound bound; /* of cell: its value, an end of its 95% interval, or how many observations are behind it */
     double scale, offset;
     struct qb_number_format format;
@@ -110,9 +120,9 @@ struct qb_claim {
     const struct qb_conclusion *conclusion; /* or NULL */
     struct qb_measured measured;
     enum qb_claim_verdict verdict;
-    const char *elsewhere; /* how to measure it where the run has not its model: then it is not measurable here, and no
+    const char *elsewhere; /* how to measure it where the run has not its cells: then it is not measurable here, and no
                               failure; "": it is due in every run */
-    bool out_of_reach;     /* declared not measurable, or elsewhere and its model is no part of the run */
+    bool out_of_reach;     /* declared not measurable, or elsewhere and one of its cells is no part of the run */
     char note[256];        /* why not measurable here, when that was found in the run (another seed) */
 };
 
@@ -142,8 +152,9 @@ struct qb_ledger {
 enum qb_status qb_ledger_load(const char *folder, struct qb_ledger **ledger, struct qb_error *err);
 void qb_ledger_free(struct qb_ledger *ledger);
 
-/* Measures every claim and control in results[count], count >= 1, and fills verdicts, carries and sentences. The first
- * result that has a number's model serves it. */
+/* Measures every claim and control in results[count], count >= 1, and fills verdicts, carries and sentences. Each cell
+ * of a number comes from the first result that has it; a number whose cells are of models that only share their name
+ * (their hashes differ) is not measured. */
 enum qb_status qb_ledger_evaluate(struct qb_ledger *ledger, const struct qb_result *const *results, size_t count,
                                   struct qb_error *err);
 

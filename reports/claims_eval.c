@@ -20,19 +20,16 @@ struct runs {
     size_t count; /* at least 1 */
 };
 
-static bool has_model(const struct qb_result *result, const char *model)
+static size_t cell_at(const struct run *run, const struct qb_cell_path *path)
 {
-    for (size_t i = 0; i < qb_result_count(result); i++)
-        if (strcmp(qb_result_cell(result, i)->model, model) == 0)
-            return true;
-    return false;
+    return qb_result_find(run->result, path->model, path->variant, path->experiment);
 }
 
-/* The first run of the model; NULL: none is. */
-static const struct run *run_of(const struct runs *runs, const char *model)
+/* The first run that has the cell, done or not; NULL: none has. */
+static const struct run *run_of(const struct runs *runs, const struct qb_cell_path *path)
 {
     for (size_t i = 0; i < runs->count; i++)
-        if (has_model(runs->runs[i].result, model))
+        if (cell_at(&runs->runs[i], path) != SIZE_MAX)
             return &runs->runs[i];
     return NULL;
 }
@@ -40,15 +37,14 @@ static const struct run *run_of(const struct runs *runs, const char *model)
 /* The value of one cell path, or why there is none. */
 static const struct qb_value *look_up(const struct runs *runs, const struct qb_cell_path *path, struct qb_measured *m)
 {
-    const struct run *run = run_of(runs, path->model);
-    const struct qb_result *result = run ? run->result : runs->runs[0].result;
-    size_t at = qb_result_find(result, path->model, path->variant, path->experiment);
+    const struct run *run = run_of(runs, path);
     m->found = QB_FOUND_NOT_RUN;
-    if (at == SIZE_MAX) {
+    if (!run) {
         snprintf(m->why, sizeof m->why, "%s was not run", path->text);
         return NULL;
     }
-    const struct qb_cell *cell = qb_result_cell(result, at);
+    const struct qb_result *result = run->result;
+    const struct qb_cell *cell = qb_result_cell(result, cell_at(run, path));
     if (cell->state != QB_CELL_DONE) {
         m->found = QB_FOUND_FAILED;
         qb_utf8_print(m->why, sizeof m->why, "%s %s: %.*s", path->text,
@@ -66,6 +62,39 @@ static const struct qb_value *look_up(const struct runs *runs, const struct qb_c
     return m->found == QB_FOUND ? v : NULL;
 }
 
+/* A fact of the run's model; NULL: not recorded. */
+static const char *fact_of(const struct qb_result *result, const char *model, const char *part)
+{
+    char name[160];
+    snprintf(name, sizeof name, "model.%s.%s", model, part);
+    return qb_provenance_get(qb_result_provenance(result), name);
+}
+
+/* Do two runs that serve cells of this model have two models of that name? */
+static bool models_differ(const struct run *a, const struct run *b, const char *model)
+{
+    const char *ours = fact_of(a->result, model, "sha256"), *theirs = fact_of(b->result, model, "sha256");
+    return ours && theirs && strcmp(ours, theirs) != 0;
+}
+
+/* The value of a further cell of a number, which must be of the model that the others of that name are of. */
+static const struct qb_value *look_up_term(const struct runs *runs, const struct qb_claim_number *number,
+                                           const struct qb_cell_path *path, struct qb_measured *m)
+{
+    const struct qb_value *v = look_up(runs, path, m);
+    const struct run *run = v ? run_of(runs, path) : NULL;
+    for (size_t i = 0; run && i <= number->term_count; i++) {
+        const struct qb_cell_path *other = i == 0 ? &number->cell : &number->terms[i - 1].cell;
+        const struct run *its = run_of(runs, other);
+        if (!its || strcmp(other->model, path->model) != 0 || !models_differ(its, run, path->model))
+            continue;
+        m->found = QB_FOUND_NOT_RUN;
+        snprintf(m->why, sizeof m->why, "%s and %s are of two models", other->text, path->text);
+        return NULL;
+    }
+    return v;
+}
+
 /* Not measured becomes NaN, which no comparison lets pass. */
 static void measure(const struct runs *runs, const struct qb_claim_number *number, struct qb_measured *m)
 {
@@ -79,19 +108,17 @@ static void measure(const struct runs *runs, const struct qb_claim_number *numbe
                                                  : v->value;
     m->n = v->n;
     m->flags = v->flags;
-    if (number->has_minus) {
-        const struct qb_value *minus = look_up(runs, &number->minus, m);
-        if (!minus)
+    double below = 0;
+    bool divided = false;
+    for (size_t i = 0; i < number->term_count; i++) {
+        const struct qb_claim_term *term = &number->terms[i];
+        const struct qb_value *other = look_up_term(runs, number, &term->cell, m);
+        if (!other)
             return;
-        x -= minus->value;
+        *(term->below ? &below : &x) += term->factor * other->value;
+        divided = divided || term->below;
     }
-    if (number->has_over) {
-        const struct qb_value *over = look_up(runs, &number->over, m);
-        if (!over)
-            return;
-        x /= over->value;
-    }
-    m->value = number->scale * x + number->offset;
+    m->value = number->scale * (divided ? x / below : x) + number->offset;
     struct qb_text text = {0};
     qb_number_print(&number->format, m->value, m->n, &text);
     snprintf(m->text, sizeof m->text, "%s", text.data ? text.data : "");
@@ -117,21 +144,14 @@ static bool other_prompt(const struct qb_yaml *protocol, const struct qb_yaml *s
     return false;
 }
 
-/* A fact of the run's model; NULL: not recorded. */
-static const char *fact_of(const struct qb_result *result, const char *model, const char *part)
-{
-    char name[160];
-    snprintf(name, sizeof name, "model.%s.%s", model, part);
-    return qb_provenance_get(qb_result_provenance(result), name);
-}
-
 /* Is the run's model another than the protocol's, the first difference put into note? A run whose provenance does not
  * state the model's generator gives no reason to set a number aside. */
-static bool other_model(const struct qb_claims_document *d, const struct qb_claim *c, const char *model,
+static bool other_model(const struct qb_claims_document *d, const struct qb_claim *c, const struct qb_cell_path *path,
                         const struct runs *runs, char *note, size_t room)
 {
+    const char *model = path->model;
     const struct qb_yaml *facts = qb_yaml_get(d->protocol, model);
-    const struct run *run = run_of(runs, model);
+    const struct run *run = run_of(runs, path);
     const bool stated = run && fact_of(run->result, model, "generator");
     for (size_t i = 0; run && facts && i < facts->count; i++) {
         const struct qb_yaml *fact = facts->children[i];
@@ -156,10 +176,11 @@ static bool other_model(const struct qb_claims_document *d, const struct qb_clai
 static bool other_protocol(const struct qb_claims_document *d, struct qb_claim *c, const struct runs *runs)
 {
     const struct qb_claim_number *x = &c->number;
-    if (other_model(d, c, x->cell.model, runs, c->note, sizeof c->note) ||
-        (x->has_minus && other_model(d, c, x->minus.model, runs, c->note, sizeof c->note)) ||
-        (x->has_over && other_model(d, c, x->over.model, runs, c->note, sizeof c->note)))
+    if (other_model(d, c, &x->cell, runs, c->note, sizeof c->note))
         return true;
+    for (size_t i = 0; i < x->term_count; i++)
+        if (other_model(d, c, &x->terms[i].cell, runs, c->note, sizeof c->note))
+            return true;
     if (c->n && c->measured.n != c->n) {
         snprintf(c->note, sizeof c->note, "another length (n = %llu, the protocol has %llu)",
                  (unsigned long long)c->measured.n, (unsigned long long)c->n);
@@ -175,10 +196,16 @@ static bool in_range(const struct qb_claim *c, double x)
     return above && below; /* NaN fails both */
 }
 
-/* The model of a number that is measured elsewhere, and no run given here has it. */
-static bool is_elsewhere(const struct qb_claim *c, const struct runs *runs)
+/* The first cell that no run given here has, of a number that is measured elsewhere; NULL: none. */
+static const struct qb_cell_path *elsewhere(const struct qb_claim *c, const struct runs *runs)
 {
-    return *c->elsewhere && !run_of(runs, c->number.cell.model);
+    const struct qb_claim_number *x = &c->number;
+    if (!*c->elsewhere)
+        return NULL;
+    const struct qb_cell_path *missing = run_of(runs, &x->cell) ? NULL : &x->cell;
+    for (size_t i = 0; i < x->term_count && !missing; i++)
+        missing = run_of(runs, &x->terms[i].cell) ? NULL : &x->terms[i].cell;
+    return missing;
 }
 
 static void judge(const struct qb_claims_document *d, struct qb_claim *c, const struct runs *runs)
@@ -186,9 +213,11 @@ static void judge(const struct qb_claims_document *d, struct qb_claim *c, const 
     c->note[0] = '\0';
     if (c->has_number)
         measure(runs, &c->number, &c->measured);
-    c->out_of_reach = c->reproduces == QB_NOT_MEASURABLE || is_elsewhere(c, runs);
-    if (is_elsewhere(c, runs))
-        snprintf(c->note, sizeof c->note, "%s is no part of this run: %s", c->number.cell.model, c->elsewhere);
+    const struct qb_cell_path *missing = elsewhere(c, runs);
+    c->out_of_reach = c->reproduces == QB_NOT_MEASURABLE || missing;
+    if (missing)
+        snprintf(c->note, sizeof c->note, "%s/%s/%s is no part of this run: %s", missing->model, missing->variant,
+                 missing->experiment, c->elsewhere);
     if (c->out_of_reach) {
         c->verdict = QB_VERDICT_NOT_MEASURABLE;
         return;

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-static const char *const number_keys[] = {"cell", "minus", "over", "bound", "scale", "offset", "format"};
+static const char *const number_keys[] = {"cell", "minus", "plus", "over", "bound", "scale", "offset", "format"};
 
 enum qb_status qb_claims_text(const struct qb_yaml *map, const char *key, const char *otherwise, const char **value,
                               struct qb_error *err)
@@ -73,35 +73,52 @@ static enum qb_status read_bound(const struct qb_yaml *map, enum qb_bound *bound
     return QB_OK;
 }
 
-/* A second cell beside `cell`, which it must not be: their ratio or difference would be the same in every run. */
-static enum qb_status read_other(const struct qb_yaml *node, const struct qb_claim_number *number,
-                                 struct qb_cell_path *path, bool *has, struct qb_error *err)
+/* A number of map that is not 0. */
+static enum qb_status factor_of(const struct qb_yaml *map, const char *key, double *factor, struct qb_error *err)
 {
-    if (!node)
-        return QB_OK;
-    *has = true;
-    if (!read_path(node, path, err) && strcmp(path->text, number->cell.text) == 0)
-        return qb_yaml_fail(node, err, "this is the cell itself: no run could change the number");
+    if (!double_of(map, key, 1, factor, err) && *factor == 0)
+        return qb_yaml_fail(qb_yaml_get(map, key), err, "expected another number than 0: a constant is no measurement");
     return err->status;
 }
 
-/* The keys cell, minus, over, bound, scale, offset, format of map; `format` may be NULL in the file when one is given.
- */
+/* Further cells under a key of a number: a cell, or {cell, scale, plus}, `plus` being the same again. `sign` is +1 or
+ * -1. One alone must not be the number's cell: their ratio or difference would be the same in every run. */
+static enum qb_status read_terms(const struct qb_yaml *node, double sign, bool below, struct qb_claim_number *number,
+                                 struct qb_error *err)
+{
+    static const char *const known[] = {"cell", "scale", "plus", NULL};
+    for (const struct qb_yaml *at = node, *path; at; at = at->kind == QB_YAML_MAP ? qb_yaml_get(at, "plus") : NULL) {
+        if (number->term_count == QB_CLAIM_TERMS)
+            return qb_yaml_fail(at, err, "expected at most %d cells beside the first", QB_CLAIM_TERMS);
+        struct qb_claim_term *term = &number->terms[number->term_count++];
+        const bool map = at->kind == QB_YAML_MAP, alone = at == node && !(map && qb_yaml_get(at, "plus"));
+        *term = (struct qb_claim_term){.factor = 1, .below = below};
+        if (map && qb_yaml_known(at, known, err))
+            return err->status;
+        if (map && !(path = qb_yaml_get(at, "cell")))
+            return qb_yaml_fail(at, err, "'cell' is missing");
+        if (read_path(map ? path : at, &term->cell, err) || (map && factor_of(at, "scale", &term->factor, err)))
+            return err->status;
+        if (alone && strcmp(term->cell.text, number->cell.text) == 0)
+            return qb_yaml_fail(at, err, "this is the cell itself: no run could change the number");
+        term->factor *= sign;
+    }
+    return QB_OK;
+}
+
+/* The keys cell, minus, plus, over, bound, scale, offset, format of map; `format` may be NULL in the file when one is
+ * given. */
 static enum qb_status read_number(const struct qb_yaml *map, struct qb_claim_number *number,
                                   const struct qb_number_format *format, struct qb_error *err)
 {
     const struct qb_yaml *cell = qb_yaml_get(map, "cell"), *pattern = qb_yaml_get(map, "format");
     if (!cell)
         return qb_yaml_fail(map, err, "'cell' is missing");
-    if (read_path(cell, &number->cell, err) ||
-        read_other(qb_yaml_get(map, "minus"), number, &number->minus, &number->has_minus, err) ||
-        read_other(qb_yaml_get(map, "over"), number, &number->over, &number->has_over, err) ||
-        read_bound(map, &number->bound, err) || double_of(map, "scale", 1, &number->scale, err) ||
-        double_of(map, "offset", 0, &number->offset, err))
+    if (read_path(cell, &number->cell, err) || read_terms(qb_yaml_get(map, "minus"), -1, false, number, err) ||
+        read_terms(qb_yaml_get(map, "plus"), 1, false, number, err) ||
+        read_terms(qb_yaml_get(map, "over"), 1, true, number, err) || read_bound(map, &number->bound, err) ||
+        factor_of(map, "scale", &number->scale, err) || double_of(map, "offset", 0, &number->offset, err))
         return err->status;
-    if (number->scale == 0)
-        return qb_yaml_fail(qb_yaml_get(map, "scale"), err,
-                            "expected another number than 0: a constant is no measurement");
     if (pattern)
         return qb_number_format_read(pattern, &number->format, err);
     if (!format)
@@ -127,8 +144,8 @@ static bool parse_relation(const char *text, enum qb_relation *relation)
 
 static enum qb_status read_control(const struct qb_yaml *map, struct qb_control *control, struct qb_error *err)
 {
-    static const char *const known[] = {"says",   "cell",   "minus", "over",  "bound", "scale",
-                                        "offset", "format", "op",    "value", "than",  NULL};
+    static const char *const known[] = {"says",   "cell",   "minus", "plus",  "over", "bound", "scale",
+                                        "offset", "format", "op",    "value", "than", NULL};
     const char *op;
     const struct qb_yaml *than = qb_yaml_get(map, "than"), *value = qb_yaml_get(map, "value");
     if (qb_yaml_expect(map, QB_YAML_MAP, err) || qb_yaml_known(map, known, err) ||
@@ -147,7 +164,8 @@ static enum qb_status read_control(const struct qb_yaml *map, struct qb_control 
     if (value)
         return qb_yaml_double(value, -1e300, 1e300, &control->threshold, err);
     control->has_than = true;
-    static const char *const than_known[] = {"cell", "minus", "over", "bound", "scale", "offset", "format", NULL};
+    static const char *const than_known[] = {"cell",  "minus",  "plus",   "over", "bound",
+                                             "scale", "offset", "format", NULL};
     if (qb_yaml_expect(than, QB_YAML_MAP, err) || qb_yaml_known(than, than_known, err))
         return err->status;
     return read_number(than, &control->than, &control->number.format, err);
@@ -265,10 +283,10 @@ static enum qb_status read_lines(const struct qb_yaml *map, struct qb_claim *cla
 
 enum qb_status qb_claim_read(const struct qb_yaml *map, struct qb_claim *c, struct qb_error *err)
 {
-    static const char *const known[] = {"id",        "place",    "lines",      "what",       "quote",      "says",
-                                        "cell",      "minus",    "over",       "bound",      "scale",      "offset",
-                                        "format",    "expect",   "n",          "reason",     "reproduces", "any_seed",
-                                        "published", "protocol", "conclusion", "reading_of", "elsewhere",  NULL};
+    static const char *const known[] = {
+        "id",       "place",     "lines",    "what",       "quote",      "says",      "cell", "minus",  "plus",
+        "over",     "bound",     "scale",    "offset",     "format",     "expect",    "n",    "reason", "reproduces",
+        "any_seed", "published", "protocol", "conclusion", "reading_of", "elsewhere", NULL};
     if (qb_yaml_expect(map, QB_YAML_MAP, err) || qb_yaml_known(map, known, err) ||
         qb_claims_text(map, "id", NULL, &c->id, err) || qb_claims_text(map, "place", NULL, &c->place, err) ||
         read_lines(map, c, err) || qb_claims_text(map, "what", NULL, &c->what, err) ||

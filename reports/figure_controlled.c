@@ -30,8 +30,8 @@ static double published(const struct qb_ledger *ledger, const char *variant, con
         for (size_t i = 0; i < ledger->documents[d].count; i++) {
             const struct qb_claim *c = &ledger->documents[d].claims[i];
             const struct qb_claim_number *x = &c->number;
-            bool plain = c->has_number && !x->has_minus && !x->has_over && x->bound == QB_BOUND_VALUE &&
-                         x->scale == 1 && x->offset == 0;
+            bool plain =
+                c->has_number && x->term_count == 0 && x->bound == QB_BOUND_VALUE && x->scale == 1 && x->offset == 0;
             if (!ledger->documents[d].recovered && plain && c->reproduces == QB_SHOULD_REPRODUCE &&
                 !isnan(c->published_number) && strcmp(x->cell.variant, variant) == 0 &&
                 strcmp(x->cell.model, column->model) == 0 && strcmp(x->cell.experiment, column->experiment) == 0 &&

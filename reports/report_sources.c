@@ -11,6 +11,7 @@
 #define LLAMA "llama_kld llama_nll llama_nll_base llama_dp llama_same_top"
 
 /* What tells the answer of each arm, and the items' subjects. */
+#define RECALLED "tokens target chunk length"
 #define CHOICE "sum reference_sum choice_item item_answer item_subject"
 
 /* What must be in memory at once in a cell of kv. */
@@ -93,6 +94,16 @@ static const struct source {
     {"kl", "llama_dp_rms*", false, LLAMA},
     {"kl", "llama_dp_*", false, "llama_dp"},
     {"kl", "llama_*", false, LLAMA},
+    {"recall", "recall", true, RECALLED},
+    {"recall", "reference_recall", true, "reference_tokens target chunk length"},
+    {"recall", "recall_change", true, RECALLED " reference_tokens"},
+    {"recall", "mcnemar_p", true, RECALLED " reference_tokens"},
+    {"recall", "token_match", true, "tokens reference_tokens chunk"},
+    {"recall", "token_accuracy", true, "tokens target chunk"},
+    {"recall", "reference_token_accuracy", false, "reference_tokens target chunk"},
+    {"recall", "recall_*", false, RECALLED " reference_tokens"},
+    {"recall", "reference_recall_*", false, "reference_tokens target chunk length"},
+    {"recall", "*", false, RECALLED " reference_tokens"},
     {"choice", "acc", true, CHOICE},
     {"choice", "acc_norm", true, CHOICE " choice_characters"},
     {"choice", "acc_change", true, CHOICE},

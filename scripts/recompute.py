@@ -20,7 +20,7 @@ from collections import Counter
 
 sys.dont_write_bytecode = True
 
-from second import attribute, choice, kl, kv, speed, storage, text  # noqa: F401: they fill METRICS
+from second import attribute, choice, kl, kv, recall, speed, storage, text  # noqa: F401: they fill METRICS
 from second.check import check_arrays, check_summary
 from second.faults import plant, plant_in_arrays, plant_in_rows
 from second.registry import METRICS

@@ -19,7 +19,7 @@ static const struct qb_usage usage = {
     .summary =
         "Prints every published number beside what the run measured: reproduced, differs, or not measurable here; and\n"
         "separately whether it carries the conclusion drawn from it, decided by control cells of the same run.\n"
-        "Several results are one run: the first that has a number's model serves it.\n"
+        "Several results are one run: each cell of a number comes from the first that has it.\n"
         "Exits 1 when a number that should reproduce does not.",
     .flags = flags,
     .examples = "  qinsbench claims results/source.h5\n"

@@ -48,6 +48,7 @@ SAME = {
     "teacher-forced": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std"),
     "kl": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std", "llama_nll_base"),
     "kv": ("chunk", "position", "target", "reference_nll", "reference_top_token", "reference_top_p", "margin", "logit_std", "kv_fp16_bytes_per_token"),
+    "recall": ("reference_tokens", "target", "chunk", "length"),
     "choice": ("reference_sum", "choice_item", "choice_tokens", "choice_bytes", "choice_characters", "choice_occurrences", "item_task", "item_subject",
                "item_line", "item_answer"),
     "attribute": ("chunk",),
@@ -84,6 +85,10 @@ CHECKS = {
         ("KL is not negative beyond rounding", when(("kl",), lambda c: c["kl"] >= -1e-15)),
         ("equal logits have KL 0", when(("kl", "max_logit_diff"), lambda c: (c["kl"] == 0) | (c["max_logit_diff"] > 0))),
         ("|log likelihood ratio| is at most twice the largest logit difference", likelihoods_fit),
+    ],
+    "recall": [
+        ("reference_tokens are the reference's tokens", same_as_reference("reference_tokens", "tokens")),
+        ("an item's answer is a part of it", when(("target", "length"), lambda c: c["length"] > 2 * c["target"].shape[1])),
     ],
     "choice": [
         ("reference_sum is the reference's sum", same_as_reference("reference_sum", "sum")),

@@ -69,6 +69,20 @@ check "a wrong number exits 1 and is named" 1 "claim match (match) should reprod
 ledger "$rate" ">=" elsewhere
 check "a missing cell exits 1" 1 "elsewhere/fp32/memory/weight_bytes was not run" claims
 check "unless it may be missing" 0 "not run" claims --allow-missing
+# The first file has the model, the second the cell.
+"$Q" run "$T/tiny.yaml" -o "$T/rest.h5" --only '*/fp32/memory' >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
+"$Q" run "$T/tiny.yaml" -o "$T/part.h5" --only '*/*/greedy' >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
+ledger "$rate" ">=" tiny
+check "without the second file its cell is missing" 1 "tiny/fp32/memory/weight_bytes was not run" \
+    "$Q" claims "$T/part.h5" --claims "$T/ledger"
+check "a cell of the second file" 0 "2 reproduced" "$Q" claims "$T/part.h5" "$T/rest.h5" --claims "$T/ledger"
+sed -i 's/any_seed: true/elsewhere: with rest.h5, &/' "$T/ledger/paper.yaml"
+check "or it is elsewhere" 0 "1 not measurable here, 0 not run" "$Q" claims "$T/part.h5" --claims "$T/ledger"
+check "and found there" 0 "2 reproduced" "$Q" claims "$T/part.h5" "$T/rest.h5" --claims "$T/ledger"
+sed -i 's,cell: tiny/fp32/memory/weight_bytes,&\, over: tiny/fp32/greedy/match_rate,' "$T/ledger/paper.yaml"
+"$Q" run "$T/tiny.yaml" -o "$T/rest.h5" --force --only '*/fp32/memory' --set models.tiny.seed=7 >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
+check "cells of two models are not one number" 1 "are of two models" \
+    "$Q" claims "$T/part.h5" "$T/rest.h5" --claims "$T/ledger"
 ledger 99.99 ">=" tiny
 "$Q" run "$T/tiny.yaml" -o "$T/r.h5" --force --set models.tiny.seed=7 >"$T/out" 2>&1 || { cat "$T/out"; exit 1; }
 check "another seed is set aside" 0 "another seed" claims

@@ -14,6 +14,7 @@ for line in list(open(sys.argv[1]))[:40]:
     item = json.loads(line)
     print(json.dumps(item | {"question": f"{item['choices'][item['answer']]} {item['question']}"}))
 P
+for _ in $(seq 2000); do printf 'the dog '; done >"$TMP/words.txt"
 cat >"$TMP/wide.yaml" <<Y
 name: wide
 models:
@@ -36,6 +37,12 @@ models:
     corpus: $ROOT/data/corpus/tiny.heldout
     experiments: [kv, speed]
     variants: [fp32, fp32-reordered, kv-q8_0]
+  # Two words in turn: what it recalls of four tokens drawn from them, it recalls by chance, and that is enough here.
+  words:
+    file: $ROOT/data/models/tiny-llama
+    corpus: {file: words.txt, context: 500, chunks: 6}
+    experiments: [recall]
+    variants: [fp32, fp32-reordered, bf16, small]
 variants:
   - fp32
   - fp32-reordered
@@ -49,6 +56,7 @@ variants:
   - {name: crash, codec: planted, options: {fault: crash}, placement: ["mlp.*"]}
   - {name: queries, codec: qins8, placement: [attn.q]}
   - kv-q8_0
+  - {name: small, kv: {keys: q4_0, values: q4_0, block: 1}}
 experiments:
   roundtrip: {rows: 32, cols: 64}
   linearity: {trials: 20, length: 256}
@@ -57,6 +65,7 @@ experiments:
   teacher-forced: {context: 64, chunks: 6}
   kl: {context: 64, chunks: 6}
   kv: {context: 64, chunks: 6, step: 20}
+  recall: {passage: 4, repeats: 4}
   choice:
     tasks:
       kjv: {file: $ROOT/data/tasks/kjv.jsonl, items: 120}

@@ -166,14 +166,14 @@ Test(claims, a_model_that_is_no_part_of_the_run)
     plant(&p);
     struct judged j = judge(&p, elsewhere_ledger());
     cr_expect_eq(claim(&j, "real")->verdict, QB_VERDICT_NOT_MEASURABLE);
-    cr_expect_str_eq(claim(&j, "real")->note, "big is no part of this run: run suite real");
+    cr_expect_str_eq(claim(&j, "real")->note, "big/qins/greedy is no part of this run: run suite real");
     cr_expect_eq(claim(&j, "real")->conclusion->carries, QB_CARRIES_OPEN);
     cr_expect_str_eq(claim(&j, "real")->conclusion->sentence.data, "Not run; the chain has 6.4%.");
     cr_expect_eq(qb_ledger_count(j.ledger, false).short_of, 0);
     done(&j, &p);
 }
 
-/* Two results are one run: each number comes from the first that has its model. */
+/* Two results are one run: each number comes from the first that has its cell. */
 Test(claims, several_results_are_one_run)
 {
     struct planted p = {0}, q = {0};
@@ -196,6 +196,73 @@ Test(claims, several_results_are_one_run)
     qb_result_close(second);
     planted_free(&q);
     done(&j, &p);
+}
+
+/* The first result has the model, but not the cell: the second one's is taken, and without it the number is elsewhere.
+ */
+Test(claims, a_cell_of_a_model_that_the_first_result_has_too)
+{
+    struct planted p = {0}, q = {0};
+    struct qb_error err = {0};
+    plant(&p);
+    planted_value(&p, "big/qins/memory/weight_bytes", 7, 1);
+    planted_value(&q, "big/qins/greedy/match_rate", 99.5, 8000);
+    struct judged j = judge(&p, elsewhere_ledger());
+    cr_expect_eq(claim(&j, "real")->verdict, QB_VERDICT_NOT_MEASURABLE);
+    cr_expect_str_eq(claim(&j, "real")->note, "big/qins/greedy is no part of this run: run suite real");
+    cr_expect_eq(claim(&j, "real")->conclusion->carries, QB_CARRIES_OPEN);
+    struct qb_result *second = NULL;
+    planted_write(&q, scratch_path("second.h5"));
+    cr_assert_eq(qb_result_open(scratch_path("second.h5"), &second, &err), QB_OK, "%s", err.message);
+    const struct qb_result *const both[] = {j.result, second};
+    cr_assert_eq(qb_ledger_evaluate(j.ledger, both, 2, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(claim(&j, "real")->verdict, QB_REPRODUCED);
+    cr_expect_str_eq(claim(&j, "real")->measured.text, "99.5%");
+    cr_expect_eq(claim(&j, "real")->conclusion->carries, QB_CARRIES_YES);
+    qb_result_close(second);
+    planted_free(&q);
+    done(&j, &p);
+}
+
+/* (100 + 2 * 50) / (80 - 0.5 * 60) = 4, its cells in two results, which must be of one model. */
+static void sum_over_two_results(const char *sha256, enum qb_claim_verdict verdict, const char *due)
+{
+    static const char text[] =
+        "{document: d, title: t, claims: [{id: sum, place: p, lines: 1, what: w, quote: q, says: s, published: 4x,\n"
+        "  cell: m/a/memory/weight_bytes, plus: {cell: m/k/kv/kv_bytes_per_token, scale: 2},\n"
+        "  over: {cell: m/b/memory/weight_bytes, plus: {cell: m/f/kv/kv_bytes_per_token, scale: -0.5}},\n"
+        "  format: \"%.2fx\", expect: \"4.00x\", reproduces: yes, elsewhere: run suite kv}]}\n";
+    struct planted p = {0}, q = {0};
+    struct qb_error err = {0};
+    planted_fact(&p, "model.m.sha256", "aa");
+    planted_value(&p, "m/a/memory/weight_bytes", 100, 1);
+    planted_value(&p, "m/b/memory/weight_bytes", 80, 1);
+    planted_fact(&q, "model.m.sha256", sha256);
+    planted_value(&q, "m/k/kv/kv_bytes_per_token", 50, 1);
+    planted_value(&q, "m/f/kv/kv_bytes_per_token", 60, 1);
+    struct judged j = judge(&p, write_ledger(text));
+    cr_expect_eq(claim(&j, "sum")->verdict, QB_VERDICT_NOT_MEASURABLE);
+    cr_expect_str_eq(claim(&j, "sum")->note, "m/k/kv is no part of this run: run suite kv");
+    struct qb_result *second = NULL;
+    planted_write(&q, scratch_path("second.h5"));
+    cr_assert_eq(qb_result_open(scratch_path("second.h5"), &second, &err), QB_OK, "%s", err.message);
+    const struct qb_result *const both[] = {j.result, second};
+    cr_assert_eq(qb_ledger_evaluate(j.ledger, both, 2, &err), QB_OK, "%s", err.message);
+    cr_expect_eq(claim(&j, "sum")->verdict, verdict);
+    cr_expect_str_eq(verdict == QB_REPRODUCED ? claim(&j, "sum")->measured.text : claim(&j, "sum")->measured.why, due);
+    qb_result_close(second);
+    planted_free(&q);
+    done(&j, &p);
+}
+
+Test(claims, a_sum_of_cells_of_two_results)
+{
+    sum_over_two_results("aa", QB_REPRODUCED, "4.00x");
+}
+
+Test(claims, two_models_of_one_name_are_not_added)
+{
+    sum_over_two_results("bb", QB_NOT_RUN, "m/a/memory/weight_bytes and m/k/kv/kv_bytes_per_token are of two models");
 }
 
 Test(claims, nan_never_reproduces)
@@ -509,6 +576,16 @@ Test(claims, refuses_what_is_wrong)
             "this is the cell itself");
     refused("over: chain/qins/memory/published_formula_bytes", "minus: chain/fp32/memory/weight_bytes",
             "this is the cell itself");
+    refused("over: chain/qins/memory/published_formula_bytes", "over: {cell: chain/fp32/memory/weight_bytes}",
+            "this is the cell itself");
+    refused("over: chain/qins/memory/published_formula_bytes",
+            "plus: {cell: chain/qins/memory/published_formula_bytes, scale: 0}", "a constant is no measurement");
+    refused("over: chain/qins/memory/published_formula_bytes", "over: {scale: 2}", "'cell' is missing");
+    refused("over: chain/qins/memory/published_formula_bytes", "over: {cell: a/b/kv/kv_bits, times: 2}", "times");
+    refused("over: chain/qins/memory/published_formula_bytes",
+            "over: {cell: a/b/kv/kv_bits, plus: {cell: a/c/kv/kv_bits, plus: {cell: a/d/kv/kv_bits, plus: {cell: "
+            "a/e/kv/kv_bits, plus: a/f/kv/kv_bits}}}}",
+            "at most 4 cells");
     refused("any_seed: true,", "bound: counts,", "value, lo, hi or count");
     refused("document: paper.md\n", "document: paper.md\nrecovered: perhaps\n", "paper.yaml:2");
     refused("reproduces: not-measurable, reason", "elsewhere: there, reproduces: not-measurable, reason",
