@@ -251,10 +251,9 @@ static void count_done(struct qb_parts *parts, size_t pieces, bool taken)
     if (!seen)
         return;
     const double now = qb_clock();
-    if (taken)
-        seen->taken += pieces;
-    if (seen->taken == seen->done + (taken ? pieces : 0)) /* none was computed yet */
+    if (taken && seen->taken == seen->done) /* none was computed yet, and taking is no speed */
         seen->from = now;
+    seen->taken += taken ? pieces : 0;
     seen->at = now;
     seen->done += pieces;
 }
