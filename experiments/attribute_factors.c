@@ -115,7 +115,7 @@ static enum qb_status run_pair(struct table *t, unsigned factors, struct qb_erro
     const struct qb_variant variant = factors_keep(env->variant, with);
     struct qb_net *net = NULL;
     if (!qb_net_prepare(env->model, &variant, &data, env->pool, &net, err) &&
-        !qb_forced_hidden(&t->judge->text, net, t->judge->text.chunks, t->hidden, err) &&
+        !qb_forced_hidden(&t->judge->text, net, 0, t->judge->text.chunks, t->hidden, err) &&
         !judge_kl(t->judge, net, t->hidden, n, t->kl + plain * n, scaled != plain ? t->kl + scaled * n : NULL, err) &&
         scaled != plain)
         t->alpha[scaled] = qb_net_calibration(net)->alpha;

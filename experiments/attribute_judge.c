@@ -33,7 +33,7 @@ enum qb_status judge_open(const struct qb_cell_env *env, struct judge *j, struct
     j->hidden = qb_alloc(j->positions * env->model->arch.hidden, sizeof *j->hidden, "reference hidden states", err);
     j->p = j->hidden ? qb_alloc(block, sizeof *j->p, "reference logits", err) : NULL;
     j->q = j->p ? qb_alloc(block, sizeof *j->q, "logits", err) : NULL;
-    if (!j->q || qb_forced_hidden(&j->text, j->fp32, j->text.chunks, j->hidden, err))
+    if (!j->q || qb_forced_hidden(&j->text, j->fp32, 0, j->text.chunks, j->hidden, err))
         return err->status;
     return keep_logits(j, err);
 }

@@ -6,11 +6,15 @@
 #include "base/mem.h"
 #include "common.h"
 
-enum { BLOCK = 64 }; /* positions whose logits exist at once; part of what makes two runs bitwise equal */
+enum {
+    BLOCK = 64, /* positions whose logits exist at once; part of what makes two runs bitwise equal */
+    PIECE = 32  /* choices that are one piece of a cell */
+};
 
 struct work {
     const struct qb_cell_env *env;
     struct qb_net *net;
+    double *sums;  /* [choices] */
     float *hidden; /* [most scored, H] */
     float *logits; /* [BLOCK, vocab] */
 };
@@ -41,32 +45,34 @@ static bool read_alike(const struct qb_tasks *tasks, const struct qb_task_choice
                   (size_t)(a->length - 1) * sizeof *tasks->tokens) == 0;
 }
 
-static enum qb_status sum_all(struct work *w, double *sums, struct qb_error *err)
+static enum qb_status sum_piece(void *context, size_t first, size_t count, struct qb_error *err)
 {
+    struct work *w = context;
     const struct qb_tasks *tasks = w->env->inputs->tasks;
-    for (size_t i = 0; i < tasks->choice_count; i++) {
+    for (size_t i = first; i < first + count; i++) {
         const struct qb_task_choice *c = &tasks->choices[i];
         const struct qb_step step = {tasks->tokens + c->first, 1, (size_t)c->length - 1, (size_t)c->scored, NULL};
-        if ((i == 0 || !read_alike(tasks, c, c - 1)) && qb_net_step(w->net, NULL, &step, w->hidden, err))
+        if ((i == first || !read_alike(tasks, c, c - 1)) && qb_net_step(w->net, NULL, &step, w->hidden, err))
             break;
-        if (sum_choice(w, c, &sums[i], err))
+        if (sum_choice(w, c, &w->sums[i], err))
             break;
     }
     return err->status;
 }
 
-/* The log-likelihood of every choice by `net`: sums[choices]. */
-static enum qb_status score(const struct qb_cell_env *env, struct qb_net *net, double *sums, struct qb_error *err)
+/* The log-likelihood of every choice by `net`: sums[choices], an array of `out`. */
+static enum qb_status score(const struct qb_cell_env *env, struct qb_net *net, double *sums, struct qb_record *out,
+                            struct qb_error *err)
 {
     const struct qb_tasks *tasks = env->inputs->tasks;
     size_t most = 0;
     for (size_t i = 0; i < tasks->choice_count; i++)
         most = (size_t)tasks->choices[i].scored > most ? (size_t)tasks->choices[i].scored : most;
-    struct work w = {.env = env, .net = net};
+    struct work w = {.env = env, .net = net, .sums = sums};
     w.hidden = qb_alloc(most * env->model->arch.hidden, sizeof *w.hidden, "hidden states", err);
     w.logits = w.hidden ? qb_alloc(BLOCK * env->model->arch.vocab, sizeof *w.logits, "logits", err) : NULL;
     if (w.logits)
-        sum_all(&w, sums, err);
+        qb_parts_run(env->parts, out, tasks->choice_count, PIECE, sum_piece, &w, err);
     qb_free(w.logits);
     qb_free(w.hidden);
     return err->status;
@@ -78,7 +84,7 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
     double *sums = qb_record_add(out, "sum", QB_F64, 1, &env->inputs->tasks->choice_count, "nat",
                                  "log-likelihood of a choice", err);
     if (sums && !qb_cell_fp32(env, &net, err))
-        score(env, net, sums, err);
+        score(env, net, sums, out, err);
     qb_net_free(net);
     return err->status;
 }
@@ -173,7 +179,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
         !(theirs = qb_record_add(out, "reference_sum", QB_F64, 1, &n, "nat", "the reference's", err)))
         return err->status;
     memcpy(theirs, due->data, n * sizeof *theirs);
-    if (!score(env, env->prepared->net, ours, err) && !record_choices(tasks, out, err) &&
+    if (!score(env, env->prepared->net, ours, out, err) && !record_choices(tasks, out, err) &&
         !record_items(tasks, out, err) && !record_counts(tasks, out, err))
         record_names(tasks, out, err);
     return err->status;

@@ -78,14 +78,14 @@ void qb_forced_close(struct qb_forced *text)
     *text = (struct qb_forced){0};
 }
 
-enum qb_status qb_forced_hidden(const struct qb_forced *text, struct qb_net *net, size_t chunks, float *hidden,
-                                struct qb_error *err)
+enum qb_status qb_forced_hidden(const struct qb_forced *text, struct qb_net *net, size_t first, size_t chunks,
+                                float *hidden, struct qb_error *err)
 {
     size_t width = qb_net_model(net)->arch.hidden, kept = text->compared * width;
     float *all = qb_alloc(text->length * width, sizeof *all, "hidden states", err);
     for (size_t c = 0; c < chunks && !err->status; c++) {
-        if (qb_net_forward(net, text->tokens + c * text->length, 1, text->length, all, err))
-            qb_wrap(err, "chunk %zu", c);
+        if (qb_net_forward(net, text->tokens + (first + c) * text->length, 1, text->length, all, err))
+            qb_wrap(err, "chunk %zu", first + c);
         else
             memcpy(hidden + c * kept, all + text->length * width - kept, kept * sizeof *hidden);
     }

@@ -26,9 +26,9 @@ enum qb_status qb_forced_open(const struct qb_cell_env *env, struct qb_net *fp32
                               struct qb_forced *text, struct qb_error *err);
 void qb_forced_close(struct qb_forced *text);
 
-/* hidden[chunks * compared, H] of the first `chunks` chunks under net, a chunk at a time. */
-enum qb_status qb_forced_hidden(const struct qb_forced *text, struct qb_net *net, size_t chunks, float *hidden,
-                                struct qb_error *err);
+/* hidden[chunks * compared, H] of `chunks` chunks from chunk `first` on under net, a chunk at a time. */
+enum qb_status qb_forced_hidden(const struct qb_forced *text, struct qb_net *net, size_t first, size_t chunks,
+                                float *hidden, struct qb_error *err);
 
 /* calibration_overlap and calibration_contexts of the text into a record. */
 enum qb_status qb_forced_overlap(const struct qb_cell_env *env, const struct qb_forced *text, struct qb_record *out,

@@ -49,24 +49,38 @@ static enum qb_status read_chunk(const struct text *text, struct qb_net *net, si
     return qb_net_step(net, NULL, &step, hidden, err) ? qb_wrap(err, "chunk %zu", c) : QB_OK;
 }
 
+struct keep {
+    const struct text *text;
+    struct qb_net *net;
+    float *hidden, *to; /* [scored + 1, H] of one chunk, [positions, H] */
+    size_t width;
+};
+
+static enum qb_status keep_chunk(void *context, size_t first, size_t n, struct qb_error *err)
+{
+    const struct keep *keep = context;
+    if (!read_chunk(keep->text, keep->net, first / n, keep->hidden, err))
+        memcpy(keep->to + first * keep->width, keep->hidden, n * keep->width * sizeof *keep->to);
+    return err->status;
+}
+
 static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     const size_t width = env->model->arch.hidden;
     struct text text = {0};
-    struct qb_net *net = NULL;
-    float *hidden = NULL, *kept = NULL;
+    struct keep keep = {.text = &text, .width = width};
     if (open_text(env, &text, err))
         return err->status;
     const size_t dims[2] = {env->inputs->base ? 0 : text.read.chunks * text.scored, width};
-    if (!(kept = qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err)) ||
-        env->inputs->base || qb_cell_fp32(env, &net, err) ||
-        !(hidden = qb_alloc((text.scored + 1) * width, sizeof *hidden, "hidden states", err)))
+    if (!(keep.to =
+              qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err)) ||
+        env->inputs->base || qb_cell_fp32(env, &keep.net, err) ||
+        !(keep.hidden = qb_alloc((text.scored + 1) * width, sizeof *keep.hidden, "hidden states", err)))
         goto out;
-    for (size_t c = 0; c < text.read.chunks && !read_chunk(&text, net, c, hidden, err); c++)
-        memcpy(kept + c * text.scored * width, hidden, text.scored * width * sizeof *kept);
+    qb_parts_run(env->parts, out, dims[0], text.scored, keep_chunk, &keep, err);
 out:
-    qb_free(hidden);
-    qb_net_free(net);
+    qb_free(keep.hidden);
+    qb_net_free(keep.net);
     qb_chunk_text_close(&text.read);
     return err->status;
 }
@@ -132,8 +146,10 @@ static enum qb_status reference_logits(struct work *w, size_t n, struct qb_error
     return QB_OK;
 }
 
-static enum qb_status compare_chunk(struct work *w, size_t c, struct qb_error *err)
+static enum qb_status compare_chunk(void *context, size_t first, size_t rows, struct qb_error *err)
 {
+    struct work *w = context;
+    const size_t c = first / rows;
     struct qb_net *net = w->env->prepared->net;
     const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
     if (read_chunk(w->text, net, c, w->hidden, err))
@@ -161,7 +177,7 @@ static enum qb_status open_base(const struct qb_inputs *in, struct qb_logits_bas
                : qb_fail(err, QB_ERR_INPUT, "%s: changed since the run began", in->base);
 }
 
-static enum qb_status compare(struct work *w, struct qb_error *err)
+static enum qb_status compare(struct work *w, struct qb_record *out, struct qb_error *err)
 {
     const struct qb_inputs *in = w->env->inputs;
     const size_t vocab = w->env->model->arch.vocab;
@@ -171,8 +187,8 @@ static enum qb_status compare(struct work *w, struct qb_error *err)
     w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err);
     w->q = qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err);
     w->words = qb_alloc(BLOCK * qb_llama_words(vocab), sizeof *w->words, "rows of the base", err);
-    for (size_t c = 0; c < w->text->read.chunks && !err->status; c++)
-        compare_chunk(w, c, err);
+    if (!err->status)
+        qb_parts_run(w->env->parts, out, w->rows.count, w->text->scored, compare_chunk, w, err);
 out:
     qb_free(w->words);
     qb_free(w->q);
@@ -212,7 +228,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
             w.rows.position[i] = (int32_t)position;
             w.rows.target[i] = text.read.tokens[c * text.read.context + position + 1];
         }
-        if (!compare(&w, err))
+        if (!compare(&w, out, err))
             record_facts(env, &text, out, err);
     }
     qb_chunk_text_close(&text.read);

@@ -24,10 +24,11 @@ struct walk {
     const struct qb_cell_env *env;
     struct qb_chunk_text text;
     size_t step;
-    float *hidden;         /* [step, H] */
-    size_t kv_bytes;       /* keys and values of the last chunk, as kept, */
-    size_t working_bytes;  /* working memory beside them, */
-    double position_bytes; /* and of one position once encoded */
+    float *hidden;          /* [step, H] */
+    int64_t *kv_bytes;      /* keys and values of the last chunk, as kept; or NULL */
+    double *position_bytes; /* and of one position once encoded */
+    size_t working_bytes;   /* working memory beside them */
+    bool walked;            /* a chunk went through here, and not all came from parts */
 };
 
 typedef enum qb_status step_visit(void *context, size_t first, size_t n, const float *hidden, struct qb_error *err);
@@ -69,9 +70,12 @@ static enum qb_status walk_chunk(struct walk *walk, struct qb_net *net, size_t c
         if (!qb_net_step(net, kv, &step, walk->hidden, err))
             visit(context, c * scored + at, n, walk->hidden, err);
     }
-    walk->kv_bytes = qb_kv_bytes(kv);
+    if (walk->kv_bytes) {
+        *walk->kv_bytes = (int64_t)qb_kv_bytes(kv);
+        *walk->position_bytes = qb_kv_position_bytes(kv);
+    }
     walk->working_bytes = qb_kv_working_bytes(kv);
-    walk->position_bytes = qb_kv_position_bytes(kv);
+    walk->walked = true;
     qb_kv_free(kv);
     return err->status ? qb_wrap(err, "chunk %zu", c) : QB_OK;
 }
@@ -88,6 +92,8 @@ static const char *skip(const struct qb_cell_env *env)
 }
 
 struct keep {
+    struct walk walk;
+    struct qb_net *net;
     float *to;
     size_t width;
 };
@@ -100,24 +106,26 @@ static enum qb_status keep_hidden(void *context, size_t first, size_t n, const f
     return QB_OK;
 }
 
+static enum qb_status keep_chunk(void *context, size_t first, size_t n, struct qb_error *err)
+{
+    struct keep *keep = context;
+    return walk_chunk(&keep->walk, keep->net, first / n, keep_hidden, keep, err);
+}
+
 static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
-    struct walk walk;
-    struct qb_net *net = NULL;
-    struct keep keep = {NULL, env->model->arch.hidden};
+    struct keep keep = {.width = env->model->arch.hidden};
     if (skip(env)) /* as every cell that would read it */
         return QB_OK;
-    if (open_walk(env, &walk, err))
+    if (open_walk(env, &keep.walk, err))
         goto out;
-    const size_t dims[2] = {walk.text.chunks * scored_of(&walk), keep.width};
+    const size_t dims[2] = {keep.walk.text.chunks * scored_of(&keep.walk), keep.width};
     keep.to = qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err);
-    if (!keep.to || qb_cell_fp32(env, &net, err))
-        goto out;
-    for (size_t c = 0; c < walk.text.chunks && !err->status; c++)
-        walk_chunk(&walk, net, c, keep_hidden, &keep, err);
+    if (keep.to && !qb_cell_fp32(env, &keep.net, err))
+        qb_parts_run(env->parts, out, dims[0], scored_of(&keep.walk), keep_chunk, &keep, err);
 out:
-    qb_net_free(net);
-    close_walk(&walk);
+    qb_net_free(keep.net);
+    close_walk(&keep.walk);
     return err->status;
 }
 
@@ -125,6 +133,7 @@ out:
 
 struct work {
     const struct qb_cell_env *env;
+    struct walk walk;
     struct qb_net *fp32;
     const float *reference; /* its hidden states [positions, H] */
     float *p, *q;           /* [BLOCK, vocab] */
@@ -146,14 +155,20 @@ static enum qb_status compare_step(void *context, size_t first, size_t n, const 
     return QB_OK;
 }
 
-static enum qb_status compare(struct work *w, struct walk *walk, struct qb_error *err)
+static enum qb_status compare_chunk(void *context, size_t first, size_t n, struct qb_error *err)
+{
+    struct work *w = context;
+    return walk_chunk(&w->walk, w->env->prepared->net, first / n, compare_step, w, err);
+}
+
+static enum qb_status compare(struct work *w, struct qb_record *out, struct qb_error *err)
 {
     const size_t vocab = w->env->model->arch.vocab;
     w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err);
     w->q = w->p ? qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err) : NULL;
     w->memory.logits = qb_size_of(w->p) + qb_size_of(w->q);
-    for (size_t c = 0; w->q && c < walk->text.chunks && !err->status; c++)
-        walk_chunk(walk, w->env->prepared->net, c, compare_step, w, err);
+    if (w->q)
+        qb_parts_run(w->env->parts, out, w->rows.count, scored_of(&w->walk), compare_chunk, w, err);
     qb_free(w->q);
     qb_free(w->p);
     return err->status;
@@ -169,16 +184,24 @@ static void fill_positions(const struct walk *walk, struct qb_positions *rows)
     }
 }
 
+/* What the walk says of the bytes that are kept, for parts to keep as well. */
+static enum qb_status add_bytes(struct walk *walk, struct qb_record *out, struct qb_error *err)
+{
+    walk->kv_bytes =
+        qb_record_add(out, "kv_bytes", QB_I64, 0, NULL, "bytes", "keys and values of a whole chunk, as kept", err);
+    if (walk->kv_bytes)
+        walk->position_bytes =
+            qb_record_add(out, "kv_bytes_per_token", QB_F64, 0, NULL, "bytes",
+                          "keys and values of one token once they are encoded, side data included", err);
+    return err->status;
+}
+
 static enum qb_status record_facts(const struct qb_cell_env *env, const struct walk *walk, struct qb_record *out,
                                    struct qb_error *err)
 {
     const struct qb_arch *arch = &env->model->arch;
     const size_t fp16 = arch->layers * 2 * qb_arch_kv_heads(arch) * qb_arch_head_dim(arch) * 2;
     if (qb_record_i64(out, "vocabulary", (int64_t)arch->vocab, "tokens", "size of the vocabulary", err) ||
-        qb_record_i64(out, "kv_bytes", (int64_t)walk->kv_bytes, "bytes", "keys and values of a whole chunk, as kept",
-                      err) ||
-        qb_record_f64(out, "kv_bytes_per_token", walk->position_bytes, "bytes",
-                      "keys and values of one token once they are encoded, side data included", err) ||
         qb_record_i64(out, "kv_fp16_bytes_per_token", (int64_t)fp16, "bytes", "the same in FP16", err) ||
         (env->variant->calibrated && qb_record_calibration(env->prepared->net, out, err)))
         return err->status;
@@ -189,27 +212,29 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
 {
     const struct qb_array *hidden = qb_record_get(env->reference, "hidden", QB_F32, 2);
     struct work w = {.env = env, .reference = hidden ? hidden->data : NULL};
-    struct walk walk;
-    if (open_walk(env, &walk, err))
+    struct walk *walk = &w.walk;
+    if (open_walk(env, walk, err))
         goto out;
-    const size_t n = walk.text.chunks * scored_of(&walk);
+    const size_t n = walk->text.chunks * scored_of(walk);
     if (!hidden || hidden->count != n * env->model->arch.hidden) {
         qb_fail(err, QB_ERR_INTERNAL, "the reference's record does not fit this run");
         goto out;
     }
-    if (qb_positions_add(n, &w.rows, out, err) || qb_cell_fp32(env, &w.fp32, err))
+    if (qb_positions_add(n, &w.rows, out, err) || add_bytes(walk, out, err) || qb_cell_fp32(env, &w.fp32, err))
         goto out;
-    fill_positions(&walk, &w.rows);
+    fill_positions(walk, &w.rows);
     qb_kv_memory_begin(&w.memory);
-    compare(&w, &walk, err);
-    w.memory.states = qb_size_of(walk.hidden);
-    w.memory.scratch = qb_net_working_bytes(w.fp32) + qb_net_working_bytes(env->prepared->net) + walk.working_bytes;
+    compare(&w, out, err);
+    w.memory.states = qb_size_of(walk->hidden);
+    w.memory.scratch = qb_net_working_bytes(w.fp32) + qb_net_working_bytes(env->prepared->net) + walk->working_bytes;
     qb_kv_memory_end(&w.memory);
-    if (!err->status && !qb_record_kv_memory(env, w.fp32, &w.memory, out, err) && !record_facts(env, &walk, out, err))
-        qb_record_kv_layers(env, w.fp32, walk.text.tokens, walk.text.context, out, err);
+    if (!err->status && walk->walked) /* else there was nothing to look at */
+        qb_record_kv_memory(env, w.fp32, &w.memory, out, err);
+    if (!err->status && !record_facts(env, walk, out, err))
+        qb_record_kv_layers(env, w.fp32, walk->text.tokens, walk->text.context, out, err);
 out:
     qb_net_free(w.fp32);
-    close_walk(&walk);
+    close_walk(walk);
     return err->status;
 }
 

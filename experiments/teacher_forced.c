@@ -9,23 +9,27 @@
 
 #define BLOCK QB_FORCED_BLOCK
 
-static enum qb_status compare_all(const struct qb_cell_env *env, struct qb_net *net, const float *reference,
-                                  const float *hidden, struct qb_positions *r, struct qb_error *err)
+/* Positions of a piece: the fewest whole chunks that are whole blocks as well, so that blocks lie where they would
+ * without pieces; at most all. */
+static size_t piece_of(const struct qb_forced *text)
 {
-    size_t vocab = env->model->arch.vocab, width = env->model->arch.hidden;
-    struct qb_net *fp32 = NULL;
-    float *p = qb_cell_fp32(env, &fp32, err) ? NULL : qb_alloc(BLOCK * vocab, sizeof *p, "reference logits", err);
-    float *q = p ? qb_alloc(BLOCK * vocab, sizeof *q, "logits", err) : NULL;
-    for (size_t i = 0; i < r->count && !err->status; i += BLOCK) {
-        size_t n = r->count - i < BLOCK ? r->count - i : BLOCK;
-        if (!qb_net_logits(fp32, reference + i * width, n, p, err) &&
-            !qb_net_logits(net, hidden + i * width, n, q, err))
-            qb_positions_block(env->pool, p, q, vocab, i, n, r, err);
-    }
-    qb_free(q);
-    qb_free(p);
-    qb_net_free(fp32);
-    return err->status;
+    size_t chunks = 1;
+    while (chunks < text->chunks && chunks * text->compared % BLOCK != 0)
+        chunks++;
+    return chunks * text->compared;
+}
+
+struct keep {
+    const struct qb_forced *text;
+    struct qb_net *net;
+    float *to; /* [positions, H] */
+};
+
+static enum qb_status keep_piece(void *context, size_t first, size_t n, struct qb_error *err)
+{
+    const struct keep *k = context;
+    return qb_forced_hidden(k->text, k->net, first / k->text->compared, n / k->text->compared,
+                            k->to + first * qb_net_model(k->net)->arch.hidden, err);
 }
 
 static enum qb_status reference(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
@@ -42,7 +46,7 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
                                             "prompt 0 and what FP32 generates", err)))
         memcpy(tokens, text.own, text.length * sizeof *tokens);
     if (!err->status)
-        qb_forced_hidden(&text, net, text.chunks, hidden, err);
+        qb_parts_run(env->parts, out, n, piece_of(&text), keep_piece, &(struct keep){&text, net, hidden}, err);
 out:
     qb_forced_close(&text);
     qb_net_free(net);
@@ -59,20 +63,45 @@ static void fill_places(const struct qb_inputs *in, struct qb_positions *r)
     }
 }
 
-/* Runs the variant over the reference's tokens and compares. */
-static enum qb_status measure(const struct qb_cell_env *env, const struct qb_forced *text,
-                              const float *reference_hidden, struct qb_positions *rows, struct qb_record *out,
-                              struct qb_error *err)
+struct work {
+    const struct qb_cell_env *env;
+    const struct qb_forced *text;
+    struct qb_net *fp32;
+    const float *reference; /* its hidden states [positions, H] */
+    float *hidden, *p, *q;  /* [positions of a piece, H], [BLOCK, vocab], [BLOCK, vocab] */
+    struct qb_positions *rows;
+};
+
+static enum qb_status compare_piece(void *context, size_t first, size_t n, struct qb_error *err)
 {
-    struct qb_net *net = env->prepared->net;
-    float *hidden = qb_alloc(rows->count * env->model->arch.hidden, sizeof *hidden, "hidden states", err);
-    if (!hidden)
-        return err->status;
-    if (!qb_forced_hidden(text, net, text->chunks, hidden, err) &&
-        !compare_all(env, net, reference_hidden, hidden, rows, err) && env->variant->calibrated &&
-        !qb_record_calibration(net, out, err))
-        qb_forced_overlap(env, text, out, err);
-    qb_free(hidden);
+    struct work *w = context;
+    const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
+    struct qb_net *net = w->env->prepared->net;
+    qb_forced_hidden(w->text, net, first / w->text->compared, n / w->text->compared, w->hidden, err);
+    for (size_t i = 0; i < n && !err->status; i += BLOCK) {
+        const size_t count = n - i < BLOCK ? n - i : BLOCK;
+        if (!qb_net_logits(w->fp32, w->reference + (first + i) * width, count, w->p, err) &&
+            !qb_net_logits(net, w->hidden + i * width, count, w->q, err))
+            qb_positions_block(w->env->pool, w->p, w->q, vocab, first + i, count, w->rows, err);
+    }
+    return err->status;
+}
+
+/* Runs the variant over the reference's tokens and compares. */
+static enum qb_status measure(struct work *w, struct qb_record *out, struct qb_error *err)
+{
+    const size_t vocab = w->env->model->arch.vocab, piece = piece_of(w->text);
+    if (!qb_cell_fp32(w->env, &w->fp32, err) &&
+        (w->hidden = qb_alloc(piece * w->env->model->arch.hidden, sizeof *w->hidden, "hidden states", err)) &&
+        (w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err)) &&
+        (w->q = qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err)) &&
+        !qb_parts_run(w->env->parts, out, w->rows->count, piece, compare_piece, w, err) &&
+        w->env->variant->calibrated && !qb_record_calibration(w->env->prepared->net, out, err))
+        qb_forced_overlap(w->env, w->text, out, err);
+    qb_free(w->q);
+    qb_free(w->p);
+    qb_free(w->hidden);
+    qb_net_free(w->fp32);
     return err->status;
 }
 
@@ -88,7 +117,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     if (!qb_forced_open(env, NULL, own, &text, err) && !qb_positions_add(n, &rows, out, err) &&
         !qb_record_i64(out, "vocabulary", (int64_t)env->model->arch.vocab, "tokens", "size of the vocabulary", err)) {
         fill_places(env->inputs, &rows);
-        measure(env, &text, ref->data, &rows, out, err);
+        measure(&(struct work){.env = env, .text = &text, .reference = ref->data, .rows = &rows}, out, err);
     }
     qb_forced_close(&text);
     return err->status;

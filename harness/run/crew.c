@@ -18,6 +18,8 @@ enum qb_status qb_crew_open(struct qb_crew *crew, struct qb_error *err)
     crew->watch = -1;
     crew->seats = qb_alloc(crew->jobs, sizeof *crew->seats, "workers", err);
     crew->preparers = qb_alloc(crew->jobs, sizeof *crew->preparers, "preparers", err);
+    if (!err->status)
+        qb_memory_map(crew->schedule->plan.count * sizeof(struct qb_parts_seen), "cells' progress", &crew->seen, err);
     for (unsigned w = 0; !err->status && w < crew->jobs; w++) {
         crew->seats[w].worker = crew->preparers[w].worker = (struct qb_worker){.report = -1, .chatter = -1};
         crew->preparers[w].asks = -1;
@@ -51,8 +53,15 @@ void qb_crew_close(struct qb_crew *crew)
     qb_crew_kill(crew);
     qb_orphans_unwatch(crew->watch);
     qb_preparer_adopt(false, &ignored);
+    qb_file_unmap(&crew->seen);
     qb_free(crew->seats);
     qb_free(crew->preparers);
+}
+
+/* What the process of cell i says of itself lies in memory that it can write. */
+static struct qb_parts_seen *seen_of(const struct qb_crew *crew, size_t i)
+{
+    return (struct qb_parts_seen *)(uintptr_t)crew->seen.data + i;
 }
 
 /* ---- in the processes of cells ---- */
@@ -70,6 +79,8 @@ static enum qb_status run_cell(void *context, size_t i, const struct qb_prepared
                                 .env = qb_at_hand_env(crew->hand, i),
                                 .key = schedule->cells[i].key,
                                 .shard = shard,
+                                .folder = crew->shards->folder,
+                                .seen = seen_of(crew, i),
                                 .threads = crew->hand->threads,
                                 .provenance = crew->provenance};
     job.env.prepared = prepared;
@@ -274,6 +285,37 @@ enum qb_status qb_crew_start(struct qb_crew *crew, size_t from, size_t to, size_
 
 /* ---- ends ---- */
 
+/* How far cell i is; a process that writes where it must not is not believed. */
+static void look_at(const struct qb_crew *crew, size_t i)
+{
+    const struct qb_parts_seen *seen = seen_of(crew, i);
+    struct qb_pieces pieces = {.taken = seen->taken, .done = seen->done, .at = seen->at, .from = seen->from};
+    pieces.total = seen->total;
+    if (pieces.taken <= pieces.done && pieces.done <= pieces.total && pieces.from <= pieces.at &&
+        pieces.at <= qb_clock())
+        crew->schedule->cells[i].pieces = pieces;
+}
+
+/* What became of the parts of cell i, which ended. */
+static void tell_parts(const struct qb_crew *crew, size_t i)
+{
+    const struct qb_pieces *pieces = &crew->schedule->cells[i].pieces;
+    struct qb_parts_seen *seen = seen_of(crew, i);
+    struct qb_text label = {0};
+    qb_plan_label(crew->schedule->suite, &crew->schedule->plan.cells[i], &label);
+    seen->why[sizeof seen->why - 1] = '\0';
+    if (pieces->taken && !label.failed)
+        qb_talk_note(crew->talk, QB_RUN_NOTE, "%s: %zu of its %zu pieces are taken from an earlier run", label.data,
+                     pieces->taken, pieces->total);
+    if (seen->refused && !label.failed)
+        qb_talk_note(crew->talk, QB_RUN_NOTE, "%s: %zu of its parts could not be taken and %s measured anew: %s",
+                     label.data, (size_t)seen->refused, seen->refused == 1 ? "is" : "are", seen->why);
+    if (seen->failed && !label.failed)
+        qb_talk_note(crew->talk, QB_RUN_WARNING, "%s: its parts are not kept while it goes on: %s", label.data,
+                     seen->why);
+    qb_text_free(&label);
+}
+
 static enum qb_status take_end(struct qb_crew *crew, struct qb_seat *seat, struct qb_error *err)
 {
     const double seconds = qb_clock() - seat->worker.started;
@@ -284,6 +326,8 @@ static enum qb_status take_end(struct qb_crew *crew, struct qb_seat *seat, struc
     if (seat->worker.pid <= 0 || !qb_worker_ended(&seat->worker, crew->schedule->suite->limits.seconds, &end))
         return QB_OK;
     qb_orphans_end(is_ours, crew);
+    look_at(crew, i);
+    tell_parts(crew, i);
     if (!end.done)
         return fail(crew, i, &end, seconds, err);
     qb_talk_done(crew->talk, i, seconds);
@@ -350,6 +394,9 @@ enum qb_status qb_crew_attend(struct qb_crew *crew, struct qb_error *err)
     for (unsigned w = 0; w < crew->jobs; w++)
         if (take_end(crew, &crew->seats[w], err) || take_preparer(crew, &crew->preparers[w], err))
             return err->status;
+    for (unsigned w = 0; w < crew->jobs; w++)
+        if (crew->seats[w].worker.pid > 0)
+            look_at(crew, crew->seats[w].cell);
     note_preparing(crew);
     qb_talk_tick(crew->talk);
     return QB_OK;

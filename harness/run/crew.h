@@ -2,6 +2,7 @@
 #ifndef QB_CREW_H
 #define QB_CREW_H
 
+#include "base/file.h"
 #include "run/at_hand.h"
 #include "run/preparer.h"
 
@@ -18,6 +19,7 @@ struct qb_crew {
         size_t cell;
     } * seats;                     /* [jobs] */
     struct qb_preparer *preparers; /* [jobs] */
+    struct qb_map seen;            /* struct qb_parts_seen [plan.count], shared with the processes of cells */
     int watch;                     /* qb_orphans_watch; -1: none */
     bool cache_failed;             /* that references cannot be kept was said */
 };

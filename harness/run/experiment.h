@@ -11,6 +11,7 @@
 #include "codec/codec.h" /* option lists as data, the same as a codec's */
 #include "codec/variant.h"
 #include "model/net.h"
+#include "run/parts.h"
 #include "run/tasks.h"
 
 /* Token inputs of one model, made by the suite from `prompt`, `corpus` and `calibration` (source-protocols 2, 3). */
@@ -46,6 +47,7 @@ struct qb_cell_env {
     const union qb_option_value *options; /* in the order of the descriptor's list */
     const struct qb_record *reference;    /* what reference() recorded; NULL in reference() or when there is none */
     const struct qb_prepared *prepared;   /* where the experiment asks for the variant's net; else NULL */
+    struct qb_parts *parts;               /* for qb_parts_run; NULL: none are kept */
     struct qb_pool *pool;
     enum qb_isa isa;
     uint32_t seed; /* for random test vectors; the suite's `seed`, default 0 */

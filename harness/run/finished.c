@@ -109,6 +109,47 @@ static bool keeps_aside(const void *context, const char *name)
     return false;
 }
 
+/* May the part of this name still be wanted? Its cell is not done; or it is of none of the plan's as far as their keys
+ * are known. */
+static bool keeps_part(const void *context, const char *name)
+{
+    const struct qb_schedule *schedule = ((const struct qb_finished *)context)->schedule;
+    bool unknown = false;
+    for (size_t i = 0; i < schedule->plan.count; i++) {
+        const struct qb_scheduled *cell = &schedule->cells[i];
+        if (strncmp(cell->key, name, QB_HASH_HEX - 1) == 0)
+            return cell->stage != QB_STAGE_ENDED || cell->outcome.state != QB_CELL_DONE;
+        unknown = unknown || !cell->key[0];
+    }
+    return unknown;
+}
+
+static bool keeps(const void *context, const char *name)
+{
+    return qb_part_name(name, NULL) ? keeps_part(context, name) : keeps_aside(context, name);
+}
+
+/* Is the part of none of the plan's cells, whose keys are all known? */
+static bool is_stale(const void *context, const char *name)
+{
+    const struct qb_schedule *schedule = ((const struct qb_finished *)context)->schedule;
+    for (size_t i = 0; i < schedule->plan.count; i++)
+        if (strncmp(schedule->cells[i].key, name, QB_HASH_HEX - 1) == 0)
+            return false;
+    return !keeps_part(context, name);
+}
+
+static bool is_any(const void *context, const char *name)
+{
+    (void)context, (void)name;
+    return true;
+}
+
+static bool keeps_none(const void *context, const char *name)
+{
+    return !is_any(context, name);
+}
+
 static void note_aside(const struct qb_finished *f)
 {
     size_t count = 0;
@@ -129,6 +170,22 @@ static enum qb_status refuse(const struct qb_finished *f, size_t count, const st
                    why, ways);
 }
 
+/* The same of parts of cells that no run has finished, where nothing else would be dropped. */
+static enum qb_status guard_parts(const struct qb_finished *f, struct qb_error *err)
+{
+    const size_t count = f->resume ? 0 : qb_shards_parts(f->shards, is_any, f);
+    if (count && f->force)
+        qb_talk_note(f->talk, QB_RUN_NOTE, "%zu part%s of unfinished cells of an earlier run %s dropped (--force)",
+                     count, count == 1 ? "" : "s", count == 1 ? "is" : "are");
+    else if (count)
+        return qb_fail(
+            err, QB_ERR_INPUT,
+            "-o %s: %zu part%s of unfinished cells would be dropped: a new run starts from nothing; --resume "
+            "keeps those that still hold, --force drops them, another -o leaves them alone",
+            f->shards->output, count, count == 1 ? "" : "s");
+    return QB_OK;
+}
+
 static enum qb_status guard(const struct qb_finished *f, struct qb_error *err)
 {
     const struct qb_old_cell *first = NULL;
@@ -139,7 +196,7 @@ static enum qb_status guard(const struct qb_finished *f, struct qb_error *err)
             count++;
         }
     if (count == 0)
-        return QB_OK;
+        return guard_parts(f, err);
     if (f->force) {
         qb_talk_note(f->talk, QB_RUN_NOTE, "%zu finished cell%s of an earlier run %s dropped (--force)", count,
                      count == 1 ? "" : "s", count == 1 ? "is" : "are");
@@ -156,7 +213,7 @@ enum qb_status qb_finished_open(struct qb_finished *f, struct qb_error *err)
 {
     if (read_result(f, err) || read_shards(f, err) || guard(f, err) || qb_file_mkdirs(f->shards->folder, err))
         return err->status;
-    qb_shards_sweep(f->shards, !f->resume, keeps_aside, f);
+    qb_shards_sweep(f->shards, !f->resume, keeps_none, f);
     return QB_OK;
 }
 
@@ -311,5 +368,16 @@ enum qb_status qb_finished_settle(const struct qb_finished *f, bool interrupted,
 
 void qb_finished_clean(const struct qb_finished *f)
 {
-    qb_shards_sweep(f->shards, true, keeps_aside, f);
+    const size_t stale = qb_shards_parts(f->shards, is_stale, f), kept = qb_shards_parts(f->shards, keeps_part, f);
+    if (stale)
+        qb_talk_note(
+            f->talk, QB_RUN_NOTE,
+            "%zu part%s of cells that were not finished %s dropped: the model, inputs, options, variant or the "
+            "program changed",
+            stale, stale == 1 ? "" : "s", stale == 1 ? "is" : "are");
+    if (kept)
+        qb_talk_note(f->talk, QB_RUN_NOTE,
+                     "%zu part%s of cells that did not finish stay%s in %s: --resume goes on from there", kept,
+                     kept == 1 ? "" : "s", kept == 1 ? "s" : "", f->shards->folder);
+    qb_shards_sweep(f->shards, true, keeps, f);
 }

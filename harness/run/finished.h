@@ -43,7 +43,8 @@ enum qb_status qb_finished_guard_unselected(const struct qb_finished *finished, 
 enum qb_status qb_finished_settle(const struct qb_finished *finished, bool interrupted, bool *keep_old_file,
                                   struct qb_error *err);
 
-/* Removes the shards, everything being in the result file. */
+/* Removes the shards, everything being in the result file, and the parts but of cells that are not done; says of parts
+ * which stay and which are of no cell. */
 void qb_finished_clean(const struct qb_finished *finished);
 
 #endif

@@ -26,12 +26,26 @@ struct table {
     struct rounds round[2]; /* the timed one is the second */
 };
 
+/* Does a cell that runs tell its pace? */
+static bool tells(const struct qb_forecast_cell *cell)
+{
+    return cell->stage == QB_FORECAST_RUNS && cell->worked > 0 && cell->done > cell->taken;
+}
+
+/* What all of the cell takes, or would have; 0: all of it was taken, which tells nothing. */
+static double whole(const struct qb_forecast_cell *cell)
+{
+    const double own = (tells(cell) ? cell->done : 1) - cell->taken;
+    return own > 0 ? (tells(cell) ? cell->worked : cell->seconds) / own : 0;
+}
+
 static void take(struct sum *sum, const struct qb_forecast_cell *cell)
 {
+    const double seconds = whole(cell);
     sum->n++;
-    sum->seconds += cell->seconds;
+    sum->seconds += seconds;
     sum->work += cell->work;
-    sum->worked += cell->work > 0 ? cell->seconds : 0;
+    sum->worked += cell->work > 0 ? seconds : 0;
 }
 
 static enum qb_status fill(const struct qb_forecast_cell *cells, size_t count, double elapsed, struct table *table,
@@ -50,7 +64,7 @@ static enum qb_status fill(const struct qb_forecast_cell *cells, size_t count, d
             continue;
         table->round[cell->exclusive].busy += cell->seconds;
         timed = cell->exclusive && cell->started < timed ? cell->started : timed;
-        if (cell->stage != QB_FORECAST_MEASURED)
+        if ((cell->stage != QB_FORECAST_MEASURED && !tells(cell)) || whole(cell) <= 0)
             continue;
         table->measured++;
         take(&table->same[cell->model * table->kinds + cell->kind], cell);
@@ -84,7 +98,8 @@ static bool add(const struct table *table, const struct qb_forecast_cell *cell, 
     const double spent = cell->stage == QB_FORECAST_RUNS ? cell->seconds : 0;
     struct due *mine = &due[cell->model * table->kinds + cell->kind];
     const double mean = cost(table, cell, &mine->spread);
-    mine->seconds += pace(&table->round[cell->exclusive]) * fmax(0, mean - spent);
+    const double left = tells(cell) ? whole(cell) * (1 - cell->done) - cell->since : mean * (1 - cell->taken) - spent;
+    mine->seconds += pace(&table->round[cell->exclusive]) * fmax(0, left);
     return mean > 0;
 }
 

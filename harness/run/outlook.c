@@ -63,6 +63,13 @@ static struct qb_forecast_cell seen(const struct qb_schedule *schedule, size_t i
                                    .exclusive = plan->exclusive,
                                    .started = cell->started - start,
                                    .stage = QB_FORECAST_OVER};
+    const struct qb_pieces *pieces = &cell->pieces;
+    if (pieces->total > 0) {
+        out.taken = (double)pieces->taken / (double)pieces->total;
+        out.done = (double)pieces->done / (double)pieces->total;
+        out.worked = pieces->at - pieces->from;
+        out.since = now - pieces->at;
+    }
     if (plan->selected && cell->stage == QB_STAGE_WAITING) {
         out.stage = QB_FORECAST_WAITS;
     } else if (plan->selected && cell->stage == QB_STAGE_RUNNING) {

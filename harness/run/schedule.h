@@ -10,6 +10,12 @@ enum qb_stage { QB_STAGE_WAITING, QB_STAGE_RUNNING, QB_STAGE_ENDED };
 /* Where the record of a cell comes from that this run did not measure. */
 enum qb_taken { QB_TAKEN_NOT, QB_TAKEN_SHARD, QB_TAKEN_CACHE, QB_TAKEN_RESULT };
 
+/* How far a cell is that works in pieces (parts.h), as last seen. total 0: it does not, or has not said. */
+struct qb_pieces {
+    size_t total, done, taken;
+    double from, at; /* qb_clock */
+};
+
 struct qb_scheduled {
     enum qb_stage stage;
     char key[QB_HASH_HEX];    /* "" until the model was loaded */
@@ -17,6 +23,7 @@ struct qb_scheduled {
     struct qb_cell outcome;   /* failed or skipped: the whole cell; done: state alone */
     bool preparing;           /* a net is made that it waits for */
     double started, seconds;  /* qb_clock; once it ended by itself in this run: what it took */
+    struct qb_pieces pieces;
     enum qb_taken taken;
     size_t old_index; /* QB_TAKEN_RESULT: its place in the older result file */
 };

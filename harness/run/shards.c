@@ -123,15 +123,59 @@ bool qb_shard_inside(int folder, const char *name)
     return qb_file_has(folder, name, 0, QB_FILE_START);
 }
 
+void qb_part_path(const char *folder, const char *key, size_t first, char out[QB_SHARD_PATH])
+{
+    snprintf(out, QB_SHARD_PATH, "%s/%s.%zu.part", folder, key, first);
+}
+
+/* Behind what begins as the name of a part does, or NULL. Rows are written as printf does: one name a part. */
+static const char *part_end(const char *name, size_t *first)
+{
+    const char *digits = name + QB_HASH_HEX;
+    size_t value = 0;
+    if (strspn(name, "0123456789abcdef") != QB_HASH_HEX - 1 || name[QB_HASH_HEX - 1] != '.' ||
+        (digits[0] == '0' && digits[1] != '.'))
+        return NULL;
+    const size_t length = strspn(digits, "0123456789");
+    for (size_t i = 0; i < length; i++)
+        if (__builtin_mul_overflow(value, (size_t)10, &value) ||
+            __builtin_add_overflow(value, (size_t)(digits[i] - '0'), &value))
+            return NULL;
+    if (first)
+        *first = value;
+    return length && strncmp(digits + length, ".part", 5) == 0 ? digits + length + 5 : NULL;
+}
+
+bool qb_part_name(const char *name, size_t *first)
+{
+    const char *end = part_end(name, first);
+    return end && !end[0];
+}
+
+size_t qb_shards_parts(const struct qb_shards *shards, bool (*due)(const void *context, const char *name),
+                       const void *context)
+{
+    size_t count = 0;
+    DIR *dir = opendir(shards->folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        count += qb_part_name(entry->d_name, NULL) && qb_shard_inside(dirfd(dir), entry->d_name) &&
+                 due(context, entry->d_name);
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
 void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(const void *context, const char *name),
                      const void *context)
 {
     DIR *dir = opendir(shards->folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         struct stat info;
-        if (!qb_shard_ours(entry->d_name) || fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW))
+        if ((!qb_shard_ours(entry->d_name) && !part_end(entry->d_name, NULL)) ||
+            fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW))
             continue;
-        if (!qb_shard_name(entry->d_name) || !S_ISREG(info.st_mode) ||
+        const bool whole = qb_shard_name(entry->d_name) || qb_part_name(entry->d_name, NULL);
+        if (!whole || !S_ISREG(info.st_mode) ||
             (all && !keep(context, entry->d_name) && (info.st_size == 0 || qb_shard_inside(dirfd(dir), entry->d_name))))
             unlinkat(dirfd(dir), entry->d_name, 0);
     }

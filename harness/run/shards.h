@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include "base/error.h"
 
 #define QB_SHARD_PATH 4200
@@ -24,12 +25,18 @@ void qb_shards_close(struct qb_shards *shards); /* an empty folder goes */
 void qb_shard_path(const char *folder, const char *key, char out[QB_SHARD_PATH]);
 bool qb_shard_name(const char *name);
 bool qb_shard_ours(const char *name);
+/* The same of parts of a cell (parts.h), <key>.<first row>.part; *first may be NULL. Each begins with the key. */
+void qb_part_path(const char *folder, const char *key, size_t first, char out[QB_SHARD_PATH]);
+bool qb_part_name(const char *name, size_t *first);
 /* Does the file of this name in the folder begin as a shard does, whole or damaged? */
 bool qb_shard_inside(int folder, const char *name);
 
-/* Removes shards in the making, which killed workers left, links that are named like shards, and with `all` the shards
- * but those that `keep` names. What has another name is not ours and stays. */
+/* Removes shards and parts in the making, which killed workers left, links that are named like them, and with `all`
+ * the shards and parts but those that `keep` names. What has another name is not ours and stays. */
 void qb_shards_sweep(const struct qb_shards *shards, bool all, bool (*keep)(const void *context, const char *name),
                      const void *context);
+/* How many parts lie in the folder that `due` names. */
+size_t qb_shards_parts(const struct qb_shards *shards, bool (*due)(const void *context, const char *name),
+                       const void *context);
 
 #endif

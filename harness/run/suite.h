@@ -50,6 +50,7 @@ struct qb_suite_experiment {
 
 struct qb_suite_limits {
     double seconds;  /* of one cell; default 300 */
+    double unsaved;  /* seconds of a cell's work that may go unsaved beyond a piece (parts.h); default 1 */
     uint64_t memory; /* bytes that a worker may take beyond the loaded model; 0: no limit */
     size_t cells;    /* largest plan; default 100000 */
 };

@@ -235,14 +235,16 @@ static enum qb_status read_bytes(const struct qb_yaml *node, uint64_t *bytes, st
 
 enum qb_status qb_suite_read_limits(const struct qb_yaml *node, struct qb_suite_limits *limits, struct qb_error *err)
 {
-    static const char *const known[] = {"seconds", "memory", "cells", NULL};
-    *limits = (struct qb_suite_limits){.seconds = 300, .memory = 0, .cells = 100000};
+    static const char *const known[] = {"seconds", "memory", "cells", "unsaved", NULL};
+    *limits = (struct qb_suite_limits){.seconds = 300, .unsaved = 1, .memory = 0, .cells = 100000};
     if (!node)
         return QB_OK;
     if (qb_yaml_expect(node, QB_YAML_MAP, err) || qb_yaml_known(node, known, err))
         return err->status;
-    const struct qb_yaml *seconds = qb_yaml_get(node, "seconds"), *memory = qb_yaml_get(node, "memory");
+    const struct qb_yaml *seconds = qb_yaml_get(node, "seconds"), *memory = qb_yaml_get(node, "memory"),
+                         *unsaved = qb_yaml_get(node, "unsaved");
     if ((seconds && qb_yaml_double(seconds, 0.01, 1e7, &limits->seconds, err)) ||
+        (unsaved && qb_yaml_double(unsaved, 0, 1e7, &limits->unsaved, err)) ||
         (memory && read_bytes(memory, &limits->memory, err)) ||
         qb_suite_count(node, "cells", 1, 1 << 24, false, &limits->cells, err))
         return err->status;

@@ -24,6 +24,8 @@ static void count_cells(const struct qb_schedule *schedule, struct qb_run_event 
                         qb_plan_variant_name(schedule->suite, plan));
         else
             qb_plan_label(schedule->suite, plan, labels);
+        if (!preparing && cell->pieces.total > 1)
+            qb_text_add(labels, " %zu/%zu", cell->pieces.done, cell->pieces.total);
     }
 }
 

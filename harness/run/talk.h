@@ -19,7 +19,8 @@ struct qb_run_event {
     enum qb_cell_state state;
     double seconds;             /* of the cell */
     size_t done, total;         /* selected cells that ended, and all of them */
-    const char *running_labels; /* ", " between them; "MODEL/VARIANT (net)" while a net is made */
+    const char *running_labels; /* ", " between them; "MODEL/VARIANT (net)" while a net is made; with pieces
+                                 * that are done of a cell's, "MODEL/VARIANT/EXPERIMENT 3/8" */
     double elapsed;             /* seconds since the start */
     const struct qb_talk *talk; /* TICK: for qb_talk_left */
 };

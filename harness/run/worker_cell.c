@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,11 +23,13 @@ static enum qb_status read_reference(const struct qb_record_source *source, stru
 }
 
 /* Runs the experiment into cell->record and derives the summary. */
-static enum qb_status measure(const struct qb_worker_job *job, struct qb_cell *cell, struct qb_error *err)
+static enum qb_status measure(const struct qb_worker_job *job, struct qb_parts *parts, struct qb_cell *cell,
+                              struct qb_error *err)
 {
     const struct qb_experiment *experiment = job->suite->experiments[job->cell->experiment].experiment;
     const bool reference = !job->env.variant;
     struct qb_cell_env env = job->env;
+    env.parts = parts;
     struct qb_cell read = {0};
     if (qb_pool_create(job->threads, &env.pool, err))
         return err->status;
@@ -77,19 +78,12 @@ static enum qb_status find_reach(const struct qb_cell_env *env, struct qb_cell *
     return err->status;
 }
 
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
 enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *err)
 {
     const struct qb_suite *suite = job->suite;
     const struct qb_variant *variant = job->env.variant;
     struct qb_cell cell = {.state = QB_CELL_DONE};
+    struct qb_parts parts = {0};
     double start = qb_clock();
     cell.model = suite->models[job->cell->model].name; /* borrowed: this process ends before anyone frees them */
     cell.variant = (char *)(uintptr_t)qb_plan_variant_name(suite, job->cell);
@@ -104,15 +98,25 @@ enum qb_status qb_worker_cell(const struct qb_worker_job *job, struct qb_error *
     qb_blas_init();
     const struct qb_prepared *prepared = job->env.prepared;
     const struct qb_kv_tally before = prepared ? qb_net_kv_tally(prepared->net) : (struct qb_kv_tally){0};
-    if (find_reach(&job->env, &cell, err) || measure(job, &cell, err) ||
-        (prepared && variant && check_kept(job, &cell, before, err)) ||
-        qb_weights_unchanged(job->env.model->weights, err))
-        return err->status;
-    cell.seconds = qb_clock() - start;
-    cell.cpu_seconds = cpu_seconds();
+    if (find_reach(&job->env, &cell, err) ||
+        qb_parts_open(&parts, job->folder, &cell, job->suite->limits.unsaved, job->seen, err) ||
+        measure(job, &parts, &cell, err))
+        goto out;
+    if (prepared && variant && check_kept(job, &cell, before, err)) {
+        qb_parts_remove(&parts); /* nothing of them is worth keeping */
+        goto out;
+    }
+    if (qb_weights_unchanged(job->env.model->weights, err))
+        goto out;
+    cell.seconds = qb_clock() - start + parts.seconds;
+    cell.cpu_seconds = qb_clock_cpu() + parts.cpu_seconds;
     cell.prepare_seconds = job->env.prepared ? job->env.prepared->seconds : 0;
     cell.peak_rss = qb_peak_rss_bytes();
     if (job->env.prepared && job->env.prepared->peak_rss > cell.peak_rss)
         cell.peak_rss = job->env.prepared->peak_rss;
-    return qb_shard_write(job->shard, &cell, err);
+    if (!qb_shard_write(job->shard, &cell, err))
+        qb_parts_remove(&parts);
+out:
+    qb_parts_close(&parts);
+    return err->status;
 }

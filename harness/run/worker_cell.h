@@ -18,7 +18,8 @@ struct qb_worker_job {
     const struct qb_plan_cell *cell;
     struct qb_cell_env env;                   /* pool and reference are the worker's to fill */
     const struct qb_record_source *reference; /* NULL: the cell reads none */
-    const char *key, *shard;
+    const char *key, *shard, *folder;         /* folder: of shards and parts */
+    struct qb_parts_seen *seen;               /* shared with the run */
     unsigned threads;
     const struct qb_provenance *provenance; /* of the run: what the cell says of itself */
 };

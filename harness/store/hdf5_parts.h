@@ -93,9 +93,10 @@ enum qb_status qb_image_check(const char *path, size_t *bytes, char hex[QB_HASH_
 /* Checks that, then opens for reading; negative with err set. */
 hid_t qb_image_open(const char *path, size_t *bytes, struct qb_error *err);
 
-/* Files of one kind: "qinsbench-result" or "qinsbench-shard" (result_read.c, result_write.c). */
+/* Files of one kind: "qinsbench-result", "qinsbench-shard" or "qinsbench-part" (result_read.c, result_write.c). */
 #define QB_FORMAT_RESULT "qinsbench-result"
 #define QB_FORMAT_SHARD "qinsbench-shard"
+#define QB_FORMAT_PART "qinsbench-part"
 enum { QB_FORMAT_VERSION = 1 };
 struct qb_result {
     char *path;

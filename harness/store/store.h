@@ -79,6 +79,12 @@ enum qb_status qb_shard_read(const char *path, bool arrays, struct qb_cell *cell
  * on a damaged one is an error that names it. */
 enum qb_status qb_shard_try(const char *path, struct qb_error *err);
 
+/* The same of a part of a cell (run/parts.h), which holds rows of its arrays and no values; always with arrays. Neither
+ * is read as the other. */
+enum qb_status qb_part_write(const char *path, const struct qb_cell *part, struct qb_error *err);
+enum qb_status qb_part_read(const char *path, struct qb_cell *part, struct qb_error *err);
+enum qb_status qb_part_try(const char *path, struct qb_error *err);
+
 /* Provenance is stored as attributes of /provenance, long values as datasets. */
 /* Names are of [A-Za-z0-9._-]; adding a name again replaces its value. Values are cleaned, lines stay (base/utf8.h);
  * NULL counts as "". */

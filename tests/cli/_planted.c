@@ -3,9 +3,12 @@
  * which lets all go, or $QB_PLANTED.next, which lets one go and disappears. With `log` each process that encodes writes
  * its id into $QB_PLANTED.log; with `leave` it leaves a process, whose id is in that file, and crashes; with `stray`
  * it leaves one in a session of its own, whose parent ended, and waits as with `wait`; with `late` a process hangs in
- * its eleventh decode. */
+ * its eleventh decode; with `part` it waits as with `wait`, in its first encode while a part of a cell lies in
+ * $QB_PLANTED.shards: in the second piece of a cell. */
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -25,12 +28,13 @@ enum fault {
     FAULT_LOG,
     FAULT_LATE,
     FAULT_LEAVE,
-    FAULT_STRAY
+    FAULT_STRAY,
+    FAULT_PART
 };
-static const struct qb_codec_option options[] = {{"fault", QB_OPTION_CHOICE, "none", 0, 0,
-                                                  "none|crash|hang|nan|exit|chatter|refuse|wait|log|late|leave|stray",
-                                                  "what goes wrong"},
-                                                 {0}};
+static const struct qb_codec_option options[] = {
+    {"fault", QB_OPTION_CHOICE, "none", 0, 0, "none|crash|hang|nan|exit|chatter|refuse|wait|log|late|leave|stray|part",
+     "what goes wrong"},
+    {0}};
 
 static int size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
                 struct qb_codec_error *error)
@@ -57,6 +61,17 @@ static void wait_for_test(void)
         fclose(mark);
     while (access(go, F_OK) != 0 && unlink(next) != 0)
         usleep(5000);
+}
+
+static bool part_is_there(void)
+{
+    char pattern[4096];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s.shards/*.part", getenv("QB_PLANTED"));
+    const bool there = glob(pattern, 0, NULL, &found) == 0;
+    if (there)
+        globfree(&found);
+    return there;
 }
 
 static void write_log(void)
@@ -99,7 +114,7 @@ static int encode(const struct qb_codec_config *config, size_t rows, size_t cols
         ;
     if (fault == FAULT_STRAY)
         leave_stray();
-    if (fault == FAULT_WAIT || fault == FAULT_STRAY)
+    if (fault == FAULT_WAIT || fault == FAULT_STRAY || (fault == FAULT_PART && part_is_there()))
         wait_for_test();
     if (fault == FAULT_LOG)
         write_log();

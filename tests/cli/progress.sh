@@ -21,6 +21,24 @@ has "which shows its end where it does not fit" "$(drawn)" "1/2  1 cell unknown 
 touch "$QB_PLANTED.go"
 await "the run ends" gone "$pid"
 same "no line is wider than the terminal" "$(drawn | awk 'length($0) > 49')" ""
+# A cell in pieces: the codec holds its second until the line says that one of three is done.
+for ((i = 0; i < 60; i++)); do echo $((i * 37 % 60)); done >"$TMP/ids.txt"
+cat >"$TMP/pieces.yaml" <<Y
+name: pieces
+models: {tiny: {file: $ROOT/data/models/tiny-llama, corpus: {tokens: ids.txt, context: 20, chunks: 3}}}
+variants: [{name: held, kv: {keys: {codec: planted, options: {fault: part}}, values: fp16, block: 1}}]
+experiments: {kv: {}}
+limits: {unsaved: 0}
+Y
+one_of_three() { drawn | grep -q 'held/kv 1/3' || gone "$pid"; }
+rm "$QB_PLANTED".*
+start script -qefc "stty cols 100; TERM=xterm $QINSBENCH run $TMP/pieces.yaml --codec $TMP/planted.so -j 1 --cache-size 0 -o $QB_PLANTED" "$TMP/typed" </dev/null >/dev/null
+await "the line tells the pieces of a cell that runs" one_of_three
+has "which are done and all" "$(drawn)" "tiny/held/kv 1/3"
+same "and how long it takes is known from them" "$(drawn | grep 'held/kv 1/3' | grep -vc ' left ')" 0
+touch "$QB_PLANTED.go"
+await "the run ends" gone "$pid"
+
 for term in dumb xterm; do # on a terminal that cannot redraw; into a file
     if [ $term = dumb ]; then
         script -qec "TERM=dumb $run" "$TMP/typed" </dev/null >"$TMP/err"

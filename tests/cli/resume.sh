@@ -122,6 +122,95 @@ same "what is finished is taken, none runs twice" "$taken_bad$kept_bad" ""
 same "the summary is that of an uninterrupted run" "$same_bad" ""
 same "the rest is one cell" "$(grep '\] done' "$TMP/log2" | grep -o 'tiny[^ ]*')" "tiny/three/greedy"
 
+# ---- in the middle of a cell: its second piece of three waits, the first is a part ----
+export QB_PLANTED=$TMP/mid
+OUT=$TMP/mid # and its shards in mid.shards, where the codec looks for parts
+ids() { for ((i = 0; i < 60; i++)); do echo $((i * 37 % 60)); done; }
+ids >"$TMP/ids.txt"
+cat >"$TMP/held-mid.yaml" <<Y
+name: mid
+models:
+  tiny: {file: $ROOT/data/models/tiny-llama, corpus: {tokens: ids.txt, context: 20, chunks: 3}}
+variants: [{name: held, kv: {keys: {codec: planted, options: {fault: part}}, values: fp16, block: 1}}]
+experiments:
+  kv: {}
+limits: {unsaved: 0}
+Y
+mid() { "$QINSBENCH" run "$TMP/held-mid.yaml" --codec "$TMP/planted.so" -j 1 --cache-size 0 "$@"; }
+# arrays FILE: what its cells' arrays hold, by their bytes. (HDF5's own tool, where there is one.)
+arrays() {
+    local name
+    h5dump -n "$1" | sed -n 's|^ *dataset *\(/cells/.*[^ ]\) *$|\1|p' | grep -v rss | sort | while read -r name; do
+        h5dump -d "$name" -b LE -o "$TMP/bytes" "$1" >"$TMP/dumped" && echo "$name $(sha256sum <"$TMP/bytes")"
+    done
+}
+parts() { ls "$OUT.shards" 2>/dev/null | grep '\.part$'; }
+# kill_mid: a run that is killed in the second piece.
+kill_mid() {
+    rm -rf "$OUT" "$OUT.shards" "$QB_PLANTED".reached "$QB_PLANTED".go
+    start "$QINSBENCH" run "$TMP/held-mid.yaml" --codec "$TMP/planted.so" -j 1 --cache-size 0 -o "$OUT" 2>"$TMP/log0"
+    await "the second piece waits" reached
+    kill_parent
+    touch "$QB_PLANTED.go"
+}
+touch "$QB_PLANTED.go"
+check "an uninterrupted run in pieces" mid -o "$TMP/whole-mid.h5" -q
+kill_mid
+same "a part is left of the killed cell" "$(parts | wc -l)" 1
+log=$(mid -o "$OUT" 2>&1)
+same "without --resume it would be dropped: exit 2" $? 2
+has "which is said" "$log" "finished cell"
+log=$(mid -o "$OUT" --resume 2>&1)
+has "the resume takes the piece that was done" "$log" "tiny/held/kv: 1 of its 3 pieces are taken from an earlier run"
+same "nothing is left beside the result" "$(ls -d "$OUT".* | grep -v 'go$\|reached$')" ""
+same "its summary is that of an uninterrupted run" "$(summary "$OUT")" "$(summary "$TMP/whole-mid.h5")"
+if command -v h5dump >/dev/null; then
+    arrays "$TMP/whole-mid.h5" >"$TMP/whole.arrays"
+    same "its arrays are, to the bit" "$(arrays "$OUT")" "$(cat "$TMP/whole.arrays")"
+    has "and there are some" "$(cat "$TMP/whole.arrays")" "/cells/tiny/held/kv/kl "
+else
+    echo "# SKIP arrays by their bytes: there is no h5dump"
+fi
+# Planted parts: a flipped bit, a cut, another cell's name.
+for plant in flipped cut foreign; do
+    kill_mid
+    part=$OUT.shards/$(parts)
+    case $plant in
+    flipped) printf 'X' | dd of="$part" bs=1 seek=2000 conv=notrunc status=none ;;
+    cut) truncate -s 700 "$part" ;;
+    foreign) cp "$TMP/whole-mid.h5" "$part" ;;
+    esac
+    log=$(mid -o "$OUT" --resume 2>&1)
+    has "$plant: the part is refused" "$log" "tiny/held/kv: 1 of its parts could not be taken and is measured anew"
+    same "$plant: and not taken" "$(printf '%s\n' "$log" | grep -c 'pieces are taken')" 0
+    same "$plant: the summary is that of an uninterrupted run" "$(summary "$OUT")" "$(summary "$TMP/whole-mid.h5")"
+done
+# Other steps are another key: the part is not taken, and goes.
+kill_mid
+log=$(mid -o "$OUT" --resume --set experiments.kv.step=7 2>&1)
+same "a part of another key is not taken" "$(printf '%s\n' "$log" | grep -c 'pieces are taken')" 0
+has "and is dropped with a word" "$log" "1 part of cells that were not finished is dropped"
+# Where no cell is finished, parts are what would be dropped.
+kill_mid
+rm "$OUT.shards"/*.h5
+log=$(mid -o "$OUT" 2>&1)
+same "parts alone without --resume: exit 2" $? 2
+has "parts alone: which is said" "$log" "1 part of unfinished cells would be dropped"
+same "parts alone: stay" "$(parts | wc -l)" 1
+log=$(mid -o "$OUT" --force 2>&1)
+same "--force drops parts" $? 0
+has "and says so" "$log" "1 part of unfinished cells of an earlier run is dropped (--force)"
+# A worker that is killed, not the run: its parts stay beside the result for a resume.
+rm -rf "$OUT" "$QB_PLANTED".reached "$QB_PLANTED".go
+start "$QINSBENCH" run "$TMP/held-mid.yaml" --codec "$TMP/planted.so" -j 1 --cache-size 0 -o "$OUT" 2>"$TMP/log0"
+await "the second piece waits" reached && kill_worker
+touch "$QB_PLANTED.go"
+wait $pid
+same "a killed worker: exit 3" $? 3
+has "what its cell measured stays" "$(cat "$TMP/log0")" "1 part of cells that did not finish stays in"
+log=$(mid -o "$OUT" --resume 2>&1)
+has "and the resume takes it" "$log" "tiny/held/kv: 1 of its 3 pieces are taken from an earlier run"
+
 # ---- a whole run again ----
 run() { "$QINSBENCH" run "$SUITES/quick.yaml" -j 2 "$@"; }
 log=$(run -o "$TMP/again.h5" 2>&1 && run -o "$TMP/again.h5" --resume 2>&1)

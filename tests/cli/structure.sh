@@ -16,7 +16,7 @@ metric       base compute/kernels.h
 store        metric base
 gate         store metric base
 run          store metric model tokenizer arch weights compute codec base
-experiments  run/experiment.h model weights compute metric codec base
+experiments  run/experiment.h run/parts.h model weights compute metric codec base
 reports      store metric codec/role.h base
 cli          reports run gate store metric model tokenizer arch weights compute codec base
 codecs       codec.h codec_util.h codec_block.h gguf.h gguf_search.h'

@@ -13,6 +13,7 @@ struct bench {
     struct qb_inputs inputs;
     struct qb_pool *pool;
     struct qb_record reference;
+    struct qb_parts *parts[2]; /* of reference and run; NULL: none are kept */
 };
 
 static inline struct bench bench_open(const char *text, size_t m)
@@ -37,9 +38,11 @@ static inline void bench_run(struct bench *b, size_t variant, struct qb_record *
         .model = b->model, .inputs = &b->inputs, .options = entry->values, .pool = b->pool, .isa = QB_ISA_PORTABLE};
     qb_record_free(&b->reference);
     b->reference = (struct qb_record){0};
+    env.parts = b->parts[0];
     if (entry->experiment->reference)
         cr_assert_eq(entry->experiment->reference(&env, &b->reference, &err), QB_OK, "%s", err.message);
     struct qb_prepared prepared = {0};
+    env.parts = b->parts[1];
     env.variant = b->suite->variants[variant];
     if (entry->experiment->net) {
         cr_assert_eq(qb_cell_prepare(&env, &prepared, &err), QB_OK, "%s", err.message);

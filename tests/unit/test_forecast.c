@@ -113,6 +113,39 @@ Test(forecast, nothing_is_told_of_nothing)
     cr_expect(first.open > 100, "without work no model tells of another, and %zu are open", first.open);
 }
 
+/* By hand, cells in pieces: the first, all that was measured, did 2 of its 10 pieces in 4 s, 1 s ago, 5 more are an
+ * earlier run's; what is left of it, and another of its kind that waits. */
+Test(forecast, a_cell_in_pieces_tells_its_pace)
+{
+    struct qb_forecast_cell cells[] = {
+        {.stage = QB_FORECAST_RUNS, .seconds = 5, .taken = 0.5, .done = 0.7, .worked = 4, .since = 1},
+        {.kind = 1, .stage = QB_FORECAST_OVER}};
+    struct qb_forecast f;
+    struct qb_error err = {0};
+    cr_assert_eq(qb_forecast(cells, 2, 5, &f, &err), QB_OK);
+    cr_expect_float_eq(f.least, 5 * 0.8, 1e-12); /* 3 pieces of 2 s, less 1 s */
+    cr_expect_float_eq(f.most, 5 * 1.25, 1e-12);
+    cr_expect_eq(f.open, 0);
+    cells[1] = (struct qb_forecast_cell){.stage = QB_FORECAST_WAITS};
+    cr_assert_eq(qb_forecast(cells, 2, 5, &f, &err), QB_OK);
+    cr_expect_float_eq(f.least, 25 * 0.8, 1e-12); /* its 10 pieces at the same pace */
+    cells[0].done = 0.5, cells[0].worked = 0;     /* none of its own yet: what was taken is no speed */
+    cr_assert_eq(qb_forecast(cells, 2, 5, &f, &err), QB_OK);
+    cr_expect(isnan(f.least));
+    cr_expect_eq(f.open, 2);
+}
+
+/* By hand: a cell of which half was taken took 3 s: the next of its kind, taken to nothing, takes 6. */
+Test(forecast, taken_pieces_are_no_speed)
+{
+    const struct qb_forecast_cell cells[] = {{.stage = QB_FORECAST_MEASURED, .seconds = 3, .taken = 0.5, .done = 1},
+                                             {.started = 3}};
+    struct qb_forecast f;
+    struct qb_error err = {0};
+    cr_assert_eq(qb_forecast(cells, 2, 3, &f, &err), QB_OK);
+    cr_expect_float_eq(f.most, 6 * 1.25, 1e-12);
+}
+
 /* By hand: two of three cells of a kind took 2 s each, one after another; the third runs for 0.5 s. */
 Test(forecast, a_case_by_hand)
 {
