@@ -137,10 +137,10 @@ experiments:
 limits: {unsaved: 0}
 Y
 mid() { "$QINSBENCH" run "$TMP/held-mid.yaml" --codec "$TMP/planted.so" -j 1 --cache-size 0 "$@"; }
-# arrays FILE: what its cells' arrays hold, by their bytes. (HDF5's own tool, where there is one.)
+# arrays FILE: what its cells' arrays hold, by their bytes, but for the memory that a process took. (HDF5's own tool, where there is one.)
 arrays() {
     local name
-    h5dump -n "$1" | sed -n 's|^ *dataset *\(/cells/.*[^ ]\) *$|\1|p' | grep -v rss | sort | while read -r name; do
+    h5dump -n "$1" | sed -n 's|^ *dataset *\(/cells/.*[^ ]\) *$|\1|p' | grep -v 'rss\|accounted' | sort | while read -r name; do
         h5dump -d "$name" -b LE -o "$TMP/bytes" "$1" >"$TMP/dumped" && echo "$name $(sha256sum <"$TMP/bytes")"
     done
 }
