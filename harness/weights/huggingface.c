@@ -6,7 +6,6 @@
 #include "base/utf8.h"
 #include "weights/weights_parts.h"
 
-#define JSON_BYTES_MAX ((size_t)16 << 20)
 #define WHOLE "model.safetensors"
 #define INDEX WHOLE ".index.json"
 
@@ -20,22 +19,6 @@ static char *path_of(const char *folder, const char *name, struct qb_error *err)
         qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
     qb_text_free(&text);
     return path;
-}
-
-static enum qb_status load_object(const char *path, json_t **object, struct qb_error *err)
-{
-    json_error_t json_err;
-    char *text = NULL;
-    size_t size = 0;
-    if (qb_file_read(path, JSON_BYTES_MAX, &text, &size, err))
-        return err->status;
-    *object = qb_json_load(text, size, JSON_REJECT_DUPLICATES, &json_err);
-    if (!*object)
-        qb_fail(err, QB_ERR_INPUT, "%s:%d: %s", path, json_err.line, json_err.text);
-    else if (!json_is_object(*object))
-        qb_fail(err, QB_ERR_INPUT, "%s: expected an object", path);
-    qb_free(text);
-    return err->status;
 }
 
 static enum qb_status read_file(struct qb_weights *weights, const char *path, struct qb_error *err)
@@ -113,7 +96,7 @@ static enum qb_status check_complete(const struct qb_weights *weights, json_t *m
 static enum qb_status read_index(struct qb_weights *weights, const char *folder, const char *path, struct qb_error *err)
 {
     json_t *index = NULL;
-    if (load_object(path, &index, err))
+    if (qb_json_read_object(path, &index, err))
         goto out;
     json_t *map = json_object_get(index, "weight_map");
     if (!json_is_object(map) || json_object_size(map) == 0)
@@ -131,7 +114,7 @@ enum qb_status qb_huggingface_read(struct qb_weights *weights, const char *folde
     char *config = path_of(folder, "config.json", err), *whole = path_of(folder, WHOLE, err),
          *index = path_of(folder, INDEX, err);
     weights->source = QB_SOURCE_HUGGINGFACE;
-    if (err->status || load_object(config, &weights->config, err))
+    if (err->status || qb_json_read_object(config, &weights->config, err))
         goto out;
     if (qb_file_exists(whole)) {
         if (!read_file(weights, whole, err))
