@@ -97,4 +97,38 @@ has "a shape that is not there" "$("$QINSBENCH" make-model --like "$LIKE" --shap
 has "a model without a config needs a shape" "$("$QINSBENCH" make-model --like "$ROOT/data/models/kjv-chain.safetensors" -o "$TMP/x" 2>&1)" "has no config.json: expected --shape"
 has "sizes are of generators" "$("$QINSBENCH" make-model --like "$LIKE" --vocab 9 -o "$TMP/x" 2>&1)" "--like has the sizes of --shape"
 has "a shape is of --like" "$("$QINSBENCH" make-model chain --shape phi-3.5-mini -o "$TMP/x" 2>&1)" "--shape is of --like"
+
+# A suite's optional model: left out, said, and checked all the same; there once its folder is.
+suite() { # OPTIONS MODEL
+    cat >"$TMP/optional.yaml" <<Y
+name: optional
+models:
+  $2
+  phi: {file: $TMP/later, optional: true$1}
+variants: [int8-channel]
+experiments:
+  memory: {}
+Y
+}
+cells() { "$QINSBENCH" show "$TMP/optional.h5" --metric weight_bits --output csv | cut -d, -f1,2; }
+suite "" "tiny: {file: $LIKE, optional: true}"
+said=$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/optional.h5" 2>&1)
+same "a suite without its optional model runs" $? 0
+has "and says so" "$said" "model 'phi' is left out: it is optional, and there is no file '$TMP/later'"
+same "with the cells of the other" "$(cells | grep -c '^phi')" 0
+has "inspect says so, too" "$("$QINSBENCH" inspect "$TMP/optional.yaml")" "model 'phi' is left out"
+"$QINSBENCH" run "$TMP/optional.yaml" --only 'phi/*' -o "$TMP/x.h5" 2>"$TMP/talk"
+same "to ask for it alone matches nothing" $? 2
+cp -r "$TMP/one" "$TMP/later"
+check "with the folder there, --resume" "$QINSBENCH" run "$TMP/optional.yaml" --resume -o "$TMP/optional.h5"
+has "adds its cells" "$(cells)" "phi,int8-channel"
+rm -r "$TMP/later"
+suite ", options: {memory: {nonsense: 1}}" "tiny: {file: $LIKE}"
+has "its faults are found without it" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "nonsense"
+suite "" "nobody: {file: $TMP/nowhere, optional: true}"
+has "of no model a suite has no result" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "no model is there: all are optional, and their files are missing"
+suite "" "tiny: {file: $TMP/nowhere, optional: false}"
+has "an optional that is false is none" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "no such file"
+suite "" "tiny: {generator: chain, optional: true}"
+has "a generated model is always there" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "this key belongs to models of files"
 finish
