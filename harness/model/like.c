@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/text_format.h"
 #include "model/like_parts.h"
 #include "model/model_parts.h"
@@ -31,17 +32,6 @@ struct work {
     const struct part *at; /* the part that is written */
     struct qb_like_done *done;
 };
-
-char *like_path(const char *folder, const char *name, struct qb_error *err)
-{
-    struct qb_text text = {0};
-    qb_text_add(&text, "%s/%s", folder, name);
-    char *path = text.failed ? NULL : qb_strdup(text.data, err);
-    if (text.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
-    qb_text_free(&text);
-    return path;
-}
 
 /* ---- what is to be written ---- */
 
@@ -232,7 +222,7 @@ static enum qb_status put_index(void *context, FILE *file, struct qb_error *err)
 
 static enum qb_status put(struct work *w, const char *folder, const char *name, qb_file_fill fill, struct qb_error *err)
 {
-    char *path = like_path(folder, name, err);
+    char *path = qb_path_join(folder, name, err);
     if (path)
         qb_file_write(path, fill, w, err);
     qb_free(path);
@@ -241,7 +231,7 @@ static enum qb_status put(struct work *w, const char *folder, const char *name, 
 
 static enum qb_status put_config(const struct qb_like *like, const char *folder, struct qb_error *err)
 {
-    char *path = like_path(folder, "config.json", err);
+    char *path = qb_path_join(folder, "config.json", err);
     if (path)
         qb_file_copy(like->shape, path, err);
     qb_free(path);
@@ -269,7 +259,7 @@ static void remove_all(const struct work *w, const char *folder)
         names[count++] = like_tokenizer_files[i];
     for (size_t i = 0; i < count + w->part_count; i++) {
         struct qb_error unheard = {0};
-        char *path = like_path(folder, i < count ? names[i] : w->parts[i - count].name, &unheard);
+        char *path = qb_path_join(folder, i < count ? names[i] : w->parts[i - count].name, &unheard);
         if (path)
             unlink(path);
         qb_free(path);

@@ -16,7 +16,4 @@ enum qb_status like_tokenizer(const struct qb_like *like, const struct json_t *c
 /* What like_tokenizer may have written, a NULL behind. */
 extern const char *const like_tokenizer_files[];
 
-/* FOLDER/NAME as a new string for qb_free; NULL with err set. */
-char *like_path(const char *folder, const char *name, struct qb_error *err);
-
 #endif

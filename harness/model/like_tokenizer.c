@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "model/like_parts.h"
 #include "tokenizer/tokenizer.h"
@@ -18,8 +19,8 @@ static enum qb_status copy(const struct qb_model *trained, const char *folder, s
     struct qb_text from = {0};
     qb_text_bytes(&from, trained->tokenizer, (size_t)(slash - trained->tokenizer));
     for (size_t i = 0; like_tokenizer_files[i] && !err->status; i++) {
-        char *source = like_path(from.data ? from.data : "", like_tokenizer_files[i], err);
-        char *target = like_path(folder, like_tokenizer_files[i], err);
+        char *source = qb_path_join(from.data ? from.data : "", like_tokenizer_files[i], err);
+        char *target = qb_path_join(folder, like_tokenizer_files[i], err);
         if (!err->status && qb_file_exists(source))
             qb_file_copy(source, target, err);
         qb_free(source);
@@ -31,7 +32,7 @@ static enum qb_status copy(const struct qb_model *trained, const char *folder, s
 
 static enum qb_status put(const char *folder, const char *name, const struct qb_text *text, struct qb_error *err)
 {
-    char *path = like_path(folder, name, err);
+    char *path = qb_path_join(folder, name, err);
     if (path && text->failed)
         qb_fail(err, QB_ERR_MEMORY, "no memory for a tokenizer");
     else if (path)
