@@ -188,7 +188,7 @@ install: all
 	install -m 644 data/completion/qinsbench.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/qinsbench
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/qinsbench-codec.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc
-	cp -R data/variants data/new-codec data/gate data/baselines data/claims data/models data/corpus data/tasks experiments/suites \
+	cp -R data/variants data/new-codec data/gate data/baselines data/claims data/models data/corpus data/shapes data/tasks experiments/suites \
 		reports/figures reports/templates $(DESTDIR)$(PREFIX)/share/qinsbench/
 
 # Changing compiler or flags rebuilds everything.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 /* Stands before each of jansson's buffers: its neighbours in the ring of what a parse has taken so far, or itself. */
@@ -77,4 +78,25 @@ json_t *qb_json_load(const char *text, size_t size, size_t flags, json_error_t *
     while (parse.ring.next != &parse.ring)
         leave(parse.ring.next);
     return root;
+}
+
+enum qb_status qb_json_read_object(const char *path, json_t **object, struct qb_error *err)
+{
+    json_error_t json_err;
+    char *text = NULL;
+    size_t size = 0;
+    *object = NULL;
+    if (qb_file_read(path, (size_t)16 << 20, &text, &size, err))
+        return err->status;
+    json_t *root = qb_json_load(text, size, JSON_REJECT_DUPLICATES, &json_err);
+    if (!root)
+        qb_fail(err, QB_ERR_INPUT, "%s:%d: %s", path, json_err.line, json_err.text);
+    else if (!json_is_object(root))
+        qb_fail(err, QB_ERR_INPUT, "%s: expected an object", path);
+    qb_free(text);
+    if (err->status)
+        json_decref(root);
+    else
+        *object = root;
+    return err->status;
 }

@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "base/text.h"
+
 enum { LINKS = 40 }; /* as many as Linux follows */
 
 /* The folder of path with its last slash, or "" of a bare name. */
@@ -21,6 +24,17 @@ void qb_path_folder(const char *path, char folder[PATH_MAX])
 {
     const int length = folder_length(path);
     snprintf(folder, PATH_MAX, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
+}
+
+char *qb_path_join(const char *folder, const char *name, struct qb_error *err)
+{
+    struct qb_text text = {0};
+    qb_text_add(&text, "%s/%s", folder, name);
+    char *path = text.failed ? NULL : qb_strdup(text.data, err);
+    if (text.failed)
+        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
+    qb_text_free(&text);
+    return path;
 }
 
 enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb_error *err)

@@ -12,6 +12,9 @@
 /* The folder that path lies in, "." of a bare name; shorter than PATH_MAX, as path must be. */
 void qb_path_folder(const char *path, char folder[PATH_MAX]);
 
+/* FOLDER/NAME as a new string for qb_free; NULL with err set. */
+char *qb_path_join(const char *folder, const char *name, struct qb_error *err);
+
 /* The file that writing to path is to change: path itself, or where it leads when it is a symbolic link, also to a file
  * that is not there yet. A circle of links is QB_ERR_INPUT. */
 enum qb_status qb_path_target(const char *path, char target[PATH_MAX], struct qb_error *err);

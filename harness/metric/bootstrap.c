@@ -2,9 +2,9 @@
  * the same on every machine and any number of threads, and the same clusters for every metric of the same clusters. */
 #include <math.h>
 #include "base/mem.h"
+#include "base/splitmix.h"
 #include "metric/cluster.h"
 #include "metric/metric.h"
-#include "metric/splitmix.h"
 
 static const uint64_t bootstrap_seed = 0x71626f6f74737472;
 

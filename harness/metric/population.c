@@ -11,7 +11,7 @@
 #include "metric/population.h"
 
 #include <math.h>
-#include "metric/splitmix.h"
+#include "base/splitmix.h"
 
 static const double sigma = 1.32, share = 0.98;
 

@@ -1,9 +1,10 @@
-/* IEEE binary16, bit by bit: for writing files without a plugin. */
+/* IEEE binary16 and bfloat16, bit by bit: for writing files without a plugin. */
 #ifndef QB_HALF_H
 #define QB_HALF_H
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 /* To nearest, ties to even; beyond the range infinite, NaN stays NaN. */
 static inline uint16_t float_to_half(float value)
@@ -19,6 +20,14 @@ static inline uint16_t float_to_half(float value)
     int exponent;
     float fraction = rintf(ldexpf(frexpf(size, &exponent), 11)); /* 1024 .. 2048 */
     return (uint16_t)(sign | (uint16_t)((exponent + 13) * 1024 + (int)fraction));
+}
+
+/* The upper half of a finite binary32, to nearest, ties to even; beyond the range infinite. */
+static inline uint16_t float_to_bfloat(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 #endif

@@ -137,27 +137,41 @@ static enum qb_status read_sizes(const struct qb_weights *file, struct qb_arch *
     return QB_OK;
 }
 
+/* The option of config.json that says whether a matrix of these roles has a bias; NULL: none. */
+static const char *bias_option(uint32_t roles)
+{
+    return roles & (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V | QB_ROLE_ATTN_O) ? "attention_bias"
+           : roles & (QB_ROLE_MLP_GATE | QB_ROLE_MLP_UP | QB_ROLE_MLP_DOWN)            ? "mlp_bias"
+                                                                                       : NULL;
+}
+
+enum qb_status model_bias_asked(const struct json_t *config, uint32_t roles, bool *asked, struct qb_error *err)
+{
+    const char *option = bias_option(roles);
+    *asked = false;
+    return option ? qb_arch_hf_flag(config, option, false, asked, err) : QB_OK;
+}
+
 /* transformers would leave out, or draw anew, what its config and its tensors do not agree on. */
 static enum qb_status check_biases(const struct qb_model *model, struct qb_error *err)
 {
-    static const struct {
-        const char *option;
-        uint32_t roles[4];
-    } options[] = {{"attention_bias", {QB_ROLE_ATTN_Q, QB_ROLE_ATTN_K, QB_ROLE_ATTN_V, QB_ROLE_ATTN_O}},
-                   {"mlp_bias", {QB_ROLE_MLP_GATE, QB_ROLE_MLP_UP, QB_ROLE_MLP_DOWN, QB_ROLE_MLP_DOWN}}};
-    for (size_t i = 0; i < 8 * model->arch.layers; i++) {
-        const uint32_t role = options[i / 4 % 2].roles[i % 4];
+    static const uint32_t roles[] = {QB_ROLE_ATTN_Q,   QB_ROLE_ATTN_K, QB_ROLE_ATTN_V,  QB_ROLE_ATTN_O,
+                                     QB_ROLE_MLP_GATE, QB_ROLE_MLP_UP, QB_ROLE_MLP_DOWN};
+    enum { ROLES = sizeof roles / sizeof *roles };
+    for (size_t i = 0; i < ROLES * model->arch.layers; i++) {
+        const uint32_t role = roles[i % ROLES];
+        const int layer = (int)(i / ROLES);
         const struct qb_tensor_rule *rule = qb_family_rule(qb_family_find(model->arch.name), role);
         bool due;
         if (!rule || rule->bias != QB_BIAS_OPTIONAL)
             continue;
-        if (qb_arch_hf_flag(qb_weights_config(model->weights), options[i / 4 % 2].option, false, &due, err))
+        if (model_bias_asked(qb_weights_config(model->weights), role, &due, err))
             return err->status;
-        if (due == (qb_model_tensor(model, role | QB_ROLE_BIAS, (int)(i / 8)) != NULL))
+        if (due == (qb_model_tensor(model, role | QB_ROLE_BIAS, layer) != NULL))
             continue;
         char name[64];
-        qb_rule_name(rule, QB_SOURCE_HUGGINGFACE, (int)(i / 8), "bias", name);
-        return qb_fail(err, QB_ERR_INPUT, "config.json: %s is %s, and the tensor %s is %s", options[i / 4 % 2].option,
+        qb_rule_name(rule, QB_SOURCE_HUGGINGFACE, layer, "bias", name);
+        return qb_fail(err, QB_ERR_INPUT, "config.json: %s is %s, and the tensor %s is %s", bias_option(role),
                        due ? "true" : "false", name, due ? "missing" : "there");
     }
     return QB_OK;

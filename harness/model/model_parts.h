@@ -3,6 +3,7 @@
 #define QB_MODEL_PARTS_H
 
 #include <stdio.h>
+#include "base/text.h"
 #include "model/model.h"
 
 /* A model of this architecture over `weights`, which it owns from here on, also on failure. Its tensors must be there
@@ -22,12 +23,19 @@ struct stored_tensor {
     const struct qb_format *encoding; /* of U8, else NULL */
     size_t size;                      /* bytes in the file */
 };
+/* Of a safetensors file the room for the header's length and the beginning of its __metadata__, whose keys and "}" the
+ * caller adds, then the tensors, each behind a comma; and the end: padded, so that the data begin at a multiple of 8,
+ * with the length. */
+void model_begin_header(struct qb_text *out);
+void model_end_header(struct qb_text *out);
 /* Writes the bytes of model->tensors[index], as many as stored[index] says, by qb_file_put. */
 typedef enum qb_status write_tensor_fn(void *context, size_t index, FILE *file, struct qb_error *err);
 /* Replaces path with the model in our own layout, its tensors as stored[tensor_count] says; `write` is called once for
  * each, in the order of the file. */
 enum qb_status model_write(const struct qb_model *model, const struct stored_tensor *stored, write_tensor_fn *write,
                            void *context, const char *path, struct qb_error *err);
+/* Does a config.json ask for the bias of a matrix of these roles, where the family leaves it to the config? */
+enum qb_status model_bias_asked(const struct json_t *config, uint32_t roles, bool *asked, struct qb_error *err);
 /* The source's tensor of a rule, or NULL; name gets what it is called there ("" where that form has none). */
 const struct qb_source_tensor *qb_model_find(const struct qb_weights *weights, const struct qb_tensor_rule *rule,
                                              int layer, const char *suffix, char name[64]);

@@ -61,12 +61,25 @@ static void add_encodings(const struct qb_model *model, const struct stored_tens
     }
 }
 
-/* The 8 length bytes and the header, padded so that the data begin at a multiple of 8. */
+void model_begin_header(struct qb_text *out)
+{
+    qb_text_bytes(out, "\0\0\0\0\0\0\0\0", 8);
+    qb_text_add(out, "{\"__metadata__\":{");
+}
+
+void model_end_header(struct qb_text *out)
+{
+    qb_text_add(out, "}");
+    while (out->size % 8 && !out->failed)
+        qb_text_add(out, " ");
+    for (size_t i = 0; i < 8 && !out->failed; i++)
+        out->data[i] = (char)(unsigned char)((out->size - 8) >> (8 * i));
+}
+
 static void make_header(const struct qb_model *model, const struct stored_tensor *stored, struct qb_text *out)
 {
     size_t at = 0;
-    qb_text_bytes(out, "\0\0\0\0\0\0\0\0", 8);
-    qb_text_add(out, "{\"__metadata__\":{");
+    model_begin_header(out);
     add_options(model, out);
     add_encodings(model, stored, out);
     qb_text_add(out, "}");
@@ -81,11 +94,7 @@ static void make_header(const struct qb_model *model, const struct stored_tensor
             qb_text_add(out, "],\"data_offsets\":[%zu,%zu]}", at, at + stored[i].size);
             at += stored[i].size;
         }
-    qb_text_add(out, "}");
-    while (out->size % 8 && !out->failed)
-        qb_text_add(out, " ");
-    for (size_t i = 0; i < 8 && !out->failed; i++)
-        out->data[i] = (char)(unsigned char)((out->size - 8) >> (8 * i));
+    model_end_header(out);
 }
 
 struct writing {

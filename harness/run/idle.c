@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct idle {
     const struct qb_suite *suite;
     const struct qb_plan *plan;
@@ -231,6 +233,9 @@ void qb_idle_requests(const struct qb_suite *suite, const struct qb_plan *plan,
 {
     struct idle w = {suite, plan, visit, context};
     bool calibrated = false;
+    for (size_t i = 0; i < suite->absent_count; i++)
+        say(&w, "model '%s' is left out: it is optional, and there is no file '%.*s'", suite->absent[i]->key,
+            QB_UPTO(400, qb_yaml_get(suite->absent[i], "file")->scalar));
     for (size_t m = 0; m < suite->model_count; m++)
         calibrated = calibrated || (!suite->models[m].calibration.kind && calibrates(&w, m));
     if (suite->calibration.kind && !calibrated)

@@ -8,6 +8,8 @@
 #include "run/suite_lists.h"
 #include "run/suite_parts.h"
 
+static void free_model(struct qb_suite_model *model);
+
 /* ---- sections ---- */
 
 /* Room for the entries of the section `key`, which must be there and have 1 to QB_SUITE_SIDE_MAX; NULL on failure. */
@@ -188,6 +190,28 @@ bool qb_suite_allows(const struct qb_suite_model *model, const struct qb_variant
            (!experiment || !variant || listed(experiment->variants, variant->name));
 }
 
+/* Takes optional models whose files are not there, checked as the others are by now, out of the suite. */
+static enum qb_status leave_out(struct qb_suite *suite, struct qb_error *err)
+{
+    size_t kept = 0;
+    if (!(suite->absent = qb_alloc(suite->model_count, sizeof *suite->absent, "models", err)))
+        return err->status;
+    for (size_t i = 0; i < suite->model_count; i++) {
+        struct qb_suite_model model = suite->models[i];
+        suite->models[i] = (struct qb_suite_model){0};
+        if (!model.absent) {
+            suite->models[kept++] = model;
+            continue;
+        }
+        suite->absent[suite->absent_count++] = model.node;
+        free_model(&model);
+    }
+    suite->model_count = kept;
+    return kept ? QB_OK
+                : qb_yaml_fail(qb_yaml_get(suite->root, "models"), err,
+                               "no model is there: all are optional, and their files are missing");
+}
+
 static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_options *options, struct qb_error *err)
 {
     static const char *const known[] = {"name",        "summary",     "seed",   "models",  "variants",
@@ -215,7 +239,7 @@ static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_op
     for (size_t m = 0; m < suite->model_count; m++)
         if (read_overrides(suite, &suite->models[m], err))
             return err->status;
-    return check_whole(suite, err);
+    return check_whole(suite, err) ? err->status : leave_out(suite, err);
 }
 
 static enum qb_status split_path(struct qb_suite *suite, const char *path, struct qb_error *err)
@@ -268,20 +292,24 @@ static void free_experiments(struct qb_suite_experiment *list, size_t count)
     qb_free(list);
 }
 
+static void free_model(struct qb_suite_model *model)
+{
+    qb_free(model->name);
+    qb_free(model->generator);
+    qb_free(model->file);
+    qb_free(model->tokenizer);
+    qb_words_free(&model->prompt);
+    qb_words_free(&model->corpus);
+    qb_words_free(&model->calibration);
+    free_experiments(model->own, model->own_count);
+}
+
 void qb_suite_free(struct qb_suite *suite)
 {
     if (!suite)
         return;
-    for (size_t i = 0; i < suite->model_count; i++) {
-        qb_free(suite->models[i].name);
-        qb_free(suite->models[i].generator);
-        qb_free(suite->models[i].file);
-        qb_free(suite->models[i].tokenizer);
-        qb_words_free(&suite->models[i].prompt);
-        qb_words_free(&suite->models[i].corpus);
-        qb_words_free(&suite->models[i].calibration);
-        free_experiments(suite->models[i].own, suite->models[i].own_count);
-    }
+    for (size_t i = 0; i < suite->model_count; i++)
+        free_model(&suite->models[i]);
     for (size_t i = 0; i < suite->variant_count; i++)
         qb_variant_free(suite->variants[i]);
     for (size_t i = 0; i < suite->experiment_count; i++) {
@@ -291,6 +319,7 @@ void qb_suite_free(struct qb_suite *suite)
     }
     qb_words_free(&suite->calibration);
     qb_free(suite->models);
+    qb_free(suite->absent);
     qb_free(suite->variants);
     free_experiments(suite->experiments, suite->experiment_count);
     qb_text_free(&suite->text);

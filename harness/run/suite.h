@@ -20,13 +20,15 @@ struct qb_suite_experiment;
 
 /* models.<name>: {generator, vocab, hidden, layers, seed} or {file}, and optionally prompt, corpus, calibration (which
  * win over the experiment's and the suite's), options (experiment -> options that win likewise), experiments and
- * variants (lists of names or globs that restrict), tokenizer (a file, in place of the model's own). */
+ * variants (lists of names or globs that restrict), tokenizer (a file, in place of the model's own), optional (true: a
+ * suite whose file is not there runs without the model, and says so). */
 struct qb_suite_model {
     char *name;
     const struct qb_yaml *node;
     char *generator; /* or NULL */
     struct qb_generator_options generated;
     char *file, *tokenizer; /* resolved paths, or NULL */
+    bool absent;            /* optional, and its file is not there: of no model of a suite that was read */
     struct qb_words prompt, corpus, calibration;
     const struct qb_yaml *experiments, *variants, *options;
     struct qb_suite_experiment *own; /* experiments under this model's options */
@@ -64,6 +66,8 @@ struct qb_suite {
     uint32_t seed;       /* for random test vectors; default 0 */
     struct qb_suite_model *models;
     size_t model_count;
+    const struct qb_yaml **absent; /* the entries of optional models whose files are not there */
+    size_t absent_count;
     struct qb_variant **variants;
     size_t variant_count;
     struct qb_suite_experiment *experiments;

@@ -30,23 +30,33 @@ static enum qb_status read_generator(const struct qb_yaml *node, const char *gen
     return QB_OK;
 }
 
-/* Where the weights come from: exactly one of generator and file. */
+/* Where the weights come from: exactly one of generator and file; the file of an optional model need not be there. */
 static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml *node, struct qb_suite_model *model,
                                    struct qb_error *err)
 {
     static const char *const generator_keys[] = {"vocab", "hidden", "layers", "seed"};
     const struct qb_yaml *generator = qb_yaml_get(node, "generator"), *file = qb_yaml_get(node, "file");
+    const struct qb_yaml *optional = qb_yaml_get(node, "optional");
     const char *text = NULL;
     char path[4096];
+    bool may_lack = false;
     if (!generator == !file)
         return qb_yaml_fail(node, err, "expected either 'generator: NAME' or 'file: MODEL.safetensors'");
+    if (optional && qb_yaml_bool(optional, &may_lack, err))
+        return err->status;
+    if (optional && generator)
+        return qb_yaml_fail(optional, err, "this key belongs to models of files; '%s' is generated", node->key);
     if (generator)
         return qb_yaml_text(generator, &text, err) ? err->status : read_generator(node, text, model, err);
     for (size_t i = 0; i < sizeof generator_keys / sizeof *generator_keys; i++)
         if (qb_yaml_get(node, generator_keys[i]))
             return qb_yaml_fail(qb_yaml_get(node, generator_keys[i]), err,
                                 "this key belongs to generated models; '%s' is read from a file", node->key);
-    if (qb_suite_file(suite, file, path, err))
+    struct qb_error missing = {0};
+    if (qb_yaml_text(file, &text, err))
+        return err->status;
+    model->absent = may_lack && qb_suite_file(suite, file, path, &missing);
+    if (model->absent || qb_suite_file(suite, file, path, err))
         return err->status;
     model->file = qb_strdup(path, err);
     return model->file ? QB_OK : err->status;
@@ -57,7 +67,7 @@ enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml 
 {
     static const char *const known[] = {"generator", "vocab",   "hidden",    "layers",      "seed",
                                         "file",      "prompt",  "corpus",    "calibration", "experiments",
-                                        "variants",  "options", "tokenizer", NULL};
+                                        "variants",  "options", "tokenizer", "optional",    NULL};
     model->node = node;
     if (qb_suite_name(node, node->key, "a model name", err) || qb_yaml_expect(node, QB_YAML_MAP, err) ||
         qb_yaml_known(node, known, err) || !(model->name = qb_strdup(node->key, err)) ||

@@ -63,4 +63,9 @@ int32_t qb_tokenizer_added(const struct qb_tokenizer *tokenizer, const char *tex
 /* The chat template (Jinja), or NULL. */
 const char *qb_tokenizer_chat_template(const struct qb_tokenizer *tokenizer);
 
+/* Appends a tokenizer.json, and the tokenizer_config.json beside it, of `tokens` >= 257 tokens: byte b is token b,
+ * `end`
+ * >= 256 the end of text, and the others are placeholders that no text is made of. */
+void qb_tokenizer_of_bytes(size_t tokens, size_t end, struct qb_text *tokenizer, struct qb_text *settings);
+
 #endif

@@ -2,41 +2,11 @@
 #include <string.h>
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "base/utf8.h"
+#include "base/path.h"
 #include "weights/weights_parts.h"
 
-#define JSON_BYTES_MAX ((size_t)16 << 20)
 #define WHOLE "model.safetensors"
 #define INDEX WHOLE ".index.json"
-
-/* FOLDER/name; NULL with err set. */
-static char *path_of(const char *folder, const char *name, struct qb_error *err)
-{
-    struct qb_text text = {0};
-    qb_text_add(&text, "%s/%s", folder, name);
-    char *path = text.failed ? NULL : qb_strdup(text.data, err);
-    if (text.failed)
-        qb_fail(err, QB_ERR_MEMORY, "no memory for a path");
-    qb_text_free(&text);
-    return path;
-}
-
-static enum qb_status load_object(const char *path, json_t **object, struct qb_error *err)
-{
-    json_error_t json_err;
-    char *text = NULL;
-    size_t size = 0;
-    if (qb_file_read(path, JSON_BYTES_MAX, &text, &size, err))
-        return err->status;
-    *object = qb_json_load(text, size, JSON_REJECT_DUPLICATES, &json_err);
-    if (!*object)
-        qb_fail(err, QB_ERR_INPUT, "%s:%d: %s", path, json_err.line, json_err.text);
-    else if (!json_is_object(*object))
-        qb_fail(err, QB_ERR_INPUT, "%s: expected an object", path);
-    qb_free(text);
-    return err->status;
-}
 
 static enum qb_status read_file(struct qb_weights *weights, const char *path, struct qb_error *err)
 {
@@ -51,7 +21,7 @@ static enum qb_status read_shard(struct qb_weights *weights, const char *folder,
                                  struct qb_error *err)
 {
     const size_t first = weights->count;
-    char *path = path_of(folder, shard, err);
+    char *path = qb_path_join(folder, shard, err);
     if (!path || read_file(weights, path, err))
         goto out;
     size_t kept = first;
@@ -113,7 +83,7 @@ static enum qb_status check_complete(const struct qb_weights *weights, json_t *m
 static enum qb_status read_index(struct qb_weights *weights, const char *folder, const char *path, struct qb_error *err)
 {
     json_t *index = NULL;
-    if (load_object(path, &index, err))
+    if (qb_json_read_object(path, &index, err))
         goto out;
     json_t *map = json_object_get(index, "weight_map");
     if (!json_is_object(map) || json_object_size(map) == 0)
@@ -128,10 +98,10 @@ out:
 
 enum qb_status qb_huggingface_read(struct qb_weights *weights, const char *folder, struct qb_error *err)
 {
-    char *config = path_of(folder, "config.json", err), *whole = path_of(folder, WHOLE, err),
-         *index = path_of(folder, INDEX, err);
+    char *config = qb_path_join(folder, "config.json", err), *whole = qb_path_join(folder, WHOLE, err),
+         *index = qb_path_join(folder, INDEX, err);
     weights->source = QB_SOURCE_HUGGINGFACE;
-    if (err->status || load_object(config, &weights->config, err))
+    if (err->status || qb_json_read_object(config, &weights->config, err))
         goto out;
     if (qb_file_exists(whole)) {
         if (!read_file(weights, whole, err))
