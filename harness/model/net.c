@@ -177,14 +177,7 @@ void qb_net_free(struct qb_net *net)
     for (size_t i = 0; i < net->linear_count; i++)
         qb_linear_free(net->linears[i].linear);
     qb_linear_free(net->positions);
-    qb_kv_free(net->passing);
-    struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->state, &net->other, &net->position,
-                                    &net->normed,         &net->kept,   &net->query, &net->qkv,   &net->mixed,
-                                    &net->inner,          &net->back,   &net->gated};
-    for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
-        qb_scratch_free(scratch[i]);
-    qb_angle_table_free(&net->angles[0]);
-    qb_angle_table_free(&net->angles[1]);
+    qb_net_drop_working(net);
     qb_free(net->linears);
     qb_free(net->layers);
     qb_free(net);
