@@ -204,6 +204,8 @@ enum qb_status qb_memory_budget(const struct qb_cell_env *env, struct qb_record 
         return qb_record_text(out, "budget_none", &reason, 1, "why there is no context or batch to look for", err);
     if (!b.batch_context)
         b.batch_context = arch->context ? arch->context : arch->trained_context;
+    if (arch->context && b.block > arch->context) /* then no block is ever full */
+        b.block = arch->context;
     if (arch->context && b.batch_context > arch->context)
         return qb_fail(err, QB_ERR_INPUT, "batch_context of %zu: model %s has %zu positions", b.batch_context,
                        env->model->name, arch->context);

@@ -54,13 +54,16 @@ static void sample(struct generation *g)
     g->samples++;
 }
 
-/* Reads every row of the embedding once: pages of a mapped file that come in with a token's row are none of the
- * growth. */
-static enum qb_status touch_embedding(struct generation *g, struct qb_error *err)
+/* Reads every row of the embedding and of the position vectors once: pages of a mapped file that come in with a token's
+ * row, or a position's, are none of the growth. */
+static enum qb_status touch_rows(struct generation *g, struct qb_error *err)
 {
-    const size_t vocab = qb_net_model(g->net)->arch.vocab;
-    for (size_t i = 0; i < vocab && !err->status; i++)
+    const struct qb_model *model = qb_net_model(g->net);
+    for (size_t i = 0; i < model->arch.vocab && !err->status; i++)
         qb_linear_rows(qb_net_linear(g->net, 0, NULL), i, 1, g->hidden, err);
+    for (size_t t = 0; t < model->tensor_count; t++)
+        for (size_t i = 0; model->tensors[t].roles & QB_ROLE_POSITION && i < model->tensors[t].size; i += 512)
+            (void)((const volatile char *)model->tensors[t].bytes)[i];
     return err->status;
 }
 
@@ -104,7 +107,7 @@ enum qb_status qb_memory_generation(const struct qb_cell_env *env, struct qb_rec
                       err) ||
         qb_record_i64(out, "generation_page_bytes", (int64_t)(qb_kv_pieces(g.kv) * qb_page_bytes()), "bytes",
                       "the pages that the cache's pieces, each filling from its start, may have begun", err) ||
-        touch_embedding(&g, err))
+        touch_rows(&g, err))
         goto out;
     generate(&g, err);
 out:

@@ -30,7 +30,7 @@ models:
     file: $ROOT/data/models/tiny-llama
     corpus: {tokens: tokens, context: 30, chunks: 2}
     calibration: {random: 6, length: 8, seed: 1}
-    experiments: [kv]
+    experiments: [kv, memory]
 variants:
   - pattern-a
   - legacy
@@ -47,7 +47,7 @@ experiments:
   kv: {step: 7}
   choice: {tasks: {t: {file: task.jsonl, delimiter: ''}}}
   attribute: {}
-  memory: {}
+  memory: {steps: 6, every: 2, budget: 32MiB, batch_context: 8}
   speed: {repeats: 3, prefill: 4, decode: 2}
 Y
 log=$("$QINSBENCH" run "$TMP/s.yaml" -q --only '*' --cache "$TMP/cache" -o "$TMP/r.h5" 2>&1)

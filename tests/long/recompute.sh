@@ -17,6 +17,7 @@ P
 cat >"$TMP/wide.yaml" <<Y
 name: wide
 models:
+  llama: {file: $ROOT/data/models/tiny-llama, experiments: [memory]} # the others keep no keys or values
   tiny: {generator: chain, vocab: 64, hidden: 16, layers: 2, seed: 42, prompt: {random: 8, seed: 123}, corpus: {greedy: 20}}
   words:
     generator: transformer
@@ -56,7 +57,7 @@ experiments:
       kjv: {file: $ROOT/data/tasks/kjv.jsonl, items: 120}
       told: {file: told.jsonl, template: "{choices}\n{question}", answers: text}
   attribute: {order_chunks: 0, context: 64, chunks: 2}
-  memory: {}
+  memory: {steps: 64, every: 8, budget: 96MiB, batch_context: 40}
   speed: {repeats: 6, prefill: 16, decode: 4}
 limits: {seconds: 300}
 Y
