@@ -14,7 +14,7 @@ void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err
 
 /* The same of a buffer that fills over time: where it is large (QB_SPARSE_LEAST bytes or more), pages that nothing was
  * written to take no memory, so that the resident set grows as it fills. */
-#define QB_SPARSE_LEAST ((size_t)256 << 10)
+#define QB_SPARSE_LEAST ((size_t)64 << 10)
 void *qb_alloc_sparse(size_t count, size_t size, const char *what, struct qb_error *err);
 
 /* Frees a buffer of qb_alloc or qb_alloc_sparse; NULL is fine. */
