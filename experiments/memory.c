@@ -16,36 +16,6 @@ static const struct qb_codec_option options[] = {
      "positions of each sequence of that batch; 0: as many as the model was trained for"},
     {0}};
 
-/* The net's stored buffers; NULL with err set on failure. */
-static struct qb_net_buffer *buffers_of(const struct qb_net *net, size_t *n, struct qb_error *err)
-{
-    struct qb_net_buffer *rows = qb_alloc(QB_MEMORY_BUFFERS, sizeof *rows, "buffer table", err);
-    *n = rows ? qb_net_buffers(net, rows, QB_MEMORY_BUFFERS) : 0;
-    if (*n <= QB_MEMORY_BUFFERS)
-        return rows;
-    qb_fail(err, QB_ERR_INTERNAL, "%zu stored buffers, at most %d fit", *n, QB_MEMORY_BUFFERS);
-    qb_free(rows);
-    return NULL;
-}
-
-enum qb_status qb_memory_held(const struct qb_net *net, size_t *bytes, struct qb_error *err)
-{
-    size_t n;
-    struct qb_net_buffer *rows = buffers_of(net, &n, err);
-    *bytes = 0;
-    for (size_t i = 0; rows && i < n; i++)
-        *bytes += rows[i].held_bytes;
-    qb_free(rows);
-    return err->status;
-}
-
-const char *qb_memory_keeps_nothing(const struct qb_model *model)
-{
-    if (!model->arch.attention)
-        return "the model has no attention: it keeps no keys or values";
-    return model->arch.causal ? NULL : "the model's positions see later ones: it keeps no keys or values";
-}
-
 static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, struct qb_record *out,
                                   struct qb_error *err)
 {
@@ -138,7 +108,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
 {
     size_t n;
     *err = env->prepared->pass;
-    struct qb_net_buffer *rows = err->status ? NULL : buffers_of(env->prepared->net, &n, err);
+    struct qb_net_buffer *rows = err->status ? NULL : qb_memory_buffers(env->prepared->net, &n, err);
     if (rows && !add_buffers(rows, n, out, err) && !add_counts(rows, n, out, err))
         add_process(env, out, err);
     qb_free(rows);

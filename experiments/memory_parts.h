@@ -4,12 +4,13 @@
 
 #include "common.h"
 
-#define QB_MEMORY_BUFFERS 8192 /* stored buffers of a net, at most */
-
 enum { QB_MEMORY_STEPS, QB_MEMORY_EVERY, QB_MEMORY_BUDGET, QB_MEMORY_BATCH_CONTEXT }; /* its options */
 
 /* Why no cache of keys and values grows with this model's text; NULL: one does. */
 const char *qb_memory_keeps_nothing(const struct qb_model *model);
+
+/* The net's stored buffers, *n of them, for qb_free; NULL with err set on failure. */
+struct qb_net_buffer *qb_memory_buffers(const struct qb_net *net, size_t *n, struct qb_error *err);
 
 /* Bytes that must be in memory for the net's weights: the sum of what it says of its buffers. */
 enum qb_status qb_memory_held(const struct qb_net *net, size_t *bytes, struct qb_error *err);
