@@ -80,13 +80,11 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     if (s.model_count == 0)
         snprintf(figure->missing, sizeof figure->missing,
                  "no memory cell with a generation (option steps) of a model that keeps keys and values was run");
-    qb_text_add(
-        &figure->caption,
-        "Memory along a greedy generation of one sequence (MiB = 2^20 bytes): the process's resident set (lines) and "
-        "what is counted of it (dotted: weights as they are held, keys and values of the positions that are "
-        "there, working memory). The program itself is resident and not counted, so that the two lie apart; "
-        "what matters is whether they part further. A model without a curve keeps no keys and values. One run "
-        "each.");
+    qb_text_add(&figure->caption, "Memory along a greedy generation of one sequence (MiB = 2^20 bytes): the process's "
+                                  "resident set (lines) and what is counted of it (dotted: weights as they are held, "
+                                  "keys and values of the positions that are there, working memory). The program "
+                                  "itself is resident and not counted, so that the two lie apart; what matters is "
+                                  "whether they part further. One run each.");
     qb_figure_end(result, figure, &s, "memory", "memory_growth_measured");
     return err->status;
 }

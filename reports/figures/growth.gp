@@ -12,6 +12,7 @@ do for [format in formats] {
         eval place(i, cols, rows, strip)
         set title panel_title(models[m], n[m], 0) offset 0,-0.6 noenhanced
         set xrange [0:last[m]*1.03]; set yrange [0:most[m]*1.08]
+        tens = 10**floor(log10(last[m])); apart = last[m] < 2*tens ? tens/2 : last[m] < 5*tens ? tens : 2*tens; set xtics apart
         if (i >= nmodels-cols) { set xlabel 'positions in the cache' offset 0,0.5 } else { unset xlabel }
         unset label 90; if (i%cols == 0) { eval y_name(i, cols, rows, strip, 'memory (MiB)') }
         plot for [v=1:nvariants] data index i*nvariants+v-1 using 1:2 with lines lt types[v] notitle, \
