@@ -17,7 +17,7 @@ P
 cat >"$TMP/wide.yaml" <<Y
 name: wide
 models:
-  llama: {file: $ROOT/data/models/tiny-llama, experiments: [memory]} # the others keep no keys or values
+  llama: {file: $ROOT/data/models/tiny-llama, experiments: [memory], calibration: {random: 5, length: 8, seed: 1}} # the others keep no keys or values
   tiny: {generator: chain, vocab: 64, hidden: 16, layers: 2, seed: 42, prompt: {random: 8, seed: 123}, corpus: {greedy: 20}}
   words:
     generator: transformer
