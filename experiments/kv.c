@@ -226,7 +226,8 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     qb_kv_memory_begin(&w.memory);
     compare(&w, out, err);
     w.memory.states = qb_size_of(walk->hidden);
-    w.memory.scratch = qb_net_working_bytes(w.fp32) + qb_net_working_bytes(env->prepared->net) + walk->working_bytes;
+    w.memory.scratch =
+        qb_net_working_bytes(w.fp32, NULL) + qb_net_working_bytes(env->prepared->net, NULL) + walk->working_bytes;
     qb_kv_memory_end(&w.memory);
     if (!err->status && walk->walked) /* else there was nothing to look at */
         qb_record_kv_memory(env, w.fp32, &w.memory, out, err);

@@ -1,12 +1,20 @@
-/* memory: bytes counted from the buffers that exist, beside the process's resident set and the source's formula. */
+/* memory: bytes counted from the buffers that exist, beside the process's resident set and the source's formula; along
+ * a generation (memory_generation.c), and what fits into a budget (memory_budget.c). */
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "common.h"
+#include "memory_parts.h"
 #include "model/decoder.h"
 
-#define BUFFERS_MAX 8192
+static const struct qb_codec_option options[] = {
+    {"steps", QB_OPTION_INT, "0", 0, 1048576, NULL, "tokens to generate, with bytes recorded on the way; 0: none"},
+    {"every", QB_OPTION_INT, "64", 1, 1048576, NULL, "of these tokens each so many-th is a sample"},
+    {"budget", QB_OPTION_SIZE, "none", 1, 1125899906842624, NULL,
+     "of weights, KV cache and working memory: which context and which batch fit into it"},
+    {"batch_context", QB_OPTION_INT, "0", 0, 1073741824, NULL,
+     "positions of each sequence of that batch; 0: as many as the model was trained for"},
+    {0}};
 
 static enum qb_status add_buffers(const struct qb_net_buffer *rows, size_t n, struct qb_record *out,
                                   struct qb_error *err)
@@ -98,25 +106,24 @@ static enum qb_status add_process(const struct qb_cell_env *env, struct qb_recor
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
-    struct qb_net_buffer *rows = qb_alloc(BUFFERS_MAX, sizeof *rows, "buffer table", err);
-    if (!rows)
-        return err->status;
+    size_t n;
     *err = env->prepared->pass;
-    size_t n = qb_net_buffers(env->prepared->net, rows, BUFFERS_MAX);
-    if (err->status)
-        goto out;
-    if (n > BUFFERS_MAX)
-        qb_fail(err, QB_ERR_INTERNAL, "%zu stored buffers, at most %d fit", n, BUFFERS_MAX);
-    else if (!add_buffers(rows, n, out, err) && !add_counts(rows, n, out, err))
+    struct qb_net_buffer *rows = err->status ? NULL : qb_memory_buffers(env->prepared->net, &n, err);
+    if (rows && !add_buffers(rows, n, out, err) && !add_counts(rows, n, out, err))
         add_process(env, out, err);
-out:
     qb_free(rows);
+    if (!err->status && env->options[QB_MEMORY_STEPS].i)
+        qb_memory_generation(env, out, err);
+    if (!err->status && env->options[QB_MEMORY_BUDGET].i)
+        qb_memory_budget(env, out, err);
     return err->status;
 }
 
 const struct qb_experiment qb_experiment_memory = {
     .name = "memory",
-    .summary = "bytes by role from the buffers that exist, resident set, and the source's formula",
+    .summary = "bytes by role from the buffers that exist, resident set, and the source's formula; growth along a "
+               "generation; what fits into a budget",
     .net = true,
+    .options = options,
     .run = run,
 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define ALIGNMENT ((size_t)64)
@@ -13,6 +14,7 @@
 /* Stands in the 64 bytes before a buffer, so that the buffer itself stays aligned. */
 struct header {
     size_t size;
+    size_t mapped; /* bytes of a mapping of its own, this header at its start; 0: of the heap */
 };
 
 /* The process's account: the one piece of state here, because it is the process whose bytes are counted. */
@@ -39,7 +41,23 @@ static void count_in(size_t size)
     atomic_fetch_add(&account.allocations, 1);
 }
 
-void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err)
+/* A zeroed piece of the heap, or of the address space. NULL: there is none. */
+static struct header *take(size_t padded, bool sparse)
+{
+    if (sparse) {
+        void *map = mmap(NULL, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        struct header *header = map == MAP_FAILED ? NULL : map;
+        if (header)
+            header->mapped = padded;
+        return header;
+    }
+    struct header *header = aligned_alloc(ALIGNMENT, padded);
+    if (header)
+        memset(header, 0, padded);
+    return header;
+}
+
+static void *allocate(size_t count, size_t size, bool sparse, const char *what, struct qb_error *err)
 {
     size_t bytes, limit = atomic_load(&account.limit);
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) {
@@ -51,15 +69,24 @@ void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err
         return NULL;
     }
     size_t padded = ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    struct header *header = fault_is_due() ? NULL : aligned_alloc(ALIGNMENT, padded);
+    struct header *header = fault_is_due() ? NULL : take(padded, sparse && bytes >= QB_SPARSE_LEAST);
     if (!header) {
         qb_fail(err, QB_ERR_MEMORY, "%s: out of memory for %zu bytes", what, bytes);
         return NULL;
     }
-    memset(header, 0, ALIGNMENT + bytes);
     header->size = bytes;
     count_in(bytes);
     return (char *)header + ALIGNMENT;
+}
+
+void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err)
+{
+    return allocate(count, size, false, what, err);
+}
+
+void *qb_alloc_sparse(size_t count, size_t size, const char *what, struct qb_error *err)
+{
+    return allocate(count, size, true, what, err);
 }
 
 static struct header *header_of(void *buffer)
@@ -73,7 +100,10 @@ void qb_free(void *buffer)
         return;
     struct header *header = header_of(buffer);
     atomic_fetch_sub(&account.live, header->size);
-    free(header);
+    if (header->mapped)
+        munmap(header, header->mapped);
+    else
+        free(header);
 }
 
 void *qb_grow(void *array, size_t count, size_t size, const char *what, struct qb_error *err)
@@ -146,10 +176,10 @@ void qb_mem_fail_at(size_t n)
     atomic_store(&account.lost_text, false);
 }
 
-/* The value of a line "VmRSS:     1234 kB" of /proc/self/status, in bytes. */
-static size_t status_bytes(const char *field)
+/* The value of a line "VmRSS:     1234 kB" of such a file, in bytes. */
+static size_t line_bytes(const char *path, const char *field)
 {
-    FILE *file = fopen("/proc/self/status", "re");
+    FILE *file = fopen(path, "re");
     if (!file)
         return 0;
     char line[256];
@@ -166,12 +196,50 @@ static size_t status_bytes(const char *field)
 
 size_t qb_rss_bytes(void)
 {
-    return status_bytes("VmRSS");
+    return line_bytes("/proc/self/status", "VmRSS");
+}
+
+size_t qb_rss_exact_bytes(void)
+{
+    const size_t bytes = line_bytes("/proc/self/smaps_rollup", "Rss");
+    return bytes ? bytes : qb_rss_bytes();
+}
+
+size_t qb_page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
 }
 
 size_t qb_peak_rss_bytes(void)
 {
-    return status_bytes("VmHWM");
+    return line_bytes("/proc/self/status", "VmHWM");
+}
+
+bool qb_peak_rss_reset(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "we"); /* 5: the peak, as proc(5) has it */
+    bool written = file && fputs("5", file) >= 0;
+    return file && fclose(file) == 0 && written;
+}
+
+/* The number that a file of a control group holds; 0: "max", or there is none. */
+static size_t group_bytes(const char *path)
+{
+    unsigned long long bytes = 0;
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%llu", &bytes) != 1)
+        bytes = 0;
+    if (file)
+        fclose(file);
+    return (size_t)bytes;
+}
+
+size_t qb_machine_room(void)
+{
+    size_t room = line_bytes("/proc/meminfo", "MemAvailable");
+    size_t most = group_bytes("/sys/fs/cgroup/memory.max"), used = group_bytes("/sys/fs/cgroup/memory.current");
+    size_t left = most > used ? most - used : 0;
+    return most && (left < room || !room) ? left : room;
 }
 
 size_t qb_address_space(void)
@@ -182,5 +250,5 @@ size_t qb_address_space(void)
         pages = 0;
     if (file)
         fclose(file);
-    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+    return (size_t)pages * qb_page_bytes();
 }

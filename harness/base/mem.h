@@ -12,7 +12,12 @@
  * count * size == 0 gives a valid buffer of size 0. The caller frees it with qb_free. */
 void *qb_alloc(size_t count, size_t size, const char *what, struct qb_error *err);
 
-/* Frees a buffer of qb_alloc; NULL is fine. */
+/* The same of a buffer that fills over time: where it is large (QB_SPARSE_LEAST bytes or more), pages that nothing was
+ * written to take no memory, so that the resident set grows as it fills. */
+#define QB_SPARSE_LEAST ((size_t)64 << 10)
+void *qb_alloc_sparse(size_t count, size_t size, const char *what, struct qb_error *err);
+
+/* Frees a buffer of qb_alloc or qb_alloc_sparse; NULL is fine. */
 void qb_free(void *buffer);
 
 /* The array (of qb_alloc; NULL: none yet) with room for at least `count` items of `size` bytes, size > 0: itself while
@@ -53,6 +58,16 @@ void qb_mem_fail_at(size_t n);
  * the system does not tell. */
 size_t qb_rss_bytes(void);
 size_t qb_peak_rss_bytes(void);
+/* The resident set counted page by page, which takes longer (VmRSS may be off by some dozens of pages a processor);
+ * VmRSS where the system does not count so. */
+size_t qb_rss_exact_bytes(void);
+/* Of a page. */
+size_t qb_page_bytes(void);
+/* Lets the high-water mark start again from the resident set as it is; false where the system does not. */
+bool qb_peak_rss_reset(void);
+/* Bytes that the machine could give to new buffers now without swapping (MemAvailable of /proc/meminfo), or what the
+ * process's control group leaves (memory.max of cgroup v2) where that is less; 0 where the system does not tell. */
+size_t qb_machine_room(void);
 /* Bytes of address space that the process has, from /proc/self/statm; 0 likewise. */
 size_t qb_address_space(void);
 

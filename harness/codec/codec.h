@@ -56,15 +56,17 @@ enum qb_option_type {
     QB_OPTION_FLOAT,  /* finite double in [min, max] */
     QB_OPTION_BOOL,   /* 0 or 1 */
     QB_OPTION_CHOICE, /* one of `choices`, a list separated by '|'; the value is its index */
-    QB_OPTION_SCOPE   /* "tensor", "row" or "group:N" (N consecutive elements of a row, 1 <= N <= 2^20, the last group
+    QB_OPTION_SCOPE,  /* "tensor", "row" or "group:N" (N consecutive elements of a row, 1 <= N <= 2^20, the last group
                          of a row may be shorter): over what a range or scale is shared */
+    QB_OPTION_SIZE    /* bytes in [min, max], 1 <= min, max <= 2^60: "4GiB", "512MiB", "1048576"; or "none", which is
+                         the value 0 */
 };
 
 struct qb_codec_option {
     const char *name; /* [a-z_]+ ; NULL ends the list */
     enum qb_option_type type;
     const char *default_value; /* as the user would write it */
-    double min, max;           /* INT and FLOAT */
+    double min, max;           /* INT, FLOAT and SIZE */
     const char *choices;       /* CHOICE */
     const char *help;          /* one line */
 };
@@ -76,7 +78,7 @@ struct qb_scope {
 };
 
 union qb_option_value {
-    int64_t i; /* INT, BOOL, CHOICE */
+    int64_t i; /* INT, BOOL, CHOICE, SIZE */
     double f;  /* FLOAT */
     struct qb_scope scope;
 };

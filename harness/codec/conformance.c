@@ -183,6 +183,11 @@ static size_t values_of(const struct qb_codec_option *option, union qb_option_va
         more[found++].scope = (struct qb_scope){.kind = QB_SCOPE_GROUP, .group = 32};
         more[found++].scope = (struct qb_scope){.kind = QB_SCOPE_GROUP, .group = 5};
         break;
+    case QB_OPTION_SIZE:
+        more[found++].i = 0;
+        more[found++].i = (int64_t)option->min;
+        more[found++].i = (int64_t)option->max;
+        break;
     }
     for (size_t i = 0; i < found && count < room; i++)
         if (memcmp(&more[i], &values[0], sizeof more[i]) != 0)

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/text_format.h"
 #include "base/yaml.h"
 #include "codec/registry.h"
 #include "base/utf8.h"
@@ -74,6 +75,17 @@ static bool read_scope(const char *text, struct qb_scope *scope)
     return true;
 }
 
+#define SIZE_MOST (1ull << 60) /* bytes: an integer that a double holds, as the bounds are given */
+
+static bool read_size(const char *text, int64_t *value)
+{
+    uint64_t bytes = 0;
+    if (strcmp(text, "none") != 0 && (!qb_read_bytes(text, &bytes) || bytes == 0 || bytes > SIZE_MOST))
+        return false;
+    *value = (int64_t)bytes;
+    return true;
+}
+
 static bool read_value(const struct qb_codec_option *option, const char *text, union qb_option_value *value)
 {
     switch (option->type) {
@@ -88,6 +100,9 @@ static bool read_value(const struct qb_codec_option *option, const char *text, u
         return value->i >= 0;
     case QB_OPTION_SCOPE:
         return read_scope(text, &value->scope);
+    case QB_OPTION_SIZE:
+        return read_size(text, &value->i) &&
+               (value->i == 0 || ((double)value->i >= option->min && (double)value->i <= option->max));
     }
     return false;
 }
@@ -117,6 +132,19 @@ static void print_double(double value, struct qb_text *out)
     qb_text_add(out, "%s", text);
 }
 
+/* In the largest unit that it is a whole number of. */
+static void print_size(int64_t bytes, struct qb_text *out)
+{
+    static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    for (; unit < 4 && bytes > 0 && bytes % 1024 == 0; unit++)
+        bytes /= 1024;
+    if (bytes == 0)
+        qb_text_add(out, "none");
+    else
+        qb_text_add(out, "%lld%s", (long long)bytes, units[unit]);
+}
+
 void qb_option_print(const struct qb_codec_option *option, const union qb_option_value *value, struct qb_text *out)
 {
     static const char *const scopes[] = {"tensor", "row"};
@@ -142,6 +170,9 @@ void qb_option_print(const struct qb_codec_option *option, const union qb_option
         else
             qb_text_add(out, "%s", scopes[value->scope.kind == QB_SCOPE_ROW]);
         break;
+    case QB_OPTION_SIZE:
+        print_size(value->i, out);
+        break;
     }
 }
 
@@ -166,6 +197,13 @@ void qb_option_domain(const struct qb_codec_option *option, struct qb_text *out)
         break;
     case QB_OPTION_SCOPE:
         qb_text_add(out, "tensor, row or group:N (1 <= N <= %d)", QB_SCOPE_GROUP_MAX);
+        break;
+    case QB_OPTION_SIZE:
+        qb_text_add(out, "bytes in [");
+        print_size((int64_t)option->min, out);
+        qb_text_add(out, ", ");
+        print_size((int64_t)option->max, out);
+        qb_text_add(out, "], as 4GiB, 512MiB or 1048576, or none");
         break;
     }
 }
@@ -203,11 +241,14 @@ static enum qb_status check_option(const struct qb_codec_option *option, struct 
 {
     if (!*option->name || option->name[strspn(option->name, "abcdefghijklmnopqrstuvwxyz_")])
         return qb_fail(err, QB_ERR_CODEC, "its name is not [a-z_]+");
-    if ((int)option->type < QB_OPTION_INT || option->type > QB_OPTION_SCOPE)
+    if ((int)option->type < QB_OPTION_INT || option->type > QB_OPTION_SIZE)
         return qb_fail(err, QB_ERR_CODEC, "its type %d is unknown", (int)option->type);
     bool number = option->type == QB_OPTION_INT || option->type == QB_OPTION_FLOAT;
     if (number && !(isfinite(option->min) && isfinite(option->max) && option->min <= option->max))
         return qb_fail(err, QB_ERR_CODEC, "its range [%g, %g] is empty or not finite", option->min, option->max);
+    if (option->type == QB_OPTION_SIZE &&
+        !(option->min >= 1 && option->min <= option->max && option->max <= (double)SIZE_MOST))
+        return qb_fail(err, QB_ERR_CODEC, "its range [%g, %g] is empty or not in [1, 2^60]", option->min, option->max);
     if (option->type == QB_OPTION_CHOICE && !choices_are_sound(option->choices))
         return qb_fail(err, QB_ERR_CODEC, "its choices '%s' are no list of different words separated by '|'",
                        option->choices ? option->choices : "");
@@ -244,7 +285,7 @@ static enum qb_status read_node(const struct qb_codec_option *option, const stru
     if (qb_yaml_expect(node, QB_YAML_SCALAR, err))
         return err->status;
     struct qb_error why = {0};
-    bool word = option->type == QB_OPTION_CHOICE || option->type == QB_OPTION_SCOPE;
+    bool word = option->type == QB_OPTION_CHOICE || option->type == QB_OPTION_SCOPE || option->type == QB_OPTION_SIZE;
     if (node->quoted && !word)
         return qb_yaml_fail(node, err, "expected a plain value, found the quoted text \"%s\"", node->scalar);
     if (qb_option_parse(option, node->scalar, value, &why))

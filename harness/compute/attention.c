@@ -229,21 +229,32 @@ static void run_block(void *context, size_t index, unsigned worker)
         memcpy(out + i * a->out_stride, b.sum + i * width, width * sizeof *out);
 }
 
-enum qb_status qb_attention(struct qb_pool *pool, const struct qb_attention *attention, struct qb_scratch *scratch,
-                            struct qb_error *err)
+static struct job job_of(const struct qb_attention *a)
 {
-    const struct qb_attention *a = attention;
     struct job job = {
         .a = a, .kernels = qb_kernels(), .kv_heads = a->kv_heads ? a->kv_heads : a->heads, .failed = QB_TASKS_FINE};
-    if (a->tiles && (!a->causal || a->key_bias))
-        return qb_fail(err, QB_ERR_INTERNAL, "attention over tiles is causal and without biases of keys");
+    struct block block;
+    float *copy;
     job.group = a->heads / job.kv_heads;
     job.step = job.group < BLOCK ? BLOCK / job.group : 1;
     job.blocks = (a->queries + job.step - 1) / job.step;
     job.scale = a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->head_dim);
-    struct block block;
-    float *copy;
     job.piece = lay_out(&job, NULL, &block, &copy);
+    return job;
+}
+
+size_t qb_attention_scratch(const struct qb_attention *attention, unsigned threads)
+{
+    return threads * job_of(attention).piece;
+}
+
+enum qb_status qb_attention(struct qb_pool *pool, const struct qb_attention *attention, struct qb_scratch *scratch,
+                            struct qb_error *err)
+{
+    const struct qb_attention *a = attention;
+    struct job job = job_of(a);
+    if (a->tiles && (!a->causal || a->key_bias))
+        return qb_fail(err, QB_ERR_INTERNAL, "attention over tiles is causal and without biases of keys");
     job.memory = qb_scratch_get(scratch, (size_t)qb_pool_threads(pool) * job.piece, err);
     if (!job.memory)
         return err->status;

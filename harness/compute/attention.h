@@ -51,6 +51,9 @@ struct qb_attention {
 enum { QB_ATTENTION_TILE = 1024 };
 enum qb_status qb_attention(struct qb_pool *pool, const struct qb_attention *attention, struct qb_scratch *scratch,
                             struct qb_error *err);
+/* Floats that qb_attention asks its scratch for, of that many threads: of the attention's numbers and whether there are
+ * tiles, nothing is read. */
+size_t qb_attention_scratch(const struct qb_attention *attention, unsigned threads);
 /* Plain loops in double, without tiles: the reference that tests compare with. scores: room for `keys` doubles. */
 void qb_attention_ref(const struct qb_attention *attention, double *scores);
 

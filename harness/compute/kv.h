@@ -50,10 +50,23 @@ struct qb_kv {
 enum qb_status qb_kv_create(const struct qb_kv_shape *shape, const struct qb_kv_options *options, struct qb_kv **kv,
                             struct qb_error *err);
 void qb_kv_free(struct qb_kv *kv);
-/* Bytes of all keys and values kept: encoded with their side data, and the block that is not full. */
+/* What qb_kv_bytes of such a cache is, without making it; SIZE_MAX where no size_t holds it. */
+enum qb_status qb_kv_need(const struct qb_kv_shape *shape, const struct qb_kv_options *options, size_t *bytes,
+                          struct qb_error *err);
+/* Bytes of the room for all keys and values: encoded with their side data, and the block that is not full. Those of
+ * positions that are not there yet take no memory where the room is large (qb_alloc_sparse): */
 size_t qb_kv_bytes(const struct qb_kv *kv);
-/* Bytes of working memory beside: positions appended last, and a block that is being encoded. */
+/* bytes of the positions that are there, with all of the room for the block that is not full; what a ring wrote over
+ * is not there. */
+size_t qb_kv_held_bytes(const struct qb_kv *kv);
+/* Working memory that appends keep between calls; and what it is, of a new cache, once `length` positions were appended
+ * one at a time. */
 size_t qb_kv_working_bytes(const struct qb_kv *kv);
+size_t qb_kv_working_need(const struct qb_kv_shape *shape, const struct qb_kv_options *options, size_t length);
+/* Pieces of memory that each fill from their start: a layer's side of a sequence. */
+size_t qb_kv_pieces(const struct qb_kv *kv);
+/* Does attention read tiles of such a cache, rather than keys and values in one piece? */
+bool qb_kv_tiled(const struct qb_kv_shape *shape, const struct qb_kv_options *options);
 /* Bytes that a position of one sequence takes once it is encoded, side data included: all layers, both sides. */
 double qb_kv_position_bytes(const struct qb_kv *kv);
 
@@ -63,6 +76,10 @@ double qb_kv_position_bytes(const struct qb_kv *kv);
 enum qb_status qb_kv_append(struct qb_kv *kv, size_t layer, size_t n, struct qb_heads k, struct qb_heads v,
                             struct qb_error *err);
 void qb_kv_advance(struct qb_kv *kv, size_t n);
+/* Fills an empty cache with `length` positions that no model made, for measuring at a depth without the steps to it:
+ * keys and values are standard normal numbers, of which one block is kept as any other, and copied as it is for all
+ * blocks behind it. */
+enum qb_status qb_kv_fill(struct qb_kv *kv, size_t length, struct qb_error *err);
 /* Forgets all but the first `length` positions, or more: *length says how many are left. A block once encoded is
  * forgotten as a whole, and where a ring has lost what its first queries would see, all is. */
 void qb_kv_rewind(struct qb_kv *kv, size_t *length);

@@ -53,6 +53,43 @@ static size_t slots_of(const struct qb_kv_shape *shape, size_t block, size_t win
     return ring < all ? ring : all;
 }
 
+/* Values of the block that is not full, in one of the two places that it has. */
+static size_t newest_values(const struct qb_kv *kv)
+{
+    return kv->layers * 2 * kv->batch * (kv->options.block - 1) * width_of(kv);
+}
+
+/* Adds count * size to *total; false where no size_t holds it. */
+static bool add_up(size_t *total, size_t count, size_t size)
+{
+    size_t bytes;
+    return !__builtin_mul_overflow(count, size, &bytes) && !__builtin_add_overflow(*total, bytes, total);
+}
+
+/* Bytes of a layer's slots, both sides. */
+static bool add_slots(const struct qb_kv *kv, size_t slots, const size_t sizes[2], size_t *total)
+{
+    size_t all;
+    return !__builtin_mul_overflow(kv->batch, slots, &all) && add_up(total, all, sizes[0]) &&
+           add_up(total, all, sizes[1]);
+}
+
+enum qb_status kv_blocks_need(const struct qb_kv *kv, const struct qb_kv_shape *shape, size_t *bytes,
+                              struct qb_error *err)
+{
+    size_t sizes[2];
+    if (set_sizes(kv, sizes, err))
+        return err->status;
+    *bytes = 0;
+    bool fits = true;
+    for (size_t layer = 0; layer < kv->layers && fits; layer++)
+        fits =
+            add_slots(kv, slots_of(shape, kv->options.block, shape->windows ? shape->windows[layer] : 0), sizes, bytes);
+    if (!fits || !add_up(bytes, newest_values(kv), 2 * sizeof(float)))
+        *bytes = SIZE_MAX;
+    return QB_OK;
+}
+
 enum qb_status kv_blocks_create(struct qb_kv *kv, const struct qb_kv_shape *shape, struct qb_error *err)
 {
     struct qb_kv_blocks *blocks = kv->blocks = qb_alloc(1, sizeof *blocks, "KV cache", err);
@@ -69,19 +106,15 @@ enum qb_status kv_blocks_create(struct qb_kv *kv, const struct qb_kv_shape *shap
         struct room *room = &blocks->rooms[layer];
         room->window = shape->windows ? shape->windows[layer] : 0;
         room->slots = slots_of(shape, kv->options.block, room->window);
-        for (size_t side = 0; side < 2; side++) {
-            size_t bytes;
-            room->offset[side] = total;
-            if (__builtin_mul_overflow(kv->batch * room->slots, blocks->sizes[side], &bytes) ||
-                __builtin_add_overflow(total, bytes, &total))
-                return qb_fail(err, QB_ERR_MEMORY, "KV cache: %zu positions of %zu layers are too large", kv->capacity,
-                               kv->layers);
-        }
+        room->offset[0] = total;
+        if (!add_slots(kv, room->slots, blocks->sizes, &total))
+            return qb_fail(err, QB_ERR_MEMORY, "KV cache: %zu positions of %zu layers are too large", kv->capacity,
+                           kv->layers);
+        room->offset[1] = room->offset[0] + kv->batch * room->slots * blocks->sizes[0];
     }
-    blocks->bytes = qb_alloc(total, 1, "KV cache", err);
-    const size_t newest = kv->layers * 2 * kv->batch * (kv->options.block - 1);
+    blocks->bytes = qb_alloc_sparse(total, 1, "KV cache", err);
     for (size_t i = 0; i < 2 && !err->status; i++)
-        blocks->newest[i] = qb_alloc(newest, width_of(kv) * sizeof(float), "KV cache", err);
+        blocks->newest[i] = qb_alloc(newest_values(kv), sizeof(float), "KV cache", err);
     return err->status;
 }
 
@@ -104,9 +137,33 @@ size_t kv_blocks_bytes(const struct qb_kv *kv)
     return qb_size_of(blocks->bytes) + qb_size_of(blocks->newest[0]) + qb_size_of(blocks->newest[1]);
 }
 
+size_t kv_blocks_held_bytes(const struct qb_kv *kv)
+{
+    const struct qb_kv_blocks *blocks = kv->blocks;
+    const size_t full = kv->length / kv->options.block;
+    size_t bytes = qb_size_of(blocks->newest[0]) + qb_size_of(blocks->newest[1]);
+    for (size_t layer = 0; layer < kv->layers; layer++) {
+        const size_t slots = blocks->rooms[layer].slots;
+        bytes += kv->batch * (full < slots ? full : slots) * (blocks->sizes[0] + blocks->sizes[1]);
+    }
+    return bytes;
+}
+
 size_t kv_blocks_working_bytes(const struct qb_kv *kv)
 {
     return qb_size_of(kv->blocks->appended.data) + qb_size_of(kv->blocks->packed.data);
+}
+
+size_t kv_blocks_working_need(const struct qb_kv *kv, size_t length)
+{
+    const size_t block = kv->options.block, most = length < block ? length : block;
+    size_t room = 0;
+    for (size_t count = 1; count <= most; count++)
+        if (2 * kv->batch * count * width_of(kv) > room)
+            room = qb_scratch_room(2 * kv->batch * count * width_of(kv));
+    if (length >= block)
+        room += qb_scratch_room(block * width_of(kv));
+    return room * sizeof(float);
 }
 
 double kv_blocks_position_bytes(const struct qb_kv *kv)
@@ -203,6 +260,16 @@ enum qb_status kv_blocks_append(struct qb_kv *kv, size_t layer, size_t n, const 
 void kv_blocks_advance(struct qb_kv *kv)
 {
     kv->blocks->now = 1 - kv->blocks->now;
+}
+
+void kv_blocks_repeat(struct qb_kv *kv, size_t length)
+{
+    const size_t there = kv->length / kv->options.block, all = length / kv->options.block;
+    for (size_t i = 0; i < kv->layers * 2 * kv->batch; i++) {
+        const size_t layer = i / (2 * kv->batch), side = i / kv->batch % 2, seq = i % kv->batch;
+        for (size_t b = there; b < all && kv->blocks->rooms[layer].slots > 1; b++)
+            memcpy(bytes_of(kv, layer, side, seq, b), bytes_of(kv, layer, side, seq, b - 1), kv->blocks->sizes[side]);
+    }
 }
 
 size_t kv_blocks_kept(const struct qb_kv *kv, size_t length)

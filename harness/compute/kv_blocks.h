@@ -6,6 +6,11 @@
 
 enum qb_status kv_blocks_create(struct qb_kv *kv, const struct qb_kv_shape *shape, struct qb_error *err);
 void kv_blocks_free(struct qb_kv_blocks *blocks);
+enum qb_status kv_blocks_need(const struct qb_kv *kv, const struct qb_kv_shape *shape, size_t *bytes,
+                              struct qb_error *err); /* of a kv without blocks */
+size_t kv_blocks_held_bytes(const struct qb_kv *kv);
+size_t kv_blocks_working_need(const struct qb_kv *kv, size_t length); /* likewise */
+void kv_blocks_repeat(struct qb_kv *kv, size_t length);
 size_t kv_blocks_bytes(const struct qb_kv *kv);
 size_t kv_blocks_working_bytes(const struct qb_kv *kv);
 double kv_blocks_position_bytes(const struct qb_kv *kv);

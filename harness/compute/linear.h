@@ -57,6 +57,11 @@ void qb_linear_free(struct qb_linear *linear);
  */
 void qb_linear_share_scratch(struct qb_linear *linear, struct qb_scratch *scratch);
 
+/* Floats of that working memory which qb_linear_apply_rows asks for, of n positions and that many threads, once what it
+ * keeps decoded is there. */
+enum qb_status qb_linear_scratch(const struct qb_linear *linear, unsigned threads, size_t n, size_t row, size_t count,
+                                 size_t *floats, struct qb_error *err);
+
 /* S per output channel for the segments that are encoded (calibration.scale): scale[rows], copied. */
 enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale, struct qb_error *err);
 

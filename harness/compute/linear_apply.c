@@ -97,24 +97,42 @@ static bool takes_x(const struct segment *segment)
     return !segment->coded_input && segment->treatment != TREAT_REVERSED;
 }
 
-/* The products that make y[n, count] of output channels [row, row + count), their x and scratch left open (count 0
- * where a segment has none of the channels), and the inputs that they take. */
-static enum qb_status plan_products(struct qb_linear *linear, struct qb_pool *pool, size_t row, size_t count,
-                                    struct qb_product products[QB_CUT_MAX], struct inputs *in, struct qb_error *err)
+/* The segment's output channels among [row, row + count), from *from on; how many there are. */
+static size_t channels(const struct segment *segment, size_t row, size_t count, size_t *from)
+{
+    const size_t end = segment->row + segment->rows, to = end < row + count ? end : row + count;
+    *from = row > segment->row ? row : segment->row;
+    return *from < to ? to - *from : 0;
+}
+
+/* Decodes what these channels are to keep decoded and is not yet. */
+static enum qb_status make_caches(struct qb_linear *linear, struct qb_pool *pool, size_t row, size_t count,
+                                  struct qb_error *err)
 {
     for (size_t i = 0; i < linear->segment_count; i++) {
         struct segment *segment = &linear->segments[i];
-        size_t from = row > segment->row ? row : segment->row, end = segment->row + segment->rows;
-        size_t to = end < row + count ? end : row + count;
-        products[i] = (struct qb_product){.count = 0};
-        if (from >= to)
-            continue;
-        if (segment->keep && !segment->cache && make_cache(segment, pool, err))
+        size_t from;
+        if (segment->keep && !segment->cache && channels(segment, row, count, &from) && make_cache(segment, pool, err))
             return err->status;
+    }
+    return QB_OK;
+}
+
+/* The products that make y[n, count] of output channels [row, row + count), their x and scratch left open (count 0
+ * where a segment has none of the channels), and the inputs that they take. */
+static enum qb_status plan_products(const struct qb_linear *linear, size_t row, size_t count,
+                                    struct qb_product products[QB_CUT_MAX], struct inputs *in, struct qb_error *err)
+{
+    for (size_t i = 0; i < linear->segment_count; i++) {
+        const struct segment *segment = &linear->segments[i];
+        size_t from, found = channels(segment, row, count, &from);
+        products[i] = (struct qb_product){.count = 0};
+        if (!found)
+            continue;
         products[i] = (struct qb_product){.matrix = &segment->matrix,
                                           .ops = segment->ops,
                                           .row = segment->first + from - segment->row,
-                                          .count = to - from,
+                                          .count = found,
                                           .n = in->n};
         if (!takes_x(segment))
             in->floats = (in->n * in->cols + 15) / 16 * 16;
@@ -124,9 +142,9 @@ static enum qb_status plan_products(struct qb_linear *linear, struct qb_pool *po
     return in->format ? qb_encoded_size(in->format, 1, in->cols, &in->size, err) : QB_OK;
 }
 
-/* Working memory for all of it: the prepared inputs, and behind them what is used by one after the other. */
-static float *get_scratch(struct qb_linear *linear, unsigned threads, const struct qb_product products[QB_CUT_MAX],
-                          struct inputs *in, struct qb_error *err)
+/* Floats of working memory for all of it: the prepared inputs, and behind them what is used by one after the other. */
+static size_t count_scratch(const struct qb_linear *linear, unsigned threads,
+                            const struct qb_product products[QB_CUT_MAX], struct inputs *in)
 {
     in->room = (in->size + 63) / 64 * 64;
     size_t most = threads * in->room / sizeof(float);
@@ -134,9 +152,25 @@ static float *get_scratch(struct qb_linear *linear, unsigned threads, const stru
         size_t need = products[i].count ? qb_product_scratch(&products[i], threads) : 0;
         most = need > most ? need : most;
     }
-    in->out = qb_scratch_get(linear->scratch, in->floats + most, err);
+    return in->floats + most;
+}
+
+static float *get_scratch(struct qb_linear *linear, unsigned threads, const struct qb_product products[QB_CUT_MAX],
+                          struct inputs *in, struct qb_error *err)
+{
+    in->out = qb_scratch_get(linear->scratch, count_scratch(linear, threads, products, in), err);
     in->bytes = in->out ? (uint8_t *)(in->out + in->floats) : NULL;
     return in->out ? in->out + in->floats : NULL;
+}
+
+enum qb_status qb_linear_scratch(const struct qb_linear *linear, unsigned threads, size_t n, size_t row, size_t count,
+                                 size_t *floats, struct qb_error *err)
+{
+    struct qb_product products[QB_CUT_MAX];
+    struct inputs in = {.n = n, .cols = linear->cols};
+    if (!plan_products(linear, row, count, products, &in, err))
+        *floats = count_scratch(linear, threads, products, &in);
+    return err->status;
 }
 
 enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
@@ -147,7 +181,7 @@ enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *po
                        linear->rows, ld);
     struct qb_product products[QB_CUT_MAX];
     struct inputs in = {.x = x, .n = n, .cols = linear->cols, .failed = QB_TASKS_FINE};
-    if (plan_products(linear, pool, row, count, products, &in, err))
+    if (make_caches(linear, pool, row, count, err) || plan_products(linear, row, count, products, &in, err))
         return err->status;
     float *scratch = get_scratch(linear, qb_pool_threads(pool), products, &in, err), *to = y;
     if (!scratch || prepare(&in, pool, err))

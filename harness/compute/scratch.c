@@ -2,12 +2,17 @@
 
 #include "base/mem.h"
 
+size_t qb_scratch_room(size_t floats)
+{
+    /* A quarter more than asked: a sequence that grows token by token must not allocate at every step. */
+    return floats + floats / 4 + 16;
+}
+
 float *qb_scratch_get(struct qb_scratch *scratch, size_t floats, struct qb_error *err)
 {
     if (floats <= scratch->room && scratch->data)
         return scratch->data;
-    /* A quarter more than asked: a sequence that grows token by token must not allocate at every step. */
-    size_t room = floats + floats / 4 + 16;
+    size_t room = qb_scratch_room(floats);
     float *data = qb_alloc(room, sizeof *data, "working memory", err);
     if (!data)
         return NULL;

@@ -14,6 +14,8 @@ struct qb_scratch { /* zero-initialise; free with qb_scratch_free */
 /* At least `floats` floats, aligned to 64 bytes; what earlier calls returned is invalid. NULL with err set when memory
  * runs out. */
 float *qb_scratch_get(struct qb_scratch *scratch, size_t floats, struct qb_error *err);
+/* The floats that it has room for once so many were asked for. */
+size_t qb_scratch_room(size_t floats);
 void qb_scratch_free(struct qb_scratch *scratch);
 
 #endif

@@ -59,6 +59,15 @@ static void add_back(struct qb_net *net, const struct norm *norm, float *back, s
         memcpy(h, back, n * in * sizeof *h);
 }
 
+size_t net_product(const struct part *parts, size_t count, struct part *product)
+{
+    size_t i = 0;
+    *product = (struct part){parts[0].linear, parts[0].row, 0};
+    while (i < count && parts[i].linear == product->linear && parts[i].row == product->row + product->rows)
+        product->rows += parts[i++].rows;
+    return i;
+}
+
 /* The outputs of `count` parts on x[batch * n, cols], side by side in scratch; heads[i] says where part i's are.
  * Neighbouring row blocks of one operator are one product. */
 static enum qb_status project(struct qb_net *net, const struct part *parts, size_t count, const float *x, size_t batch,
@@ -71,11 +80,11 @@ static enum qb_status project(struct qb_net *net, const struct part *parts, size
     if (!y)
         return err->status;
     for (size_t i = 0; i < count;) {
-        struct part product = {parts[i].linear, parts[i].row, 0};
+        struct part product;
         float *to = y;
-        for (; i < count && parts[i].linear == product.linear && parts[i].row == product.row + product.rows; i++) {
+        const size_t end = i + net_product(parts + i, count - i, &product);
+        for (; i < end; i++) {
             heads[i] = (struct qb_heads){y, width, n * width};
-            product.rows += parts[i].rows;
             y += parts[i].rows;
         }
         if (net_apply(net, product, x, batch * n, to, width, err))

@@ -185,23 +185,6 @@ enum qb_status qb_net_create(const struct qb_model *model, const struct qb_varia
     return QB_OK;
 }
 
-/* The net's working memories one by one; NULL behind the last. */
-static const struct qb_scratch *scratch_of(const struct qb_net *net, size_t i)
-{
-    const struct qb_scratch *const all[] = {
-        &net->linear_scratch, &net->scores, &net->state, &net->other, &net->position, &net->normed, &net->kept,
-        &net->query,          &net->qkv,    &net->mixed, &net->inner, &net->back,     &net->gated};
-    return i < sizeof all / sizeof *all ? all[i] : NULL;
-}
-
-size_t qb_net_working_bytes(const struct qb_net *net)
-{
-    size_t bytes = qb_size_of(net->angles[0].values) + qb_size_of(net->angles[1].values);
-    for (size_t i = 0; scratch_of(net, i); i++)
-        bytes += qb_size_of(scratch_of(net, i)->data);
-    return bytes;
-}
-
 void qb_net_free(struct qb_net *net)
 {
     if (!net)
@@ -209,12 +192,8 @@ void qb_net_free(struct qb_net *net)
     for (size_t i = 0; i < net->linear_count; i++)
         qb_linear_free(net->linears[i].linear);
     qb_linear_free(net->positions);
-    qb_kv_free(net->passing);
     qb_free(net->act_row);
-    for (size_t i = 0; scratch_of(net, i); i++)
-        qb_scratch_free((struct qb_scratch *)(uintptr_t)scratch_of(net, i));
-    qb_angle_table_free(&net->angles[0]);
-    qb_angle_table_free(&net->angles[1]);
+    qb_net_drop_working(net);
     qb_free(net->linears);
     qb_free(net->layers);
     qb_free(net);

@@ -106,15 +106,24 @@ struct qb_net_buffer {
  * channel scale S is a row "calibration.scale" with the matrix's roles | QB_ROLE_BIAS. */
 size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size_t room);
 
-/* Bytes of working memory that the net keeps between calls, angles of positions included. */
-size_t qb_net_working_bytes(const struct qb_net *net);
-
 /* Bytes that copies of the weights that are not placed take as FP32, where the model's file has another format; making
  * these copies; and reading those of an FP32 net of the same model, which outlives this one. From then on such weights
  * are read as they are, and cost no decoding. */
 size_t qb_net_foreign_bytes(const struct qb_net *net);
 enum qb_status qb_net_hold_fp32(struct qb_net *net, struct qb_error *err);
 void qb_net_share_fp32(struct qb_net *net, const struct qb_net *held);
+
+/* Bytes of working memory that the net and this kv (NULL: none) keep between steps: what steps so far needed at most.
+ * Freeing the net's, so that the next step takes what it needs itself. */
+size_t qb_net_working_bytes(const struct qb_net *net, const struct qb_kv *kv);
+void qb_net_drop_working(struct qb_net *net);
+/* What qb_net_working_bytes is once it was dropped, a new kv was filled with `past` positions (qb_kv_fill), and a step
+ * of one position of each of `batch` sequences went through, with its logits. */
+enum qb_status qb_net_working_need(const struct qb_net *net, size_t batch, size_t past, size_t *bytes,
+                                   struct qb_error *err);
+/* What qb_kv_bytes is of the kv that qb_net_kv makes, without making it (qb_kv_need). */
+enum qb_status qb_net_kv_need(const struct qb_net *net, size_t batch, size_t capacity, size_t step, size_t *bytes,
+                              struct qb_error *err);
 
 /* Decodes weights once instead of at every product, where the copies take at most `most` bytes and half of what the
  * process's limit leaves; says whether. No bit of any result changes; for many steps of few positions. */

@@ -59,7 +59,17 @@ struct qb_net {
         gated;
 };
 
+/* ---- in step.c ---- */
+
+/* The shape of the kv that qb_net_kv makes; its windows are windows[]. */
+void net_kv_shape(const struct qb_net *net, size_t batch, size_t capacity, size_t step, struct qb_kv_shape *shape,
+                  size_t windows[QB_LAYERS_MAX]);
+
 /* ---- in layer.c ---- */
+
+/* The first of parts[count] and those behind it that are the next row blocks of the same operator, as one product;
+ * returns how many parts it is. */
+size_t net_product(const struct part *parts, size_t count, struct part *product);
 
 /* y[n, part.rows], rows ld apart, of x[n, cols], with bias. */
 enum qb_status net_apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,

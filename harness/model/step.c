@@ -70,22 +70,30 @@ static enum qb_status check_step(const struct qb_net *net, const struct qb_kv *k
     return qb_net_check(net, step->tokens, step->batch, step->n, kv ? kv->length : 0, err);
 }
 
+void net_kv_shape(const struct qb_net *net, size_t batch, size_t capacity, size_t step, struct qb_kv_shape *shape,
+                  size_t windows[QB_LAYERS_MAX])
+{
+    const struct qb_arch *arch = &net->model->arch;
+    *shape = (struct qb_kv_shape){.batch = batch, .capacity = capacity, .step = step, .windows = windows};
+    if (!arch->attention)
+        return;
+    shape->layers = arch->layers;
+    shape->heads = qb_arch_kv_heads(arch);
+    shape->head_dim = qb_arch_head_dim(arch);
+    for (size_t i = 0; i < arch->layers; i++)
+        windows[i] = net->layers[i].window;
+}
+
 enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity, size_t step, struct qb_kv **kv,
                          struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
     size_t windows[QB_LAYERS_MAX];
-    struct qb_kv_shape shape = {.batch = batch, .capacity = capacity, .step = step, .windows = windows};
-    if (!arch->attention)
-        return qb_kv_create(&shape, NULL, kv, err);
-    if (!arch->causal)
+    struct qb_kv_shape shape;
+    if (arch->attention && !arch->causal)
         return qb_fail(err, QB_ERR_INTERNAL, "model %s: its positions see later ones", net->model->name);
-    shape.layers = arch->layers;
-    shape.heads = qb_arch_kv_heads(arch);
-    shape.head_dim = qb_arch_head_dim(arch);
-    for (size_t i = 0; i < arch->layers; i++)
-        windows[i] = net->layers[i].window;
-    return qb_kv_create(&shape, qb_net_kv_options(net), kv, err);
+    net_kv_shape(net, batch, capacity, step, &shape, windows);
+    return qb_kv_create(&shape, arch->attention ? qb_net_kv_options(net) : NULL, kv, err);
 }
 
 const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net)

@@ -107,6 +107,15 @@ CHECKS = {
          when(("encoded_values", "store"), lambda c: c["encoded_values"] == c["values"][stored_by(c, False)].sum())),
         ("FP32 buffers of weights hold 4 bytes a value",
          when(("store",), lambda c: ((c["bytes"] == 4 * c["values"]) | (c["values"] == 0))[stored_by(c, True)])),
+        ("a cache grows by its bytes a token and no more, a block being full or not",
+         when(("generation_cache_bytes", "generation_position", "kv_bytes_per_token"),
+              lambda c: np.diff(c["generation_cache_bytes"]) <= c["kv_bytes_per_token"] * (np.diff(c["generation_position"]) + c["generation_block"]))),
+        ("the samples' weights are held_bytes", when(("generation_weight_bytes", "held_bytes"), lambda c: c["generation_weight_bytes"] == c["held_bytes"].sum())),
+        ("what fits into the budget is within it, and one more is not",
+         when(("budget_cache",), lambda c: ((c["budget_weight_bytes"] + c["budget_cache"] + c["budget_working"] <= c["budget_bytes"]) | (c["budget_cache"] == 0))
+              & ((c["budget_next"] > c["budget_bytes"]) | (c["budget_next"] == 0)))),
+        ("the buffers of a run hold what was computed", when(("budget_counted",), lambda c: (c["budget_counted"] == 0)
+         | (c["budget_counted"] == c["budget_weight_bytes"] + c["budget_cache"] + c["budget_working"]))),
         ("the buffers hold weight_values", when(("values", "weight_values"), lambda c: c["values"].sum() == c["weight_values"])),
     ],
     "speed": [

@@ -178,3 +178,63 @@ def published_formula_bytes(c):
 @metric("memory", "published_compression")
 def published_compression(c):
     return st.exact(c["published_fp32_bytes"] / c["published_bytes"]) if c["published_bytes"] > 0 else None
+
+
+# ---- memory along a generation ----
+
+
+def along(c, *names):
+    """The series by their names, as differences between neighbouring samples; None where no generation was measured."""
+    return [np.diff(c[f"generation_{n}"].astype(float)) for n in names] if needs(c, "generation_position", "generation_rss") else None
+
+
+@metric("memory", "memory_growth")
+def memory_growth(c):
+    """Keys and values between the outermost samples of the second half at which every block is full."""
+    if not needs(c, "generation_position"):
+        return None
+    at = c["generation_position"]
+    full = np.flatnonzero((at % c["generation_block"] == 0) & (at >= at[-1] / 2))
+    if len(full) < 2:
+        return None
+    first, last = full[0], full[-1]
+    return st.exact((c["generation_cache_bytes"][last] - c["generation_cache_bytes"][first]) / (at[last] - at[first]), 2)
+
+
+def resident(c, less):
+    """Where working memory stayed as it was, from the second sample on: there no hole of the heap comes or goes."""
+    steps = along(c, "position", "rss", "scratch_bytes", "cache_bytes")
+    if steps is None or (c["generation_rss"][1:] <= 0).any():
+        return None
+    position, rss, scratch, cache = (x[1:] for x in steps)
+    still = scratch == 0
+    if still.sum() < 3:
+        return None
+    return st.Estimate(float((rss - less * cache)[still].sum() / position[still].sum()), n=int(still.sum()))
+
+
+entry("memory", "memory_growth_measured", lambda c: resident(c, 0))
+entry("memory", "memory_growth_beyond", lambda c: resident(c, 1))
+
+
+# ---- memory within a budget: row 0 is the context at batch 1, row 1 the batch at a context ----
+
+
+def fitting(row, array, bounded):
+    """What fits, unless nothing does, or more than was looked at."""
+
+    def compute(c):
+        if not needs(c, array) or c[array][row] == 0 or c["budget_context"][row] == 0:
+            return None
+        return None if c["budget_next"][row] == 0 and not bounded(c) else st.exact(c[array][row])
+
+    return compute
+
+
+entry("memory", "context_at_budget", fitting(0, "budget_context", lambda c: c["budget_model_context"] > 0))
+entry("memory", "batch_at_budget", fitting(1, "budget_batch", lambda c: False))
+
+
+@metric("memory", "budget_peak_rss_bytes")
+def budget_peak_rss_bytes(c):
+    return st.exact(c["budget_peak"].max(), (c["budget_peak"] > 0).sum()) if needs(c, "budget_peak") and c["budget_peak"].max() > 0 else None

@@ -3,8 +3,8 @@
  * which lets all go, or $QB_PLANTED.next, which lets one go and disappears. With `log` each process that encodes writes
  * its id into $QB_PLANTED.log; with `leave` it leaves a process, whose id is in that file, and crashes; with `stray`
  * it leaves one in a session of its own, whose parent ended, and waits as with `wait`; with `late` a process hangs in
- * its eleventh decode; with `part` it waits as with `wait`, in its first encode while a part of a cell lies in
- * $QB_PLANTED.shards: in the second piece of a cell. */
+ * its eleventh decode; with `leak` each decode leaves 16 KiB behind; with `part` it waits as with `wait`, in its first
+ * encode while a part of a cell lies in $QB_PLANTED.shards: in the second piece of a cell. */
 #include <glob.h>
 #include <math.h>
 #include <stdio.h>
@@ -29,11 +29,12 @@ enum fault {
     FAULT_LATE,
     FAULT_LEAVE,
     FAULT_STRAY,
-    FAULT_PART
+    FAULT_PART,
+    FAULT_LEAK
 };
 static const struct qb_codec_option options[] = {
-    {"fault", QB_OPTION_CHOICE, "none", 0, 0, "none|crash|hang|nan|exit|chatter|refuse|wait|log|late|leave|stray|part",
-     "what goes wrong"},
+    {"fault", QB_OPTION_CHOICE, "none", 0, 0,
+     "none|crash|hang|nan|exit|chatter|refuse|wait|log|late|leave|stray|part|leak", "what goes wrong"},
     {0}};
 
 static int size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,
@@ -148,6 +149,11 @@ static int decode(const struct qb_codec_config *config, size_t rows, size_t cols
     for (volatile int forever = config->options[0].i == FAULT_LATE && ++decodes > 10; forever;)
         ;
     memcpy(out, (const float *)in + row * cols, count * cols * sizeof *out);
+    if (config->options[0].i == FAULT_LEAK) {
+        char *volatile lost = malloc(16384);
+        if (lost)
+            memset(lost, 1, 16384);
+    }
     if (config->options[0].i == FAULT_NAN)
         out[count * cols - 1] = NAN;
     return QB_CODEC_OK;

@@ -30,7 +30,12 @@ models:
     file: $ROOT/data/models/tiny-llama
     corpus: {tokens: tokens, context: 30, chunks: 2}
     calibration: {random: 6, length: 8, seed: 1}
-    experiments: [kv, speed]
+    experiments: [kv, memory, speed]
+  recalls: # nothing shorter fits
+    file: $ROOT/data/models/tiny-llama
+    corpus: {file: $ROOT/data/corpus/tiny.heldout, context: 448, chunks: 1}
+    calibration: {random: 6, length: 8, seed: 1}
+    experiments: [recall]
 variants:
   - pattern-a
   - legacy
@@ -45,9 +50,10 @@ experiments:
   teacher-forced: {}
   kl: {}
   kv: {step: 7}
+  recall: {passage: 4, repeats: 1}
   choice: {tasks: {t: {file: task.jsonl, delimiter: ''}}}
   attribute: {}
-  memory: {}
+  memory: {steps: 6, every: 2, budget: 32MiB, batch_context: 8}
   speed: {repeats: 3, prefill: 4, decode: 2, depth: 2k}
 Y
 log=$("$QINSBENCH" run "$TMP/s.yaml" -q --only '*' --cache "$TMP/cache" -o "$TMP/r.h5" 2>&1)

@@ -36,7 +36,6 @@ qb_softcap_ref       likewise
 qb_softmax_ref       likewise
 qb_mem_fail_at       makes the n-th allocation fail
 qb_model_named       how tests take one tensor of a model
-qb_argmax            a part of what its own file offers, which has tests of its own
 qb_beta_cdf          likewise
 qb_contexts_in_text  likewise
 qb_figure_names      likewise

@@ -18,6 +18,7 @@ for _ in $(seq 2000); do printf 'the dog '; done >"$TMP/words.txt"
 cat >"$TMP/wide.yaml" <<Y
 name: wide
 models:
+  llama: {file: $ROOT/data/models/tiny-llama, experiments: [memory], calibration: {random: 5, length: 8, seed: 1}} # the others keep no keys or values
   tiny: {generator: chain, vocab: 64, hidden: 16, layers: 2, seed: 42, prompt: {random: 8, seed: 123}, corpus: {greedy: 20}}
   words:
     generator: transformer
@@ -71,7 +72,7 @@ experiments:
       kjv: {file: $ROOT/data/tasks/kjv.jsonl, items: 120}
       told: {file: told.jsonl, template: "{choices}\n{question}", answers: text}
   attribute: {order_chunks: 0, context: 64, chunks: 2}
-  memory: {}
+  memory: {steps: 64, every: 8, budget: 96MiB, batch_context: 40}
   speed: {repeats: 6, prefill: 16, decode: 4, depth: 2k}
 limits: {seconds: 300}
 Y

@@ -122,6 +122,23 @@ static inline void plant_memory(struct planted *p, const char *model, const char
     planted_measure(cell);
 }
 
+/* The same along a generation of 20 samples, whose cache takes so many bytes a token. */
+static inline void plant_growth(struct planted *p, const char *model, const char *variant, int64_t each)
+{
+    static const char *const names[] = {"generation_position", "generation_weight_bytes", "generation_cache_bytes",
+                                        "generation_scratch_bytes", "generation_rss"};
+    struct qb_cell *cell = planted_cell(p, model, variant, "memory");
+    for (int k = 0; k < 5; k++) {
+        int64_t *x = plant_array(cell, names[k], QB_I64, 1, 20, 0);
+        for (int64_t i = 0; i < 20; i++)
+            x[i] =
+                (int64_t[]){100 * i + 1, 8 << 20, (100 * i + 1) * each, 1 << 20, (15 << 20) + (100 * i + 1) * each}[k];
+    }
+    plant_scalar(cell, "generation_block", 1);
+    plant_scalar(cell, "generation_page_bytes", 49152);
+    plant_memory(p, model, variant, 1 << 20, 300000);
+}
+
 static inline void plant_speed(struct planted *p, const char *model, const char *variant, double ratio)
 {
     static const char *const names[] = {"prefill_s",       "decode_s", "reference_prefill_s", "reference_decode_s",
@@ -225,6 +242,8 @@ static inline void plant_all(struct planted *p)
                 plant_attribute(p, model, variant, m == 2 ? 12 : 5, pow(10, (double)v - 9));
         }
     for (size_t m = 2; m < 4; m++) {
+        plant_growth(p, planted_models[m], "kv-fp16", 1536);
+        plant_growth(p, planted_models[m], "kv-q4_0", 432);
         plant_kv(p, planted_models[m], "kv-fp16", 400, 1e-9, 1536);
         plant_kv(p, planted_models[m], "kv-q8_0", 400, 1e-6, 816);
         plant_kv(p, planted_models[m], "kv-q4_0", 400, 1e-4, 432);

@@ -149,13 +149,13 @@ Test(options, defaults_and_values_print_in_canonical_form)
     static const struct {
         const char *yaml, *printed;
     } cases[] = {
-        {"{}", "bits=4 clip=0.1 dither=false layout=flat scope=group:32"},
-        {"{bits: 8, clip: 1e-08, dither: yes, layout: tiled, scope: row}",
-         "bits=8 clip=1e-08 dither=true layout=tiled scope=row"},
-        {"{clip: 0.3333333333333333, scope: 'group:1048576'}",
-         "bits=4 clip=0.3333333333333333 dither=false layout=flat scope=group:1048576"},
-        {"{dither: off, clip: 1.0, scope: tensor, layout: \"tiled\"}",
-         "bits=4 clip=1 dither=false layout=tiled scope=tensor"},
+        {"{}", "bits=4 clip=0.1 dither=false layout=flat room=none scope=group:32"},
+        {"{bits: 8, clip: 1e-08, dither: yes, layout: tiled, scope: row, room: 8192GiB}",
+         "bits=8 clip=1e-08 dither=true layout=tiled room=8TiB scope=row"},
+        {"{clip: 0.3333333333333333, scope: 'group:1048576', room: 1048577}",
+         "bits=4 clip=0.3333333333333333 dither=false layout=flat room=1048577 scope=group:1048576"},
+        {"{dither: off, clip: 1.0, scope: tensor, layout: \"tiled\", room: '1536MiB'}",
+         "bits=4 clip=1 dither=false layout=tiled room=1536MiB scope=tensor"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[1024];
@@ -167,7 +167,7 @@ Test(options, defaults_and_values_print_in_canonical_form)
     cr_assert_eq(qb_format_make(plugin, NULL, QB_ISA_AVX2, &format, &err), QB_OK);
     cr_assert_eq(format.config.isa, QB_ISA_AVX2);
     cr_assert_eq(format.config.struct_size, sizeof format.config);
-    cr_assert_eq(format.value_count, 5);
+    cr_assert_eq(format.value_count, 6);
     cr_assert_eq(format.values[0].scope.group, 32);
     cr_assert_eq(format.values[4].i, 1);
     qb_format_free(&format);
@@ -204,6 +204,19 @@ Test(options, wrong_ones_name_file_line_and_what_was_expected)
         {"scope: 'group: 4'", "found 'group: 4'"},
         {"scope: 'group:4x'", "found 'group:4x'"},
         {"layuot: flat", "layout"},
+        {"room: 1", "expected bytes in [2, 8TiB], as 4GiB, 512MiB or 1048576, or none, found '1'"},
+        {"room: 0", "found '0'"},
+        {"room: 9TiB", "found '9TiB'"},
+        {"room: 1e30 GiB", "found '1e30 GiB'"},
+        {"room: 18446744073709551616", "found '18446744073709551616'"},
+        {"room: 16777216TiB", "found '16777216TiB'"},
+        {"room: -4GiB", "found '-4GiB'"},
+        {"room: 4 GiB", "found '4 GiB'"},
+        {"room: 4GB", "found '4GB'"},
+        {"room: 1.5GiB", "found '1.5GiB'"},
+        {"room: nan", "found 'nan'"},
+        {"room: GiB", "found 'GiB'"},
+        {"room: off", "found 'off'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char yaml[200], text[1024];
@@ -238,6 +251,10 @@ Test(options, malformed_lists_are_found)
         {{.name = "a", .type = (enum qb_option_type)9, .default_value = "1", .help = "h"}, "type 9 is unknown"},
         {{.name = "a", .default_value = "1", .min = 3, .max = 2, .help = "h"}, "is empty or not finite"},
         {{.name = "a", .type = QB_OPTION_FLOAT, .default_value = "1", .max = INFINITY, .help = "h"}, "not finite"},
+        {{.name = "a", .type = QB_OPTION_SIZE, .default_value = "1", .max = 2, .help = "h"}, "not in [1, 2^60]"},
+        {{.name = "a", .type = QB_OPTION_SIZE, .default_value = "1", .min = 3, .max = 2, .help = "h"}, "is empty"},
+        {{.name = "a", .type = QB_OPTION_SIZE, .default_value = "1", .min = 1, .max = 1e30, .help = "h"}, "2^60"},
+        {{.name = "a", .type = QB_OPTION_SIZE, .default_value = "0", .min = 1, .max = 2, .help = "h"}, "found '0'"},
         {{.name = "a", .default_value = "1", .max = 2}, "no help line"},
         {{.name = "a", .max = 2, .help = "h"}, "no default"},
         {{.name = "a", .default_value = "3", .max = 2, .help = "h"}, "its default: expected an integer in [0, 2]"},

@@ -13,6 +13,12 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
          .default_value = "flat",
          .choices = "tiled|flat",
          .help = "a word"},
+        {.name = "room",
+         .type = QB_OPTION_SIZE,
+         .default_value = "none",
+         .min = 2,
+         .max = 8796093022208,
+         .help = "bytes"},
         {.name = NULL},
     };
     static struct qb_codec codec = PLANTED_CODEC(sound_size, sound_encode, sound_decode);
