@@ -1,6 +1,7 @@
 #include "model/like.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -250,7 +251,8 @@ static enum qb_status put_all(struct work *w, const char *folder, struct qb_erro
     return put_config(w->like, folder, err);
 }
 
-/* Removes what a work that failed has made; config.json first: what is left without it is no model. */
+/* Removes what a work that failed, for lack of memory perhaps, has made; config.json first: what is left without it is
+ * no model. */
 static void remove_all(const struct work *w, const char *folder)
 {
     const char *names[16] = {"config.json", INDEX};
@@ -258,11 +260,10 @@ static void remove_all(const struct work *w, const char *folder)
     for (size_t i = 0; like_tokenizer_files[i]; i++)
         names[count++] = like_tokenizer_files[i];
     for (size_t i = 0; i < count + w->part_count; i++) {
-        struct qb_error unheard = {0};
-        char *path = qb_path_join(folder, i < count ? names[i] : w->parts[i - count].name, &unheard);
-        if (path)
+        char path[PATH_MAX];
+        const char *name = i < count ? names[i] : w->parts[i - count].name;
+        if (snprintf(path, sizeof path, "%s/%s", folder, name) < PATH_MAX)
             unlink(path);
-        qb_free(path);
     }
     rmdir(folder);
 }
