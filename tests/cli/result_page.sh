@@ -33,7 +33,7 @@ models:
     experiments: [kv, memory, speed]
   recalls: # nothing shorter fits
     file: $ROOT/data/models/tiny-llama
-    corpus: {file: $ROOT/data/corpus/tiny.heldout, context: 448, chunks: 1}
+    corpus: {file: $ROOT/data/corpus/tiny.heldout, context: 504, chunks: 1}
     calibration: {random: 6, length: 8, seed: 1}
     experiments: [recall]
 variants:
