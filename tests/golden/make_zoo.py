@@ -444,12 +444,26 @@ MORE = [("nf4", "double_quantisation=true"), ("fp4", "double_quantisation=true")
         ("posit8", "es=0"), ("posit8", "es=2"), ("hqq", "bits=3"), ("hqq", "bits=8")]
 MORE += [("qinsc", f"levels={n},octaves={k},zero={z}") for n in (127, 254) for k in ("8", "10.5") for z in ("true", "false")]
 MORE += [(f, f"zero_point={z},clip={c}") for f in ("int4", "int6", "int8_affine") for z, c in
-         (("true", "none"), ("false", "mse"), ("true", "mse"))]
+         (("true", "none"), ("false", "mse"), ("true", "mse"), ("false", "mse,scope=row"), ("true", "mse,scope=tensor"))]
+
+
+def inverse_matters(rng, table):
+    """Rows of a greatest value and some whose code is another with x * (1 / a) than with x / a."""
+    rows = []
+    while len(rows) < 4:
+        a = F(rng.uniform(1, 2))
+        edges = F(0.5) * (table[1:] + table[:-1]) * a
+        around = np.concatenate([edges, np.nextafter(edges, F(9)), np.nextafter(edges, F(-9))])
+        found = around[lower_codes(around * (F(1) / a), table) != lower_codes(around / a, table)]
+        if len(found) >= 3:
+            rows.append(np.concatenate([[a], found[:3]]).astype(F))
+    return np.array(rows)
 
 
 def inputs():
     """As weights are; heavy tails with zeros of both signs; midpoints of each grid under a scale of 1; denormal and huge
-    values; zeros; one value; rows shorter than blocks; a block's amax just under a power of two; few distinct values."""
+    values; zeros; one value; rows shorter than blocks; a block's amax just under a power of two; few distinct values;
+    an outlier; what overflows under e3m4's nearest scale; values that x * (1 / a) and x / a round to different codes."""
     rng = np.random.default_rng(9)
     out = [rng.normal(0, 0.02, (4, 256)).astype(F), rng.standard_t(3, (3, 100)).astype(F)]
     out[1].ravel()[::7] = 0
@@ -469,6 +483,12 @@ def inputs():
     out[4][1] = F(-0.0)
     out.append(np.array([[np.nextafter(F(2**(i % 5)), F(0)) * F((-1)**i) for i in range(64)], [2.0**-(i % 40) for i in range(64)]], F))
     out.append(rng.choice(np.array([-0.5, 0, 0.25, 1], F), (2, 40)))
+    out.append(rng.normal(0, 1, (2, 700)).astype(F))
+    out[-1][1, 5] = 30
+    huge = LARGEST.view(np.uint32) - np.arange(4096, dtype=np.uint32)
+    huge = next(v for v in huge.astype(np.uint32).view(F) if not np.isfinite(v / F(1984) * F(1984)))
+    out.append(np.array([[huge, -huge]], F))
+    out.append(np.concatenate([inverse_matters(rng, table) for table in (NF4, DYNAMIC8)]))
     return out
 
 
