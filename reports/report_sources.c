@@ -125,6 +125,7 @@ static const struct source {
     {"memory", "published_compression", false, "published_bytes published_fp32_bytes"},
     {"memory", "rss_growth_bytes", false, "rss_before rss_after"},
     {"memory", "kv_bytes_per_token", false, "kv_bytes_per_token"},
+    {"memory", "act_bytes_per_token", false, "act_bytes_per_token"},
     {"speed", "decode_tok_s", true, "decode_s decode_tokens"},
     {"speed", "decode_overhead", true, "decode_s reference_decode_s"},
     {"speed", "prefill_overhead", true, "prefill_s reference_prefill_s"},

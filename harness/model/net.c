@@ -118,6 +118,19 @@ static enum qb_status add_positions(struct qb_net *net, struct qb_error *err)
     return qb_linear_create(NULL, &matrix, NULL, &net->positions, err);
 }
 
+/* Sets how much a position takes between two layers. */
+static enum qb_status size_act(struct qb_net *net, struct qb_error *err)
+{
+    net->act_bytes = 0;
+    for (size_t i = 0, size; i + 1 < net->model->arch.layers; i++) {
+        size = net->layers[i].width_out * sizeof(float);
+        if (net->act && qb_encoded_size(net->act, 1, net->layers[i].width_out, &size, err))
+            return qb_wrap(err, "act, layer %zu", i);
+        net->act_bytes = size > net->act_bytes ? size : net->act_bytes;
+    }
+    return QB_OK;
+}
+
 static enum qb_status build(struct qb_net *net, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
@@ -131,7 +144,7 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
     for (size_t i = 0; i < arch->layers; width = net->layers[i++].width_out)
         if (add_layer(net, (int)i, width, err))
             return err->status;
-    if (add_part(net, QB_ROLE_HEAD, -1, &net->head, err))
+    if (add_part(net, QB_ROLE_HEAD, -1, &net->head, err) || size_act(net, err))
         return err->status;
     return arch->learned_positions ? add_positions(net, err) : QB_OK;
 }
@@ -148,6 +161,7 @@ static enum qb_status check_effect(struct qb_net *net, struct qb_error *err)
             (struct qb_kv_options){.format = {v->kv[0].plugin ? &v->kv[0] : NULL, v->kv[1].plugin ? &v->kv[1] : NULL},
                                    .block = v->kv_block,
                                    .rotate = v->kv_rotate};
+    net->act = effect.act ? &v->act : NULL;
     qb_effect_free(&effect);
     return err->status;
 }
@@ -178,9 +192,9 @@ void qb_net_free(struct qb_net *net)
         qb_linear_free(net->linears[i].linear);
     qb_linear_free(net->positions);
     qb_kv_free(net->passing);
-    struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->state, &net->other, &net->position,
-                                    &net->normed,         &net->kept,   &net->query, &net->qkv,   &net->mixed,
-                                    &net->inner,          &net->back,   &net->gated};
+    struct qb_scratch *scratch[] = {&net->linear_scratch, &net->scores, &net->state, &net->other,  &net->position,
+                                    &net->normed,         &net->kept,   &net->query, &net->qkv,    &net->mixed,
+                                    &net->inner,          &net->back,   &net->gated, &net->at_rest};
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         qb_scratch_free(scratch[i]);
     qb_angle_table_free(&net->angles[0]);
@@ -214,6 +228,11 @@ void qb_net_observe(struct qb_net *net, qb_net_observer observe, void *context)
 {
     net->observe = observe;
     net->observer = context;
+}
+
+size_t qb_net_act_bytes(const struct qb_net *net)
+{
+    return net->act_bytes;
 }
 
 size_t qb_net_width(const struct qb_net *net)

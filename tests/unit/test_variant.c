@@ -69,8 +69,11 @@ Test(variant, every_built_in_is_read_in_order)
         struct qb_variant *v = support_variant(registry, names[count]);
         cr_expect_str_eq(v->name, names[count]);
         cr_expect(strlen(v->summary) > 10);
-        cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0 && strncmp(v->name, "kv-", 3) != 0);
-        cr_expect_eq(v->kv_block > 0, strncmp(v->name, "kv-", 3) == 0, "%s", v->name);
+        const bool kv = strncmp(v->name, "kv-", 3) == 0, act = strncmp(v->name, "act-", 4) == 0;
+        cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0 && !kv && !act);
+        cr_expect_eq(v->kv_block > 0, kv || strstr(v->name, "-kv-") || strncmp(v->name, "profile-", 8) == 0, "%s",
+                     v->name);
+        cr_expect_eq(v->act.plugin != NULL, act, "%s", v->name);
         cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN, "%s", v->name);
         for (size_t i = 0; i < count; i++) {
             struct qb_variant *other = support_variant(registry, names[i]);
@@ -270,7 +273,7 @@ Test(variant, mistakes_are_named)
     refused("codec: int8\nplacement: [head]\ndomain: both\n", "path: domain");
     refused("codec: fp16\nplacement: [head]\npath: domain\n", "no coordinates");
     refused("codec: int8\nplacement: [head]\npath: domain\ncache: true\n", "keeps decoded");
-    refused("codec: int8\nplacement: [head]\nactivations: {scope: row}\n", "encodes activations");
+    refused("codec: int8\nplacement: [head]\nactivations: {scope: row}\n", "is the key 'act'");
     refused("codec: int8\nplacement: [head]\noptions: {scop: row}\n", "scop");
     refused("codec: int8\nplacement: [head]\ncalibration: {scales: true}\n", "scales");
     refused("codec: int8\nplacement: [head]\ncalibration: {scale: true, rows: 1}\n", "rows");
@@ -295,6 +298,23 @@ Test(variant, mistakes_are_named)
     refused("kv: {keys: {codec: int8, options: {scop: row}}}\n", "scop");
     refused("kv: {keys: fp16, block: 0}\n", "from 1 to 4096");
     refused("kv: {keys: fp16, rotate: 2}\n", "rotate");
+    refused("codec: int8\nplacement: [act]\n", "activations between layers 'act'");
+    refused("act: fp17\n", "no codec 'fp17'");
+    refused("act: {keys: fp16}\n", "keys");
+    refused("act: [fp16]\n", "act");
+    refused("others: [{codec: fp16, placement: [head]}]\n", "without a codec");
+    refused("codec: int8\nplacement: [head]\nothers: {codec: fp16, placement: [embed]}\n", "list");
+    refused("codec: int8\nplacement: [head]\nothers: []\n", "1 to 4 maps");
+    refused("codec: int8\nplacement: [head]\nothers: [fp16]\n", "expected a map");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16}]\n", "'placement'");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16, placement: []}]\n", "empty list");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16, placement: [embed], tensors: ['*']}]\n", "tensors");
+    refused("codec: int8\nplacement: ['mlp.*']\nothers: [{codec: fp16, placement: [mlp.gate, head]}]\n",
+            "mlp.gate is placed already");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16, placement: [embed]}, {codec: q8_0, placement: "
+            "[embed]}]\n",
+            "embed is placed already");
+    refused("base: legacy\nothers: [{codec: fp16, placement: [head]}]\n", "only path: decode");
     refused("base: patern-a\n", "pattern-a");
     refused("[1, 2]", "map");
     struct qb_variant *v;
