@@ -112,7 +112,8 @@ bool qb_variant_stores(const struct qb_variant *variant);
 
 /* Reads a variant from its YAML map (`name` from the key, or for a file of data/variants from its `name`). Keys: name,
  * summary, base (another variant whose keys are taken first), codec, options, otherwise (a codec's id, or {codec,
- * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate}, act (as otherwise),
+ * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate} or the
+ * name of a variant whose kv it takes, act (as otherwise),
  * others (a list of maps: codec, options and placement of each; path decode alone has it), activations, path
  * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
  * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,

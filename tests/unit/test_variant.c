@@ -259,6 +259,23 @@ static void refused(const char *text, const char *say)
     cr_expect_eq(qb_mem_stats().live_bytes, live, "leak: %s", text);
 }
 
+/* kv: NAME is the kv of that variant, also one that it has from its own base, over what the own base has. */
+Test(variant, kv_may_be_another_variants)
+{
+    static const char *const texts[] = {"base: q8_0\nkv: kv-int8\n", "base: q8_0-kv-q8_0\nkv: kv-int8\n",
+                                        "base: q8_0\nkv: {keys: {codec: int8, options: {scope: row}}, values: {codec: "
+                                        "int8, options: {scope: row}}}\n",
+                                        "base: q8_0\nkv: q4_k-kv-q8_0\n"};
+    struct qb_variant *v[4];
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(read_text(texts[i], &v[i]), QB_OK, "%s", err.message);
+    cr_expect_str_eq(v[0]->canonical, v[2]->canonical);
+    cr_expect_str_eq(v[1]->canonical, v[2]->canonical);
+    cr_expect(strstr(v[3]->canonical, "keys=q8_0/"), "%s", v[3]->canonical);
+    for (size_t i = 0; i < 4; i++)
+        qb_variant_free(v[i]);
+}
+
 Test(variant, mistakes_are_named)
 {
     refused("codec: qins8\nplacment: [head]\n", "placement");
@@ -290,7 +307,9 @@ Test(variant, mistakes_are_named)
     refused("base: legacy\ncache: true\n", "stored: true");
     refused("codec: int8\nplacement: [head]\narithmetic: reversed\n", "without a codec");
     refused("arithmetic: backward\n", "forward, reversed");
-    refused("kv: fp16\n", "expected a map");
+    refused("kv: fp16x\n", "did you mean 'fp16'");
+    refused("kv: fp16\n", "variant 'fp16' has no kv");
+    refused("kv: [kv-fp16]\n", "expected a map");
     refused("kv: {key: fp16}\n", "did you mean 'keys'");
     refused("kv: {block: 4}\n", "expected keys, values or both");
     refused("kv: {keys: fp17}\n", "no codec 'fp17'");
