@@ -276,6 +276,34 @@ Test(variant, kv_may_be_another_variants)
         qb_variant_free(v[i]);
 }
 
+/* Content keys and provenance take the codecs from this list: none may be missing. */
+Test(variant, its_formats_are_all_that_it_has)
+{
+    static const struct {
+        const char *text, *codec;
+    } cases[] = {{"codec: q4_k\nplacement: ['*']\n", "q4_k"},
+                 {"codec: q4_k\notherwise: q5_0\nplacement: ['*']\n", "q5_0"},
+                 {"base: legacy\n", "qins8"},
+                 {"base: calibrated\n", "fp16"},
+                 {"kv: {keys: int8}\n", "int8"},
+                 {"kv: {values: int8}\n", "int8"},
+                 {"act: bf16\n", "bf16"},
+                 {"codec: int8\nplacement: ['mlp.*']\nothers: [{codec: q4_k, placement: [head]}, {codec: q6_k, "
+                  "placement: [embed]}]\n",
+                  "q6_k"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct qb_format *formats[QB_VARIANT_FORMATS];
+        struct qb_variant *v;
+        bool found = false;
+        cr_assert_eq(read_text(cases[i].text, &v), QB_OK, "%s", err.message);
+        qb_variant_formats(v, formats);
+        for (size_t k = 0; k < QB_VARIANT_FORMATS; k++)
+            found = found || (formats[k]->plugin && strcmp(formats[k]->plugin->codec->id, cases[i].codec) == 0);
+        cr_expect(found, "%s", cases[i].text);
+        qb_variant_free(v);
+    }
+}
+
 Test(variant, mistakes_are_named)
 {
     refused("codec: qins8\nplacment: [head]\n", "placement");
