@@ -262,9 +262,9 @@ static void refused(const char *text, const char *say)
 /* kv: NAME is the kv of that variant, also one that it has from its own base, over what the own base has. */
 Test(variant, kv_may_be_another_variants)
 {
+#define INT8_ROW "{codec: int8, options: {scope: row}}"
     static const char *const texts[] = {"base: q8_0\nkv: kv-int8\n", "base: q8_0-kv-q8_0\nkv: kv-int8\n",
-                                        "base: q8_0\nkv: {keys: {codec: int8, options: {scope: row}}, values: {codec: "
-                                        "int8, options: {scope: row}}}\n",
+                                        ("base: q8_0\nkv: {keys: " INT8_ROW ", values: " INT8_ROW "}\n"),
                                         "base: q8_0\nkv: q4_k-kv-q8_0\n"};
     struct qb_variant *v[4];
     for (size_t i = 0; i < 4; i++)
