@@ -57,9 +57,9 @@ $(BUILD)/compute_version.o: $(BUILD)/compute_version.c
 $(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
 	$(CC) $(SAN) -o $@ $(CLI_OBJ) $(BUILD)/libqinsbench.a $(LDLIBS_ALL)
 
-# A codec sees codec.h, codec_util.h and codec_block.h: its include path holds no other header of the harness. Beside the
+# A codec sees codec.h and the codec_*.h beside it: its include path holds no other header of the harness. Beside the
 # folders of codecs lies what several share.
-PUBLIC_H := $(addprefix $(BUILD)/include/,codec.h codec_util.h codec_block.h)
+PUBLIC_H := $(addprefix $(BUILD)/include/,codec.h codec_util.h codec_block.h codec_scaled.h)
 $(PUBLIC_H): $(BUILD)/include/%: harness/codec/%
 	@mkdir -p $(@D); cp $< $@
 $(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(PUBLIC_H)

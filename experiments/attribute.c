@@ -14,9 +14,11 @@ static const struct qb_codec_option options[] = {
 
 static const char *skip(const struct qb_cell_env *env)
 {
-    if (env->variant->kv_block || env->variant->act.plugin)
-        return "attribute takes weights and calibration apart; the variant encodes keys, values or activations, too";
-    return env->variant->encoded ? NULL : "the variant encodes nothing";
+    if (!env->variant->encoded)
+        return "the variant encodes no weights";
+    return env->variant->kv_block || env->variant->act.plugin
+               ? "the variant encodes its KV cache or activations as well, and parts are told apart of weights alone"
+               : NULL;
 }
 
 static enum qb_status add_chunks(const struct judge *j, struct qb_record *out, struct qb_error *err)

@@ -30,7 +30,7 @@ static enum qb_status find_swaps(struct bench *b, struct qb_error *err)
     b->swaps = qb_alloc(room, sizeof *b->swaps, "placed tensors", err);
     for (size_t i = 0; b->swaps && i < room; i++) {
         qb_net_linear(b->judge->fp32, i, &tensor);
-        uint32_t covered = qb_variant_covers(&storage, storage.placement, tensor->name, tensor->roles);
+        uint32_t covered = qb_variant_covers(&storage, qb_variant_roles(&storage), tensor->name, tensor->roles);
         if (!covered)
             continue;
         struct swap *s = &b->swaps[b->count++];

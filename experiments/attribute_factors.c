@@ -36,6 +36,7 @@ struct qb_variant factors_keep(const struct qb_variant *variant, unsigned factor
     struct qb_variant v = *variant;
     v.encoded = (factors & CODED) != 0;
     v.placement = v.encoded ? variant->placement : 0;
+    v.other_count = v.encoded ? variant->other_count : 0;
     v.path = factors & FACTOR_DOMAIN ? QB_PATH_DOMAIN : QB_PATH_DECODE;
     v.stored = (factors & CODED) == CODED;
     v.cache = true;

@@ -52,7 +52,9 @@ size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *
     const struct qb_matrix matrix = qb_tensor_matrix(tensor);
     struct qb_cut cuts[QB_CUT_MAX];
     size_t count = 0;
-    if (qb_variant_covers(variant, variant->calibration.fp16_roles, tensor->name, tensor->roles)) {
+    bool cut = qb_variant_other(variant, tensor->name, tensor->roles) ||
+               qb_variant_covers(variant, variant->calibration.fp16_roles, tensor->name, tensor->roles);
+    if (cut) {
         size_t all = qb_linear_cut(variant, &matrix, cuts);
         for (size_t i = 0, row = 0; i < all; row += cuts[i++].rows)
             if (cuts[i].stored)
@@ -67,7 +69,7 @@ size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *
 const char *qb_cell_stores_nothing(const struct qb_cell_env *env)
 {
     if (!env->variant->encoded)
-        return "the variant encodes nothing";
+        return "the variant encodes no weights";
     return qb_variant_stores(env->variant) ? NULL
                                            : "the variant encodes activations only, no weight is stored in its codec";
 }

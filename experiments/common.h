@@ -13,12 +13,12 @@ enum qb_status qb_cell_fp32(const struct qb_cell_env *env, struct qb_net **net, 
 /* Rows [row, row + rows) of a tensor as the variant stores them. */
 struct qb_stored_block {
     size_t row, rows;
-    const struct qb_format *format; /* the variant's weights, otherwise or fp16; borrowed */
+    const struct qb_format *format; /* the variant's weights, otherwise, fp16 or one of its others; borrowed */
 };
 /* The blocks of `tensor` that `variant` stores encoded or in FP16, in the order of rows, cut as its net cuts them
- * (qb_linear_cut); returns their count, 0 where all stays FP32. A tensor of which nothing is kept in FP16 is one block
- * in the format of its shape (qb_variant_format), also where the placement names a part of a fused tensor only. Borrows
- * from variant. */
+ * (qb_linear_cut); returns their count, 0 where all stays FP32. A tensor of which nothing is kept in FP16 or in one of
+ * its others is one block in the format of its shape (qb_variant_format), also where the placement names a part of a
+ * fused tensor only. Borrows from variant. */
 size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *tensor,
                       struct qb_stored_block blocks[QB_CUT_MAX]);
 

@@ -15,7 +15,7 @@ static const struct qb_codec_option options[] = {
 
 static const char *skip(const struct qb_cell_env *env)
 {
-    return env->variant->encoded ? NULL : "the variant encodes nothing";
+    return env->variant->encoded ? NULL : "the variant encodes no weights";
 }
 
 /* The format whose linearity matters to the variant: that of the activations where these are encoded. */

@@ -99,9 +99,13 @@ static enum qb_status add_process(const struct qb_cell_env *env, struct qb_recor
                 {"accounted_after", "accounted bytes after one forward pass", p->accounted_after}};
     for (size_t i = 0; i < sizeof list / sizeof *list && !err->status; i++)
         qb_record_i64(out, list[i].name, (int64_t)list[i].value, "bytes", list[i].description, err);
-    return err->status ? err->status
-                       : qb_record_f64(out, "kv_bytes_per_token", kv, "bytes",
-                                       "keys and values of one token once they are encoded, side data included", err);
+    if (err->status || qb_record_f64(out, "kv_bytes_per_token", kv, "bytes",
+                                     "keys and values of one token once they are encoded, side data included", err))
+        return err->status;
+    return env->variant && env->variant->act.plugin
+               ? qb_record_f64(out, "act_bytes_per_token", (double)qb_net_act_bytes(p->net), "bytes",
+                               "of one token from a layer to the next, side data included", err)
+               : QB_OK;
 }
 
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)

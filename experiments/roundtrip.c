@@ -134,7 +134,7 @@ static enum qb_status find_encoded(const struct qb_cell_env *env, const struct q
 
 /* Of each tensor. */
 struct stored_values {
-    int64_t *all, *fp16, *otherwise; /* NULL where calibration keeps nothing in FP16; the variant has no otherwise */
+    int64_t *all, *fp16, *otherwise, *others; /* NULL where calibration keeps nothing in FP16; the variant has none */
 };
 
 static enum qb_status add_values(const struct qb_variant *variant, size_t n, struct stored_values *values,
@@ -149,6 +149,9 @@ static enum qb_status add_values(const struct qb_variant *variant, size_t n, str
         values->otherwise =
             qb_record_add(out, "tensor_otherwise_values", QB_I64, 1, &n, "values",
                           "of these, in the variant's otherwise, whose shape its codec does not take", err);
+    if (values->all && !err->status && variant->other_count > 0)
+        values->others = qb_record_add(out, "tensor_other_values", QB_I64, 1, &n, "values",
+                                       "of these, in the codecs of the variant's others", err);
     return err->status;
 }
 
@@ -174,6 +177,9 @@ static enum qb_status one_tensor(const struct qb_cell_env *env, const struct qb_
             values->fp16[at] += (int64_t)(b->rows * tensor->cols);
         if (b->format == &variant->otherwise)
             values->otherwise[at] += (int64_t)(b->rows * tensor->cols);
+        for (size_t k = 0; k < variant->other_count; k++)
+            if (b->format == &variant->others[k].format)
+                values->others[at] += (int64_t)(b->rows * tensor->cols);
         if (!find_encoded(env, tensor, b, &encoded, &own, err) &&
             !measure_block(&source, b->row, &encoded, to, at, b->format == &variant->weights ? codes : NULL, err))
             qb_hash_bytes(hash, encoded.bytes, encoded.size);

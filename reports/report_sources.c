@@ -150,6 +150,7 @@ static const struct source {
     {"memory", "context_at_budget", true, "budget_context budget_next"},
     {"memory", "batch_at_budget", true, "budget_batch budget_next"},
     {"memory", "budget_peak_rss_bytes", false, "budget_peak"},
+    {"memory", "act_bytes_per_token", false, "act_bytes_per_token"},
     {"speed", "decode_tok_s", true, "decode_s decode_tokens"},
     {"speed", "decode_overhead", true, "decode_s reference_decode_s"},
     {"speed", "prefill_overhead", true, "prefill_s reference_prefill_s"},

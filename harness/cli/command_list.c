@@ -57,26 +57,31 @@ static enum qb_status list_codecs(const struct qb_registry *registry, struct qb_
 
 static void add_variant(const struct qb_variant *variant, struct qb_listing *listing)
 {
-    struct qb_text placement = {0}, kv = {0};
+    struct qb_text placement = {0}, others = {0}, kv = {0};
     const char *calibrated = variant->calibrated ? "calibrated" : "";
     const char *path = !variant->encoded ? "" : variant->path == QB_PATH_DECODE ? "decode" : "domain";
     qb_role_print(variant->placement, &placement);
+    for (size_t i = 0; i < variant->other_count; i++) {
+        qb_text_add(&others, "%s%s ", i ? " " : "", variant->others[i].format.plugin->codec->id);
+        qb_role_print(variant->others[i].roles, &others);
+    }
     for (size_t side = 0; variant->kv_block && side < 2; side++)
         qb_text_add(&kv, "%s%s", side ? "+" : "",
                     variant->kv[side].plugin ? variant->kv[side].plugin->codec->id : "fp32");
     qb_listing_add(listing,
                    (const char *[]){variant->name, variant->encoded ? variant->weights.plugin->codec->id : "", path,
-                                    calibrated, placement.data, kv.data,
+                                    calibrated, placement.data, others.data, kv.data,
                                     variant->act.plugin ? variant->act.plugin->codec->id : "", variant->summary});
     qb_text_free(&placement);
+    qb_text_free(&others);
     qb_text_free(&kv);
 }
 
 static enum qb_status list_variants(const struct qb_registry *registry, struct qb_listing *listing,
                                     struct qb_error *err)
 {
-    static const char *const columns[] = {"variant", "codec", "path",    "calibration", "placement",
-                                          "kv",      "act",   "summary", NULL};
+    static const char *const columns[] = {"variant", "codec", "path", "calibration", "placement",
+                                          "others",  "kv",    "act",  "summary",     NULL};
     char **names = NULL;
     qb_variant_names(&names, err);
     listing->columns = columns;

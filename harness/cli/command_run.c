@@ -190,10 +190,10 @@ static void note_unused_codecs(const struct qb_registry *registry, const struct 
         const struct qb_plugin *plugin = qb_registry_at(registry, i);
         bool used = !plugin->named;
         for (size_t v = 0; v < suite->variant_count && !used; v++) {
-            const struct qb_variant *variant = suite->variants[v];
-            used = variant->weights.plugin == plugin || variant->otherwise.plugin == plugin ||
-                   variant->activations.plugin == plugin || variant->fp16.plugin == plugin ||
-                   variant->calibration.scale_format.plugin == plugin;
+            const struct qb_format *formats[QB_VARIANT_FORMATS];
+            qb_variant_formats(suite->variants[v], formats);
+            for (size_t f = 0; f < QB_VARIANT_FORMATS; f++)
+                used = used || formats[f]->plugin == plugin;
         }
         if (!used)
             qb_tell("note: plugin %s: no variant of the suite uses the codec '%s'", plugin->path, plugin->codec->id);

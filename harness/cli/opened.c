@@ -110,9 +110,9 @@ enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct
     int32_t *tokens = NULL;
     if (qb_open_variant(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
         return err->status;
-    if (qb_variant_estimates(arm->variant) && !opened->calibration)
+    if (arm->variant->calibrated && !opened->calibration)
         qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);
-    else if (!qb_variant_estimates(arm->variant) || !read_calibration(opened, &tokens, &data, err))
+    else if (!arm->variant->calibrated || !read_calibration(opened, &tokens, &data, err))
         (void)(tell_otherwise(opened->model, arm->variant, err) ||
                qb_net_prepare(opened->model, arm->variant, &data, opened->pool, &arm->net, err));
     qb_free(tokens);

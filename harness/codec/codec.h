@@ -2,8 +2,8 @@
  *
  * A codec is a number format for storage: a float matrix (rows x cols, row-major, C order) <-> bytes. It is
  * stateless: everything a decode needs is in the encoded bytes, the shape and the parsed options. A plugin is one
- * shared object that includes this file and nothing else of the harness (beside it codec_util.h and codec_block.h have
- * what most codecs share, for those who want them), and exports one function:
+ * shared object that includes this file and nothing else of the harness (beside it codec_util.h, codec_block.h and
+ * codec_scaled.h have what most codecs share, for those who want them), and exports one function:
  *
  *     const struct qb_codec *qb_codec_entry(void);
  *

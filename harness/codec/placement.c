@@ -27,8 +27,8 @@ enum qb_status variant_read_roles(const struct qb_yaml *list, uint32_t *mask, st
         const char *near = qb_nearest(pattern, names);
         if (any)
             return qb_yaml_fail(list->children[i], err,
-                                "role '%s' is never encoded, expected attn.{q,k,v,o}, "
-                                "mlp.{gate,up,down}, embed or head",
+                                "role '%s' is never encoded here, expected attn.{q,k,v,o}, mlp.{gate,up,down}, embed "
+                                "or head (keys and values have the key 'kv', activations between layers 'act')",
                                 pattern);
         return qb_yaml_fail(
             list->children[i], err,
@@ -77,6 +77,22 @@ uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, cons
     if (blocks && blocks == roles)
         return blocks & mask;
     return qb_role_covered(mask, roles) ? roles : 0;
+}
+
+const struct qb_other *qb_variant_other(const struct qb_variant *variant, const char *name, uint32_t roles)
+{
+    for (size_t i = 0; i < variant->other_count; i++)
+        if (qb_variant_covers(variant, variant->others[i].roles, name, roles))
+            return &variant->others[i];
+    return NULL;
+}
+
+uint32_t qb_variant_roles(const struct qb_variant *variant)
+{
+    uint32_t roles = variant->placement;
+    for (size_t i = 0; i < variant->other_count; i++)
+        roles |= variant->others[i].roles;
+    return roles;
 }
 
 const struct qb_format *qb_variant_format(const struct qb_variant *variant, size_t rows, size_t cols)

@@ -18,9 +18,9 @@ enum qb_role {
     QB_ROLE_MLP_DOWN = 1u << 6,
     QB_ROLE_EMBED = 1u << 7,
     QB_ROLE_HEAD = 1u << 8,
-    QB_ROLE_KV_K = 1u << 9,  /* reserved for encoded KV caches */
+    QB_ROLE_KV_K = 1u << 9,  /* no weight: a variant's key kv */
     QB_ROLE_KV_V = 1u << 10, /* likewise */
-    QB_ROLE_ACT = 1u << 11,  /* reserved for encoded activations at rest */
+    QB_ROLE_ACT = 1u << 11,  /* no weight: a variant's key act */
     QB_ROLE_NORM = 1u << 12, /* norm weights and biases: never encoded */
     QB_ROLE_BIAS = 1u << 13, /* never encoded */
     QB_ROLE_POSITION = 1u << 14

@@ -92,7 +92,9 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
     if (domain && v->path != QB_PATH_DOMAIN)
         return qb_yaml_fail(domain, err, "only path: domain has one");
     if (activations && !coded_input)
-        return qb_yaml_fail(activations, err, "only path: domain with domain: activations or both encodes activations");
+        return qb_yaml_fail(activations, err,
+                            "only path: domain with domain: activations or both encodes the inputs of products; what "
+                            "goes from a layer to the next is the key 'act'");
     if (v->path != QB_PATH_DOMAIN)
         return QB_OK;
     if (v->cache && !v->stored)
@@ -106,11 +108,11 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
                        : default_activations(&v->weights, &v->activations, err);
 }
 
-/* A format: ID, or {codec: ID, options: {...}}. */
-static enum qb_status read_format(const struct qb_yaml *node, const struct qb_registry *registry, enum qb_isa isa,
-                                  struct qb_format *format, struct qb_error *err)
+/* A format: ID, or {codec: ID, options: {...}}, where `keys` are what such a map may have. */
+static enum qb_status read_format_of(const struct qb_yaml *node, const char *const *keys,
+                                     const struct qb_registry *registry, enum qb_isa isa, struct qb_format *format,
+                                     struct qb_error *err)
 {
-    static const char *const keys[] = {"codec", "options", NULL};
     const bool map = node->kind == QB_YAML_MAP;
     const struct qb_yaml *codec = map ? qb_yaml_get(node, "codec") : node;
     const struct qb_plugin *plugin;
@@ -122,6 +124,56 @@ static enum qb_status read_format(const struct qb_yaml *node, const struct qb_re
     if (qb_yaml_text(codec, &id, err) || find_codec(codec, id, registry, &plugin, err))
         return err->status;
     return qb_format_make(plugin, map ? qb_yaml_get(node, "options") : NULL, isa, format, err);
+}
+
+static enum qb_status read_format(const struct qb_yaml *node, const struct qb_registry *registry, enum qb_isa isa,
+                                  struct qb_format *format, struct qb_error *err)
+{
+    return read_format_of(node, (const char *const[]){"codec", "options", NULL}, registry, isa, format, err);
+}
+
+/* One of others: {codec: ID, options: {...}, placement: [...]}. */
+static enum qb_status read_other(const struct qb_yaml *map, const struct qb_registry *registry, enum qb_isa isa,
+                                 struct qb_variant *v, struct qb_error *err)
+{
+    static const char *const keys[] = {"codec", "options", "placement", NULL};
+    struct qb_other *other = &v->others[v->other_count];
+    const uint32_t taken = qb_variant_roles(v);
+    if (qb_yaml_expect(map, QB_YAML_MAP, err))
+        return err->status;
+    const struct qb_yaml *placement = qb_yaml_get(map, "placement");
+    if (!placement)
+        return qb_yaml_fail(map, err, "expected the key 'placement': a list of roles");
+    v->other_count++; /* from here on it is freed with the variant */
+    if (read_format_of(map, keys, registry, isa, &other->format, err) ||
+        variant_read_roles(placement, &other->roles, err))
+        return err->status;
+    if (!other->roles)
+        return qb_yaml_fail(placement, err, "an empty list encodes nothing, expected roles");
+    if (other->roles & taken) {
+        struct qb_text twice = {0};
+        qb_role_print(other->roles & taken, &twice);
+        qb_yaml_fail(placement, err, "%s is placed already, expected roles that no other codec of the variant has",
+                     twice.data ? twice.data : "a role");
+        qb_text_free(&twice);
+        return err->status;
+    }
+    return variant_read_names(placement, &other->asked, err);
+}
+
+static enum qb_status read_others(const struct qb_yaml *list, const struct qb_registry *registry, enum qb_isa isa,
+                                  struct qb_variant *v, struct qb_error *err)
+{
+    if (v->path != QB_PATH_DECODE)
+        return qb_yaml_fail(list, err, "only path: decode has them");
+    if (qb_yaml_expect(list, QB_YAML_LIST, err))
+        return err->status;
+    if (list->count < 1 || list->count > QB_OTHERS_MAX)
+        return qb_yaml_fail(list, err, "expected 1 to %d maps of codec, options and placement, found %zu",
+                            QB_OTHERS_MAX, list->count);
+    for (size_t i = 0; i < list->count && !err->status; i++)
+        read_other(list->children[i], registry, isa, v, err);
+    return err->status;
 }
 
 static enum qb_status read_otherwise(const struct qb_yaml *node, const struct qb_registry *registry, enum qb_isa isa,
@@ -226,8 +278,9 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
 /* A map without a codec. What it may not have would be silently without effect. */
 static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v, struct qb_error *err)
 {
-    static const char *const need_codec[] = {"options", "otherwise", "activations", "path",   "domain",      "stored",
-                                             "cache",   "placement", "tensors",     "except", "calibration", NULL};
+    static const char *const need_codec[] = {"options", "otherwise",   "others", "activations", "path",
+                                             "domain",  "stored",      "cache",  "placement",   "tensors",
+                                             "except",  "calibration", NULL};
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
     int word = 0;
     for (size_t i = 0; need_codec[i]; i++)
@@ -245,6 +298,7 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
     const struct qb_yaml *codec = qb_yaml_get(map, "codec"), *options = qb_yaml_get(map, "options");
     const struct qb_yaml *placement = qb_yaml_get(map, "placement"), *calibration = qb_yaml_get(map, "calibration");
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic"), *otherwise = qb_yaml_get(map, "otherwise");
+    const struct qb_yaml *others = qb_yaml_get(map, "others");
     const struct qb_yaml *kv = qb_yaml_get(map, "kv"), *act = qb_yaml_get(map, "act");
     v->calibration = (struct qb_calibration){.scale_min = 0.5, .scale_max = 2.0, .alpha_min = 0.8, .alpha_max = 1.2};
     v->calibration.rows = 100;
@@ -271,7 +325,8 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
         variant_read_names(qb_yaml_get(map, "tensors"), &v->tensors, err) ||
         variant_read_names(qb_yaml_get(map, "except"), &v->except, err))
         return err->status;
-    if (read_path(map, v, isa, err) || (otherwise && read_otherwise(otherwise, registry, isa, v, err)))
+    if (read_path(map, v, isa, err) || (otherwise && read_otherwise(otherwise, registry, isa, v, err)) ||
+        (others && read_others(others, registry, isa, v, err)))
         return err->status;
     return calibration ? read_calibration(calibration, options, registry, v, isa, err) : QB_OK;
 }

@@ -35,12 +35,23 @@ struct qb_calibration {
     struct qb_format scale_format;
 };
 
+#define QB_OTHERS_MAX 4
+
+/* Tensors that a variant stores in another codec than its own, by role; tensors and except restrict them as well. */
+struct qb_other {
+    struct qb_format format;
+    uint32_t roles;
+    char **asked; /* its placement as it was asked for */
+};
+
 struct qb_variant {
     char *name;
     char *summary;
-    bool encoded;                 /* false: weights are fp32, without a codec: placement is 0 */
-    struct qb_format weights;     /* how placed weights are stored */
-    struct qb_format otherwise;   /* and how those whose shape `weights` does not take; plugin NULL: none */
+    bool encoded;                          /* false: weights are fp32, without a codec: placement is 0 */
+    struct qb_format weights;              /* how placed weights are stored */
+    struct qb_format otherwise;            /* and how those whose shape `weights` does not take; plugin NULL: none */
+    struct qb_other others[QB_OTHERS_MAX]; /* DECODE: these roles in other codecs; none in two, nor in placement */
+    size_t other_count;
     struct qb_format activations; /* DOMAIN with activations: how a token's x is encoded (default: scope row) */
     struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
     enum qb_path path;
@@ -51,8 +62,9 @@ struct qb_variant {
     struct qb_format kv[2]; /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
     size_t kv_block;        /* positions of a block of them; 0: both are FP32, no cache is encoded */
     bool kv_rotate;         /* they are kept rotated */
-    struct qb_format act;   /* what goes from one layer to the next, encoded a position at a time and decoded before the
-                               next layer reads it; plugin NULL: FP32 */
+    struct qb_format act;   /* how a layer's output is kept until the next layer takes it: each position's by itself, as
+                               a matrix of one row; plugin NULL: FP32. Unlike `activations`, which are the inputs of
+                               products and are never decoded */
     uint32_t placement;     /* roles of the tensors that are encoded */
     char **tensors;         /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
     char **except;          /* and of those none whose name matches one of these; likewise; NULL: none */
@@ -67,15 +79,25 @@ struct qb_variant {
     unsigned line;
 };
 
-/* What of a tensor's (or row block's) roles comes under a mask of the variant, `placement` or `calibration.fp16_roles`:
+/* What of a tensor's (or row block's) roles comes under a mask of the variant: `placement`, `calibration.fp16_roles` or
+ * the roles of one of its others:
  * the roles of the row blocks that do, 0 where none does. The one rule for "is this tensor encoded": roles say which
  * (a fused tensor block by block, a tied embedding only as a whole: qb_role_covered), tensors and except restrict it by
  * `name`, as in docs/models.md ("layers.1.mlp.up.weight"). An unencoded variant's placement is 0. */
 uint32_t qb_variant_covers(const struct qb_variant *variant, uint32_t mask, const char *name, uint32_t roles);
 
+/* The one of `others` that the tensor (or row block) comes under, or NULL; borrowed. */
+const struct qb_other *qb_variant_other(const struct qb_variant *variant, const char *name, uint32_t roles);
+/* All roles that the variant stores in codecs of its choice: placement and others. */
+uint32_t qb_variant_roles(const struct qb_variant *variant);
+
 /* How placed weights of rows x cols are stored: `weights`, or `otherwise` where that alone takes the shape. The one
  * rule for it; borrowed. */
 const struct qb_format *qb_variant_format(const struct qb_variant *variant, size_t rows, size_t cols);
+
+/* Its formats: all that can be placed, plugin or not. The one list of them, for keys, provenance and freeing. */
+#define QB_VARIANT_FORMATS (8 + QB_OTHERS_MAX)
+void qb_variant_formats(const struct qb_variant *variant, const struct qb_format *formats[QB_VARIANT_FORMATS]);
 
 /* Which floor the definition makes the variant, whatever its name. */
 enum qb_floor qb_variant_floor(const struct qb_variant *variant);
@@ -85,20 +107,19 @@ enum qb_floor qb_variant_floor(const struct qb_variant *variant);
 enum qb_status qb_variant_check_name(const struct qb_variant *variant, const struct qb_yaml *node,
                                      const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err);
 
-/* Does it estimate S or alpha, and so needs calibration contexts? Keeping tensors in FP16 does not. */
-bool qb_variant_estimates(const struct qb_variant *variant);
-
 /* Are the weights that are placed stored encoded (not so where activations alone are)? */
 bool qb_variant_stores(const struct qb_variant *variant);
 
 /* Reads a variant from its YAML map (`name` from the key, or for a file of data/variants from its `name`). Keys: name,
  * summary, base (another variant whose keys are taken first), codec, options, otherwise (a codec's id, or {codec,
- * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate}, act (as otherwise),
- * activations, path (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or
- * globs), tensors and except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range,
- * alpha_range, rows, alpha_contexts, alpha_on, options}. A variant without a codec takes kv, act and arithmetic
- * (forward|reversed): the order in which each linear product sums its terms. `order` in a built-in's file is its place
- * in lists. The caller frees with qb_variant_free. */
+ * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate} or the
+ * name of a variant whose kv it takes, act (as otherwise),
+ * others (a list of maps: codec, options and placement of each; path decode alone has it), activations, path
+ * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
+ * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,
+ * alpha_contexts, alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed): the
+ * order in which each linear product sums its terms. `order` in a built-in's file is its place in lists. The caller
+ * frees with qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

@@ -8,9 +8,10 @@
 #include "base/mem.h"
 #include "codec/variant_parts.h"
 
-static const char *const known_keys[] = {
-    "name",   "summary", "order",     "base",    "codec",  "options",     "otherwise",  "activations", "path", "domain",
-    "stored", "cache",   "placement", "tensors", "except", "calibration", "arithmetic", "kv",          "act",  NULL};
+static const char *const known_keys[] = {"name",      "summary",     "order",  "base",        "codec",      "options",
+                                         "otherwise", "activations", "path",   "domain",      "stored",     "cache",
+                                         "placement", "tensors",     "except", "calibration", "arithmetic", "kv",
+                                         "act",       "others",      NULL};
 
 bool variant_name_fits(const char *name)
 {
@@ -165,6 +166,34 @@ static const struct qb_yaml *merge(struct qb_overlay *overlay, const struct qb_y
     return map;
 }
 
+/* kv: NAME, the kv of that variant, in the place of the name; *map becomes a copy. */
+static enum qb_status resolve_kv(struct variant_bases *bases, const struct qb_yaml **map, struct qb_error *err)
+{
+    static const struct qb_yaml nothing = {.kind = QB_YAML_MAP};
+    const struct qb_yaml *name = qb_yaml_get(*map, "kv"), *other, *kv;
+    const char *text;
+    if (!name || name->kind != QB_YAML_SCALAR)
+        return QB_OK;
+    if (qb_yaml_text(name, &text, err))
+        return err->status;
+    if (bases->count == VARIANT_BASES)
+        return qb_yaml_fail(name, err, "more than %d variants built on one another", VARIANT_BASES);
+    struct qb_yaml **root = &bases->roots[bases->count];
+    if (variant_load(text, root, err))
+        return qb_wrap(err, "%s:%u: key 'kv', a map or the name of a variant", name->file, name->line);
+    bases->count++;
+    if (variant_resolve(*root, bases, &other, err))
+        return err->status;
+    if (!(kv = qb_yaml_get(other, "kv")))
+        return qb_yaml_fail(name, err, "variant '%s' has no kv, expected one that has, or a map", text);
+    const struct qb_yaml *copy = qb_overlay_merge(&bases->overlay, *map, &nothing, err);
+    if (!copy)
+        return err->status;
+    qb_overlay_replace(copy, kv);
+    *map = copy;
+    return QB_OK;
+}
+
 enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *bases, const struct qb_yaml **map,
                                struct qb_error *err)
 {
@@ -174,7 +203,7 @@ enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *
     const struct qb_yaml *name = qb_yaml_get(own, "base"), *base;
     const char *text;
     if (!name)
-        return QB_OK;
+        return resolve_kv(bases, map, err);
     if (qb_yaml_text(name, &text, err))
         return err->status;
     if (bases->count == VARIANT_BASES)
@@ -186,7 +215,7 @@ enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *
     if (variant_resolve(*root, bases, &base, err))
         return err->status;
     *map = merge(&bases->overlay, own, base, err);
-    return err->status;
+    return *map ? resolve_kv(bases, map, err) : err->status;
 }
 
 void variant_bases_free(struct variant_bases *bases)

@@ -49,6 +49,11 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
         qb_role_print(v->placement, &out);
         print_names("tensors", v->tensors, &out);
         print_names("except", v->except, &out);
+        for (size_t i = 0; i < v->other_count; i++) {
+            print_format("other", &v->others[i].format, &out);
+            qb_text_add(&out, " placement=");
+            qb_role_print(v->others[i].roles, &out);
+        }
         if (v->stored)
             qb_text_add(&out, " stored=1");
         print_format("activations", &v->activations, &out);
@@ -106,26 +111,33 @@ out:
     return QB_OK;
 }
 
+void qb_variant_formats(const struct qb_variant *v, const struct qb_format *formats[QB_VARIANT_FORMATS])
+{
+    const struct qb_format *const single[] = {
+        &v->weights, &v->otherwise, &v->activations, &v->fp16, &v->calibration.scale_format,
+        &v->kv[0],   &v->kv[1],     &v->act};
+    enum { SINGLE = sizeof single / sizeof *single };
+    _Static_assert(SINGLE + QB_OTHERS_MAX == QB_VARIANT_FORMATS, "every format of a variant");
+    for (size_t i = 0; i < QB_VARIANT_FORMATS; i++)
+        formats[i] = i < SINGLE ? single[i] : &v->others[i - SINGLE].format;
+}
+
 void qb_variant_free(struct qb_variant *variant)
 {
+    const struct qb_format *formats[QB_VARIANT_FORMATS];
     if (!variant)
         return;
-    struct qb_format *formats[] = {&variant->weights,
-                                   &variant->otherwise,
-                                   &variant->activations,
-                                   &variant->fp16,
-                                   &variant->calibration.scale_format,
-                                   &variant->kv[0],
-                                   &variant->kv[1],
-                                   &variant->act};
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        qb_format_free(formats[i]);
+    qb_variant_formats(variant, formats);
+    for (size_t i = 0; i < QB_VARIANT_FORMATS; i++)
+        qb_format_free((struct qb_format *)(uintptr_t)formats[i]);
     qb_free(variant->name);
     qb_free(variant->summary);
     qb_free(variant->canonical);
     char **lists[] = {variant->tensors, variant->except, variant->asked, variant->asked_fp16};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         variant_free_names(lists[i]);
+    for (size_t i = 0; i < variant->other_count; i++)
+        variant_free_names(variant->others[i].asked);
     qb_free((void *)(uintptr_t)variant->file);
     qb_free(variant);
 }

@@ -15,7 +15,8 @@ struct variant_bases {
     struct qb_overlay overlay;
 };
 
-/* own's keys over its base's, recursively; *map borrows from own and bases. */
+/* own's keys over its base's, recursively, and the kv of the variant that `kv` may name; *map borrows from own and
+ * bases. */
 enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *bases, const struct qb_yaml **map,
                                struct qb_error *err);
 void variant_bases_free(struct variant_bases *bases);

@@ -11,6 +11,8 @@ static enum treatment treatment_of(const struct qb_variant *variant, const char 
         return TREAT_REVERSED;
     if (qb_variant_covers(variant, variant->calibration.fp16_roles, name, roles))
         return TREAT_FP16;
+    if (qb_variant_other(variant, name, roles))
+        return TREAT_OTHER;
     if (!qb_variant_covers(variant, variant->placement, name, roles))
         return TREAT_AS_IT_IS;
     return qb_variant_stores(variant) ? TREAT_STORED : TREAT_CODED;
@@ -25,17 +27,23 @@ static size_t cut_segments(const struct qb_variant *variant, const struct qb_mat
         segments[i].rows = qb_role_rows(matrix->roles, matrix->rows, matrix->block_rows, i, &segments[i].row);
         segments[i].roles = qb_role_of_block(matrix->roles, i);
         segments[i].treatment = treatment_of(variant, matrix->name, segments[i].roles);
-        alike = alike && segments[i].treatment == segments[0].treatment;
+        segments[i].format = segments[i].treatment == TREAT_OTHER
+                                 ? &qb_variant_other(variant, matrix->name, segments[i].roles)->format
+                                 : NULL;
+        alike = alike && segments[i].treatment == segments[0].treatment && segments[i].format == segments[0].format;
     }
     count = alike ? 1 : count;
     if (alike)
-        segments[0] =
-            (struct segment){.roles = matrix->roles, .treatment = segments[0].treatment, .rows = matrix->rows};
+        segments[0] = (struct segment){.roles = matrix->roles,
+                                       .treatment = segments[0].treatment,
+                                       .rows = matrix->rows,
+                                       .format = segments[0].format};
     for (size_t i = 0; i < count; i++) {
         struct segment *segment = &segments[i];
-        segment->format = segment->treatment == TREAT_STORED ? qb_variant_format(variant, segment->rows, matrix->cols)
-                          : segment->treatment == TREAT_FP16 ? &variant->fp16
-                                                             : NULL;
+        if (segment->treatment == TREAT_STORED)
+            segment->format = qb_variant_format(variant, segment->rows, matrix->cols);
+        else if (segment->treatment == TREAT_FP16)
+            segment->format = &variant->fp16;
     }
     return count;
 }

@@ -35,8 +35,8 @@ struct qb_cut {
     uint32_t roles;
     size_t rows;
     bool under;                     /* the variant reaches it: stored encoded or in FP16, or fed encoded activations */
-    const struct qb_format *stored; /* how its weights are stored: the variant's weights, otherwise or fp16, borrowed;
-                                       NULL: FP32 */
+    const struct qb_format *stored; /* how its weights are stored: the variant's weights, otherwise, fp16 or one of its
+                                       others, borrowed; NULL: FP32 */
 };
 /* The segments that qb_linear_create makes of W under variant (NULL: fp32), in order; returns their count. W's bytes
  * may be NULL. Its row blocks must make its rows. */

@@ -9,6 +9,7 @@ enum treatment {
     TREAT_STORED,   /* placed: encoded bytes, decoded or read as coordinates at use */
     TREAT_CODED,    /* placed, but what is encoded are the activations: the model's rows times c(x) */
     TREAT_FP16,     /* kept in FP16 by calibration: decoded at use, whatever the path */
+    TREAT_OTHER,    /* in one of the variant's others: decoded at use */
     TREAT_REVERSED  /* the model's rows and x, both from the last entry to the first: a sum in another order */
 };
 

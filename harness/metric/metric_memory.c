@@ -134,6 +134,12 @@ static bool kv_bytes_per_token(const struct qb_record *record, struct qb_value *
     return qb_scalar(record, "kv_bytes_per_token", &bytes) && qb_exact(value, bytes, 1);
 }
 
+static bool act_bytes_per_token(const struct qb_record *record, struct qb_value *value)
+{
+    double bytes;
+    return qb_scalar(record, "act_bytes_per_token", &bytes) && qb_exact(value, bytes, 1);
+}
+
 const struct qb_metric qb_metrics_memory[] = {
     {.name = "weight_bytes",
      .experiment = "memory",
@@ -209,5 +215,11 @@ const struct qb_metric qb_metrics_memory[] = {
      .direction = QB_LOWER_IS_BETTER,
      .description = "KV cache a token",
      .compute = kv_bytes_per_token},
+    {.name = "act_bytes_per_token",
+     .experiment = "memory",
+     .unit = "bytes",
+     .direction = QB_LOWER_IS_BETTER,
+     .description = "a token's hidden state from a layer to the next, of a variant that encodes it",
+     .compute = act_bytes_per_token},
     {0},
 };

@@ -244,7 +244,7 @@ enum qb_status qb_net_prepare(const struct qb_model *model, const struct qb_vari
     struct qb_net *new = NULL;
     if (qb_net_create(model, variant, pool, &new, err))
         return err->status;
-    if (variant && qb_variant_estimates(variant)) {
+    if (variant && (variant->calibration.scale || variant->calibration.alpha)) {
         struct work work = {
             .variant = variant, .trial = *variant, .net = new, .pool = pool, .found = *qb_net_calibration(new)};
         if (calibrate(&work, data, err)) {

@@ -29,10 +29,9 @@ static enum qb_status refuse_variant(const struct qb_model *model, const struct 
     struct qb_effect effect = {0};
     const char *why = variant->reversed                 ? "sums its products in another order"
                       : variant->path == QB_PATH_DOMAIN ? "computes on code values"
-                      : qb_variant_estimates(variant)   ? "is calibrated on contexts"
-                      : variant->calibration.fp16_roles ? "keeps some matrices in FP16 beside its codec"
+                      : variant->calibrated             ? "is calibrated on contexts"
                       : variant->kv_block               ? "encodes keys and values"
-                      : variant->act.plugin             ? "encodes activations"
+                      : variant->act.plugin             ? "encodes what goes from a layer to the next"
                                                         : NULL;
     if (why)
         return qb_fail(err, QB_ERR_INPUT, "variant %s %s, which no file of weights can hold", variant->name, why);

@@ -144,7 +144,7 @@ static const char *nearest(const struct qb_model *model, const char *glob)
 static void check_globs(struct work *w, const char *key, char *const *globs)
 {
     struct qb_variant placed = *w->variant;
-    uint32_t mask = placed.placement | placed.calibration.fp16_roles;
+    uint32_t mask = qb_variant_roles(&placed) | placed.calibration.fp16_roles;
     placed.tensors = placed.except = NULL;
     for (size_t i = 0; globs && globs[i]; i++) {
         bool fits = false, binds = false;
@@ -190,17 +190,29 @@ static void check_kv(struct work *w)
     w->effect->kv = !why;
 }
 
+/* The width of what a layer gives. */
+static size_t width_behind(const struct qb_model *model, size_t layer)
+{
+    const uint32_t role = model->arch.mlp_down ? QB_ROLE_MLP_DOWN : QB_ROLE_MLP_UP;
+    const struct qb_tensor *last = qb_model_tensor(model, role, (int)layer);
+    return last ? last->rows : model->arch.hidden;
+}
+
 static void check_act(struct work *w)
 {
     const struct qb_format *act = &w->variant->act;
-    const size_t width = w->model->arch.hidden;
-    if (w->model->arch.layers < 2)
-        unbound(w, "act", act->plugin->codec->id, "the model has one layer: nothing goes from one to the next");
-    else if (!qb_format_takes(act, 1, width))
-        qb_text_add(&w->refusal,
-                    "%sact: %s takes no rows of %zu, the width of what goes from layer to layer in model '%s'",
-                    w->refusal.size ? "; " : "", act->plugin->codec->id, width, w->model->name);
-    w->effect->act = w->model->arch.layers > 1;
+    const size_t layers = w->model->arch.layers;
+    if (layers < 2)
+        unbound(w, "act", act->plugin->codec->id, "the model has one layer, nothing goes from one to the next");
+    for (size_t i = 0; i + 1 < layers; i++) {
+        const size_t width = width_behind(w->model, i);
+        if (qb_format_takes(act, 1, width))
+            continue;
+        qb_text_add(&w->refusal, "%sact: %s takes no rows of %zu, the width behind layer %zu of model '%s'",
+                    w->refusal.size ? "; " : "", act->plugin->codec->id, width, i, w->model->name);
+        break;
+    }
+    w->effect->act = layers > 1;
 }
 
 static enum qb_status take(struct qb_text *text, char **to, struct qb_error *err)
@@ -215,6 +227,8 @@ static enum qb_status check_request(struct work *w, struct qb_error *err)
 {
     const struct qb_variant *v = w->variant;
     check_roles(w, "placement", v->asked, v->placement);
+    for (size_t i = 0; i < v->other_count; i++)
+        check_roles(w, "others", v->others[i].asked, v->others[i].roles);
     check_roles(w, "calibration.fp16", v->asked_fp16, v->calibration.fp16_roles);
     check_globs(w, "tensors", v->tensors);
     check_globs(w, "except", v->except);

@@ -118,6 +118,19 @@ static enum qb_status add_positions(struct qb_net *net, struct qb_error *err)
     return qb_linear_create(NULL, &matrix, NULL, &net->positions, err);
 }
 
+/* Sets how much a position takes between two layers. */
+static enum qb_status size_act(struct qb_net *net, struct qb_error *err)
+{
+    net->act_bytes = 0;
+    for (size_t i = 0, size; i + 1 < net->model->arch.layers; i++) {
+        size = net->layers[i].width_out * sizeof(float);
+        if (net->act && qb_encoded_size(net->act, 1, net->layers[i].width_out, &size, err))
+            return qb_wrap(err, "act, layer %zu", i);
+        net->act_bytes = size > net->act_bytes ? size : net->act_bytes;
+    }
+    return QB_OK;
+}
+
 static enum qb_status build(struct qb_net *net, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
@@ -131,7 +144,7 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
     for (size_t i = 0; i < arch->layers; width = net->layers[i++].width_out)
         if (add_layer(net, (int)i, width, err))
             return err->status;
-    if (add_part(net, QB_ROLE_HEAD, -1, &net->head, err))
+    if (add_part(net, QB_ROLE_HEAD, -1, &net->head, err) || size_act(net, err))
         return err->status;
     return arch->learned_positions ? add_positions(net, err) : QB_OK;
 }
@@ -154,19 +167,6 @@ static enum qb_status check_effect(struct qb_net *net, struct qb_error *err)
     return err->status;
 }
 
-/* Room for a position of what goes from layer to layer. All layers but the first take rows of one width. */
-static enum qb_status make_act(struct qb_net *net, struct qb_error *err)
-{
-    const size_t width = net->model->arch.hidden;
-    for (size_t i = 1; net->act && i < net->model->arch.layers; i++)
-        if (net->layers[i].in != width)
-            return qb_fail(err, QB_ERR_INPUT, "act: layer %zu of model '%s' takes rows of %zu, expected %zu", i,
-                           net->model->name, net->layers[i].in, width);
-    if (net->act && !qb_encoded_size(net->act, 1, width, &net->act_bytes, err))
-        net->act_row = qb_alloc(net->act_bytes, 1, "encoded activations", err);
-    return err->status;
-}
-
 enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant, struct qb_pool *pool,
                              struct qb_net **net, struct qb_error *err)
 {
@@ -177,7 +177,7 @@ enum qb_status qb_net_create(const struct qb_model *model, const struct qb_varia
     new->variant = variant;
     new->pool = pool;
     new->calibration.alpha = new->calibration.alpha_raw = 1.0;
-    if (check_effect(new, err) || build(new, err) || make_act(new, err)) {
+    if (check_effect(new, err) || build(new, err)) {
         qb_net_free(new);
         return variant ? qb_wrap(err, "variant %s", variant->name) : err->status;
     }
@@ -192,7 +192,6 @@ void qb_net_free(struct qb_net *net)
     for (size_t i = 0; i < net->linear_count; i++)
         qb_linear_free(net->linears[i].linear);
     qb_linear_free(net->positions);
-    qb_free(net->act_row);
     qb_net_drop_working(net);
     qb_free(net->linears);
     qb_free(net->layers);
@@ -223,6 +222,11 @@ void qb_net_observe(struct qb_net *net, qb_net_observer observe, void *context)
 {
     net->observe = observe;
     net->observer = context;
+}
+
+size_t qb_net_act_bytes(const struct qb_net *net)
+{
+    return net->act_bytes;
 }
 
 size_t qb_net_width(const struct qb_net *net)

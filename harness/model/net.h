@@ -38,7 +38,8 @@ struct qb_step {
  * Longrope's factors follow the length that the sequence may reach, which is kv's capacity, without kv n: steps over
  * one kv agree. In the last layer only keys and values are computed of positions that are not kept; without attention
  * nothing is. A token out of range, or a position beyond the model's context, is QB_ERR_INPUT; a hidden state that is
- * not finite is QB_ERR_NUMERIC, naming the position; more positions than kv has room for is QB_ERR_INTERNAL. */
+ * not finite is QB_ERR_NUMERIC, naming the position, and so is one between layers that the variant's act cannot hold,
+ * naming layer and position; more positions than kv has room for is QB_ERR_INTERNAL. */
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err);
 /* The kv that steps of this net take, of at most `step` positions (0: any number): as the variant keeps keys and
@@ -50,6 +51,9 @@ enum qb_status qb_net_kv(const struct qb_net *net, size_t batch, size_t capacity
 const struct qb_kv_options *qb_net_kv_options(const struct qb_net *net);
 /* What went through the net's caches so far where its variant encodes keys or values; else zeros. */
 struct qb_kv_tally qb_net_kv_tally(const struct qb_net *net);
+/* Bytes that one position takes from a layer to the next, as the variant keeps it (FP32: 4 a number), where that is
+ * most; 0: the model has one layer. */
+size_t qb_net_act_bytes(const struct qb_net *net);
 /* What a step refuses of tokens[batch, n] that follow `past` positions. */
 enum qb_status qb_net_check(const struct qb_net *net, const int32_t *tokens, size_t batch, size_t n, size_t past,
                             struct qb_error *err);
@@ -67,7 +71,8 @@ enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t
 void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits);
 
 /* Layer by layer; together they are bitwise qb_net_forward: x[batch * length, width]. embed: tokens -> x (width H).
- * block: a layer, in -> out, which do not overlap. finish: final norm in place, and the check that all is finite. */
+ * block: a layer, in -> out, which do not overlap; out is what the next layer reads, after the variant's act. finish:
+ * final norm in place, and the check that all is finite. */
 size_t qb_net_width(const struct qb_net *net); /* the largest row width any x needs */
 enum qb_status qb_net_embed(struct qb_net *net, const int32_t *tokens, size_t batch, size_t length, float *x,
                             struct qb_error *err);

@@ -46,17 +46,16 @@ struct qb_net {
     struct qb_linear *positions;     /* a row a position, read by row; NULL: none */
     size_t width;                    /* the widest row of a layer's input or output */
     struct qb_net_calibration calibration;
-    const struct qb_format *act; /* of the variant, where it has effect; NULL: what goes from layer to layer is FP32 */
-    void *act_row;               /* one position of it, encoded */
-    size_t act_bytes;            /* of that */
     struct qb_kv_options kv;     /* of the variant; block 0: keys and values are FP32 */
     struct qb_kv_tally kv_tally; /* of all caches of this net */
     struct qb_kv *passing;       /* of the layer at work, where no kv is given and they are not */
+    const struct qb_format *act; /* of the variant, for what a layer hands to the next; NULL: FP32 */
+    size_t act_bytes;            /* of a position, where it is widest */
     qb_net_observer observe;     /* NULL: nobody */
     void *observer;
     /* Working memory, each for one purpose. */
     struct qb_scratch linear_scratch, scores, state, other, position, normed, kept, query, qkv, mixed, inner, back,
-        gated;
+        gated, at_rest;
 };
 
 /* ---- in step.c ---- */

@@ -56,6 +56,33 @@ static enum qb_status embed(struct qb_net *net, const struct qb_step *step, size
     return QB_OK;
 }
 
+/* ---- between layers ---- */
+
+/* x[batch * n, width] that `layer` made of positions `first` and on of each sequence, as the next layer reads it: kept
+ * in the variant's act meanwhile. Each position is encoded by itself, so that it comes out the same whatever the step
+ * has besides it. */
+static enum qb_status hand_on(struct qb_net *net, size_t layer, size_t batch, size_t n, size_t first, float *x,
+                              struct qb_error *err)
+{
+    const size_t width = net->layers[layer].width_out, rows = batch * n;
+    size_t size;
+    if (!net->act || layer + 1 == net->model->arch.layers)
+        return QB_OK;
+    if (qb_encoded_size(net->act, 1, width, &size, err))
+        return err->status;
+    /* all rows before the first is read back, as at rest; in whole floats */
+    unsigned char *bytes = (unsigned char *)qb_scratch_get(&net->at_rest, (rows * size + 3) / sizeof(float), err);
+    for (size_t i = 0; bytes && i < rows; i++)
+        if (qb_encode(net->act, 1, width, x + i * width, bytes + i * size, size, err)) {
+            err->status = err->status == QB_ERR_INPUT ? QB_ERR_NUMERIC : err->status;
+            return qb_wrap(err, "behind layer %zu, position %zu", layer, first + i % n);
+        }
+    for (size_t i = 0; bytes && i < rows; i++)
+        if (qb_decode(net->act, 1, width, bytes + i * size, size, 0, 1, x + i * width, err))
+            return qb_wrap(err, "behind layer %zu, position %zu", layer, first + i % n);
+    return err->status;
+}
+
 /* ---- the step ---- */
 
 static enum qb_status check_step(const struct qb_net *net, const struct qb_kv *kv, const struct qb_step *step,
@@ -106,20 +133,6 @@ struct qb_kv_tally qb_net_kv_tally(const struct qb_net *net)
     return net->kv_tally;
 }
 
-/* x[n, H], which goes into `layer`, as it is decoded where the variant encodes what goes from one layer to the next:
- * a position is a matrix of one row, so that no position's range depends on which ones go through with it. */
-static enum qb_status pass_on(struct qb_net *net, size_t layer, size_t n, float *x, struct qb_error *err)
-{
-    const size_t width = net->model->arch.hidden;
-    for (size_t i = 0; net->act && layer > 0 && i < n; i++, x += width)
-        if (qb_encode(net->act, 1, width, x, net->act_row, net->act_bytes, err) ||
-            qb_decode(net->act, 1, width, net->act_row, net->act_bytes, 0, 1, x, err)) {
-            err->status = err->status == QB_ERR_INPUT ? QB_ERR_NUMERIC : err->status;
-            return qb_wrap(err, "model %s: activations into layer %zu, position %zu", net->model->name, layer, i);
-        }
-    return QB_OK;
-}
-
 enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb_step *step, float *hidden,
                            struct qb_error *err)
 {
@@ -127,14 +140,16 @@ enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb
     if (check_step(net, kv, step, err))
         return err->status;
     size_t n = arch->attention ? step->n : step->kept, rows = step->batch * n; /* that go through the layers */
+    const size_t past = kv ? kv->length : 0;
     float *h = qb_scratch_get(&net->state, rows * net->width, err);
     float *out = !h || arch->mlp_down ? h : qb_scratch_get(&net->other, rows * net->width, err);
-    if (!out || embed(net, step, step->n - n, kv ? kv->length : 0, h, err))
+    if (!out || embed(net, step, step->n - n, past, h, err))
         return err->status;
     struct qb_step layer_step = {.batch = step->batch, .n = n, .kept = n, .key_bias = step->key_bias};
     for (size_t i = 0; i < arch->layers; i++) {
         layer_step.kept = i + 1 == arch->layers ? step->kept : n;
-        if (pass_on(net, i, rows, h, err) || net_layer(net, kv, i, &layer_step, h, out, err))
+        if (net_layer(net, kv, i, &layer_step, h, out, err) ||
+            hand_on(net, i, step->batch, layer_step.kept, past + step->n - n, out, err))
             return err->status;
         float *swap = h;
         h = out;
@@ -177,9 +192,9 @@ enum qb_status qb_net_block(struct qb_net *net, size_t layer, const float *in, s
     if (!h)
         return err->status;
     memcpy(h, in, size * sizeof *h);
-    if (pass_on(net, layer, batch * length, h, err))
-        return err->status;
-    return net_layer(net, NULL, layer, &(struct qb_step){.batch = batch, .n = length, .kept = length}, h, out, err);
+    const struct qb_step step = {.batch = batch, .n = length, .kept = length};
+    return net_layer(net, NULL, layer, &step, h, out, err) ? err->status
+                                                           : hand_on(net, layer, batch, length, 0, out, err);
 }
 
 enum qb_status qb_net_finish(struct qb_net *net, float *hidden, size_t n, struct qb_error *err)

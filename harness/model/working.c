@@ -3,13 +3,13 @@
 #include "base/mem.h"
 #include "model/net_parts.h"
 
-enum { SCRATCHES = 13 };
+enum { SCRATCHES = 14 };
 
 static void list_scratch(struct qb_net *net, struct qb_scratch *list[SCRATCHES])
 {
-    struct qb_scratch *all[SCRATCHES] = {&net->linear_scratch, &net->scores, &net->state, &net->other, &net->position,
-                                         &net->normed,         &net->kept,   &net->query, &net->qkv,   &net->mixed,
-                                         &net->inner,          &net->back,   &net->gated};
+    struct qb_scratch *all[SCRATCHES] = {&net->linear_scratch, &net->scores, &net->state, &net->other,  &net->position,
+                                         &net->normed,         &net->kept,   &net->query, &net->qkv,    &net->mixed,
+                                         &net->inner,          &net->back,   &net->gated, &net->at_rest};
     for (size_t i = 0; i < SCRATCHES; i++)
         list[i] = all[i];
 }
@@ -42,7 +42,7 @@ void qb_net_drop_working(struct qb_net *net)
 
 /* The room of each, in floats, as the step's requests make it one after the other. */
 struct needs {
-    size_t linear, scores, state, other, position, normed, qkv, mixed, inner, back, gated;
+    size_t linear, scores, state, other, position, normed, qkv, mixed, inner, back, gated, at_rest;
 };
 
 static void ask(size_t *room, size_t floats)
@@ -140,6 +140,8 @@ enum qb_status qb_net_working_need(const struct qb_net *net, size_t batch, size_
     net_kv_shape(net, batch, past + 1, 1, &shape, windows);
     if (net->positions)
         ask(&needs.position, arch->hidden);
+    if (net->act && arch->layers > 1)
+        ask(&needs.at_rest, (batch * net->act_bytes + sizeof(float) - 1) / sizeof(float));
     for (size_t i = 0; i < arch->layers; i++) {
         const struct layer *layer = &net->layers[i];
         if ((arch->attention && layer->norms[QB_NORM_BEFORE_ATTENTION].weight) ||
@@ -153,7 +155,7 @@ enum qb_status qb_net_working_need(const struct qb_net *net, size_t batch, size_
     if (need_products(net, &net->head, 1, batch, &needs, &outputs, err))
         return err->status;
     const size_t each[] = {needs.linear, needs.scores, needs.state, needs.other, needs.position, needs.normed,
-                           needs.qkv,    needs.mixed,  needs.inner, needs.back,  needs.gated};
+                           needs.qkv,    needs.mixed,  needs.inner, needs.back,  needs.gated,    needs.at_rest};
     *bytes = need_angles(net, past + 1);
     for (size_t i = 0; i < sizeof each / sizeof *each; i++)
         *bytes += each[i] * sizeof(float);

@@ -59,22 +59,23 @@ static enum qb_status add_models(const struct qb_suite *suite, const struct qb_m
 /* "codecs.<variant>": ids, blank-separated; "codec.<id>.version" and ".sha256" of each plugin. */
 static enum qb_status add_codecs(const struct qb_variant *variant, struct qb_provenance *p, struct qb_error *err)
 {
-    const struct qb_plugin *used[] = {variant->weights.plugin, variant->otherwise.plugin, variant->activations.plugin,
-                                      variant->fp16.plugin, variant->calibration.scale_format.plugin};
+    const struct qb_format *formats[QB_VARIANT_FORMATS];
     char name[128];
     struct qb_text ids = {0};
-    for (size_t i = 0; i < sizeof used / sizeof *used && !err->status; i++) {
-        bool seen = !used[i];
+    qb_variant_formats(variant, formats);
+    for (size_t i = 0; i < QB_VARIANT_FORMATS && !err->status; i++) {
+        const struct qb_plugin *used = formats[i]->plugin;
+        bool seen = !used;
         for (size_t k = 0; k < i && !seen; k++)
-            seen = used[k] == used[i];
+            seen = formats[k]->plugin == used;
         if (seen)
             continue;
-        qb_text_add(&ids, "%s%s", ids.size ? " " : "", used[i]->codec->id);
-        snprintf(name, sizeof name, "codec.%s.version", used[i]->codec->id);
-        qb_provenance_add(p, name, used[i]->codec->version, err);
-        snprintf(name, sizeof name, "codec.%s.sha256", used[i]->codec->id);
+        qb_text_add(&ids, "%s%s", ids.size ? " " : "", used->codec->id);
+        snprintf(name, sizeof name, "codec.%s.version", used->codec->id);
+        qb_provenance_add(p, name, used->codec->version, err);
+        snprintf(name, sizeof name, "codec.%s.sha256", used->codec->id);
         if (!err->status)
-            qb_provenance_add(p, name, used[i]->sha256, err);
+            qb_provenance_add(p, name, used->sha256, err);
     }
     snprintf(name, sizeof name, "codecs.%s", variant->name);
     if (!err->status)

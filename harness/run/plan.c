@@ -152,11 +152,10 @@ enum qb_status qb_plan_key(const struct qb_suite *suite, const struct qb_plan_ce
     qb_hash_text(hash, qb_plan_variant_name(suite, cell));
     if (variant) {
         qb_hash_text(hash, variant->canonical);
-        hash_plugin(hash, variant->weights.plugin);
-        hash_plugin(hash, variant->otherwise.plugin);
-        hash_plugin(hash, variant->activations.plugin);
-        hash_plugin(hash, variant->fp16.plugin);
-        hash_plugin(hash, variant->calibration.scale_format.plugin);
+        const struct qb_format *formats[QB_VARIANT_FORMATS];
+        qb_variant_formats(variant, formats);
+        for (size_t i = 0; i < QB_VARIANT_FORMATS; i++)
+            hash_plugin(hash, formats[i]->plugin);
     }
     if (cell->exclusive)
         hash_machine(hash, &context->machine);

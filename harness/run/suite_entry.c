@@ -188,10 +188,13 @@ enum qb_status qb_suite_read_listed(const struct qb_suite_options *options, cons
                                     struct qb_variant **variant, struct qb_error *err)
 {
     struct qb_lists_choice choice = {0};
-    const char *name = NULL;
-    if (!entry_name(node, &name, err) && !qb_lists_choose(node, name, which, &choice, err) &&
-        !qb_suite_name(qb_yaml_get(node, "name"), choice.name.data, "a variant name", err))
-        own_variant(options, &choice.map, choice.name.data, qb_yaml_get(node, "name"), variant, err);
+    const char *name = "";
+    const struct qb_yaml *key = qb_yaml_get(node, "name"), *base = qb_yaml_get(node, "base");
+    const struct qb_yaml *at = key ? key : base; /* where the name comes from */
+    const bool nameless = !key && base && base->kind == QB_YAML_LIST;
+    if ((nameless || !entry_name(node, &name, err)) && !qb_lists_choose(node, name, which, &choice, err) &&
+        !qb_suite_name(at, choice.name.data, "a variant name", err))
+        own_variant(options, &choice.map, choice.name.data, at, variant, err);
     qb_lists_free(&choice);
     return err->status ? err->status : no_reference(node, *variant, err);
 }

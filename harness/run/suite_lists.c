@@ -12,22 +12,36 @@ static const struct qb_yaml *options_of(const struct qb_yaml *entry)
     return options && options->kind == QB_YAML_MAP ? options : NULL;
 }
 
-bool qb_lists_are(const struct qb_yaml *entry)
+/* The list in place i, counted over the entry's keys and then its options', where one makes variants; or NULL. */
+static const struct qb_yaml *list_at(const struct qb_yaml *entry, size_t i)
 {
     const struct qb_yaml *options = options_of(entry);
-    for (size_t i = 0; options && i < options->count; i++)
-        if (options->children[i]->kind == QB_YAML_LIST)
+    const size_t own = entry->kind == QB_YAML_MAP ? entry->count : 0;
+    const struct qb_yaml *node = i < own ? entry->children[i] : options->children[i - own];
+    const bool may = i >= own || strcmp(node->key, "base") == 0 || strcmp(node->key, "kv") == 0;
+    return may && node->kind == QB_YAML_LIST ? node : NULL;
+}
+
+static size_t places_of(const struct qb_yaml *entry)
+{
+    const struct qb_yaml *options = options_of(entry);
+    return (entry->kind == QB_YAML_MAP ? entry->count : 0) + (options ? options->count : 0);
+}
+
+bool qb_lists_are(const struct qb_yaml *entry)
+{
+    for (size_t i = 0; i < places_of(entry); i++)
+        if (list_at(entry, i))
             return true;
     return false;
 }
 
 enum qb_status qb_lists_count(const struct qb_yaml *entry, size_t *count, struct qb_error *err)
 {
-    const struct qb_yaml *options = options_of(entry);
     *count = 1;
-    for (size_t i = 0; options && i < options->count; i++) {
-        const struct qb_yaml *list = options->children[i];
-        if (list->kind != QB_YAML_LIST)
+    for (size_t i = 0; i < places_of(entry); i++) {
+        const struct qb_yaml *list = list_at(entry, i);
+        if (!list)
             continue;
         if (list->count == 0)
             return qb_yaml_fail(list, err, "an empty list makes no variant, expected values");
@@ -35,7 +49,7 @@ enum qb_status qb_lists_count(const struct qb_yaml *entry, size_t *count, struct
             if (qb_yaml_expect(list->children[k], QB_YAML_SCALAR, err))
                 return err->status;
         if (list->count > QB_SUITE_SIDE_MAX / *count)
-            return qb_yaml_fail(list, err, "the lists of these options make more than %d variants", QB_SUITE_SIDE_MAX);
+            return qb_yaml_fail(list, err, "the lists of this variant make more than %d", QB_SUITE_SIDE_MAX);
         *count *= list->count;
     }
     return QB_OK;
@@ -44,7 +58,7 @@ enum qb_status qb_lists_count(const struct qb_yaml *entry, size_t *count, struct
 /* "-group64" for group:64. */
 static void add_name(const char *value, struct qb_text *name)
 {
-    qb_text_add(name, "-");
+    qb_text_add(name, "%s", name->size ? "-" : "");
     for (; *value; value++)
         if (isalnum((unsigned char)*value) || strchr("-_.", *value))
             qb_text_add(name, "%c", tolower((unsigned char)*value));
@@ -66,23 +80,24 @@ enum qb_status qb_lists_choose(const struct qb_yaml *entry, const char *name, si
     const struct qb_yaml *options = options_of(entry);
     size_t rest = 0; /* variants that the lists behind make */
     if (qb_lists_count(entry, &rest, err) || same_keys(entry, &choice->map, err) ||
-        same_keys(options, &choice->options, err) ||
-        !(choice->values = qb_alloc(options->count, sizeof *choice->values, "a variant of a list", err)))
+        (options && same_keys(options, &choice->options, err)) ||
+        !(choice->values = qb_alloc(places_of(entry), sizeof *choice->values, "a variant of a list", err)))
         return err->status;
     qb_text_add(&choice->name, "%s", name);
-    for (size_t i = 0; i < options->count; i++) {
-        const struct qb_yaml *list = options->children[i];
-        if (list->kind != QB_YAML_LIST)
+    for (size_t i = 0; i < entry->count; i++)
+        if (entry->children[i] == options)
+            choice->map.children[i] = &choice->options;
+    for (size_t i = 0; i < places_of(entry); i++) {
+        const struct qb_yaml *list = list_at(entry, i);
+        if (!list)
             continue;
         rest /= list->count;
         choice->values[i] = *list->children[which / rest % list->count];
         choice->values[i].key = list->key;
-        choice->options.children[i] = &choice->values[i];
+        *(i < entry->count ? &choice->map.children[i] : &choice->options.children[i - entry->count]) =
+            &choice->values[i];
         add_name(choice->values[i].scalar, &choice->name);
     }
-    for (size_t i = 0; i < entry->count; i++)
-        if (entry->children[i] == options)
-            choice->map.children[i] = &choice->options;
     return choice->name.failed ? qb_fail(err, QB_ERR_MEMORY, "no memory for a variant's name") : QB_OK;
 }
 

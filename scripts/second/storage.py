@@ -154,6 +154,7 @@ for name, function in {
     "peak_rss_bytes": lambda c: st.exact(c["peak_rss"]) if c["peak_rss"] > 0 else None,  # 0: the system does not tell
     "rss_growth_bytes": lambda c: st.exact(c["rss_after"] - c["rss_before"]) if c["rss_after"] >= c["rss_before"] > 0 else None,
     "kv_bytes_per_token": copied("kv_bytes_per_token"),
+    "act_bytes_per_token": copied("act_bytes_per_token"),
 }.items():
     entry("memory", name, function)
 

@@ -226,6 +226,17 @@ Test(attribute, factors)
     struct qb_cell_env env = env_of(fp32, NULL);
     cr_expect_not_null(qb_experiment_find("attribute")->skip(&env));
     qb_variant_free(fp32);
+    static const char *const more[] = {"q8_0", "q8_0-kv-q8_0", "profile-compute"};
+    for (size_t i = 0; i < 3; i++) { /* a cache is none of the parts */
+        struct qb_variant *v = support_variant(registry, more[i]);
+        env = env_of(v, NULL);
+        cr_expect_eq(qb_experiment_find("attribute")->skip(&env) != NULL, i > 0, "%s", more[i]);
+        qb_variant_free(v);
+    }
+    struct qb_variant *act = read_variant("base: q8_0\nact: fp16\n");
+    env = env_of(act, NULL);
+    cr_expect_not_null(qb_experiment_find("attribute")->skip(&env));
+    qb_variant_free(act);
 }
 
 /* Every row of a swap is a variant whose names or roles choose that tensor alone. */
@@ -263,6 +274,14 @@ Test(attribute, swaps_with_embedding_and_head)
 {
     swaps_are_variants("base: pattern-a\nplacement: [attn.*, mlp.*, embed, head]\n", NULL, 0,
                        4 * LAYERS + (model->arch.tied_head ? 1 : 2));
+}
+
+/* What others store is storage, too. */
+Test(attribute, swaps_with_others)
+{
+    swaps_are_variants("codec: int8\nplacement: ['mlp.*']\nothers: [{codec: q8_0, placement: [attn.o, attn.v, attn.k, "
+                       "attn.q]}]\n",
+                       NULL, 0, 4 * LAYERS);
 }
 
 Test(attribute, swaps_of_a_chain_whose_widths_change)

@@ -173,9 +173,6 @@ Test(convert, what_no_file_of_weights_holds_is_refused)
     struct qb_error e = {0};
     refused(model, "legacy", "computes on code values");
     refused(model, "calibrated-range-kept", "is calibrated");
-    refused(model, "profile-compute", "keeps some matrices in FP16 beside its codec");
-    refused(model, "profile-balanced", "encodes keys and values");
-    refused(model, "act-int8", "encodes activations");
     refused(model, "fp32-reordered", "another order");
     struct qb_variant *part = variant_of("{codec: int8, path: decode, placement: [attn.q, attn.k]}");
     cr_expect_eq(convert(model, part, false, scratch_path("m"), &e), QB_ERR_INPUT);

@@ -97,32 +97,6 @@ Test(kv_variants, what_is_kept_is_seen_in_every_way_through_the_net)
             0.3f);
 }
 
-Test(kv_variants, activations_between_layers_are_seen_in_every_way_through_the_net)
-{
-    changes("{act: fp32}", 0, 1e-5f);
-    changes("{act: fp16}", 1e-6f, 1e-2f);
-    changes("{act: {codec: int8, options: {scope: tensor}}}", 1e-4f, 0.1f); /* a position has a scale of its own */
-    changes("{base: int8-channel, act: int8, kv: {keys: fp16, block: 3}}", 1e-3f, 0.3f);
-}
-
-/* What cannot be encoded is told by layer and position. */
-Test(kv_variants, an_activation_that_is_not_finite)
-{
-    struct qb_model *model = support_small("transformer", true);
-    struct qb_variant *v = variant_of("{act: int8}");
-    struct qb_net *net = support_net(model, v, NULL, pool);
-    static float x[3 * H], out[3 * H];
-    x[2 * H + 5] = INFINITY;
-    cr_expect_eq(qb_net_block(net, 1, x, 1, 3, out, &err), QB_ERR_NUMERIC);
-    cr_expect(strstr(err.message, "activations into layer 1, position 2"), "%s", err.message);
-    err = (struct qb_error){0};
-    x[2 * H + 5] = 0;
-    MUST(qb_net_block(net, 1, x, 1, 3, out, &err));
-    qb_net_free(net);
-    qb_variant_free(v);
-    qb_model_free(model);
-}
-
 Test(kv_variants, rotation_spreads_an_outlier)
 {
     /* one entry of a head that dwarfs the others takes all of an INT8 scale, unless it is spread */
@@ -157,7 +131,7 @@ static void expect_effect(const struct qb_model *model, const char *text, const 
     cr_expect_str_eq(effect.unbound, unbound);
     cr_expect(refusal ? effect.refusal && strstr(effect.refusal, refusal) : !effect.refusal, "%s",
               effect.refusal ? effect.refusal : "none");
-    cr_expect_eq(effect.kv || effect.act, !*unbound);
+    cr_expect_eq(effect.kv, !*unbound);
     qb_effect_free(&effect);
     qb_variant_free(v);
 }
@@ -171,12 +145,6 @@ Test(kv_variants, a_request_without_effect_is_said)
     expect_effect(open, "{codec: fp16, placement: ['attn.*'], kv: {values: fp16}}", "kv.values fp16", NULL);
     expect_effect(model, "{kv: {keys: fp16}}", "", NULL);
     expect_effect(model, "{kv: {keys: fp16, values: q8_0}}", "", "kv.values: q8_0 takes no rows of 8");
-    expect_effect(model, "{act: int8}", "", NULL);
-    expect_effect(model, "{act: q8_0}", "", "act: q8_0 takes no rows of 24");
-    model->arch.layers = 1;
-    expect_effect(model, "{act: int8}", "act int8", "the model has one layer");
-    expect_effect(model, "{codec: fp16, placement: ['attn.*'], act: int8}", "act int8", NULL);
-    model->arch.layers = 2;
     qb_model_free(chain);
     qb_model_free(open);
     qb_model_free(model);

@@ -197,15 +197,15 @@ Test(report_sources, memory)
 {
     static const char *const stores[] = {"qins8", "fp32", "qins8"};
     static const char *const numbers[] = {"values", "bytes", "cache_bytes", "held_bytes", NULL};
-    static const char *const scalars[] = {"fp32_bytes",    "weight_values", "published_bytes", "published_fp32_bytes",
-                                          "rss_before",    "rss_after",     "peak_rss",        "kv_bytes_per_token",
-                                          "encoded_values"};
+    static const char *const scalars[] = {
+        "fp32_bytes", "weight_values", "published_bytes",    "published_fp32_bytes", "rss_before",
+        "rss_after",  "peak_rss",      "kv_bytes_per_token", "encoded_values",       "act_bytes_per_token"};
     struct qb_record r = {0};
     put_texts(&r, "store", stores, 3);
     list(&r, numbers, QB_I64, 3, 0);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         put_scalar(&r, scalars[i], 100000 + 1000 * (double)i);
-    check("memory", &r, 10);
+    check("memory", &r, 11);
 }
 
 Test(report_sources, speed)

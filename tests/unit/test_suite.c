@@ -138,6 +138,39 @@ Test(suite, lists_of_options_make_variants)
     qb_suite_free(s);
 }
 
+#define PRODUCT(entry)                                                                                                 \
+    "name: s\nmodels:\n  a: {generator: transformer, vocab: 60, hidden: 32, layers: 1}\nvariants:\n  - " entry "\n"    \
+    "experiments: {memory: {}}\n"
+
+/* Lists as base and kv are weights x caches; without a name they are named as the shipped ones are, which they are. */
+Test(suite, lists_of_bases_and_caches_make_their_product)
+{
+    static const char *const names[] = {"q8_0-kv-q8_0", "q8_0-kv-int8", "q4_k-kv-q8_0", "q4_k-kv-int8"};
+    struct qb_suite *s = fixture_suite(PRODUCT("{base: [q8_0, q4_k], kv: [kv-q8_0, kv-int8]}"), NULL);
+    struct qb_suite *shipped = fixture_suite(PRODUCT("q4_k-kv-q8_0"), NULL);
+    struct qb_suite *named = fixture_suite(PRODUCT("{name: x, base: q8_0, kv: [kv-q8_0, kv-int8]}"), NULL);
+    struct qb_suite *scopes = fixture_suite(
+        PRODUCT("{name: x, base: [pattern-a, pattern-a-packed], kv: kv-int8, options: {scope: [row, tensor]}}"), NULL);
+    cr_assert_eq(s->variant_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        cr_expect_str_eq(s->variants[i]->name, names[i]);
+    cr_expect_str_eq(s->variants[2]->canonical, shipped->variants[0]->canonical);
+    cr_assert_eq(named->variant_count, 2);
+    cr_expect_str_eq(named->variants[1]->name, "x-kv-int8");
+    cr_assert_eq(scopes->variant_count, 4);
+    cr_expect_str_eq(scopes->variants[2]->name, "x-pattern-a-packed-row");
+    qb_suite_free(s);
+    qb_suite_free(shipped);
+    qb_suite_free(named);
+    qb_suite_free(scopes);
+    refused(PRODUCT("{base: [], kv: [kv-q8_0]}"), ":5:", "an empty list makes no variant");
+    refused(PRODUCT("{base: [q8_0], kv: [[kv-q8_0]]}"), ":5:", "expected");
+    refused(PRODUCT("{base: q8_0, kv: [kv-q8_0]}"), ":5:", "expected the key 'name'");
+    refused(PRODUCT("{base: [q8_0], kv: [kv-q8]}"), ":5:", "did you mean 'kv-q8_0'");
+    refused(PRODUCT("{base: [q8_0, q8_0], kv: [kv-q8_0]}"), ":5:", "'q8_0-kv-q8_0' is in the list twice");
+    refused(PRODUCT("{base: [q8_0], kv: kv-int8}"), ":5:", "the name 'q8_0' is taken");
+}
+
 Test(suite, refusals_name_line_and_key)
 {
     refused(SUITE_MODELS "  c: {generator: rnn}\n" SUITE_REST, ":6:", "key 'generator': expected transformer");

@@ -71,7 +71,8 @@ Test(variant, every_built_in_is_read_in_order)
         cr_expect(strlen(v->summary) > 10);
         const bool kv = strncmp(v->name, "kv-", 3) == 0, act = strncmp(v->name, "act-", 4) == 0;
         cr_expect_eq(v->encoded, strncmp(v->name, "fp32", 4) != 0 && !kv && !act);
-        cr_expect_eq(v->kv_block > 0, kv || strcmp(v->name, "profile-balanced") == 0, "%s", v->name);
+        cr_expect_eq(v->kv_block > 0, kv || strstr(v->name, "-kv-") || strncmp(v->name, "profile-", 8) == 0, "%s",
+                     v->name);
         cr_expect_eq(v->act.plugin != NULL, act, "%s", v->name);
         cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN, "%s", v->name);
         for (size_t i = 0; i < count; i++) {
@@ -258,6 +259,51 @@ static void refused(const char *text, const char *say)
     cr_expect_eq(qb_mem_stats().live_bytes, live, "leak: %s", text);
 }
 
+/* kv: NAME is the kv of that variant, also one that it has from its own base, over what the own base has. */
+Test(variant, kv_may_be_another_variants)
+{
+#define INT8_ROW "{codec: int8, options: {scope: row}}"
+    static const char *const texts[] = {"base: q8_0\nkv: kv-int8\n", "base: q8_0-kv-q8_0\nkv: kv-int8\n",
+                                        ("base: q8_0\nkv: {keys: " INT8_ROW ", values: " INT8_ROW "}\n"),
+                                        "base: q8_0\nkv: q4_k-kv-q8_0\n"};
+    struct qb_variant *v[4];
+    for (size_t i = 0; i < 4; i++)
+        cr_assert_eq(read_text(texts[i], &v[i]), QB_OK, "%s", err.message);
+    cr_expect_str_eq(v[0]->canonical, v[2]->canonical);
+    cr_expect_str_eq(v[1]->canonical, v[2]->canonical);
+    cr_expect(strstr(v[3]->canonical, "keys=q8_0/"), "%s", v[3]->canonical);
+    for (size_t i = 0; i < 4; i++)
+        qb_variant_free(v[i]);
+}
+
+/* Content keys and provenance take the codecs from this list: none may be missing. */
+Test(variant, its_formats_are_all_that_it_has)
+{
+    static const struct {
+        const char *text, *codec;
+    } cases[] = {{"codec: q4_k\nplacement: ['*']\n", "q4_k"},
+                 {"codec: q4_k\notherwise: q5_0\nplacement: ['*']\n", "q5_0"},
+                 {"base: legacy\n", "qins8"},
+                 {"base: calibrated\n", "fp16"},
+                 {"kv: {keys: int8}\n", "int8"},
+                 {"kv: {values: int8}\n", "int8"},
+                 {"act: bf16\n", "bf16"},
+                 {"codec: int8\nplacement: ['mlp.*']\nothers: [{codec: q4_k, placement: [head]}, {codec: q6_k, "
+                  "placement: [embed]}]\n",
+                  "q6_k"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct qb_format *formats[QB_VARIANT_FORMATS];
+        struct qb_variant *v;
+        bool found = false;
+        cr_assert_eq(read_text(cases[i].text, &v), QB_OK, "%s", err.message);
+        qb_variant_formats(v, formats);
+        for (size_t k = 0; k < QB_VARIANT_FORMATS; k++)
+            found = found || (formats[k]->plugin && strcmp(formats[k]->plugin->codec->id, cases[i].codec) == 0);
+        cr_expect(found, "%s", cases[i].text);
+        qb_variant_free(v);
+    }
+}
+
 Test(variant, mistakes_are_named)
 {
     refused("codec: qins8\nplacment: [head]\n", "placement");
@@ -272,7 +318,7 @@ Test(variant, mistakes_are_named)
     refused("codec: int8\nplacement: [head]\ndomain: both\n", "path: domain");
     refused("codec: fp16\nplacement: [head]\npath: domain\n", "no coordinates");
     refused("codec: int8\nplacement: [head]\npath: domain\ncache: true\n", "keeps decoded");
-    refused("codec: int8\nplacement: [head]\nactivations: {scope: row}\n", "encodes activations");
+    refused("codec: int8\nplacement: [head]\nactivations: {scope: row}\n", "is the key 'act'");
     refused("codec: int8\nplacement: [head]\noptions: {scop: row}\n", "scop");
     refused("codec: int8\nplacement: [head]\ncalibration: {scales: true}\n", "scales");
     refused("codec: int8\nplacement: [head]\ncalibration: {scale: true, rows: 1}\n", "rows");
@@ -289,7 +335,9 @@ Test(variant, mistakes_are_named)
     refused("base: legacy\ncache: true\n", "stored: true");
     refused("codec: int8\nplacement: [head]\narithmetic: reversed\n", "without a codec");
     refused("arithmetic: backward\n", "forward, reversed");
-    refused("kv: fp16\n", "expected a map");
+    refused("kv: fp16x\n", "did you mean 'fp16'");
+    refused("kv: fp16\n", "variant 'fp16' has no kv");
+    refused("kv: [kv-fp16]\n", "expected a map");
     refused("kv: {key: fp16}\n", "did you mean 'keys'");
     refused("kv: {block: 4}\n", "expected keys, values or both");
     refused("kv: {keys: fp17}\n", "no codec 'fp17'");
@@ -297,6 +345,23 @@ Test(variant, mistakes_are_named)
     refused("kv: {keys: {codec: int8, options: {scop: row}}}\n", "scop");
     refused("kv: {keys: fp16, block: 0}\n", "from 1 to 4096");
     refused("kv: {keys: fp16, rotate: 2}\n", "rotate");
+    refused("codec: int8\nplacement: [act]\n", "activations between layers 'act'");
+    refused("act: fp17\n", "no codec 'fp17'");
+    refused("act: {keys: fp16}\n", "keys");
+    refused("act: [fp16]\n", "act");
+    refused("others: [{codec: fp16, placement: [head]}]\n", "without a codec");
+    refused("codec: int8\nplacement: [head]\nothers: {codec: fp16, placement: [embed]}\n", "list");
+    refused("codec: int8\nplacement: [head]\nothers: []\n", "1 to 4 maps");
+    refused("codec: int8\nplacement: [head]\nothers: [fp16]\n", "expected a map");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16}]\n", "'placement'");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16, placement: []}]\n", "empty list");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16, placement: [embed], tensors: ['*']}]\n", "tensors");
+    refused("codec: int8\nplacement: ['mlp.*']\nothers: [{codec: fp16, placement: [mlp.gate, head]}]\n",
+            "mlp.gate is placed already");
+    refused("codec: int8\nplacement: [head]\nothers: [{codec: fp16, placement: [embed]}, {codec: q8_0, placement: "
+            "[embed]}]\n",
+            "embed is placed already");
+    refused("base: legacy\nothers: [{codec: fp16, placement: [head]}]\n", "only path: decode");
     refused("base: patern-a\n", "pattern-a");
     refused("[1, 2]", "map");
     struct qb_variant *v;

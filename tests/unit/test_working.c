@@ -29,6 +29,7 @@ static const char *const variants[] = {
     "{codec: q8_0, placement: ['attn.*'], otherwise: fp16, kv: {keys: int8, values: fp16, block: 1}}",
     "{kv: {keys: fp16, values: {codec: qins8, options: {layout: packed, scope: row}}, block: 7, rotate: true}}",
     "{kv: {values: fp16, block: 16}}",
+    "{act: {codec: qins8, options: {layout: packed}}}",
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 

@@ -1,0 +1,25 @@
+/* e3m4: 8-bit floats of 3 exponent and 4 mantissa bits, all codes finite, times a float32 scale. */
+#include "codec_scaled.h"
+
+static struct qb_levels levels;
+
+static void prepare(void)
+{
+    qb_levels_minifloat(&levels, 3, 4, -3, 128); /* in units of the least subnormal */
+}
+
+static struct qb_scaled describe(const struct qb_codec_config *config)
+{
+    return (struct qb_scaled){
+        .scope = config->options[0].scope, .bits = 8, .kind = QB_SCALE_TOP, .top = 1984, .levels = &levels};
+}
+
+static const struct qb_codec_option options[] = {QB_SCOPE_OPTION("row"), {.name = NULL}};
+
+QB_SCALED_CODEC(
+    prepare, describe, 2, .id = "e3m4", .version = "1",
+    .summary = "8-bit floats E3M4, all codes finite, times a scale: 8 bits a weight and the scales",
+    .flags = QB_CODEC_KEEPS_ZERO, .options = options,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.028, .floor_fraction = 0.5, .absolute_error = 0.016, .bias = 0.00016, .sqnr_db = 37.6})

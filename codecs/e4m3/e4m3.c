@@ -1,0 +1,25 @@
+/* e4m3: OCP 8-bit floats of 4 exponent and 3 mantissa bits times a float32 scale. */
+#include "codec_scaled.h"
+
+static struct qb_levels levels;
+
+static void prepare(void)
+{
+    qb_levels_minifloat(&levels, 4, 3, 7, 127); /* 127 is NaN */
+}
+
+static struct qb_scaled describe(const struct qb_codec_config *config)
+{
+    return (struct qb_scaled){
+        .scope = config->options[0].scope, .bits = 8, .kind = QB_SCALE_TOP, .top = 448, .levels = &levels};
+}
+
+static const struct qb_codec_option options[] = {QB_SCOPE_OPTION("row"), {.name = NULL}};
+
+QB_SCALED_CODEC(
+    prepare, describe, 2, .id = "e4m3", .version = "1",
+    .summary = "OCP FP8 E4M3 times a scale: 8 bits a weight and the scales", .flags = QB_CODEC_KEEPS_ZERO,
+    .options = options,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.059, .floor_fraction = 0.5, .absolute_error = 0.036, .bias = 0.0006, .sqnr_db = 31.5})

@@ -1,0 +1,15 @@
+/* int8_affine: 8-bit integers times a scale, with groups, zero point and a clipped range as options. */
+#include "affine_int.h"
+
+static struct affine describe(const struct qb_codec_config *config)
+{
+    return int_describe(config, 8);
+}
+
+AFFINE_CODEC(
+    describe, .id = "int8_affine", .version = "1",
+    .summary = "8-bit integers times a scale, with or without zero point and clipping: 8 bits a weight and the scales",
+    .flags = QB_CODEC_KEEPS_ZERO | QB_CODEC_RESCALES, .options = int_options,
+    /* Measured plus a margin. */
+    .tolerance = {
+        .relative_error = 0.0066, .floor_fraction = 0.5, .absolute_error = 0.004, .bias = 1.6e-05, .sqnr_db = 45.3})

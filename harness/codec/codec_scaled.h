@@ -1,0 +1,467 @@
+/* codec_scaled.h - for codecs of qinsbench that decode to y = scale * level: a table of levels, a code for each value,
+ * a scale for each scope (the tensor, a row, a group or block of values). The codec says which levels, which scale and,
+ * where "the nearest level" is not its rule, how it takes a code; the rest is here. Apache-2.0. Optional, as
+ * codec_util.h is.
+ *
+ * Layout, the same for all of them, little-endian: the scales, one after the other, those of row 0 first; then the
+ * codes, row after row, each row from a whole byte on. Codes of up to 8 bits follow each other from the lowest bit of
+ * the row's first byte up; of codes of 9 bits the low 8 come first, a byte each, then the row's ninth bits, packed
+ * likewise. The bits behind a row's last code are 0. */
+#ifndef QB_CODEC_SCALED_H
+#define QB_CODEC_SCALED_H
+
+#include "codec_util.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+/* ---- levels ---- */
+
+enum { QB_LEVELS_MAX = 256, QB_CODES_MAX = 512 };
+
+struct qb_levels {
+    unsigned count; /* at most QB_LEVELS_MAX, ascending */
+    unsigned sign;  /* the bit of a code that is the sign of x (of -0 too), levels being magnitudes; 0: levels have
+                       signs */
+    bool even;      /* a value midway goes to the level whose code is even; else to the lower level */
+    double edge[QB_LEVELS_MAX];   /* edge i parts level i from level i + 1; infinite from the last level on */
+    uint16_t code[QB_LEVELS_MAX]; /* of level i, without the sign bit */
+    float value[QB_CODES_MAX];    /* by code; NaN: no encode writes that code */
+    float largest;                /* magnitude of a value */
+};
+
+static inline void qb_levels_begin(struct qb_levels *levels, unsigned sign, bool even)
+{
+    *levels = (struct qb_levels){.sign = sign, .even = even};
+    for (size_t i = 0; i < QB_LEVELS_MAX; i++)
+        levels->edge[i] = (double)INFINITY;
+    for (size_t i = 0; i < QB_CODES_MAX; i++)
+        levels->value[i] = NAN;
+}
+
+/* The next level, above those before it; `edge` parts it from the last of them (of the first level it says nothing). */
+static inline void qb_levels_add(struct qb_levels *levels, double edge, unsigned code, float value)
+{
+    if (levels->count > 0)
+        levels->edge[levels->count - 1] = edge;
+    levels->code[levels->count++] = (uint16_t)code;
+    levels->value[code] = value;
+    if (levels->sign)
+        levels->value[code | levels->sign] = -value;
+    levels->largest = fmaxf(levels->largest, fabsf(value));
+}
+
+/* A float of a sign, `exponent` and `mantissa` bits, with subnormals: of exponent code e and mantissa m the value
+ * (e ? 2^mantissa + m : m) * 2^(max(e, 1) - bias - mantissa). The magnitudes with codes [0, count) are levels; a value
+ * midway goes to the even code. */
+static inline void qb_levels_minifloat(struct qb_levels *levels, unsigned exponent, unsigned mantissa, int bias,
+                                       unsigned count)
+{
+    float before = 0;
+    qb_levels_begin(levels, 1u << (exponent + mantissa), true);
+    for (unsigned code = 0; code < count; code++) {
+        const unsigned e = code >> mantissa, m = code & ((1u << mantissa) - 1);
+        const float whole = (float)(e ? (1u << mantissa) + m : m);
+        const float value = ldexpf(whole, (int)(e ? e : 1) - bias - (int)mantissa);
+        qb_levels_add(levels, 0.5 * ((double)before + (double)value), code, value);
+        before = value;
+    }
+}
+
+/* The code of the level that is nearest to t, a number; beyond the ends the first or the last level. */
+static inline unsigned qb_levels_code(const struct qb_levels *levels, double t)
+{
+    const double place = levels->sign ? fabs(t) : t;
+    unsigned i = 0;
+    for (unsigned step = QB_LEVELS_MAX / 2; step > 0; step /= 2)
+        i += levels->edge[i + step - 1] < place ? step : 0;
+    if (levels->even && levels->edge[i] == place && i + 1 < levels->count)
+        i += levels->code[i] & 1;
+    return levels->code[i] | (signbit(t) ? levels->sign : 0);
+}
+
+/* ---- codes in bits of bytes ---- */
+
+enum { QB_CODES_STEP = 256 }; /* codes that are packed at a time */
+
+static inline size_t qb_codes_row(unsigned bits, size_t cols) /* bytes of a row */
+{
+    return bits > 8 ? cols + (cols + 7) / 8 : cols / 8 * bits + (cols % 8 * bits + 7) / 8;
+}
+
+/* Codes col ... col + n of a row of zeros; or, reading, of any row. */
+static inline void qb_codes_put(unsigned bits, size_t cols, size_t col, size_t n, const uint16_t *codes,
+                                unsigned char *row)
+{
+    const unsigned low = bits > 8 ? 8 : bits;
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = (col + i) / 8 * low + (col + i) % 8 * low / 8;
+        const unsigned shifted = (codes[i] & 0xffu) << (col + i) * low % 8;
+        row[at] = (unsigned char)(row[at] | shifted);
+        if (shifted > 0xff)
+            row[at + 1] = (unsigned char)(row[at + 1] | shifted >> 8);
+    }
+    for (size_t i = 0; bits > 8 && i < n; i++)
+        row[cols + (col + i) / 8] = (unsigned char)(row[cols + (col + i) / 8] | (codes[i] >> 8 & 1) << (col + i) % 8);
+}
+
+static inline void qb_codes_get(unsigned bits, size_t cols, size_t col, size_t n, const unsigned char *row,
+                                uint16_t *codes)
+{
+    const unsigned low = bits > 8 ? 8 : bits;
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = (col + i) / 8 * low + (col + i) % 8 * low / 8;
+        const unsigned shift = (unsigned)((col + i) * low % 8);
+        unsigned word = row[at];
+        if (shift + low > 8)
+            word |= (unsigned)row[at + 1] << 8;
+        codes[i] = (uint16_t)(word >> shift & ((1u << low) - 1));
+    }
+    for (size_t i = 0; bits > 8 && i < n; i++)
+        codes[i] = (uint16_t)(codes[i] | (row[cols + (col + i) / 8] >> (col + i) % 8 & 1) << 8);
+}
+
+/* The bits behind a row's last code; every encode leaves them 0. */
+static inline bool qb_codes_end_clean(unsigned bits, size_t cols, const unsigned char *row)
+{
+    const size_t used = bits > 8 ? cols % 8 : cols % 8 * bits % 8;
+    return used == 0 || row[qb_codes_row(bits, cols) - 1] >> used == 0;
+}
+
+/* ---- scopes ---- */
+
+/* Spans of a matrix's rows, of which `tall` rows share what is stored for a span. Those of a scope are contiguous. */
+struct qb_scopes {
+    struct qb_spans spans;
+    size_t tall;  /* 1; all rows where the tensor is the scope; those of a group that runs on */
+    size_t count; /* of scopes */
+};
+
+static inline struct qb_scopes qb_scopes_of(struct qb_scope scope, bool runs_on, size_t rows, size_t cols)
+{
+    struct qb_scopes scopes = {.tall = scope.kind == QB_SCOPE_TENSOR ? rows : 1};
+    if (runs_on && scope.kind == QB_SCOPE_GROUP && scope.group % cols == 0)
+        scopes.tall = scope.group / cols;
+    if (scope.kind == QB_SCOPE_TENSOR)
+        scope.kind = QB_SCOPE_ROW;
+    scopes.spans = qb_spans_of(scope, rows, cols);
+    scopes.count = scopes.tall > 1 ? (rows - 1) / scopes.tall + 1 : scopes.spans.count;
+    return scopes;
+}
+
+/* Over the spans of rows [row, end), each with the index of its scope: as qb_spans_from and qb_next_span. */
+static inline struct qb_span qb_scopes_from(const struct qb_scopes *scopes, size_t row)
+{
+    struct qb_span span = {row * scopes->spans.per_row, row * scopes->spans.cols, 0, 0};
+    return span;
+}
+
+static inline bool qb_next_scope(const struct qb_scopes *scopes, size_t end, struct qb_span *span, size_t *scope)
+{
+    struct qb_spans spans = scopes->spans;
+    spans.count = SIZE_MAX; /* count every span, also of one row */
+    const bool more = qb_next_span(&spans, end, span);
+    *scope = scopes->tall > 1 ? span->index / scopes->tall : span->index;
+    return more;
+}
+
+static inline float qb_amax(const float *x, size_t n)
+{
+    float top = 0;
+    for (size_t i = 0; i < n; i++)
+        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    return top;
+}
+
+/* ---- scale * level ---- */
+
+struct qb_scaled;
+
+/* How the scales are stored. */
+struct qb_scales {
+    unsigned passes; /* over the matrix, before the codes' */
+    size_t (*bytes)(const struct qb_scaled *scaled);
+    /* What a pass learns from x, rows [row, row + count), it keeps in out, which holds at least bytes() + 1 bytes. */
+    void (*learn)(const struct qb_scaled *scaled, unsigned pass, size_t row, size_t count, const float *x,
+                  unsigned char *out);
+    /* A scope's scale; the offset of the bytes that no encode stores, or SIZE_MAX. */
+    size_t (*load)(const struct qb_scaled *scaled, const unsigned char *in, size_t scope, float *scale);
+    bool exact; /* codes are taken under the amax of their span, whatever is stored for it */
+};
+
+enum qb_scale_kind {
+    QB_SCALE_TOP,  /* float32 fl(amax / top); t = fl(x / scale) */
+    QB_SCALE_AMAX, /* float32 amax; t = fl(x * fl(1 / amax)), where that inverse is infinite fl(x / amax) */
+    QB_SCALE_POWER /* a byte, floor(log2 amax) - emax + 127 taken exactly, in [0, 254]: 2^(byte - 127); t = x / scale,
+                      exact */
+};
+
+struct qb_scaled {
+    struct qb_scope scope;
+    bool runs_on;  /* a group of a whole number of rows runs on over them, else it ends with its row */
+    unsigned bits; /* of a code, 1 to 9 */
+    enum qb_scale_kind kind;
+    float top; /* QB_SCALE_TOP */
+    int emax;  /* QB_SCALE_POWER */
+    const struct qb_levels *levels;
+    const struct qb_scales *scales; /* NULL: one of the kind for each scope */
+    /* Codes of x[n] under a scale, by a rule of the codec's own; NULL: of the level nearest to t, a scale of 0 giving
+     * what t = 0 (with the sign of x) gives. */
+    void (*code)(const struct qb_scaled *scaled, float scale, const float *x, size_t n, uint16_t *codes);
+    const void *own; /* for `code` */
+    size_t rows, cols;
+    struct qb_scopes scopes;
+};
+
+static inline size_t qb_scale_bytes(const struct qb_scaled *scaled)
+{
+    return scaled->kind == QB_SCALE_POWER ? 1 : sizeof(float);
+}
+
+/* The greatest level that an encode multiplies a scale by. */
+static inline float qb_scale_reach(const struct qb_scaled *scaled)
+{
+    return scaled->kind == QB_SCALE_TOP ? scaled->top : scaled->levels->largest;
+}
+
+/* All that it encodes must decode to finite values, so next to FLT_MAX a scale may be one float smaller. */
+static inline void qb_scale_store(const struct qb_scaled *scaled, float amax, unsigned char *place)
+{
+    float scale = scaled->kind == QB_SCALE_TOP ? amax / scaled->top : amax;
+    if (scaled->kind == QB_SCALE_POWER) {
+        const int byte = amax > 0 ? ilogbf(amax) - scaled->emax + 127 : 0;
+        *place = (unsigned char)(byte < 0 ? 0 : byte > 254 ? 254 : byte);
+        return;
+    }
+    if (!isfinite(scale * qb_scale_reach(scaled)))
+        scale = nextafterf(scale, 0);
+    memcpy(place, &scale, sizeof scale);
+}
+
+/* Until a scope's last span its scale is the largest magnitude so far. */
+static inline void qb_scales_learn(const struct qb_scaled *scaled, unsigned pass, size_t row, size_t count,
+                                   const float *x, unsigned char *out)
+{
+    const struct qb_scopes *scopes = &scaled->scopes;
+    struct qb_span span = qb_scopes_from(scopes, row);
+    size_t scope;
+    (void)pass;
+    while (qb_next_scope(scopes, row + count, &span, &scope)) {
+        const size_t at = span.first / scaled->cols;
+        unsigned char *place = out + scope * qb_scale_bytes(scaled);
+        float top = qb_amax(x + (span.first - row * scaled->cols), span.size), before = 0;
+        if (scopes->tall > 1 && at % scopes->tall > 0)
+            memcpy(&before, place, sizeof before);
+        top = before > top ? before : top;
+        if (scopes->tall == 1 || at % scopes->tall == scopes->tall - 1 || at == scaled->rows - 1)
+            qb_scale_store(scaled, top, place);
+        else
+            memcpy(place, &top, sizeof top);
+    }
+}
+
+static inline size_t qb_scales_load(const struct qb_scaled *scaled, const unsigned char *in, size_t scope, float *scale)
+{
+    const size_t at = scope * qb_scale_bytes(scaled);
+    if (scaled->kind == QB_SCALE_POWER)
+        *scale = in[at] < 255 ? ldexpf(1, in[at] - 127) : NAN;
+    else
+        memcpy(scale, in + at, sizeof *scale);
+    return !signbit(*scale) && isfinite(*scale * qb_scale_reach(scaled)) ? SIZE_MAX : at;
+}
+
+static inline size_t qb_scales_bytes(const struct qb_scaled *scaled)
+{
+    return scaled->scopes.count * qb_scale_bytes(scaled);
+}
+
+static inline const struct qb_scales *qb_scales_of(const struct qb_scaled *scaled)
+{
+    static const struct qb_scales one_each = {
+        .passes = 1, .bytes = qb_scales_bytes, .learn = qb_scales_learn, .load = qb_scales_load};
+    return scaled->scales ? scaled->scales : &one_each;
+}
+
+static inline void qb_nearest_codes(const struct qb_scaled *scaled, float scale, const float *x, size_t n,
+                                    uint16_t *codes)
+{
+    const float inverse = 1 / scale;
+    for (size_t i = 0; i < n; i++) {
+        double t;
+        if (scale == 0)
+            t = copysign(0, (double)x[i]);
+        else if (scaled->kind == QB_SCALE_POWER)
+            t = (double)x[i] / (double)scale;
+        else if (scaled->kind == QB_SCALE_AMAX && isfinite(inverse))
+            t = (double)(x[i] * inverse);
+        else
+            t = (double)(x[i] / scale);
+        codes[i] = (uint16_t)qb_levels_code(scaled->levels, t);
+    }
+}
+
+static inline size_t qb_scaled_bytes(const struct qb_scaled *scaled)
+{
+    return qb_scales_of(scaled)->bytes(scaled) + scaled->rows * qb_codes_row(scaled->bits, scaled->cols);
+}
+
+static inline void qb_scaled_codes(const struct qb_scaled *scaled, size_t row, size_t count, const float *x,
+                                   unsigned char *out)
+{
+    const struct qb_scales *scales = qb_scales_of(scaled);
+    const size_t line = qb_codes_row(scaled->bits, scaled->cols);
+    unsigned char *codes = out + scales->bytes(scaled);
+    struct qb_span span = qb_scopes_from(&scaled->scopes, row);
+    size_t scope;
+    memset(codes + row * line, 0, count * line);
+    while (qb_next_scope(&scaled->scopes, row + count, &span, &scope)) {
+        const float *from = x + (span.first - row * scaled->cols);
+        float scale = 0;
+        if (scales->exact)
+            scale = qb_amax(from, span.size);
+        else
+            (void)scales->load(scaled, out, scope, &scale);
+        for (size_t done = 0, n; done < span.size; done += n) {
+            uint16_t some[QB_CODES_STEP];
+            n = span.size - done < QB_CODES_STEP ? span.size - done : QB_CODES_STEP;
+            (scaled->code ? scaled->code : qb_nearest_codes)(scaled, scale, from + done, n, some);
+            qb_codes_put(scaled->bits, scaled->cols, span.col + done, n, some,
+                         codes + span.first / scaled->cols * line);
+        }
+    }
+}
+
+static inline int qb_scaled_encode(const struct qb_scaled *scaled, unsigned pass, size_t row, size_t count,
+                                   const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
+{
+    const struct qb_scales *scales = qb_scales_of(scaled);
+    int status = qb_check_part(out_bytes, qb_scaled_bytes(scaled), scaled->rows, row, count, error);
+    if (!status && pass == 0)
+        status = qb_check_finite(x, count * scaled->cols, row * scaled->cols, error);
+    if (!status && pass < scales->passes)
+        scales->learn(scaled, pass, row, count, x, out);
+    else if (!status && pass == scales->passes)
+        qb_scaled_codes(scaled, row, count, x, out);
+    return status;
+}
+
+/* out[n] = scale * the values of codes col ... col + n of a row that lies at bytes + at and is the matrix's `row`. */
+static inline int qb_scaled_values(unsigned bits, const float *value, size_t cols, size_t row, size_t col, size_t n,
+                                   float scale, const unsigned char *bytes, size_t at, float *out,
+                                   struct qb_codec_error *error)
+{
+    for (size_t done = 0, some; done < n; done += some) {
+        uint16_t codes[QB_CODES_STEP];
+        some = n - done < QB_CODES_STEP ? n - done : QB_CODES_STEP;
+        qb_codes_get(bits, cols, col + done, some, bytes + at, codes);
+        for (size_t i = 0; i < some; i++)
+            out[done + i] = scale * value[codes[i]];
+        const size_t bad = qb_first_nonfinite(out + done, some);
+        if (bad < some)
+            return qb_refuse(error, QB_CODEC_BAD_BYTES, at + (col + done + bad) * (bits > 8 ? 8 : bits) / 8,
+                             "the code of element (%zu, %zu) is %u, no encode gives that", row, col + done + bad,
+                             codes[bad]);
+    }
+    if (col + n == cols && !qb_codes_end_clean(bits, cols, bytes + at))
+        return qb_refuse(error, QB_CODEC_BAD_BYTES, at + qb_codes_row(bits, cols) - 1,
+                         "there are bits behind the last code of row %zu", row);
+    return QB_CODEC_OK;
+}
+
+static inline int qb_scaled_decode(const struct qb_scaled *scaled, const void *in, size_t in_bytes, size_t row,
+                                   size_t count, float *out, struct qb_codec_error *error)
+{
+    const struct qb_scales *scales = qb_scales_of(scaled);
+    int status = qb_check_part(in_bytes, qb_scaled_bytes(scaled), scaled->rows, row, count, error);
+    const unsigned char *bytes = in;
+    const size_t cols = scaled->cols, line = qb_codes_row(scaled->bits, cols), codes = scales->bytes(scaled);
+    struct qb_span span = qb_scopes_from(&scaled->scopes, row);
+    size_t scope;
+    while (!status && qb_next_scope(&scaled->scopes, row + count, &span, &scope)) {
+        const size_t in_row = span.first / cols;
+        float scale;
+        const size_t bad = scales->load(scaled, bytes, scope, &scale);
+        if (bad != SIZE_MAX)
+            return qb_refuse(error, QB_CODEC_BAD_BYTES, bad, "byte %zu starts a scale that no encode gives", bad);
+        status = qb_scaled_values(scaled->bits, scaled->levels->value, cols, in_row, span.col, span.size, scale, bytes,
+                                  codes + in_row * line, out + (span.first - row * cols), error);
+    }
+    return status;
+}
+
+/* A shape that no layout of this file overflows. */
+static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_error *error)
+{
+    return qb_check_shape(rows, cols, 16, error);
+}
+
+/* Defines all of a plugin's functions and its entry. DESCRIBE(config) gives the struct qb_scaled but for rows, cols and
+ * scopes; PREPARE() is called first, when the plugin is loaded, and fills its levels. PASSES: over the matrix, the
+ * scales' and the one for the codes, of any options. What follows are the codec's own fields: .id, .version, .summary,
+ * .flags, .options, .tolerance. */
+#define QB_SCALED_CODEC(PREPARE, DESCRIBE, PASSES, ...)                                                                \
+    static int shaped(const struct qb_codec_config *config, size_t rows, size_t cols, struct qb_scaled *scaled,        \
+                      struct qb_codec_error *error)                                                                    \
+    {                                                                                                                  \
+        int status = qb_check_shape(rows, cols, 16, error); /* more bytes a value than any layout takes */             \
+        if (!status) {                                                                                                 \
+            *scaled = DESCRIBE(config);                                                                                \
+            scaled->rows = rows;                                                                                       \
+            scaled->cols = cols;                                                                                       \
+            scaled->scopes = qb_scopes_of(scaled->scope, scaled->runs_on, rows, cols);                                 \
+        }                                                                                                              \
+        return status;                                                                                                 \
+    }                                                                                                                  \
+    static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,             \
+                            struct qb_codec_error *error)                                                              \
+    {                                                                                                                  \
+        struct qb_scaled scaled = {0};                                                                                 \
+        int status = shaped(config, rows, cols, &scaled, error);                                                       \
+        *bytes = status ? 0 : qb_scaled_bytes(&scaled);                                                                \
+        return status;                                                                                                 \
+    }                                                                                                                  \
+    static int encode_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,  \
+                           size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)    \
+    {                                                                                                                  \
+        struct qb_scaled scaled = {0};                                                                                 \
+        int status = shaped(config, rows, cols, &scaled, error);                                                       \
+        return status ? status : qb_scaled_encode(&scaled, pass, row, count, x, out, out_bytes, error);                \
+    }                                                                                                                  \
+    static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,       \
+                      size_t out_bytes, struct qb_codec_error *error)                                                  \
+    {                                                                                                                  \
+        return qb_encode_whole(encode_part, PASSES, config, rows, cols, x, out, out_bytes, error);                     \
+    }                                                                                                                  \
+    static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \
+                      size_t row, size_t count, float *out, struct qb_codec_error *error)                              \
+    {                                                                                                                  \
+        struct qb_scaled scaled = {0};                                                                                 \
+        int status = shaped(config, rows, cols, &scaled, error);                                                       \
+        return status ? status : qb_scaled_decode(&scaled, in, in_bytes, row, count, out, error);                      \
+    }                                                                                                                  \
+    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);                                                       \
+    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)                                                        \
+    {                                                                                                                  \
+        static const struct qb_codec codec = {.struct_size = sizeof codec,                                             \
+                                              .abi_version = QB_CODEC_ABI_VERSION,                                     \
+                                              .encoded_size = encoded_size,                                            \
+                                              .encode = encode,                                                        \
+                                              .decode = decode,                                                        \
+                                              .encode_passes = PASSES,                                                 \
+                                              .encode_part = encode_part,                                              \
+                                              __VA_ARGS__};                                                            \
+        static bool prepared;                                                                                          \
+        if (!prepared)                                                                                                 \
+            PREPARE();                                                                                                 \
+        prepared = true;                                                                                               \
+        return &codec;                                                                                                 \
+    }
+
+/* The option that most of them have, here with its default. */
+#define QB_SCOPE_OPTION(DEFAULT)                                                                                       \
+    {                                                                                                                  \
+        .name = "scope", .type = QB_OPTION_SCOPE, .default_value = DEFAULT,                                            \
+        .help = "what shares a scale: tensor, row (an output channel) or group:N"                                      \
+    }
+
+#endif
