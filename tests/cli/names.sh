@@ -51,7 +51,7 @@ has "list suites: likewise" "$("$QINSBENCH" list suites --output csv)" "quick,ex
 has "from elsewhere: the whole path" "$(cd "$TMP" && "$QINSBENCH" list suites --output csv)" "quick,$ROOT/experiments/suites/quick.yaml,"
 # SmolLM2 is not in the repository: tiny-llama takes its place.
 for suite in "$SUITES"/*.yaml; do
-    sed "s|\.\./\.\./models/smollm2.*|$ROOT/data/models/tiny-llama|; s|\.\./\.\./data|$ROOT/data|" "$suite" >"$TMP/suite.yaml"
+    sed "s|\.\./\.\./models/smollm2[^,} ]*|$ROOT/data/models/tiny-llama|; s|\.\./\.\./data|$ROOT/data|" "$suite" >"$TMP/suite.yaml"
     check "$(basename "$suite") is valid" "$QINSBENCH" inspect "$TMP/suite.yaml"
 done
 

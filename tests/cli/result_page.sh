@@ -42,6 +42,8 @@ variants:
   - calibrated
   - {name: kept, codec: qins8, placement: ["mlp.*", "attn.*"], calibration: {fp16: [attn.q]}}
   - {name: mixed, codec: q4_k, otherwise: q8_0, placement: ["mlp.*"]}
+  - {name: acts, act: fp16}
+  - {name: other, codec: qins8, placement: ["mlp.*"], others: [{codec: fp16, placement: ["attn.*"]}]}
 experiments:
   roundtrip: {rows: 32, cols: 256}
   linearity: {trials: 5, length: 256}
@@ -113,7 +115,7 @@ on_page() {
 }
 in_file "$TMP/r.h5" >"$TMP/file"
 on_page $page >"$TMP/page"
-check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 11
+check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 12
 same "every array is on the page, with its type" "$(comm -23 "$TMP/file" "$TMP/page")" ""
 same "every array of the page is in the file" "$(comm -13 "$TMP/file" "$TMP/page")" ""
 # The same page with other words: each change is found out.
