@@ -90,7 +90,7 @@ same "completion: levels" "$(complete_words run --isa p)" "portable"
 same "completion: a file is no word" "$(complete_words convert x -o '')" ""
 same "completion: lists" "$(complete_words list exp)" "experiments"
 same "completion: shipped suites" "$(complete_words run sour)" "source"
-same "completion: variants" "$(complete_words generate m --variant pattern-a-packed-)" "pattern-a-packed-kv-qins8"
+same "completion: variants" "$(complete_words generate m --variant pattern-a-c)" "pattern-a-cached"
 
 # ---- the Makefile ----
 

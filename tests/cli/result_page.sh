@@ -42,8 +42,7 @@ variants:
   - calibrated
   - {name: kept, codec: qins8, placement: ["mlp.*", "attn.*"], calibration: {fp16: [attn.q]}}
   - {name: mixed, codec: q4_k, otherwise: q8_0, placement: ["mlp.*"]}
-  - {name: acts, act: fp16}
-  - {name: other, codec: qins8, placement: ["mlp.*"], others: [{codec: fp16, placement: ["attn.*"]}]}
+  - {name: more, codec: int8, placement: ["mlp.*"], others: [{codec: fp16, placement: ["attn.*"]}], act: fp16}
 experiments:
   roundtrip: {rows: 32, cols: 256}
   linearity: {trials: 5, length: 256}
