@@ -1,6 +1,6 @@
-/* The products of a matrix in a format. All but a codec's own make, for every shape, the BLAS calls that FP32 rows
- * would get (gemm.h), on panels of rows that are read into scratch right before: few inputs take a panel a worker, many
- * a group of panels that all workers read, then multiply. */
+/* The products of a matrix in a format. All but a codec's own and the fused ones make, for every shape, the BLAS calls
+ * that FP32 rows would get (gemm.h), on panels of rows that are read into scratch right before: few inputs take a panel
+ * a worker, many a group of panels that all workers read, then multiply. */
 #include "compute/matrix.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "compute/gemm.h"
 
 #define READ_ROWS 64                   /* rows a task reads */
+#define FUSED_ROWS 32                  /* rows a task of a fused product multiplies */
 #define GROUP_FLOATS ((size_t)2 << 20) /* of a group of panels, unless there is a panel a worker */
 
 static size_t at_most(size_t value, size_t bound)
@@ -240,6 +241,31 @@ static enum qb_status apply_codec(const struct qb_product *p, struct qb_pool *po
     return run(&work, pool, work.plan.tiles_m * work.plan.tiles_n, codec_task, err);
 }
 
+/* What the tasks of a fused product share. */
+struct fused_work {
+    const struct qb_product *product;
+    struct qb_fused_inputs in;
+};
+
+static void fused_task(void *context, size_t index, unsigned worker)
+{
+    const struct fused_work *work = context;
+    const struct qb_product *p = work->product;
+    size_t row = index * FUSED_ROWS;
+    (void)worker;
+    qb_fused_multiply(p->matrix->fused, p->row + row, at_most(FUSED_ROWS, p->count - row), &work->in, p->y + row,
+                      p->ld);
+}
+
+static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
+{
+    if (p->n > QB_FUSED_MOST)
+        return apply_panels(p, pool, err);
+    struct fused_work work = {.product = p, .in = qb_fused_prepare(p->matrix->fused, p->x, p->n, p->scratch)};
+    qb_pool_run(pool, (p->count + FUSED_ROWS - 1) / FUSED_ROWS, fused_task, &work);
+    return err->status;
+}
+
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err)
 {
     return product->n && product->count ? product->ops->apply(product, pool, err) : QB_OK;
@@ -250,6 +276,11 @@ enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool
 static bool is_float(const struct qb_matrix *m)
 {
     return !m->format;
+}
+
+static bool is_fused(const struct qb_matrix *m)
+{
+    return m->fused != NULL;
 }
 
 static bool multiplies(const struct qb_matrix *m)
@@ -267,6 +298,7 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_rea
 {
     static const struct qb_matrix_ops table[] = {
         {"view", QB_READ_VALUES, is_float, apply_view, false, qb_matrix_rows},
+        {"fused", QB_READ_VALUES, is_fused, apply_fused, false, qb_matrix_rows},
         {"codec", QB_READ_VALUES, multiplies, apply_codec, false, qb_matrix_rows},
         {"decode+blas", QB_READ_VALUES, any, apply_panels, true, qb_matrix_rows},
         {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},
@@ -282,6 +314,8 @@ size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
 {
     if (p->ops->apply == apply_view || p->n == 0 || p->count == 0)
         return 0;
+    if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
+        return qb_fused_scratch(p->matrix->fused, p->n);
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
     size_t group = group_of(&plan, threads);
     return (group ? group : threads) * panel_floats(&plan);
