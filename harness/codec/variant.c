@@ -277,7 +277,7 @@ static enum qb_status read_fused(const struct qb_yaml *node, struct qb_variant *
         return err->status;
     if (v->path != QB_PATH_DECODE || v->cache)
         return qb_yaml_fail(node, err, "fused: only path: decode without cache has products of encoded weights");
-    v->fused = true;
+    v->fused = QB_FUSED_ALL;
     v->warning = fused_warning;
     return check_layout(node, &v->weights, err) || (v->otherwise.plugin && check_layout(node, &v->otherwise, err))
                ? err->status

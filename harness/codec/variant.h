@@ -35,6 +35,13 @@ struct qb_calibration {
     struct qb_format scale_format;
 };
 
+enum qb_fusing { /* which products of up to 8 inputs read encoded bytes as they lie (compute/fused.h), which is another
+                    arithmetic than decoding rows and BLAS; of matrices whose layout a kernel reads */
+                 QB_FUSED_NONE,
+                 QB_FUSED_ALL,
+                 QB_FUSED_FASTER /* those that are faster so on this machine: for commands that record nothing */
+};
+
 struct qb_variant {
     char *name;
     char *summary;
@@ -45,11 +52,10 @@ struct qb_variant {
     struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
     enum qb_path path;
     enum qb_domain domain;
-    bool stored;   /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
-    bool cache;    /* decode once and keep FP32 weights (pattern-a-cached) */
-    bool reversed; /* unencoded: every product sums its terms from the last to the first */
-    bool fused;    /* encoded: products of up to 8 inputs read the bytes as they lie (compute/fused.h), which is
-                      another arithmetic than decoding rows and BLAS */
+    bool stored;            /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
+    bool cache;             /* decode once and keep FP32 weights (pattern-a-cached) */
+    bool reversed;          /* unencoded: every product sums its terms from the last to the first */
+    enum qb_fusing fused;   /* path decode */
     struct qb_format kv[2]; /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
     size_t kv_block;        /* positions of a block of them; 0: both are FP32, no cache is encoded */
     bool kv_rotate;         /* they are kept rotated */

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "base/cpu.h"
 #include "base/mem.h"
 
 struct qb_fused {
@@ -10,6 +11,13 @@ struct qb_fused {
     size_t cols;
     struct qb_code_table table; /* of codes of magnitudes */
 };
+
+bool qb_fused_pays(int32_t kind)
+{
+    if (qb_kernels() == qb_kernels_at(QB_ISA_PORTABLE))
+        return false;
+    return kind != QB_LAYOUT_CODES || (qb_cpu()->byte_permutes && qb_kernels() == qb_kernels_at(QB_ISA_AVX512));
+}
 
 static void make_table(const float magnitudes[256], struct qb_code_table *table)
 {

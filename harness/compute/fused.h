@@ -5,6 +5,7 @@
 #ifndef QB_FUSED_H
 #define QB_FUSED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/error.h"
 #include "codec/codec.h"
@@ -17,6 +18,10 @@ enum { QB_FUSED_MOST = 8 };
  * largest magnitude of all codes * sum of |x|), beside the rounding of its result. Half a unit of either, and both
  * units' product: (1/2 + 1/4 2^-14) / QB_FIXED_INPUT_MOST. */
 #define QB_FIXED_TOLERANCE 1.54e-5
+
+/* Is it faster than decoding rows and BLAS, with the kernels in use? Not so the portable ones, which compute fused
+ * multiply-adds by libm on some CPUs; nor codes of magnitudes without byte permutes. kind: enum qb_layout_kind. */
+bool qb_fused_pays(int32_t kind);
 
 struct qb_fused; /* a matrix prepared for it */
 
