@@ -152,6 +152,9 @@ INLINE_VBMI __m512i step_codes(const struct qb_coded_rows *w, bool sign_bits, si
     EACH_ROW(ROWS)                                                                                                     \
     {                                                                                                                  \
         __mmask64 minus;                                                                                               \
+        ask_ahead(w->bytes + (row + r) * w->stride + c, ahead * w->stride);                                            \
+        if (!sign_bits || c % (8 * LINE) == 0)                                                                         \
+            ask_ahead(w->signs + (row + r) * w->sign_stride + (sign_bits ? c / 8 : c), ahead * w->sign_stride);        \
         __m512i codes = step_codes(w, sign_bits, row + r, c, WHOLE, VALID, &minus);                                    \
         __mmask64 upper = _mm512_movepi8_mask(codes);                                                                  \
         __m512i wh = look_up(&high, codes, upper), wl = look_up(&low, codes, upper);                                   \
@@ -167,9 +170,9 @@ INLINE_VBMI __m512i step_codes(const struct qb_coded_rows *w, bool sign_bits, si
         }                                                                                                              \
     }
 #define CODE_BLOCK(ROWS, INPUTS)                                                                                       \
-    INLINE_VBMI void code_block_##ROWS##_##INPUTS(const struct qb_coded_rows *w, bool sign_bits, size_t row,           \
-                                                  size_t from, size_t end, const struct qb_fixed_inputs *x,            \
-                                                  size_t input, int64_t *sums)                                         \
+    INLINE_VBMI void code_block_##ROWS##_##INPUTS(const struct qb_coded_rows *w, bool sign_bits, size_t ahead,         \
+                                                  size_t row, size_t from, size_t end,                                 \
+                                                  const struct qb_fixed_inputs *x, size_t input, int64_t *sums)        \
     {                                                                                                                  \
         const struct digits high = load_digits(w->table->high), low = load_digits(w->table->low);                      \
         const __m512i zero = _mm512_setzero_si512();                                                                   \
@@ -182,13 +185,14 @@ INLINE_VBMI __m512i step_codes(const struct qb_coded_rows *w, bool sign_bits, si
             CODE_STEP(ROWS, INPUTS, false, ((__mmask64)1 << (end - c)) - 1)                                            \
         EACH_ROW(ROWS) EACH_INPUT(INPUTS) sums[r * (INPUTS) + i] += fixed_sum(&s[r][i]);                               \
     }                                                                                                                  \
-    VBMI static void code_dots_##ROWS##_##INPUTS(const struct qb_coded_rows *w, size_t row, size_t from, size_t end,   \
-                                                 const struct qb_fixed_inputs *x, size_t input, int64_t *sums)         \
+    VBMI static void code_dots_##ROWS##_##INPUTS(const struct qb_coded_rows *w, size_t ahead, size_t row, size_t from, \
+                                                 size_t end, const struct qb_fixed_inputs *x, size_t input,            \
+                                                 int64_t *sums)                                                        \
     {                                                                                                                  \
         if (w->sign_bits)                                                                                              \
-            code_block_##ROWS##_##INPUTS(w, true, row, from, end, x, input, sums);                                     \
+            code_block_##ROWS##_##INPUTS(w, true, ahead, row, from, end, x, input, sums);                              \
         else                                                                                                           \
-            code_block_##ROWS##_##INPUTS(w, false, row, from, end, x, input, sums);                                    \
+            code_block_##ROWS##_##INPUTS(w, false, ahead, row, from, end, x, input, sums);                             \
     }
 CODE_BLOCK(4, 1)
 CODE_BLOCK(2, 2)
@@ -199,18 +203,19 @@ VBMI static void code_dots_vbmi(const struct qb_coded_rows *w, size_t rows, size
 {
     for (size_t r = 0, step; r < rows; r += step) {
         step = n == 1 && rows - r >= 4 ? 4 : n > 1 && rows - r >= 2 ? 2 : 1;
+        const size_t ahead = rows - r >= 2 * step ? step : 0; /* rows */
         for (size_t i = 0, inputs; i < n; i += inputs) {
             int64_t sums[4] = {0};
             inputs = step == 2 && n - i >= 2 ? 2 : 1;
             for (size_t c = 0; c < cols; c += (size_t)STEPS_MOST * STEP) {
                 size_t end = cols - c < (size_t)STEPS_MOST * STEP ? cols : c + (size_t)STEPS_MOST * STEP;
                 if (step == 4)
-                    code_dots_4_1(w, r, c, end, x, i, sums);
+                    code_dots_4_1(w, ahead, r, c, end, x, i, sums);
                 else if (inputs == 2)
-                    code_dots_2_2(w, r, c, end, x, i, sums);
+                    code_dots_2_2(w, ahead, r, c, end, x, i, sums);
                 else
                     for (size_t k = 0; k < step; k++)
-                        code_dots_1_1(w, r + k, c, end, x, i, sums + k);
+                        code_dots_1_1(w, 0, r + k, c, end, x, i, sums + k);
             }
             for (size_t k = 0; k < step; k++)
                 for (size_t j = 0; j < inputs; j++)

@@ -13,14 +13,22 @@
 
 enum { WIDTH = 16, HALF_BLOCK = 16, Q8_BYTES = 34, Q4_BYTES = 18, BLOCK_CODES = 2 };
 
+/* Asks for the line at p + ahead, for the second-level cache: bytes of the rows of the next step, as far as there are
+ * any. Without it the memory waits while a step computes; nearer bytes come by themselves. A line is asked for once. */
+INLINE void ask_ahead(const unsigned char *p, size_t ahead)
+{
+    __builtin_prefetch(p + ahead, 0, 2);
+}
+enum { LINE = 64 };
+
 /* ROWS rows times INPUTS inputs: macros, so that the sums are named registers at every level. */
 #define EACH_ROW(ROWS) _Pragma("GCC unroll 8") for (size_t r = 0; r < (ROWS); r++)
 #define EACH_INPUT(INPUTS) _Pragma("GCC unroll 8") for (size_t i = 0; i < (INPUTS); i++)
 
 /* Defines NAME_ROWS_INPUTS for weights that are their own values, COLS_BYTES of a row each 16 columns. */
 #define VALUE_BLOCK(NAME, LOAD, BYTES, ROWS, INPUTS)                                                                   \
-    static void NAME##_##ROWS##_##INPUTS(const unsigned char *p, size_t stride, size_t cols, const float *x, float *y, \
-                                         size_t ld)                                                                    \
+    static void NAME##_##ROWS##_##INPUTS(const unsigned char *p, size_t stride, size_t ahead, size_t cols,             \
+                                         const float *x, float *y, size_t ld)                                          \
     {                                                                                                                  \
         v16 sum[ROWS][INPUTS];                                                                                         \
         EACH_ROW(ROWS) EACH_INPUT(INPUTS) sum[r][i] = v16_zero();                                                      \
@@ -30,6 +38,8 @@ enum { WIDTH = 16, HALF_BLOCK = 16, Q8_BYTES = 34, Q4_BYTES = 18, BLOCK_CODES = 
             EACH_INPUT(INPUTS) in[i] = v16_load(x + i * cols + c);                                                     \
             EACH_ROW(ROWS)                                                                                             \
             {                                                                                                          \
+                if (c * (BYTES) % LINE == 0)                                                                           \
+                    ask_ahead(p + r * stride + c * (BYTES), ahead);                                                    \
                 v16 w = LOAD(p + r * stride + c * (BYTES));                                                            \
                 EACH_INPUT(INPUTS) sum[r][i] = v16_fma(w, in[i], sum[r][i]);                                           \
             }                                                                                                          \
@@ -55,8 +65,8 @@ enum { WIDTH = 16, HALF_BLOCK = 16, Q8_BYTES = 34, Q4_BYTES = 18, BLOCK_CODES = 
 
 /* Likewise for blocks of 32 values, BYTES each: a scale, then codes; FIRST and SECOND read the block's halves. */
 #define SCALED_BLOCK(NAME, FIRST, SECOND, BYTES, ROWS, INPUTS)                                                         \
-    static void NAME##_##ROWS##_##INPUTS(const unsigned char *p, size_t stride, size_t cols, const float *x, float *y, \
-                                         size_t ld)                                                                    \
+    static void NAME##_##ROWS##_##INPUTS(const unsigned char *p, size_t stride, size_t ahead, size_t cols,             \
+                                         const float *x, float *y, size_t ld)                                          \
     {                                                                                                                  \
         v16 sum[ROWS][INPUTS];                                                                                         \
         EACH_ROW(ROWS) EACH_INPUT(INPUTS) sum[r][i] = v16_zero();                                                      \
@@ -70,6 +80,7 @@ enum { WIDTH = 16, HALF_BLOCK = 16, Q8_BYTES = 34, Q4_BYTES = 18, BLOCK_CODES = 
             EACH_ROW(ROWS)                                                                                             \
             {                                                                                                          \
                 const unsigned char *block = p + r * stride + at;                                                      \
+                ask_ahead(block, ahead);                                                                               \
                 v16 scale = v16_splat(float_of_half(block));                                                           \
                 v16 first = FIRST(block + BLOCK_CODES), second = SECOND(block + BLOCK_CODES);                          \
                 EACH_INPUT(INPUTS)                                                                                     \
@@ -95,7 +106,8 @@ enum { WIDTH = 16, HALF_BLOCK = 16, Q8_BYTES = 34, Q4_BYTES = 18, BLOCK_CODES = 
                 (step == 8     ? NAME##_8_1                                                                            \
                  : inputs == 4 ? NAME##_4_4                                                                            \
                  : step == 4   ? NAME##_4_1                                                                            \
-                               : NAME##_1_1)(p, w->stride, cols, x + i * cols, y + i * ld + r, ld);                      \
+                               : NAME##_1_1)(p, w->stride, rows - r >= 2 * step ? step * w->stride : 0, cols,            \
+                                           x + i * cols, y + i * ld + r, ld);                                          \
             }                                                                                                          \
         }                                                                                                              \
     }

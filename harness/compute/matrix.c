@@ -9,7 +9,6 @@
 #include "compute/gemm.h"
 
 #define READ_ROWS 64                   /* rows a task reads */
-#define FUSED_ROWS 32                  /* rows a task of a fused product multiplies */
 #define GROUP_FLOATS ((size_t)2 << 20) /* of a group of panels, unless there is a panel a worker */
 
 static size_t at_most(size_t value, size_t bound)
@@ -244,6 +243,7 @@ static enum qb_status apply_codec(const struct qb_product *p, struct qb_pool *po
 /* What the tasks of a fused product share. */
 struct fused_work {
     const struct qb_product *product;
+    size_t rows; /* of a task */
     struct qb_fused_inputs in;
 };
 
@@ -251,9 +251,9 @@ static void fused_task(void *context, size_t index, unsigned worker)
 {
     const struct fused_work *work = context;
     const struct qb_product *p = work->product;
-    size_t row = index * FUSED_ROWS;
+    size_t row = index * work->rows;
     (void)worker;
-    qb_fused_multiply(p->matrix->fused, p->row + row, at_most(FUSED_ROWS, p->count - row), &work->in, p->y + row,
+    qb_fused_multiply(p->matrix->fused, p->row + row, at_most(work->rows, p->count - row), &work->in, p->y + row,
                       p->ld);
 }
 
@@ -262,7 +262,8 @@ static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *po
     if (p->n > QB_FUSED_MOST)
         return apply_panels(p, pool, err);
     struct fused_work work = {.product = p, .in = qb_fused_prepare(p->matrix->fused, p->x, p->n, p->scratch)};
-    qb_pool_run(pool, (p->count + FUSED_ROWS - 1) / FUSED_ROWS, fused_task, &work);
+    work.rows = at_most(16 + p->count / 256 * 8, 128); /* whole steps of 8; some 32 tasks, unless rows are many */
+    qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, fused_task, &work);
     return err->status;
 }
 
