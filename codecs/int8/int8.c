@@ -168,6 +168,21 @@ static int coordinates(const struct qb_codec_config *config, size_t rows, size_t
     return expand(config, rows, cols, in, in_bytes, row, count, true, out, error);
 }
 
+static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *out, struct qb_codec_error *error)
+{
+    struct layout own = {0};
+    int status = lay_out(config, rows, cols, in_bytes, 0, rows, &own, error);
+    (void)in;
+    if (!status && own.spans.per_row > 1)
+        return qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "a row has %zu scales", own.spans.per_row);
+    *out = (struct qb_codec_layout){.kind = QB_LAYOUT_INT8,
+                                    .first = own.codes,
+                                    .row_bytes = cols,
+                                    .scale_row = own.spans.count > 1 ? sizeof(float) : 0};
+    return status;
+}
+
 static const struct qb_codec_option options[] = {
     {.name = "scope",
      .type = QB_OPTION_SCOPE,
@@ -196,6 +211,7 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
         .coordinates = coordinates,
         .encode_passes = PASSES,
         .encode_part = encode_part,
+        .layout = layout,
     };
     return &codec;
 }

@@ -32,10 +32,18 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
+
+static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *layout, struct qb_codec_error *error)
+{
+    (void)config, (void)in;
+    return qb_block_layout(&block, QB_LAYOUT_Q4_0, rows, cols, in_bytes, layout, error);
+}
+
 QB_BLOCK_CODEC(
     block, .id = "q4_0", .version = "1",
     .summary = "GGUF Q4_0, 4-bit integers times a half for each 32 values: 4.5 bits a weight",
-    .flags = QB_CODEC_KEEPS_ZERO,
+    .flags = QB_CODEC_KEEPS_ZERO, .layout = layout,
     /* Measured plus a margin. */
     .tolerance = {
         .relative_error = 0.126, .floor_fraction = 0.5, .absolute_error = 0.11, .bias = 0.008, .sqnr_db = 21.1})

@@ -22,10 +22,18 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
+
+static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *layout, struct qb_codec_error *error)
+{
+    (void)config, (void)in;
+    return qb_block_layout(&block, QB_LAYOUT_Q8_0, rows, cols, in_bytes, layout, error);
+}
+
 QB_BLOCK_CODEC(
     block, .id = "q8_0", .version = "1",
     .summary = "GGUF Q8_0, 8-bit integers times a half for each 32 values: 8.5 bits a weight",
-    .flags = QB_CODEC_KEEPS_ZERO,
+    .flags = QB_CODEC_KEEPS_ZERO, .layout = layout,
     /* Measured plus a margin. */
     .tolerance = {
         .relative_error = 0.008, .floor_fraction = 0.5, .absolute_error = 0.0041, .bias = 0.0002, .sqnr_db = 45.2})

@@ -340,6 +340,29 @@ static int coordinates(const struct qb_codec_config *config, size_t rows, size_t
     return read_matrix(config, rows, cols, in, in_bytes, row, count, COORDINATES, out, error);
 }
 
+static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *out, struct qb_codec_error *error)
+{
+    struct reader reader = {.kernels = kernels_for(config), .bytes = in};
+    struct qins8_range range = {0};
+    int status = lay_out(config, rows, cols, in_bytes, 0, rows, &reader.layout, error);
+    if (!status && reader.layout.spans.count > 1)
+        return qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "the matrix has %zu ranges", reader.layout.spans.count);
+    if (!status)
+        status = read_range(in, 0, &range, error);
+    if (status)
+        return status;
+    build_table(&reader, range);
+    *out = (struct qb_codec_layout){.kind = QB_LAYOUT_CODES,
+                                    .sign_bits = reader.layout.packed,
+                                    .first = reader.layout.codes,
+                                    .row_bytes = cols,
+                                    .signs = reader.layout.signs,
+                                    .sign_row = reader.layout.sign_row};
+    memcpy(out->magnitudes + 1, reader.table + 1, sizeof reader.table - sizeof *reader.table); /* 0 is no code */
+    return QB_CODEC_OK;
+}
+
 QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
 QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
 {
@@ -358,6 +381,7 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
         .coordinates = coordinates,
         .encode_passes = PASSES,
         .encode_part = encode_part,
+        .layout = layout,
     };
     return &codec;
 }

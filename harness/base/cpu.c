@@ -27,7 +27,8 @@ static void read_features(struct qb_cpu *cpu)
     bool avx2 = __builtin_cpu_supports("avx2"), fma = __builtin_cpu_supports("fma"), f16c = has_f16c();
     bool f = __builtin_cpu_supports("avx512f"), cd = __builtin_cpu_supports("avx512cd"),
          bw = __builtin_cpu_supports("avx512bw"), dq = __builtin_cpu_supports("avx512dq"),
-         vl = __builtin_cpu_supports("avx512vl");
+         vl = __builtin_cpu_supports("avx512vl"), vbmi = __builtin_cpu_supports("avx512vbmi"),
+         vnni = __builtin_cpu_supports("avx512vnni");
     const struct {
         const char *name;
         bool have;
@@ -41,7 +42,8 @@ static void read_features(struct qb_cpu *cpu)
                  {"avx512bw", bw},
                  {"avx512dq", dq},
                  {"avx512vl", vl},
-                 {"avx512vnni", __builtin_cpu_supports("avx512vnni")},
+                 {"avx512vbmi", vbmi},
+                 {"avx512vnni", vnni},
                  {"avx512bf16", __builtin_cpu_supports("avx512bf16")}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (flags[i].have) {
@@ -50,6 +52,7 @@ static void read_features(struct qb_cpu *cpu)
         }
     if (avx2 && fma && f16c)
         cpu->isa = f && cd && bw && dq && vl ? QB_ISA_AVX512 : QB_ISA_AVX2;
+    cpu->byte_permutes = cpu->isa == QB_ISA_AVX512 && vbmi && vnni;
 }
 #else
 static void read_features(struct qb_cpu *cpu)

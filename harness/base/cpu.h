@@ -10,6 +10,7 @@ struct qb_cpu {
     char features[256]; /* the flags that matter here, e.g. "avx2 fma f16c avx512f avx512bw ..." */
     unsigned cores;     /* processors this process may run on (sched_getaffinity) */
     enum qb_isa isa;    /* best level this CPU and operating system support */
+    bool byte_permutes; /* beyond AVX-512's level: VBMI and VNNI */
 };
 
 /* Read once, then constant. */

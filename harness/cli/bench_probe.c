@@ -57,24 +57,41 @@ enum qb_status qb_probes_run(struct qb_probes *probes, struct qb_error *err)
     return QB_OK;
 }
 
-/* min, median and max of the rate. */
-static void rates(const struct qb_probes *probes, size_t i, double out[3])
+/* min, median and max of the rate of so much work. */
+static void rates(const struct qb_probes *probes, size_t i, double work, double out[3])
 {
     const struct qb_probe *probe = &probes->items[i];
     double sorted[1024];
     size_t n = probes->repeats < 1024 ? probes->repeats : 1024;
     memcpy(sorted, probe->seconds, n * sizeof *sorted);
     qb_sort(sorted, n);
-    out[0] = probe->work / sorted[n - 1] * 1e-9;
-    out[1] = probe->work / ((sorted[(n - 1) / 2] + sorted[n / 2]) / 2) * 1e-9;
-    out[2] = probe->work / sorted[0] * 1e-9;
+    out[0] = work / sorted[n - 1] * 1e-9;
+    out[1] = work / ((sorted[(n - 1) / 2] + sorted[n / 2]) / 2) * 1e-9;
+    out[2] = work / sorted[0] * 1e-9;
 }
 
 double qb_probes_rate(const struct qb_probes *probes, size_t i)
 {
     double rate[3];
-    rates(probes, i, rate);
+    rates(probes, i, probes->items[i].work, rate);
     return rate[1];
+}
+
+/* A line of probe i: so much work as a share of probe `of`, itself for none. */
+static void list_line(const struct qb_probes *probes, size_t i, double work, size_t of, struct qb_listing *listing)
+{
+    const struct qb_probe *probe = &probes->items[i], *other = &probes->items[of];
+    char text[3][32], n[32], share[32] = "";
+    double rate[3];
+    rates(probes, i, work, rate);
+    for (int k = 0; k < 3; k++)
+        snprintf(text[k], sizeof text[k], "%.4g", rate[k]);
+    snprintf(n, sizeof n, "%zu", probes->repeats);
+    const char *of_name = of == i ? "" : strcmp(other->name, probe->name) != 0 ? other->name : other->detail;
+    if (of != i)
+        snprintf(share, sizeof share, "%.3f", rate[1] / qb_probes_rate(probes, of));
+    qb_listing_add(listing, (const char *[]){probe->group, probe->name, probe->detail, text[1], text[0], text[2],
+                                             probe->unit, n, share, of_name});
 }
 
 enum qb_status qb_probes_list(const struct qb_probes *probes, struct qb_listing *listing, struct qb_error *err)
@@ -82,18 +99,9 @@ enum qb_status qb_probes_list(const struct qb_probes *probes, struct qb_listing 
     (void)err;
     for (size_t i = 0; i < probes->count; i++) {
         const struct qb_probe *probe = &probes->items[i];
-        char text[3][32], n[32], share[32] = "";
-        double rate[3];
-        rates(probes, i, rate);
-        for (int k = 0; k < 3; k++)
-            snprintf(text[k], sizeof text[k], "%.4g", rate[k]);
-        snprintf(n, sizeof n, "%zu", probes->repeats);
-        const struct qb_probe *of = &probes->items[probe->ceiling];
-        const char *of_name = of == probe ? "" : strcmp(of->name, probe->name) != 0 ? of->name : of->detail;
-        if (of != probe)
-            snprintf(share, sizeof share, "%.3f", rate[1] / qb_probes_rate(probes, probe->ceiling));
-        qb_listing_add(listing, (const char *[]){probe->group, probe->name, probe->detail, text[1], text[0], text[2],
-                                                 probe->unit, n, share, of_name});
+        list_line(probes, i, probe->work, probe->ceiling, listing);
+        if (probe->beside_work > 0)
+            list_line(probes, i, probe->beside_work, probe->beside, listing);
     }
     return QB_OK;
 }

@@ -16,7 +16,9 @@ struct qb_probe {
     void *context;
     size_t
         ceiling; /* index of the probe that it is a share of, or itself; told by its name, or detail if names agree */
-    double *seconds; /* [repeats], filled by qb_probes_run */
+    double beside_work; /* 0: none; else the probe's work as that of probe `beside` is counted: a line of its own */
+    size_t beside;      /* tells it as a multiple of that one's rate */
+    double *seconds;    /* [repeats], filled by qb_probes_run */
 };
 
 struct qb_probes {
@@ -31,7 +33,8 @@ struct qb_probe *qb_probes_add(struct qb_probes *probes, struct qb_error *err);
  * to and fro, so that over an even number of rounds no probe stands earlier than another. Each timed turn follows an
  * untimed call of the same probe; a call shorter than a millisecond is repeated within its turn. */
 enum qb_status qb_probes_run(struct qb_probes *probes, struct qb_error *err);
-/* Rows for the listing: group, name, detail, median, min, max, unit, n, share of the ceiling. */
+/* Rows for the listing: group, name, detail, median, min, max, unit, n, share of the ceiling; a second one for a probe
+ * with work as another's. */
 enum qb_status qb_probes_list(const struct qb_probes *probes, struct qb_listing *listing, struct qb_error *err);
 /* Median rate of probe i in its unit. */
 double qb_probes_rate(const struct qb_probes *probes, size_t i);
@@ -48,6 +51,11 @@ struct qb_bench_kernels;
 enum qb_status qb_bench_kernels(enum qb_isa top, struct qb_probes *probes, struct qb_bench_kernels **kernels,
                                 struct qb_error *err);
 void qb_bench_kernels_free(struct qb_bench_kernels *kernels);
+
+struct qb_bench_dots;
+enum qb_status qb_bench_dots(enum qb_isa top, unsigned threads, struct qb_probes *probes, struct qb_bench_dots **dots,
+                             struct qb_error *err);
+void qb_bench_dots_free(struct qb_bench_dots *dots);
 
 struct qb_bench_net;
 enum qb_status qb_bench_net(unsigned threads, struct qb_probes *probes, struct qb_bench_net **net,

@@ -28,13 +28,16 @@ static const struct qb_flag flags[] = {{"output", 0, "FORMAT", "console (default
                                        {"square", 0, NULL, "print OpenBLAS's rate on one square product and end"},
                                        {0}};
 static const struct qb_usage usage = {
-    "bench", "[options]",
+    "bench", "[kernels] [options]",
     "Measures encode and decode of every codec at every instruction set level, beside reading and writing as much\n"
-    "memory, the kernels beside the portable ones, the products of the source's transformer against plain OpenBLAS,\n"
+    "memory, the kernels beside the portable ones, the products that read encoded weights beside reading the same "
+    "bytes\n"
+    "and beside OpenBLAS on FP32, the products of the source's transformer against plain OpenBLAS,\n"
     "its forward pass, metrics, and OpenBLAS's core types. Median, least and largest rate of n rounds over everything; "
-    "share: of the row named last.",
+    "share: of the row named last. With `kernels`, the kernels and the products of encoded weights alone.",
     flags,
     "  qinsbench bench\n"
+    "  qinsbench bench kernels --threads 2\n"
     "  qinsbench bench --only qins8 --isa avx2 --output json\n"
     "  qinsbench bench --blas-core Haswell"};
 
@@ -45,7 +48,7 @@ struct arguments {
     const char *codecs[33];
     size_t codec_count;
     enum qb_isa isa;
-    bool square;
+    bool square, kernels_only;
 };
 
 static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
@@ -154,19 +157,26 @@ static enum qb_status measure(const struct arguments *a, struct qb_listing *list
     struct qb_probes codecs = {.repeats = (size_t)a->repeats}, rest = {.repeats = (size_t)a->repeats};
     struct qb_bench_codecs *buffers = NULL;
     struct qb_bench_kernels *kernels = NULL;
+    struct qb_bench_dots *dots = NULL;
     struct qb_bench_net *net = NULL;
     struct qb_bench_metrics *metrics = NULL;
-    if (qb_open_registry(a->codecs, &registry, err) || (a->only && check_only(registry, a->only, err)) ||
-        qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err) ||
-        qb_probes_run(&codecs, err) || qb_probes_list(&codecs, listing, err) || a->only)
+    if (!a->kernels_only &&
+        (qb_open_registry(a->codecs, &registry, err) || (a->only && check_only(registry, a->only, err)) ||
+         qb_bench_codecs(registry, a->only ? a->only : "*", a->isa, &codecs, &buffers, err) ||
+         qb_probes_run(&codecs, err) || qb_probes_list(&codecs, listing, err) || a->only))
         goto out;
-    if (qb_bench_kernels(a->isa, &rest, &kernels, err) || qb_bench_net((unsigned)a->threads, &rest, &net, err) ||
-        qb_bench_metrics(&rest, &metrics, err) || qb_probes_run(&rest, err) || qb_probes_list(&rest, listing, err))
+    if (qb_bench_kernels(a->isa, &rest, &kernels, err) ||
+        qb_bench_dots(a->isa, (unsigned)a->threads, &rest, &dots, err) ||
+        (!a->kernels_only &&
+         (qb_bench_net((unsigned)a->threads, &rest, &net, err) || qb_bench_metrics(&rest, &metrics, err))) ||
+        qb_probes_run(&rest, err) || qb_probes_list(&rest, listing, err))
         goto out;
-    list_cores(listing);
+    if (!a->kernels_only)
+        list_cores(listing);
 out:
     qb_bench_codecs_free(buffers);
     qb_bench_kernels_free(kernels);
+    qb_bench_dots_free(dots);
     qb_bench_net_free(net);
     qb_bench_metrics_free(metrics);
     qb_probes_free(&codecs);
@@ -204,8 +214,11 @@ int qb_command_bench(int argc, char **argv)
             return qb_complain_error(&err);
     if (flag == QB_FLAG_STOP)
         return parse.code;
-    if (optind != argc)
-        return qb_complain("bench: takes no file (qinsbench bench --help)");
+    a.kernels_only = optind + 1 == argc && strcmp(argv[optind], "kernels") == 0;
+    if (optind != argc && !a.kernels_only)
+        return qb_complain("bench: expected 'kernels' or nothing, found '%s' (qinsbench bench --help)", argv[optind]);
+    if (a.kernels_only && (a.only || a.codec_count))
+        return qb_complain("bench kernels: measures no codec, --only and --codec are without effect");
     if (a.square)
         return print_square();
     if (!measure(&a, &listing, &err))

@@ -144,7 +144,7 @@ static enum qb_status answer(struct chat *chat, struct voice *voice, const char 
     else if (!qb_tokenizer_encode(chat->opened.tokenizer, text.data, text.size, how, &tokens, &count, err) &&
              !qb_speaker_say(&voice->speaker, &chat->speaking, tokens, count, hear, &heard, &speech, err)) {
         qb_stream_end(&heard.stream, true);
-        qb_speech_tell(&speech, voice->name, voice->speaker.held_count, voice->speaker.capacity);
+        qb_speech_tell(&speech, voice->name, &voice->speaker);
         remember(voice, QB_CHAT_ASSISTANT, heard.stream.all.data ? heard.stream.all.data : "", err);
     }
     if (err->status)

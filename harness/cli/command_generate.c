@@ -51,7 +51,7 @@ static int generate(const char *model, const char *prompt, const char *file, con
     else if (!qb_speaker_make(&opened, speaking->variant, speaking, &speaker, &err) &&
              !qb_speaker_say(&speaker, speaking, tokens, count, hear, &stream, &speech, &err)) {
         qb_stream_end(&stream, true);
-        qb_speech_tell(&speech, speaking->variant, speaker.held_count, speaker.capacity);
+        qb_speech_tell(&speech, speaking->variant, &speaker);
     }
 out:
     qb_stream_end(&stream, false);

@@ -149,8 +149,9 @@ static void describe_codec(const struct qb_plugin *plugin, struct qb_text *out)
     qb_text_add(out, "codec        %s %s: %s\nsha256       %s\nABI          %u\nflags        %s%s%s\n", c->id,
                 c->version, c->summary, plugin->sha256, c->abi_version, c->flags & QB_CODEC_LOSSLESS ? "lossless " : "",
                 c->flags & QB_CODEC_RESCALES ? "rescales " : "", c->flags & QB_CODEC_KEEPS_ZERO ? "keeps-zero" : "");
-    qb_text_add(out, "offers       encode decode%s%s%s%s\n", c->encode_part ? " encode_part" : "",
-                c->coordinates ? " coordinates" : "", c->gemv ? " gemv" : "", c->gemm_tile ? " gemm_tile" : "");
+    qb_text_add(out, "offers       encode decode%s%s%s%s%s\n", c->encode_part ? " encode_part" : "",
+                c->coordinates ? " coordinates" : "", c->gemv ? " gemv" : "", c->gemm_tile ? " gemm_tile" : "",
+                c->layout ? " layout" : "");
     qb_text_add(out, "tolerance    relative %g (over %g of max), absolute %g of max, bias %g, SQNR %g dB\n",
                 c->tolerance.relative_error, c->tolerance.floor_fraction, c->tolerance.absolute_error,
                 c->tolerance.bias, c->tolerance.sqnr_db);

@@ -110,6 +110,9 @@ enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct
     int32_t *tokens = NULL;
     if (qb_open_variant(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
         return err->status;
+    const struct qb_variant *v = arm->variant;
+    if (opened->fused && !v->fused && !v->reversed && !v->calibrated && v->path == QB_PATH_DECODE)
+        arm->variant->fused = QB_FUSED_FASTER;
     if (arm->variant->calibrated && !opened->calibration)
         qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);
     else if (!arm->variant->calibrated || !read_calibration(opened, &tokens, &data, err))

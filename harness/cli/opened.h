@@ -20,6 +20,7 @@ struct qb_opened { /* zero-initialise; qb_opened_free releases */
     struct qb_tokenizer *tokenizer; /* NULL: qb_opened_tokenizer was not asked */
     const char *calibration;        /* a text's file, for calibrated variants; NULL: none was given */
     const char *const *codecs;      /* plugins from elsewhere, a NULL behind; NULL: none */
+    bool fused; /* arms read encoded weights in the products where that is faster: QB_FUSED_FASTER */
 };
 enum qb_status qb_opened_model(struct qb_opened *opened, const char *path, unsigned threads, struct qb_error *err);
 /* The model's tokenizer; a model without one, or with ids that its vocabulary lacks, is QB_ERR_INPUT. */

@@ -13,6 +13,7 @@ struct qb_speaking qb_speaking_default(double temperature)
 {
     return (struct qb_speaking){.variant = "fp32",
                                 .sampling = {temperature, 40, 0.95, 0.05},
+                                .fused = true,
                                 .seed = 42,
                                 .steps = 256,
                                 .threads = qb_cpu()->cores};
@@ -37,6 +38,11 @@ enum qb_status qb_speaking_take(int flag, struct qb_speaking *speaking, struct q
         return QB_OK;
     case QB_SPEAK_CALIBRATION:
         speaking->calibration = optarg;
+        return QB_OK;
+    case QB_SPEAK_ARITHMETIC:
+        speaking->fused = strcmp(optarg, "fused") == 0;
+        if (!speaking->fused && strcmp(optarg, "forward") != 0)
+            return qb_fail(err, QB_ERR_INPUT, "--arithmetic: expected fused or forward, found '%s'", optarg);
         return QB_OK;
     case QB_SPEAK_CODEC:
         return qb_plugins_add(&speaking->codecs, optarg, err);
@@ -71,6 +77,7 @@ enum qb_status qb_speaker_make(struct qb_opened *opened, const char *variant, co
     if (trained && speaker->capacity > trained)
         qb_tell("note: --context %zu: the model was trained for %zu positions", speaker->capacity, trained);
     qb_rng_seed(&speaker->rng, (uint32_t)speaking->seed);
+    opened->fused = speaking->fused;
     if (qb_arm_make(opened, variant, &speaker->arm, err) ||
         qb_decoder_create(speaker->arm.net, 1, speaker->capacity, &speaker->decoder, err) ||
         qb_sampler_create(arch->vocab, &speaker->sampler, err))
@@ -149,12 +156,13 @@ enum qb_status qb_speaker_say(struct qb_speaker *speaker, const struct qb_speaki
     return err->status;
 }
 
-void qb_speech_tell(const struct qb_speech *speech, const char *variant, size_t held, size_t capacity)
+void qb_speech_tell(const struct qb_speech *speech, const char *variant, const struct qb_speaker *speaker)
 {
-    qb_tell("[%s: %zu tokens, %.1f tokens/s; %zu read, %.1f tokens/s; %zu of %zu positions%s]", variant, speech->said,
+    qb_tell("[%s%s: %zu tokens, %.1f tokens/s; %zu read, %.1f tokens/s; %zu of %zu positions%s]", variant,
+            qb_net_fused(speaker->arm.net) ? ", fused" : "", speech->said,
             speech->said_seconds > 0 ? (double)speech->said / speech->said_seconds : 0, speech->read,
-            speech->read_seconds > 0 ? (double)speech->read / speech->read_seconds : 0, held, capacity,
-            speech->full ? ", no room is left (--context)" : "");
+            speech->read_seconds > 0 ? (double)speech->read / speech->read_seconds : 0, speaker->held_count,
+            speaker->capacity, speech->full ? ", no room is left (--context)" : "");
 }
 
 /* ---- text ---- */

@@ -11,6 +11,7 @@
 
 struct qb_speaking {
     const char *variant, *calibration;
+    bool fused; /* steps read encoded weights where that is faster */
     struct qb_plugins codecs;
     struct qb_sampling sampling;
     long seed, steps, context, threads;
@@ -27,6 +28,7 @@ enum {
     QB_SPEAK_CONTEXT,
     QB_SPEAK_CALIBRATION,
     QB_SPEAK_CODEC,
+    QB_SPEAK_ARITHMETIC,
     QB_SPEAK_THREADS,
     QB_SPEAK_FLAGS
 };
@@ -40,6 +42,7 @@ enum {
         {"context", 0, "N", "positions to make room for; default 2048, or what the model was trained for if fewer"},   \
         {"calibration", 0, "FILE", "text for a calibrated variant"},                                                   \
         {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},                                            \
+        {"arithmetic", 0, "NAME", "fused (default): steps read encoded weights where faster; forward: as run does"},   \
     {                                                                                                                  \
         "threads", 0, "N", "default: all cores; the text does not depend on it"                                        \
     }
@@ -78,7 +81,7 @@ enum qb_status qb_speaker_say(struct qb_speaker *speaker, const struct qb_speaki
                               size_t count, qb_heard heard, void *context, struct qb_speech *speech,
                               struct qb_error *err);
 /* Tells tokens and tokens a second on stderr. */
-void qb_speech_tell(const struct qb_speech *speech, const char *variant, size_t held, size_t capacity);
+void qb_speech_tell(const struct qb_speech *speech, const char *variant, const struct qb_speaker *speaker);
 
 /* ---- text that comes in tokens: characters are printed whole ---- */
 

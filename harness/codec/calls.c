@@ -1,6 +1,7 @@
 /* Checked calls: what a plugin is asked and what it answers is verified here, so that a wrong plugin becomes an error
  * that names it and never a wrong number. */
 #include "codec/calls.h"
+#include "codec/layout.h"
 
 #include <string.h>
 
@@ -201,6 +202,27 @@ enum qb_status qb_coordinates_again(const struct qb_format *format, size_t rows,
 {
     return read_again(format, "coordinates", format->plugin->codec->coordinates, rows, cols, in, in_bytes, row, count,
                       out, err);
+}
+
+enum qb_status qb_layout_of(const struct qb_format *format, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                            struct qb_codec_layout *layout, bool *known, struct qb_error *err)
+{
+    const struct qb_codec *codec = format->plugin->codec;
+    struct qb_codec_error error;
+    *known = false;
+    if (!codec->layout)
+        return QB_OK;
+    qb_codec_error_clear(&error);
+    int status = codec->layout(&format->config, rows, cols, in, in_bytes, layout, &error);
+    if (status == QB_CODEC_UNSUPPORTED)
+        return QB_OK;
+    if (status != QB_CODEC_OK)
+        return refused(format, "layout", rows, cols, status, &error, err);
+    if (!qb_layout_fits(layout, rows, cols, in_bytes))
+        return qb_fail(err, QB_ERR_CODEC, "codec '%s': its layout of %zu x %zu is not within %zu bytes", codec->id,
+                       rows, cols, in_bytes);
+    *known = true;
+    return QB_OK;
 }
 
 bool qb_codec_multiplies(const struct qb_format *format, size_t n)

@@ -1,4 +1,4 @@
-/* codec.h - the public plugin ABI of qinsbench, version 2. Apache-2.0.
+/* codec.h - the public plugin ABI of qinsbench, version 3. Apache-2.0.
  *
  * A codec is a number format for storage: a float matrix (rows x cols, row-major, C order) <-> bytes. It is
  * stateless: everything a decode needs is in the encoded bytes, the shape and the parsed options. A plugin is one
@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define QB_CODEC_ABI_VERSION 2u
+#define QB_CODEC_ABI_VERSION 3u
 
 /* Instruction set levels, each including those before it. The host passes the level to use in qb_codec_config.isa;
  * it never passes a level that the CPU lacks. A codec without SIMD ignores it. Results must be bitwise the same at
@@ -100,6 +100,26 @@ struct qb_codec_tolerance {
     double sqnr_db;        /* least 10 log10(sum x^2 / sum (decoded - x)^2); use 1e9 for lossless */
 };
 
+/* How the bytes of an encoded matrix lie, for a host that multiplies them as they are. The value of row r, column c, is
+ * exactly what decode gives. Offsets are from the encoded matrix's first byte. */
+enum qb_layout_kind {
+    QB_LAYOUT_HALF = 1,   /* binary16 */
+    QB_LAYOUT_BFLOAT = 2, /* the upper halves of binary32 */
+    QB_LAYOUT_INT8 = 3,   /* int8 times a binary32 scale, one for all rows or one a row */
+    QB_LAYOUT_Q8_0 = 4,   /* GGUF's Q8_0 blocks */
+    QB_LAYOUT_Q4_0 = 5,   /* GGUF's Q4_0 blocks */
+    QB_LAYOUT_CODES = 6   /* a code of 8 bits for the magnitude and, apart from it, a sign */
+};
+struct qb_codec_layout {
+    int32_t kind;             /* enum qb_layout_kind */
+    int32_t sign_bits;        /* CODES: 1: bit c % 8 of byte c / 8 of a row's signs is 1 for minus; 0: an int8 each, -1
+                                 or 1 */
+    size_t first, row_bytes;  /* row 0's values, blocks or codes; from a row's to the next one's */
+    size_t signs, sign_row;   /* CODES: likewise the signs */
+    size_t scales, scale_row; /* INT8: the scale of row r lies at scales + r * scale_row; 0: all have the first */
+    float magnitudes[256];    /* CODES: of every code, those that do not occur 0 */
+};
+
 enum {                                /* qb_codec.flags */
        QB_CODEC_LOSSLESS = 1u << 0,   /* decode(encode(x)) == x bit for bit, for finite x */
        QB_CODEC_KEEPS_ZERO = 1u << 1, /* 0 decodes to 0 */
@@ -160,6 +180,11 @@ struct qb_codec {
     uint32_t encode_passes;
     int (*encode_part)(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
                        size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error);
+
+    /* How an encoded matrix that decode would read lies in its bytes (not offered: NULL). Options under which no kind
+     * of layout fits are QB_CODEC_UNSUPPORTED. */
+    int (*layout)(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *layout, struct qb_codec_error *error);
 };
 
 typedef const struct qb_codec *(*qb_codec_entry_fn)(void);

@@ -80,8 +80,17 @@ static inline int qb_block_decode(const struct qb_block *block, size_t rows, siz
     return QB_CODEC_OK;
 }
 
+/* A layout function's body, for blocks that are a kind of layout. */
+static inline int qb_block_layout(const struct qb_block *block, enum qb_layout_kind kind, size_t rows, size_t cols,
+                                  size_t in_bytes, struct qb_codec_layout *layout, struct qb_codec_error *error)
+{
+    *layout = (struct qb_codec_layout){.kind = kind, .row_bytes = cols / block->values * block->bytes};
+    return qb_block_check(block, rows, cols, in_bytes, 0, rows, error);
+}
+
 /* Defines all of a plugin whose codec stores the static const struct qb_block BLOCK and has no options: its functions
- * and its entry. What follows BLOCK are the codec's own fields: .id, .version, .summary, .flags, .tolerance. */
+ * and its entry. What follows BLOCK are the codec's own fields: .id, .version, .summary, .flags, .tolerance, .layout.
+ */
 #define QB_BLOCK_CODEC(BLOCK, ...)                                                                                     \
     static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,             \
                             struct qb_codec_error *error)                                                              \

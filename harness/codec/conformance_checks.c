@@ -230,5 +230,6 @@ const struct qb_check qb_checks[] = {
     {"coordinates", check_coordinates},
     {"gemv", qb_check_gemv},
     {"gemm tile", qb_check_gemm_tile},
+    {"layout", qb_check_layout},
     {NULL, NULL},
 };

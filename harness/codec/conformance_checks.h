@@ -40,5 +40,6 @@ enum qb_verdict qb_check_random_bytes(struct qb_check_case *c);
 enum qb_verdict qb_check_parts(struct qb_check_case *c);
 enum qb_verdict qb_check_gemv(struct qb_check_case *c);
 enum qb_verdict qb_check_gemm_tile(struct qb_check_case *c);
+enum qb_verdict qb_check_layout(struct qb_check_case *c);
 
 #endif

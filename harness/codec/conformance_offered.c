@@ -1,4 +1,5 @@
-/* Checks of what a codec may offer beside the mandatory functions: encode in parts, products on encoded bytes. */
+/* Checks of what a codec may offer beside the mandatory functions: encode in parts, products on encoded bytes,
+ * layouts. */
 #include "codec/conformance_checks.h"
 
 #include <math.h>
@@ -7,6 +8,7 @@
 #include "base/utf8.h"
 #include "codec/calls.h"
 #include "codec/conformance_call.h"
+#include "codec/layout.h"
 
 /* ---- encode_part ---- */
 
@@ -239,4 +241,44 @@ enum qb_verdict qb_check_gemm_tile(struct qb_check_case *c)
 {
     struct product product = {.c = c, .n = 3};
     return c->codec->gemm_tile ? check_product(&product) : qb_skip(c, "not offered");
+}
+
+/* ---- layout ---- */
+
+enum qb_verdict qb_check_layout(struct qb_check_case *c)
+{
+    if (!c->codec->layout)
+        return qb_skip(c, "not offered");
+    for (const struct qb_shape *s = qb_shapes(c); s->rows; s++) {
+        struct qb_guard w = qb_gaussian(c, s->rows * s->cols, 0, QB_GUARD_AFTER), bytes, values;
+        struct qb_codec_layout layout;
+        struct qb_codec_error error;
+        if (!qb_encode_case(c, *s, &w, QB_GUARD_AFTER, &bytes) ||
+            !qb_read_case(c, QB_READ_DECODE, *s, &bytes, QB_GUARD_AFTER, &values))
+            return QB_VERDICT_FAIL;
+        qb_codec_error_clear(&error);
+        int status = qb_call_answer(
+            c, "layout", c->codec->layout(&c->config, s->rows, s->cols, bytes.data, bytes.size, &layout, &error),
+            &error);
+        if (status < 0)
+            return QB_VERDICT_FAIL;
+        if (status == QB_CODEC_UNSUPPORTED)
+            return qb_skip(c, "not under these options: %.*s", QB_UPTO(200, error.message));
+        if (status)
+            return qb_reject(c, "layout of %zu x %zu was refused (%s: %.*s)", s->rows, s->cols,
+                             qb_codec_status_name(status), QB_UPTO(200, error.message));
+        if (!qb_layout_fits(&layout, s->rows, s->cols, bytes.size))
+            return qb_reject(c, "the layout of %zu x %zu is of no known kind or not within its %zu bytes", s->rows,
+                             s->cols, bytes.size);
+        struct qb_guard line = qb_guard_new("a row's values", s->cols * sizeof(float), QB_GUARD_AFTER, 0xff);
+        for (size_t row = 0; row < s->rows; row++) {
+            const float *decoded = qb_floats(&values) + row * s->cols, *read = qb_floats(&line);
+            qb_layout_row(&layout, bytes.data, row, s->cols, qb_floats(&line));
+            for (size_t col = 0; col < s->cols; col++)
+                if (memcmp(&decoded[col], &read[col], sizeof *read) != 0)
+                    return qb_reject(c, "row %zu, column %zu of %zu x %zu is %.9g by the layout, decode gives %.9g",
+                                     row, col, s->rows, s->cols, (double)read[col], (double)decoded[col]);
+        }
+    }
+    return QB_VERDICT_PASS;
 }

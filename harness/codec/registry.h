@@ -85,6 +85,11 @@ enum qb_status qb_decode_again(const struct qb_format *format, size_t rows, size
 enum qb_status qb_coordinates_again(const struct qb_format *format, size_t rows, size_t cols, const void *in,
                                     size_t in_bytes, size_t row, size_t count, float *out, struct qb_error *err);
 
+/* How the encoded matrix lies in its bytes, by the codec's own words, which must stay within them: *known false where
+ * it offers no layout for these options. */
+enum qb_status qb_layout_of(const struct qb_format *format, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                            struct qb_codec_layout *layout, bool *known, struct qb_error *err);
+
 /* Does the codec offer a product of its own for n inputs? */
 bool qb_codec_multiplies(const struct qb_format *format, size_t n);
 /* That product, y[n, count] (rows ld apart) = x[n, cols] W[row, row + count)^T, of bytes gone over once. */

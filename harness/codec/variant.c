@@ -18,6 +18,13 @@ static const char domain_warning[] = "deprecated: this variant computes on the c
                                      "them; the path is kept for comparison. "
                                      "Use path: decode (codec at rest) instead";
 
+static const char fused_warning[] = "arithmetic: fused: products of up to 8 inputs read the encoded weights as they "
+                                    "lie, FP32 sums in another order than "
+                                    "the reference's, codes of magnitudes (qins8) in fixed point, where a product may "
+                                    "be off by 1.54e-5 (largest input * "
+                                    "sum of |weights| + largest weight * sum of |inputs|); more inputs at once, as kl "
+                                    "and prefill read them, are decoded";
+
 /* One of the words, NULL-terminated; its index in *value. */
 static enum qb_status read_word(const struct qb_yaml *node, const char *const *words, int *value, struct qb_error *err)
 {
@@ -292,6 +299,44 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
     return QB_OK;
 }
 
+/* Does a format give layouts that kernels read? Asked on two rows of zeros of some whole blocks. */
+static enum qb_status check_layout(const struct qb_yaml *node, const struct qb_format *format, struct qb_error *err)
+{
+    enum { ROWS = 2, COLS = 512 };
+    static const float zeros[ROWS * COLS];
+    struct qb_codec_layout layout;
+    size_t size = 0;
+    bool known = false;
+    if (qb_encoded_size(format, ROWS, COLS, &size, err))
+        return err->status;
+    void *bytes = qb_alloc(size, 1, "two rows", err);
+    if (bytes && !qb_encode(format, ROWS, COLS, zeros, bytes, size, err) &&
+        !qb_layout_of(format, ROWS, COLS, bytes, size, &layout, &known, err) && !known) {
+        struct qb_text options = {0};
+        qb_format_print(format, &options);
+        qb_yaml_fail(node, err, "fused: no kernel reads what codec '%s' stores%s%s", format->plugin->codec->id,
+                     format->value_count ? " with " : "", options.data ? options.data : "");
+        qb_text_free(&options);
+    }
+    qb_free(bytes);
+    return err->status;
+}
+
+/* arithmetic of a variant with a codec. */
+static enum qb_status read_fused(const struct qb_yaml *node, struct qb_variant *v, struct qb_error *err)
+{
+    int word = 0;
+    if (read_word(node, (const char *const[]){"forward", "fused", NULL}, &word, err) || word == 0)
+        return err->status;
+    if (v->path != QB_PATH_DECODE || v->cache)
+        return qb_yaml_fail(node, err, "fused: only path: decode without cache has products of encoded weights");
+    v->fused = QB_FUSED_ALL;
+    v->warning = fused_warning;
+    return check_layout(node, &v->weights, err) || (v->otherwise.plugin && check_layout(node, &v->otherwise, err))
+               ? err->status
+               : QB_OK;
+}
+
 enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry *registry, enum qb_isa isa,
                             struct qb_variant *v, struct qb_error *err)
 {
@@ -307,8 +352,6 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
         return err->status;
     if (!codec)
         return read_plain(map, v, err);
-    if (arithmetic)
-        return qb_yaml_fail(arithmetic, err, "only a variant without a codec has one");
     const char *id;
     const struct qb_plugin *plugin;
     if (qb_yaml_text(codec, &id, err) || find_codec(codec, id, registry, &plugin, err) ||
@@ -326,7 +369,7 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
         variant_read_names(qb_yaml_get(map, "except"), &v->except, err))
         return err->status;
     if (read_path(map, v, isa, err) || (otherwise && read_otherwise(otherwise, registry, isa, v, err)) ||
-        (others && read_others(others, registry, isa, v, err)))
+        (others && read_others(others, registry, isa, v, err)) || (arithmetic && read_fused(arithmetic, v, err)))
         return err->status;
     return calibration ? read_calibration(calibration, options, registry, v, isa, err) : QB_OK;
 }

@@ -44,6 +44,13 @@ struct qb_other {
     char **asked; /* its placement as it was asked for */
 };
 
+enum qb_fusing { /* which products of up to 8 inputs read encoded bytes as they lie (compute/fused.h), which is another
+                    arithmetic than decoding rows and BLAS; of matrices whose layout a kernel reads */
+                 QB_FUSED_NONE,
+                 QB_FUSED_ALL,
+                 QB_FUSED_FASTER /* those that are faster so on this machine: for commands that record nothing */
+};
+
 struct qb_variant {
     char *name;
     char *summary;
@@ -59,6 +66,7 @@ struct qb_variant {
     bool stored;            /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
     bool cache;             /* decode once and keep FP32 weights (pattern-a-cached) */
     bool reversed;          /* unencoded: every product sums its terms from the last to the first */
+    enum qb_fusing fused;   /* path decode */
     struct qb_format kv[2]; /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
     size_t kv_block;        /* positions of a block of them; 0: both are FP32, no cache is encoded */
     bool kv_rotate;         /* they are kept rotated */
@@ -73,7 +81,7 @@ struct qb_variant {
     char **asked, **asked_fp16;
     struct qb_calibration calibration;
     bool calibrated;     /* scale || alpha || fp16_roles */
-    const char *warning; /* deprecation text to print once and to store, or NULL; static */
+    const char *warning; /* deprecation, or the tolerance of its arithmetic: to print once and to store; NULL; static */
     char *canonical;     /* everything above as text, for content keys and provenance */
     const char *file;    /* where it was declared */
     unsigned line;
@@ -118,8 +126,9 @@ bool qb_variant_stores(const struct qb_variant *variant);
  * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
  * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,
  * alpha_contexts, alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed): the
- * order in which each linear product sums its terms. `order` in a built-in's file is its place in lists. The caller
- * frees with qb_variant_free. */
+ * order in which each linear product sums its terms; one with a codec on path decode, uncached, arithmetic
+ * (forward|fused): fused where the codec's options give a layout that kernels read, else an error. `order` in a
+ * built-in's file is its place in lists. The caller frees with qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

@@ -21,7 +21,7 @@ enum qb_floor qb_variant_floor(const struct qb_variant *variant)
         return variant->reversed ? QB_FLOOR_ARITHMETIC : QB_FLOOR_IDENTITY;
     /* A registry holds one codec of an id, so the id says which one it is. These two have no options. */
     const struct qb_codec *codec = variant->weights.plugin->codec;
-    if (!stores_all(variant) || variant->otherwise.plugin || variant->other_count > 0 ||
+    if (!stores_all(variant) || variant->fused || variant->otherwise.plugin || variant->other_count > 0 ||
         qb_options_count(codec->options) != 0)
         return QB_FLOOR_NONE;
     if (strcmp(codec->id, "fp16") == 0)

@@ -60,6 +60,8 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
     }
     if (v->reversed)
         qb_text_add(&out, " arithmetic=reversed");
+    if (v->fused)
+        qb_text_add(&out, " arithmetic=fused");
     if (v->kv_block) {
         qb_text_add(&out, " kv(block=%zu rotate=%d", v->kv_block, v->kv_rotate);
         print_format("keys", &v->kv[0], &out);

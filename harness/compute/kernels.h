@@ -1,9 +1,10 @@
 /* The kernels: what loops over many numbers, in one table for each instruction set level. A table starts as the
  * portable one, and each level up to its own overwrites what it does faster; plugins keep tables of their own in the
  * same form. All levels give the same bits: lanes and the order of sums are fixed, and nothing is fused
- * (-ffp-contract=off). No pointer needs more alignment than its type. What a level does faster is in its
- * kernels_LEVEL.c alone. A new kernel is a field here and its body in kernels_rows.h or kernels_logits.h; bench and the
- * kernels' test do not build until they have it too. */
+ * (-ffp-contract=off) but where a kernel says so, then at every level. No pointer needs more alignment than its type.
+ * What a level does faster is in its kernels_LEVEL.c alone. A new kernel is a field here and its body in
+ * kernels_rows.h, kernels_logits.h or kernels_dots.h; bench and the kernels' tests do not build until they have it too.
+ */
 #ifndef QB_KERNELS_H
 #define QB_KERNELS_H
 
@@ -11,6 +12,40 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/isa.h"
+
+/* Rows of an encoded matrix as they lie in memory (codec/codec.h, struct qb_codec_layout). */
+struct qb_coded_rows {
+    const unsigned char *bytes; /* row r's values, blocks or codes begin at bytes + r * stride */
+    size_t stride;
+    const unsigned char
+        *signs;         /* of codes of magnitudes, likewise; sign_bits: a bit a column, set for minus, else an */
+    size_t sign_stride; /* int8 a column, negative for minus */
+    bool sign_bits;
+    const struct qb_code_table *table; /* of codes of magnitudes */
+};
+
+/* Fixed point that products of codes run in: a weight is +-(255 high + low) weight units, an input 255 high + low
+ * input units. Digits to the base 255, so that the negative of every digit of an input is an int8, too. */
+enum { QB_FIXED_BASE = 255, QB_FIXED_CODE_MOST = 65279, QB_FIXED_INPUT_MOST = 32512 };
+struct qb_code_table {
+    uint8_t high[256], low[256]; /* of each code's magnitude, which is rounded to the nearest of its units */
+    double unit;                 /* the largest magnitude / QB_FIXED_CODE_MOST */
+};
+struct qb_fixed_inputs {
+    const int8_t *high, *low; /* [n][stride], 0 behind a row's values */
+    size_t stride;            /* the columns, rounded up to a multiple of 64 */
+    const double *unit;       /* [n]; NaN where an input is NaN or infinite */
+};
+
+/* y[i * ld + r] = the product of row r of w, r < rows, with x[i * cols] for each of n inputs, i < n. Weights are read
+ * encoded, values of blocks without their scale, which multiplies the sum over its block. Sums run in 16 FP32 lanes
+ * by fused multiply-adds, column c (of blocks: of each half block) in lane c mod 16, then over lanes 8, 4, 2 and 1
+ * apart: a y differs from the exact product by at most (cols / 16 + 8) 2^-23 times the sum of |w x|. */
+typedef void qb_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const float *x, size_t n, float *y,
+                     size_t ld);
+
+typedef void qb_code_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const struct qb_fixed_inputs *x,
+                          size_t n, float *y, size_t ld);
 
 /* Sums over i of w_i, w_i t_i and w_i g(t_i), where w_i = exp(p_i - p_k), t_i = (p_i - q_i) - (p_k - q_k) and
  * g(t) = exp(-t) - 1 + t. */
@@ -41,6 +76,18 @@ struct qb_kernels {
     /* Sum of (x[i] - shift)^power, power 1 or 2. */
     double (*sum_power)(const float *x, size_t n, double shift, int power);
     struct qb_kl_sums (*kl_sums)(const float *p, const float *q, size_t n, size_t k);
+
+    /* Products that read encoded weights; see qb_dots. */
+    qb_dots *half_dots;   /* binary16 */
+    qb_dots *bfloat_dots; /* the upper halves of FP32 */
+    qb_dots *int8_dots;   /* integers, without a scale */
+    qb_dots *q8_dots;     /* GGUF's Q8_0: cols is a multiple of 32 */
+    qb_dots *q4_dots;     /* GGUF's Q4_0: likewise */
+    /* The same of codes of magnitudes, exact in integers from fixed-point inputs on; rounded once, at the end. */
+    qb_code_dots *code_dots;
+    /* The digits of x[cols] to the base 255, high[stride] and low[stride], nearest to x in units of the largest |x| /
+     * QB_FIXED_INPUT_MOST, and that unit. */
+    void (*fix)(const float *x, size_t cols, size_t stride, int8_t *high, int8_t *low, double *unit);
 };
 
 /* The table of this process: that of the best level the CPU has, or of the level chosen last. */

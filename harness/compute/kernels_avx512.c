@@ -1,9 +1,234 @@
 #define QB_VECTOR_BYTES 64
+#include <immintrin.h>
+#include "base/cpu.h"
 #include "compute/kernels_logits.h"
 #include "compute/kernels_rows.h"
+
+typedef __m512 v16;
+
+INLINE v16 v16_load(const float *x)
+{
+    return _mm512_loadu_ps(x);
+}
+
+INLINE v16 v16_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+INLINE v16 v16_splat(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+INLINE v16 v16_multiply(v16 a, v16 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+INLINE v16 v16_fma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+INLINE float v16_sum(v16 v)
+{
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+INLINE __m128i bytes16(const unsigned char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+INLINE __m256i bytes32(const unsigned char *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+INLINE float float_of_half(const unsigned char *p)
+{
+    uint16_t half;
+    memcpy(&half, p, sizeof half);
+    return _cvtsh_ss(half);
+}
+
+INLINE v16 v16_half(const unsigned char *p)
+{
+    return _mm512_cvtph_ps(bytes32(p));
+}
+
+INLINE v16 v16_bfloat(const unsigned char *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bytes32(p)), 16));
+}
+
+INLINE v16 v16_int8(const unsigned char *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes16(p)));
+}
+
+/* The permutation reads the low four bits of each index alone. */
+INLINE v16 less8(__m512i codes)
+{
+    const __m512 values = _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm512_permutexvar_ps(codes, values);
+}
+
+INLINE v16 v16_low4(const unsigned char *p)
+{
+    return less8(_mm512_cvtepu8_epi32(bytes16(p)));
+}
+
+INLINE v16 v16_high4(const unsigned char *p)
+{
+    return less8(_mm512_srli_epi32(_mm512_cvtepu8_epi32(bytes16(p)), 4));
+}
+
+#include "compute/kernels_dots.h"
+
+/* ---- codes of magnitudes, where the CPU also permutes bytes (VBMI) and sums byte products (VNNI) ---- */
+
+#define VBMI __attribute__((target("avx512vbmi,avx512vnni")))
+#define INLINE_VBMI static inline __attribute__((always_inline, target("avx512vbmi,avx512vnni")))
+
+/* A digit of all 256 codes, 64 a register. */
+struct digits {
+    __m512i part[4];
+};
+
+INLINE_VBMI struct digits load_digits(const uint8_t table[256])
+{
+    struct digits d;
+    for (int i = 0; i < 4; i++)
+        d.part[i] = _mm512_loadu_si512(table + 64 * i);
+    return d;
+}
+
+/* The digit of 64 codes: a permutation reads seven bits of each, `upper` are those whose eighth is set. */
+INLINE_VBMI __m512i look_up(const struct digits *d, __m512i codes, __mmask64 upper)
+{
+    return _mm512_mask_blend_epi8(upper, _mm512_permutex2var_epi8(d->part[0], codes, d->part[1]),
+                                  _mm512_permutex2var_epi8(d->part[2], codes, d->part[3]));
+}
+
+/* Sums of the products of digits, in 16 lanes: 255^2 high + 255 middle + low. A lane grows by less than 4 * 2 * 2^15 in
+ * 64 columns: int32 holds 8192 such steps. */
+enum { STEP = 64, STEPS_MOST = 8192 };
+struct digit_sums {
+    __m512i high, middle, low;
+};
+
+INLINE_VBMI int64_t fixed_sum(const struct digit_sums *s)
+{
+    const __m512i *parts[3] = {&s->high, &s->middle, &s->low};
+    int64_t sum = 0;
+    for (int i = 0; i < 3; i++) {
+        __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(*parts[i]));
+        __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(*parts[i], 1));
+        sum = sum * QB_FIXED_BASE + _mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
+    }
+    return sum;
+}
+
+/* 64 columns of a row from c on, or the `valid` ones alone: their codes, and which are negative. */
+INLINE_VBMI __m512i step_codes(const struct qb_coded_rows *w, bool sign_bits, size_t r, size_t c, bool whole,
+                               __mmask64 valid, __mmask64 *minus)
+{
+    const unsigned char *codes = w->bytes + r * w->stride + c, *signs = w->signs + r * w->sign_stride;
+    *minus = 0;
+    if (sign_bits)
+        memcpy(minus, signs + c / 8, whole ? sizeof *minus : ((size_t)_mm_popcnt_u64(valid) + 7) / 8);
+    else
+        *minus = _mm512_movepi8_mask(whole ? _mm512_loadu_si512(signs + c) : _mm512_maskz_loadu_epi8(valid, signs + c));
+    return whole ? _mm512_loadu_si512(codes) : _mm512_maskz_loadu_epi8(valid, codes);
+}
+
+/* ROWS rows from `row` on times INPUTS inputs from `input` on, over columns [from, end): sums + what they hold. */
+#define CODE_STEP(ROWS, INPUTS, WHOLE, VALID)                                                                          \
+    EACH_ROW(ROWS)                                                                                                     \
+    {                                                                                                                  \
+        __mmask64 minus;                                                                                               \
+        ask_ahead(w->bytes + (row + r) * w->stride + c, ahead * w->stride);                                            \
+        if (!sign_bits || c % (8 * LINE) == 0)                                                                         \
+            ask_ahead(w->signs + (row + r) * w->sign_stride + (sign_bits ? c / 8 : c), ahead * w->sign_stride);        \
+        __m512i codes = step_codes(w, sign_bits, row + r, c, WHOLE, VALID, &minus);                                    \
+        __mmask64 upper = _mm512_movepi8_mask(codes);                                                                  \
+        __m512i wh = look_up(&high, codes, upper), wl = look_up(&low, codes, upper);                                   \
+        EACH_INPUT(INPUTS)                                                                                             \
+        {                                                                                                              \
+            const size_t at = (input + i) * x->stride + c;                                                             \
+            __m512i xh = _mm512_loadu_si512(x->high + at), xl = _mm512_loadu_si512(x->low + at);                       \
+            xh = _mm512_mask_sub_epi8(xh, minus, zero, xh);                                                            \
+            xl = _mm512_mask_sub_epi8(xl, minus, zero, xl);                                                            \
+            s[r][i].high = _mm512_dpbusd_epi32(s[r][i].high, wh, xh);                                                  \
+            s[r][i].middle = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(s[r][i].middle, wh, xl), wl, xh);                 \
+            s[r][i].low = _mm512_dpbusd_epi32(s[r][i].low, wl, xl);                                                    \
+        }                                                                                                              \
+    }
+#define CODE_BLOCK(ROWS, INPUTS)                                                                                       \
+    INLINE_VBMI void code_block_##ROWS##_##INPUTS(const struct qb_coded_rows *w, bool sign_bits, size_t ahead,         \
+                                                  size_t row, size_t from, size_t end,                                 \
+                                                  const struct qb_fixed_inputs *x, size_t input, int64_t *sums)        \
+    {                                                                                                                  \
+        const struct digits high = load_digits(w->table->high), low = load_digits(w->table->low);                      \
+        const __m512i zero = _mm512_setzero_si512();                                                                   \
+        struct digit_sums s[ROWS][INPUTS];                                                                             \
+        EACH_ROW(ROWS) EACH_INPUT(INPUTS) s[r][i] = (struct digit_sums){zero, zero, zero};                             \
+        size_t c = from;                                                                                               \
+        for (; c + STEP <= end; c += STEP)                                                                             \
+            CODE_STEP(ROWS, INPUTS, true, 0)                                                                           \
+        if (c < end)                                                                                                   \
+            CODE_STEP(ROWS, INPUTS, false, ((__mmask64)1 << (end - c)) - 1)                                            \
+        EACH_ROW(ROWS) EACH_INPUT(INPUTS) sums[r * (INPUTS) + i] += fixed_sum(&s[r][i]);                               \
+    }                                                                                                                  \
+    VBMI static void code_dots_##ROWS##_##INPUTS(const struct qb_coded_rows *w, size_t ahead, size_t row, size_t from, \
+                                                 size_t end, const struct qb_fixed_inputs *x, size_t input,            \
+                                                 int64_t *sums)                                                        \
+    {                                                                                                                  \
+        if (w->sign_bits)                                                                                              \
+            code_block_##ROWS##_##INPUTS(w, true, ahead, row, from, end, x, input, sums);                              \
+        else                                                                                                           \
+            code_block_##ROWS##_##INPUTS(w, false, ahead, row, from, end, x, input, sums);                             \
+    }
+CODE_BLOCK(4, 1)
+CODE_BLOCK(2, 2)
+CODE_BLOCK(1, 1)
+
+VBMI static void code_dots_vbmi(const struct qb_coded_rows *w, size_t rows, size_t cols,
+                                const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld)
+{
+    for (size_t r = 0, step; r < rows; r += step) {
+        step = n == 1 && rows - r >= 4 ? 4 : n > 1 && rows - r >= 2 ? 2 : 1;
+        const size_t ahead = rows - r >= 2 * step ? step : 0; /* rows */
+        for (size_t i = 0, inputs; i < n; i += inputs) {
+            int64_t sums[4] = {0};
+            inputs = step == 2 && n - i >= 2 ? 2 : 1;
+            for (size_t c = 0; c < cols; c += (size_t)STEPS_MOST * STEP) {
+                size_t end = cols - c < (size_t)STEPS_MOST * STEP ? cols : c + (size_t)STEPS_MOST * STEP;
+                if (step == 4)
+                    code_dots_4_1(w, ahead, r, c, end, x, i, sums);
+                else if (inputs == 2)
+                    code_dots_2_2(w, ahead, r, c, end, x, i, sums);
+                else
+                    for (size_t k = 0; k < step; k++)
+                        code_dots_1_1(w, 0, r + k, c, end, x, i, sums + k);
+            }
+            for (size_t k = 0; k < step; k++)
+                for (size_t j = 0; j < inputs; j++)
+                    y[(i + j) * ld + r + k] = from_fixed(sums[k * inputs + j], w->table->unit, x->unit[i + j]);
+        }
+    }
+}
 
 void qb_kernels_avx512(struct qb_kernels *kernels)
 {
     set_rows(kernels);
     set_logits(kernels);
+    qb_code_dots *below = kernels->code_dots;
+    set_dots(kernels);
+    kernels->code_dots = qb_cpu()->byte_permutes ? code_dots_vbmi : below;
 }

@@ -1,9 +1,113 @@
 #define QB_VECTOR_BYTES 16
+#include "codec/codec_util.h" /* halves */
 #include "compute/kernels_logits.h"
 #include "compute/kernels_rows.h"
+
+enum { QUARTERS = 4 };
+typedef struct {
+    vf part[QUARTERS];
+} v16;
+
+INLINE v16 v16_load(const float *x)
+{
+    v16 v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+INLINE v16 v16_zero(void)
+{
+    return (v16){{{0}}};
+}
+
+INLINE v16 v16_splat(float x)
+{
+    v16 v;
+    for (int i = 0; i < QUARTERS; i++)
+        v.part[i] = (vf){x, x, x, x};
+    return v;
+}
+
+INLINE v16 v16_multiply(v16 a, v16 b)
+{
+    for (int i = 0; i < QUARTERS; i++)
+        a.part[i] *= b.part[i];
+    return a;
+}
+
+INLINE v16 v16_fma(v16 a, v16 b, v16 c)
+{
+    float x[16], y[16], sum[16];
+    memcpy(x, &a, sizeof x);
+    memcpy(y, &b, sizeof y);
+    memcpy(sum, &c, sizeof sum);
+    for (int i = 0; i < 16; i++)
+        sum[i] = fmaf(x[i], y[i], sum[i]);
+    return v16_load(sum);
+}
+
+INLINE float v16_sum(v16 v)
+{
+    vf four = (v.part[0] + v.part[2]) + (v.part[1] + v.part[3]);
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+INLINE float float_of_half(const unsigned char *p)
+{
+    uint16_t half;
+    memcpy(&half, p, sizeof half);
+    return qb_half_value(half);
+}
+
+INLINE v16 v16_half(const unsigned char *p)
+{
+    float x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = float_of_half(p + 2 * i);
+    return v16_load(x);
+}
+
+INLINE v16 v16_bfloat(const unsigned char *p)
+{
+    float x[16];
+    for (int i = 0; i < 16; i++) {
+        uint16_t half;
+        memcpy(&half, p + 2 * i, sizeof half);
+        uint32_t word = (uint32_t)half << 16;
+        memcpy(&x[i], &word, sizeof word);
+    }
+    return v16_load(x);
+}
+
+INLINE v16 v16_int8(const unsigned char *p)
+{
+    float x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = (float)(signed char)p[i];
+    return v16_load(x);
+}
+
+INLINE v16 v16_low4(const unsigned char *p)
+{
+    float x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = (float)((p[i] & 15) - 8);
+    return v16_load(x);
+}
+
+INLINE v16 v16_high4(const unsigned char *p)
+{
+    float x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = (float)((p[i] >> 4) - 8);
+    return v16_load(x);
+}
+
+#include "compute/kernels_dots.h"
 
 void qb_kernels_portable(struct qb_kernels *kernels)
 {
     set_rows(kernels);
     set_logits(kernels);
+    set_dots(kernels);
 }

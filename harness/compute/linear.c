@@ -60,6 +60,20 @@ size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *m
     return count;
 }
 
+/* Lets products read the bytes as they lie, where there is a kernel for their layout. */
+static enum qb_status fuse(struct segment *segment, enum qb_fusing fusing, struct qb_error *err)
+{
+    struct qb_matrix *matrix = &segment->matrix;
+    struct qb_codec_layout layout;
+    bool known = false;
+    if (matrix->format &&
+        !qb_layout_of(matrix->format, matrix->rows, matrix->cols, matrix->bytes, matrix->size, &layout, &known, err) &&
+        known && (fusing == QB_FUSED_ALL || qb_fused_pays(layout.kind)) &&
+        !qb_fused_make(&layout, matrix->bytes, matrix->cols, &segment->fused, err))
+        matrix->fused = segment->fused;
+    return err->status;
+}
+
 /* Makes what the segment's products multiply: the source's rows as they are, or encoded. */
 static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const struct qb_matrix *source,
                             struct qb_error *err)
@@ -80,6 +94,8 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
         if (qb_matrix_check(&segment->matrix, reading, err))
             return err->status;
     }
+    if (variant && variant->fused && reading == QB_READ_VALUES && !segment->keep && fuse(segment, variant->fused, err))
+        return err->status;
     segment->ops = qb_matrix_ops(&segment->matrix, reading);
     return QB_OK;
 }
@@ -129,6 +145,7 @@ void qb_linear_free(struct qb_linear *linear)
     for (size_t i = 0; i < linear->segment_count; i++) {
         qb_free(linear->segments[i].bytes);
         qb_free(linear->segments[i].cache);
+        qb_fused_free(linear->segments[i].fused);
     }
     qb_free(linear->scale);
     qb_scratch_free(&linear->own);
@@ -207,6 +224,14 @@ void qb_linear_keep_decoded(struct qb_linear *linear)
 {
     for (size_t i = 0; i < linear->segment_count; i++)
         linear->segments[i].keep = linear->segments[i].ops->decodes;
+}
+
+bool qb_linear_fused(const struct qb_linear *linear)
+{
+    for (size_t i = 0; i < linear->segment_count; i++)
+        if (linear->segments[i].matrix.fused)
+            return true;
+    return false;
 }
 
 bool qb_linear_encoded(const struct qb_linear *linear)

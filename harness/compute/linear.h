@@ -95,6 +95,9 @@ struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t 
 /* Does any segment come under the variant (is it placed)? */
 bool qb_linear_encoded(const struct qb_linear *linear);
 
+/* Does any segment multiply encoded bytes as they lie (enum qb_fusing)? */
+bool qb_linear_fused(const struct qb_linear *linear);
+
 /* Rows [row, row+count) of the effective weights as FP32 (decoded, also under a path that computes in the code domain;
  * without S; in the model's order), e.g. an embedding lookup. Decodes no other row. */
 enum qb_status qb_linear_rows(struct qb_linear *linear, size_t row, size_t count, float *out, struct qb_error *err);

@@ -65,6 +65,7 @@ static enum qb_status make_cache(struct segment *segment, struct qb_pool *pool, 
     segment->first = 0;
     matrix->rows = segment->rows;
     matrix->format = NULL;
+    matrix->fused = NULL;
     matrix->mapped = false;
     matrix->bytes = cache;
     matrix->size = qb_size_of(cache);

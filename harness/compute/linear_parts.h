@@ -20,6 +20,7 @@ struct segment {
     const struct qb_format *format; /* that the variant stores it in; NULL: as the model has it */
     void *bytes;                    /* own, encoded in format; NULL: the model's */
     float *cache;                   /* own: the decoded rows, once made and when they are kept */
+    struct qb_fused *fused;         /* own: for products that read the bytes as they lie; NULL: none do */
     bool keep;                      /* decode once and keep */
     bool coded_input;               /* takes c(x) */
     struct qb_matrix matrix;        /* what is multiplied: the model's, the encoded bytes, or the cache */

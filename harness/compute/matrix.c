@@ -1,6 +1,6 @@
-/* The products of a matrix in a format. All but a codec's own make, for every shape, the BLAS calls that FP32 rows
- * would get (gemm.h), on panels of rows that are read into scratch right before: few inputs take a panel a worker, many
- * a group of panels that all workers read, then multiply. */
+/* The products of a matrix in a format. All but a codec's own and the fused ones make, for every shape, the BLAS calls
+ * that FP32 rows would get (gemm.h), on panels of rows that are read into scratch right before: few inputs take a panel
+ * a worker, many a group of panels that all workers read, then multiply. */
 #include "compute/matrix.h"
 
 #include <string.h>
@@ -240,6 +240,33 @@ static enum qb_status apply_codec(const struct qb_product *p, struct qb_pool *po
     return run(&work, pool, work.plan.tiles_m * work.plan.tiles_n, codec_task, err);
 }
 
+/* What the tasks of a fused product share. */
+struct fused_work {
+    const struct qb_product *product;
+    size_t rows; /* of a task */
+    struct qb_fused_inputs in;
+};
+
+static void fused_task(void *context, size_t index, unsigned worker)
+{
+    const struct fused_work *work = context;
+    const struct qb_product *p = work->product;
+    size_t row = index * work->rows;
+    (void)worker;
+    qb_fused_multiply(p->matrix->fused, p->row + row, at_most(work->rows, p->count - row), &work->in, p->y + row,
+                      p->ld);
+}
+
+static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
+{
+    if (p->n > QB_FUSED_MOST)
+        return apply_panels(p, pool, err);
+    struct fused_work work = {.product = p, .in = qb_fused_prepare(p->matrix->fused, p->x, p->n, p->scratch)};
+    work.rows = at_most(16 + p->count / 256 * 8, 128); /* whole steps of 8; some 32 tasks, unless rows are many */
+    qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, fused_task, &work);
+    return err->status;
+}
+
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err)
 {
     return product->n && product->count ? product->ops->apply(product, pool, err) : QB_OK;
@@ -250,6 +277,11 @@ enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool
 static bool is_float(const struct qb_matrix *m)
 {
     return !m->format;
+}
+
+static bool is_fused(const struct qb_matrix *m)
+{
+    return m->fused != NULL;
 }
 
 static bool multiplies(const struct qb_matrix *m)
@@ -267,6 +299,7 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_rea
 {
     static const struct qb_matrix_ops table[] = {
         {"view", QB_READ_VALUES, is_float, apply_view, false, qb_matrix_rows},
+        {"fused", QB_READ_VALUES, is_fused, apply_fused, false, qb_matrix_rows},
         {"codec", QB_READ_VALUES, multiplies, apply_codec, false, qb_matrix_rows},
         {"decode+blas", QB_READ_VALUES, any, apply_panels, true, qb_matrix_rows},
         {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},
@@ -282,6 +315,8 @@ size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
 {
     if (p->ops->apply == apply_view || p->n == 0 || p->count == 0)
         return 0;
+    if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
+        return qb_fused_scratch(p->matrix->fused, p->n);
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
     size_t group = group_of(&plan, threads);
     return (group ? group : threads) * panel_floats(&plan);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "base/threads.h"
 #include "codec/registry.h"
+#include "compute/fused.h"
 
 /* Borrowed: whoever made it (a model's source, a linear operator) keeps the bytes while it is used. The bytes have been
  * gone over once (by the source's reader, or qb_matrix_check): sizes fit and every value is finite. */
@@ -19,6 +20,7 @@ struct qb_matrix {
     const void *bytes;              /* NULL where only the shape matters */
     size_t size;                    /* of bytes */
     bool mapped;                    /* the pages of bytes may be dropped: they are read again at use */
+    const struct qb_fused *fused; /* the bytes, to be multiplied as they lie (arithmetic "fused"); NULL: they are not */
 };
 
 /* What a product takes a matrix's rows for. */
@@ -42,7 +44,7 @@ struct qb_product {
 
 /* How a matrix is multiplied; a row of one table, the first that fits serves. */
 struct qb_matrix_ops {
-    const char *name; /* "view", "codec", "decode+blas", ... */
+    const char *name; /* "view", "fused", "codec", "decode+blas", ... */
     enum qb_reading reading;
     bool (*fits)(const struct qb_matrix *matrix);
     enum qb_status (*apply)(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
@@ -58,8 +60,9 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *matrix, enum q
  * the whole matrix of a large one. */
 size_t qb_product_scratch(const struct qb_product *product, unsigned threads);
 
-/* The product over the pool: bitwise the same for any number of threads, and for all but "codec" bitwise the product of
- * the FP32 rows that `ops` reads. */
+/* The product over the pool: bitwise the same for any number of threads, and for all but "codec" and "fused" bitwise
+ * the product of the FP32 rows that `ops` reads. "fused" is within its tolerance of that for up to QB_FUSED_MOST
+ * inputs, and for more the same. */
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
 
 /* Rows [row, row + count) as `ops` reads them, out[count, cols], over the pool. */

@@ -253,6 +253,14 @@ struct qb_linear *qb_net_linear(struct qb_net *net, size_t index, const struct q
     return net->linears[index].linear;
 }
 
+bool qb_net_fused(const struct qb_net *net)
+{
+    bool fused = false;
+    for (size_t i = 0; i < net->linear_count; i++)
+        fused = fused || qb_linear_fused(net->linears[i].linear);
+    return fused;
+}
+
 size_t qb_net_foreign_bytes(const struct qb_net *net)
 {
     size_t bytes = 0;

@@ -96,7 +96,7 @@ static struct finding run_planted(const char *name, double seconds, const char *
     cr_assert_eq(qb_conformance(qb_registry_at(registry, 0), qb_cpu()->isa, &limits, look, &finding, &summary, &err),
                  QB_OK, "%s", err.message);
     cr_assert_eq(summary.failed, finding.failures);
-    cr_assert_eq(summary.passed + summary.failed + summary.skipped, 21, "the suite did not go on to its end");
+    cr_assert_eq(summary.passed + summary.failed + summary.skipped, 22, "the suite did not go on to its end");
     qb_registry_free(registry);
     return finding;
 }
@@ -232,6 +232,16 @@ Test(planted, gemm_tile_of_another_ldy, .timeout = 600)
     is_found("gemm_ldy", "gemm tile", "gemm_tile wrote between the rows of y");
 }
 
+Test(planted, layout_of_another_row, .timeout = 600)
+{
+    is_found("layout_row", "layout", "row 1, column 0 of 23 x 1 is");
+}
+
+Test(planted, layout_past_the_end, .timeout = 600)
+{
+    is_found("layout_end", "layout", "the layout of 1 x 1 is of no known kind or not within its");
+}
+
 Test(planted, unknown_status, .timeout = 600)
 {
     is_found("status", "NaN and Inf", "encode returned the unknown status 77");
@@ -263,7 +273,7 @@ Test(planted, a_promise_that_means_nothing, .timeout = 600)
 
 Test(planted, abi_version)
 {
-    is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 3, this program has version 2");
+    is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 4, this program has version 3");
 }
 
 Test(planted, struct_size)

@@ -302,3 +302,108 @@ Test(linear_formats, what_is_encoded_is_checked_when_it_is_made)
     qb_pool_free(pool);
     free_twins(t);
 }
+
+/* ---- products of encoded weights as they lie ---- */
+
+static struct qb_variant *fused_variant(const char *text)
+{
+    struct qb_yaml *root = NULL;
+    struct qb_variant *variant = NULL;
+    MUST(qb_yaml_parse(text, strlen(text), "fused.yaml", &root, &err));
+    MUST(qb_variant_read(root, "fused", registry, qb_cpu()->isa, &variant, &err));
+    qb_yaml_free(root);
+    return variant;
+}
+
+/* Largest distance of y from the same operator's products by decoding, over the largest of these. */
+static double distance(const float *y, const float *decoded, size_t n)
+{
+    double most = 0, apart = 0;
+    for (size_t i = 0; i < n; i++) {
+        most = fmax(most, fabs((double)decoded[i]));
+        apart = fmax(apart, fabs((double)y[i] - (double)decoded[i]));
+    }
+    return apart / most;
+}
+
+/* Few inputs are multiplied by the bytes as they lie, within rounding of what decoding gives and not bit for bit (a
+ * test that could not tell the two apart would say nothing); many are decoded, to the same bits. */
+static void expect_fused(const char *base, double least, double most)
+{
+    enum { WIDE = 352, FEW = 8 };
+    static float w[ROWS * WIDE], x[(FEW + 1) * WIDE], y[3][(FEW + 1) * ROWS];
+    char text[2][200];
+    struct qb_rng rng;
+    struct qb_variant *variants[2];
+    struct qb_linear *l[2];
+    struct qb_matrix matrix = {.name = "layers.0.attn.qkv.weight", .roles = QKV, .rows = ROWS, .cols = WIDE};
+    qb_rng_seed(&rng, 52);
+    qb_rng_normal(&rng, 0.0f, 0.05f, w, ROWS * WIDE);
+    qb_rng_normal(&rng, 0.0f, 1.0f, x, (FEW + 1) * WIDE);
+    matrix.bytes = w;
+    matrix.size = sizeof w;
+    for (size_t k = 0; k < 2; k++) {
+        snprintf(text[k], sizeof text[k], "%s\nplacement: [attn.*]\narithmetic: %s\n", base, k ? "fused" : "forward");
+        variants[k] = fused_variant(text[k]);
+        MUST(qb_linear_create(variants[k], &matrix, NULL, &l[k], &err));
+        cr_expect_str_eq(qb_linear_segment(l[k], 0).product, k ? "fused" : "decode+blas", "%s", base);
+    }
+    struct qb_pool *one = support_pool(1), *three = support_pool(3);
+    for (size_t n = 1; n <= FEW + 1; n++) {
+        MUST(qb_linear_apply(l[0], one, x, n, y[0], false, &err));
+        MUST(qb_linear_apply(l[1], one, x, n, y[1], false, &err));
+        MUST(qb_linear_apply(l[1], three, x, n, y[2], false, &err));
+        cr_expect_eq(memcmp(y[1], y[2], n * ROWS * sizeof(float)), 0, "%s: three threads, n %zu", base, n);
+        double apart = distance(y[1], y[0], n * ROWS);
+        if (n > FEW)
+            cr_expect_eq(apart, 0, "%s: %zu inputs are decoded", base, n);
+        else
+            cr_expect(apart >= least && apart <= most, "%s: n %zu: %g", base, n, apart);
+        MUST(qb_linear_apply_rows(l[1], three, x, n, 90, 150, y[2], 150, false, &err));
+        for (size_t i = 0; i < n && n <= FEW; i++)
+            cr_expect_eq(memcmp(y[2] + i * 150, y[1] + i * ROWS + 90, 150 * sizeof(float)), 0, "%s: rows, n %zu", base,
+                         n);
+    }
+    float rows[2][3 * WIDE];
+    for (size_t k = 0; k < 2; k++)
+        MUST(qb_linear_rows(l[k], 100, 3, rows[k], &err));
+    cr_expect_eq(memcmp(rows[0], rows[1], sizeof rows[0]), 0, "%s: rows that are looked up are decoded", base);
+    for (size_t k = 0; k < 2; k++) {
+        qb_linear_free(l[k]);
+        qb_variant_free(variants[k]);
+    }
+    qb_pool_free(one);
+    qb_pool_free(three);
+}
+
+Test(linear_formats, a_fused_variant_multiplies_the_bytes_as_they_lie)
+{
+    expect_fused("codec: fp16", 1e-9, 1e-6);
+    expect_fused("codec: bf16", 1e-9, 1e-6);
+    expect_fused("codec: int8", 1e-9, 1e-6);
+    expect_fused("codec: int8\noptions: {scope: row}", 1e-9, 1e-6);
+    expect_fused("codec: q8_0", 1e-9, 1e-6);
+    expect_fused("codec: q4_0", 1e-9, 1e-6);
+    expect_fused("codec: qins8", 1e-7, 1e-4); /* fixed point: 2^-16 of the largest weight and input */
+    expect_fused("codec: qins8\noptions: {layout: source}", 1e-7, 1e-4);
+}
+
+/* Under it the model's own bytes are, too, where there is a kernel; held as FP32 they no longer are. */
+Test(linear_formats, a_fused_variant_reads_the_models_own_bytes)
+{
+    struct twins *t = twins_of("bf16");
+    struct qb_variant *variant = fused_variant("codec: int8\nplacement: [attn.q]\narithmetic: fused\n");
+    struct qb_pool *pool = support_pool(1);
+    struct qb_linear *l;
+    MUST(qb_linear_create(variant, &t->matrix[1], NULL, &l, &err));
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_str_eq(qb_linear_segment(l, i).product, "fused");
+    MUST(qb_linear_hold_fp32(l, pool, &err));
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_str_eq(qb_linear_segment(l, i).product, i == 0 ? "fused" : "view");
+    MUST(qb_linear_apply(l, pool, t->x, 1, t->y[0], false, &err));
+    qb_linear_free(l);
+    qb_pool_free(pool);
+    qb_variant_free(variant);
+    free_twins(t);
+}

@@ -209,6 +209,7 @@ Test(variant, names_and_arithmetic_are_in_the_canonical_text)
                                         "base: pattern-a\ntensors: ['layers.1.*']\nexcept: ['*.qkv.*']\n",
                                         "arithmetic: reversed\n",
                                         "arithmetic: forward\n",
+                                        "base: pattern-a\narithmetic: fused\n",
                                         "base: legacy\n",
                                         "base: legacy\nstored: true\n"};
     enum { TEXTS = sizeof texts / sizeof *texts };
@@ -220,7 +221,10 @@ Test(variant, names_and_arithmetic_are_in_the_canonical_text)
             cr_expect_str_neq(v[i]->canonical, v[j]->canonical, "%s and %s", texts[i], texts[j]);
     struct qb_variant *same;
     MUST(read_text("base: legacy\nstored: false\n", &same));
-    cr_expect_str_eq(same->canonical, v[8]->canonical);
+    cr_expect_str_eq(same->canonical, v[9]->canonical);
+    qb_variant_free(same);
+    MUST(read_text("base: pattern-a\narithmetic: forward\n", &same));
+    cr_expect_str_eq(same->canonical, v[0]->canonical);
     qb_variant_free(same);
     MUST(read_text("base: legacy\nstored: true\ncache: true\n", &same));
     cr_expect(same->cache && same->stored);
@@ -333,7 +337,13 @@ Test(variant, mistakes_are_named)
     refused("codec: int8\nplacement: [head]\nstored: true\n", "domain: activations");
     refused("base: legacy-both\nstored: true\n", "domain: activations");
     refused("base: legacy\ncache: true\n", "stored: true");
-    refused("codec: int8\nplacement: [head]\narithmetic: reversed\n", "without a codec");
+    refused("codec: int8\nplacement: [head]\narithmetic: reversed\n", "forward, fused");
+    refused("arithmetic: fused\n", "forward, reversed");
+    refused("codec: q4_k\nplacement: [head]\narithmetic: fused\n", "no kernel reads what codec 'q4_k' stores");
+    refused("codec: qins8\noptions: {scope: row}\nplacement: [head]\narithmetic: fused\n", "scope=row");
+    refused("codec: q8_0\notherwise: fp32\nplacement: [head]\narithmetic: fused\n", "codec 'fp32'");
+    refused("base: legacy\narithmetic: fused\n", "path: decode without cache");
+    refused("base: pattern-a\ncache: true\narithmetic: fused\n", "path: decode without cache");
     refused("arithmetic: backward\n", "forward, reversed");
     refused("kv: fp16x\n", "did you mean 'fp16'");
     refused("kv: fp16\n", "variant 'fp16' has no kv");

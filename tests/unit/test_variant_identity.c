@@ -43,7 +43,8 @@ static const struct {
                {"j", "base: fp16\ncalibration: {scale: true}", QB_FLOOR_NONE},
                {"k", "codec: fp32\nplacement: ['*']", QB_FLOOR_NONE},
                {"l", "codec: int8\nplacement: ['*']", QB_FLOOR_NONE},
-               {"m", "base: pattern-a", QB_FLOOR_NONE}};
+               {"m", "base: pattern-a", QB_FLOOR_NONE},
+               {"n", "base: fp16\narithmetic: fused", QB_FLOOR_NONE}}; /* another arithmetic besides */
 
 Test(variant_identity, definitions_make_floors)
 {

@@ -1,0 +1,230 @@
+/* bench: the products that read encoded weights, at every instruction set level, on a matrix that no cache holds:
+ * beside reading the same bytes and doing nothing with them, and beside OpenBLAS on FP32 rows as many bytes long. */
+#include <cblas.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "bench_probe.h"
+#include "compute/fused.h"
+#include "compute/kernels.h"
+
+enum { COLS = 4096, MANY = 8, LEVELS = QB_ISA_AVX512 + 1, TASK_ROWS = 64, STREAMS = 8 };
+#define MATRIX_BYTES ((size_t)128 << 20)
+
+/* How a kind's rows lie in the bytes: codes of all rows first, then their signs. */
+static const struct kind {
+    const char *name;
+    int32_t kind;
+    size_t row, sign_row; /* bytes of COLS columns */
+} kinds[] = {{"fp16", QB_LAYOUT_HALF, 2 * COLS, 0},
+             {"bf16", QB_LAYOUT_BFLOAT, 2 * COLS, 0},
+             {"int8", QB_LAYOUT_INT8, COLS, 0},
+             {"q8_0", QB_LAYOUT_Q8_0, COLS / 32 * 34, 0},
+             {"q4_0", QB_LAYOUT_Q4_0, COLS / 32 * 18, 0},
+             {"qins8 9 bits", QB_LAYOUT_CODES, COLS, COLS / 8},
+             {"qins8 16 bits", QB_LAYOUT_CODES, COLS, COLS}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+struct shared {
+    unsigned char *bytes; /* [MATRIX_BYTES] */
+    float x[MANY * COLS];
+    float *y; /* [MANY, rows] of the most rows */
+    struct qb_pool *pool;
+    unsigned char seen[STREAMS]; /* keeps what was read alive */
+};
+
+struct product {
+    struct shared *shared;
+    const struct qb_fused *fused;
+    enum qb_isa isa;
+    size_t rows, n;
+    float *scratch;
+    struct qb_fused_inputs in;
+};
+
+struct qb_bench_dots {
+    struct shared shared;
+    struct qb_fused *fused[KINDS];
+    struct product products[KINDS][LEVELS + 1];
+    struct product blas[2];
+    struct product reading[KINDS];
+};
+
+static void product_task(void *context, size_t index, unsigned worker)
+{
+    struct product *p = context;
+    size_t row = index * TASK_ROWS, count = p->rows - row < TASK_ROWS ? p->rows - row : TASK_ROWS;
+    (void)worker;
+    qb_fused_multiply(p->fused, row, count, &p->in, p->shared->y + row, p->rows);
+}
+
+static enum qb_status call_product(void *context, struct qb_error *err)
+{
+    struct product *p = context;
+    (void)err;
+    qb_kernels_use(p->isa);
+    p->in = qb_fused_prepare(p->fused, p->shared->x, p->n, p->scratch);
+    qb_pool_run(p->shared->pool, (p->rows + TASK_ROWS - 1) / TASK_ROWS, product_task, p);
+    qb_kernels_use(qb_cpu()->isa);
+    return QB_OK;
+}
+
+static void blas_task(void *context, size_t index, unsigned worker)
+{
+    struct product *p = context;
+    size_t row = index * TASK_ROWS, count = p->rows - row < TASK_ROWS ? p->rows - row : TASK_ROWS;
+    const float *w = (const float *)(const void *)p->shared->bytes + row * COLS;
+    (void)worker;
+    if (p->n == 1)
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)count, COLS, 1.0f, w, COLS, p->shared->x, 1, 0.0f,
+                    p->shared->y + row, 1);
+    else
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)p->n, (int)count, COLS, 1.0f, p->shared->x, COLS, w,
+                    COLS, 0.0f, p->shared->y + row, (int)p->rows);
+}
+
+static enum qb_status call_blas(void *context, struct qb_error *err)
+{
+    struct product *p = context;
+    (void)err;
+    qb_pool_run(p->shared->pool, (p->rows + TASK_ROWS - 1) / TASK_ROWS, blas_task, p);
+    return QB_OK;
+}
+
+typedef long long words __attribute__((vector_size(16)));
+
+/* As many rows at a time as the products take: memory answers several streams faster than one. */
+static void read_task(void *context, size_t index, unsigned worker)
+{
+    struct product *p = context;
+    const unsigned char *rows = p->shared->bytes + index * STREAMS * COLS;
+    words seen[STREAMS] = {{0}}, word;
+    (void)worker;
+    for (size_t c = 0; c < COLS; c += sizeof word)
+        for (size_t s = 0; s < STREAMS; s++) {
+            memcpy(&word, rows + s * COLS + c, sizeof word);
+            seen[s] ^= word;
+        }
+    for (size_t s = 1; s < STREAMS; s++)
+        seen[0] ^= seen[s];
+    p->shared->seen[index % STREAMS] ^= (unsigned char)(seen[0][0] ^ seen[0][1]);
+}
+
+static enum qb_status call_read(void *context, struct qb_error *err)
+{
+    struct product *p = context;
+    (void)err;
+    qb_pool_run(p->shared->pool, p->rows / STREAMS, read_task, p); /* rows of COLS bytes */
+    return QB_OK;
+}
+
+static struct qb_probe *add(struct qb_probes *probes, const char *name, const char *detail, double bytes,
+                            enum qb_status (*call)(void *, struct qb_error *), struct product *product,
+                            struct qb_error *err)
+{
+    struct qb_probe *probe = qb_probes_add(probes, err);
+    if (!probe)
+        return NULL;
+    snprintf(probe->group, sizeof probe->group, "product");
+    snprintf(probe->name, sizeof probe->name, "%s", name);
+    snprintf(probe->detail, sizeof probe->detail, "%s", detail);
+    probe->unit = "GB/s";
+    probe->work = bytes;
+    probe->call = call;
+    probe->context = product;
+    return probe;
+}
+
+/* OpenBLAS on n inputs; its place among the probes. */
+static enum qb_status add_blas(struct qb_bench_dots *b, size_t n, struct qb_probes *probes, size_t *place,
+                               struct qb_error *err)
+{
+    struct product *p = &b->blas[n > 1];
+    const size_t rows = MATRIX_BYTES / (COLS * sizeof(float));
+    char name[48];
+    *p = (struct product){.shared = &b->shared, .rows = rows, .n = n};
+    snprintf(name, sizeof name, "OpenBLAS fp32, %zu input%s", n, n > 1 ? "s" : "");
+    struct qb_probe *probe = add(probes, name, "", (double)MATRIX_BYTES, call_blas, p, err);
+    if (!probe)
+        return err->status;
+    *place = probes->count - 1;
+    return QB_OK;
+}
+
+static enum qb_status add_kind(struct qb_bench_dots *b, size_t k, enum qb_isa top, const size_t blas[2],
+                               struct qb_probes *probes, struct qb_error *err)
+{
+    const struct kind *kind = &kinds[k];
+    const size_t rows = MATRIX_BYTES / (kind->row + kind->sign_row) / STREAMS * STREAMS;
+    const size_t bytes = rows * (kind->row + kind->sign_row), read = probes->count;
+    struct qb_codec_layout layout = {.kind = kind->kind, .row_bytes = kind->row, .sign_row = kind->sign_row};
+    layout.sign_bits = kind->sign_row < COLS;
+    layout.signs = rows * kind->row;
+    for (int code = 1; code < 256; code++)
+        layout.magnitudes[code] = 1.0f / (float)code;
+    if (qb_fused_make(&layout, b->shared.bytes, COLS, &b->fused[k], err))
+        return err->status;
+    b->reading[k] = (struct product){.shared = &b->shared, .rows = bytes / COLS};
+    if (!add(probes, "read", kind->name, (double)bytes, call_read, &b->reading[k], err))
+        return err->status;
+    for (int level = 0; level <= (int)top + 1; level++) { /* the last: the top one again, with many inputs */
+        struct product *p = &b->products[k][level];
+        const size_t n = level > (int)top ? MANY : 1;
+        char name[48];
+        *p = (struct product){.shared = &b->shared, .fused = b->fused[k], .rows = rows, .n = n};
+        p->isa = level > (int)top ? top : (enum qb_isa)level;
+        p->scratch = qb_alloc(qb_fused_scratch(p->fused, n) + 1, sizeof(float), "inputs", err);
+        snprintf(name, sizeof name, "%s, %zu input%s", kind->name, n, n > 1 ? "s" : "");
+        struct qb_probe *probe =
+            p->scratch ? add(probes, name, qb_isa_name(p->isa), (double)bytes, call_product, p, err) : NULL;
+        if (!probe)
+            return err->status;
+        probe->ceiling = read;
+        probe->beside = blas[n > 1];
+        probe->beside_work = (double)rows * COLS * sizeof(float); /* bytes of these weights as FP32 */
+    }
+    return QB_OK;
+}
+
+enum qb_status qb_bench_dots(enum qb_isa top, unsigned threads, struct qb_probes *probes, struct qb_bench_dots **out,
+                             struct qb_error *err)
+{
+    struct qb_rng rng;
+    struct qb_bench_dots *b = *out = qb_alloc(1, sizeof *b, "product probes", err);
+    if (!b)
+        return err->status;
+    b->shared.bytes = qb_alloc(MATRIX_BYTES, 1, "weights", err);
+    b->shared.y = b->shared.bytes ? qb_alloc(MANY * (MATRIX_BYTES / (COLS / 32 * 18)), sizeof(float), "y", err) : NULL;
+    if (!b->shared.y || qb_pool_create(threads, &b->shared.pool, err))
+        return err->status;
+    qb_rng_seed(&rng, 1);
+    qb_rng_normal(&rng, 0, 1, b->shared.x, MANY * COLS);
+    for (size_t i = 0; i < MATRIX_BYTES; i++) /* values and scales of every kind are normal numbers */
+        b->shared.bytes[i] = (unsigned char)(0x2c + i * 7 % 19);
+    size_t blas[2];
+    if (add_blas(b, 1, probes, &blas[0], err) || add_blas(b, MANY, probes, &blas[1], err))
+        return err->status;
+    for (size_t k = 0; k < KINDS; k++)
+        if (add_kind(b, k, top, blas, probes, err))
+            return err->status;
+    return QB_OK;
+}
+
+void qb_bench_dots_free(struct qb_bench_dots *b)
+{
+    if (!b)
+        return;
+    for (size_t k = 0; k < KINDS; k++) {
+        qb_fused_free(b->fused[k]);
+        for (size_t level = 0; level <= LEVELS; level++)
+            qb_free(b->products[k][level].scratch);
+    }
+    qb_pool_free(b->shared.pool);
+    qb_free(b->shared.bytes);
+    qb_free(b->shared.y);
+    qb_free(b);
+}

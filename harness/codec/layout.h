@@ -1,0 +1,14 @@
+/* Encoded matrices read by their layout (codec.h), plainly: what faster readers are compared with. */
+#ifndef QB_CODEC_LAYOUT_H
+#define QB_CODEC_LAYOUT_H
+
+#include <stdbool.h>
+#include "codec/codec.h"
+
+/* Is the layout of a known kind, and all that it tells of rows x cols within `bytes` bytes? */
+bool qb_layout_fits(const struct qb_codec_layout *layout, size_t rows, size_t cols, size_t bytes);
+
+/* The values of a row of a layout that fits, out[cols], by the formulas of decode. */
+void qb_layout_row(const struct qb_codec_layout *layout, const void *in, size_t row, size_t cols, float *out);
+
+#endif

@@ -1,0 +1,243 @@
+/* The products that read encoded weights: every level against the portable one, bit for bit, and that one against the
+ * values that the layout's plain reader gives, summed in double, within the tolerance that kernels.h declares. Lengths
+ * are odd, inputs and outputs end where a page does that cannot be touched. A failure names the seed. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <criterion/criterion.h>
+#include "base/cpu.h"
+#include "base/rng.h"
+#include "codec/guard.h"
+#include "codec/layout.h"
+#include "compute/fused.h"
+#include "compute/kernels.h"
+
+static uint32_t seed;
+static struct qb_rng rng;
+
+static void start(void)
+{
+    const char *set = getenv("SEED");
+    seed = set ? (uint32_t)strtoul(set, NULL, 10) : 20261128;
+    qb_rng_seed(&rng, seed);
+}
+
+static const char *const names[] = {NULL, "half", "bfloat", "int8", "q8_0", "q4_0", "codes"};
+
+/* A finite half, denormals and zeros among them. */
+static uint16_t some_half(void)
+{
+    uint16_t half = (uint16_t)qb_rng_u32(&rng);
+    return (half & 0x7c00u) == 0x7c00u ? (uint16_t)(half & 0x83ffu) : half;
+}
+
+/* Random bytes that decode to finite values; what they hold of codes and signs is anything. */
+struct coded {
+    struct qb_codec_layout layout;
+    struct qb_guard bytes;
+    size_t rows, cols;
+};
+
+static void put_half(unsigned char *at, uint16_t half)
+{
+    memcpy(at, &half, sizeof half);
+}
+
+static struct coded make(int32_t kind, bool sign_bits, size_t rows, size_t cols)
+{
+    struct coded m = {.layout = {.kind = kind, .sign_bits = sign_bits}, .rows = rows, .cols = cols};
+    struct qb_codec_layout *l = &m.layout;
+    size_t blocks = cols / 32, block = kind == QB_LAYOUT_Q8_0 ? 34 : 18;
+    l->row_bytes = kind <= QB_LAYOUT_BFLOAT                           ? 2 * cols
+                   : kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0 ? blocks * block
+                                                                      : cols;
+    l->first = kind == QB_LAYOUT_INT8 ? rows * sizeof(float) : 0;
+    l->scale_row = sizeof(float);
+    l->signs = l->first + rows * l->row_bytes;
+    l->sign_row = kind != QB_LAYOUT_CODES ? 0 : sign_bits ? (cols + 7) / 8 : cols;
+    m.bytes = qb_guard_new("weights", l->signs + rows * l->sign_row, QB_GUARD_AFTER, 0);
+    for (size_t i = 0; i < m.bytes.size; i++)
+        m.bytes.data[i] = (unsigned char)qb_rng_u32(&rng);
+    for (size_t r = 0; r < rows; r++) {
+        unsigned char *line = m.bytes.data + l->first + r * l->row_bytes;
+        for (size_t c = 0; c < cols && kind <= QB_LAYOUT_BFLOAT; c++) {
+            float x = ldexpf((float)(int32_t)qb_rng_u32(&rng), (int)qb_rng_randint(&rng, 40) - 60);
+            uint16_t upper;
+            memcpy(&upper, (const unsigned char *)&x + 2, sizeof upper);
+            put_half(line + 2 * c, kind == QB_LAYOUT_HALF ? some_half() : upper);
+        }
+        for (size_t b = 0; b < blocks && (kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0); b++)
+            put_half(line + b * block, some_half());
+        float scale = ldexpf(1 + (float)r / 7, -9);
+        if (kind == QB_LAYOUT_INT8)
+            memcpy(m.bytes.data + r * sizeof scale, &scale, sizeof scale);
+    }
+    for (int code = 1; code < 256; code++)
+        l->magnitudes[code] = expf(-(float)code / 17);
+    return m;
+}
+
+/* Is y what the layout's values give, and within what was declared? */
+static void is_product(const struct coded *m, size_t row, const float *x, float y, size_t n)
+{
+    float *w = calloc(m->cols, sizeof *w);
+    double sum = 0, size = 0, rounding = 0, x_most = 0, x_sum = 0, w_most = 0, w_sum = 0;
+    qb_layout_row(&m->layout, m->bytes.data, row, m->cols, w);
+    for (size_t c = 0; c < m->cols; c++) {
+        sum += (double)w[c] * (double)x[c];
+        size += fabs((double)w[c] * (double)x[c]);
+        x_most = fmax(x_most, fabs((double)x[c]));
+        x_sum += fabs((double)x[c]);
+        w_sum += fabs((double)w[c]);
+    }
+    for (int code = 0; code < 256; code++)
+        w_most = fmax(w_most, (double)m->layout.magnitudes[code]);
+    rounding = m->layout.kind == QB_LAYOUT_CODES
+                   ? QB_FIXED_TOLERANCE * (x_most * w_sum + w_most * x_sum) + 0x1p-23 * size
+                   : ((double)m->cols / 16 + 8) * 0x1p-23 * size;
+    cr_assert(fabs((double)y - sum) <= rounding + 1e-37,
+              "%s: row %zu of %zu x %zu, %zu inputs: %.9g, expected %.9g within %.3g (seed %u)", names[m->layout.kind],
+              row, m->rows, m->cols, n, (double)y, sum, rounding, seed);
+    free(w);
+}
+
+static void multiply(enum qb_isa isa, const struct coded *m, const float *x, size_t n, struct qb_guard *y, size_t ld)
+{
+    struct qb_error err = {0};
+    struct qb_fused *fused = NULL;
+    qb_kernels_use(isa);
+    cr_assert_eq(qb_fused_make(&m->layout, m->bytes.data, m->cols, &fused, &err), QB_OK);
+    struct qb_guard room = qb_guard_new("scratch", qb_fused_scratch(fused, n) * sizeof(float), QB_GUARD_AFTER, 0xa5);
+    const struct qb_fused_inputs in = qb_fused_prepare(fused, x, n, (float *)(void *)room.data);
+    float *out = (float *)(void *)y->data;
+    size_t middle = m->rows / 3; /* rows are the same bits in every range of them */
+    qb_fused_multiply(fused, 0, middle, &in, out, ld);
+    qb_fused_multiply(fused, middle, m->rows - middle, &in, out + middle, ld);
+    qb_fused_free(fused);
+}
+
+static void try_shape(int32_t kind, bool sign_bits, size_t rows, size_t cols, size_t n)
+{
+    struct coded m = make(kind, sign_bits, rows, cols);
+    struct qb_guard x = qb_guard_new("x", n * cols * sizeof(float), QB_GUARD_AFTER, 0), first = {0};
+    float *in = (float *)(void *)x.data;
+    size_t ld = rows + 3, floats = (n - 1) * ld + rows;
+    qb_rng_normal(&rng, 0, 1, in, n * cols);
+    for (size_t i = 5; i < n * cols; i += 37)
+        in[i] *= 300; /* outliers, as activations have them */
+    for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++) {
+        struct qb_guard y = qb_guard_new("y", floats * sizeof(float), QB_GUARD_AFTER, 0xff);
+        char why[200];
+        multiply(isa, &m, in, n, &y, ld);
+        cr_assert(qb_guard_intact(&y, why, sizeof why), "%s", why);
+        const float *out = (const float *)(const void *)y.data;
+        for (size_t i = 0; i < n; i++) {
+            for (size_t r = 0; r < rows && isa == QB_ISA_PORTABLE; r++)
+                is_product(&m, r, in + i * cols, out[i * ld + r], n);
+            for (size_t k = i * ld + rows; k < floats && k < (i + 1) * ld; k++)
+                cr_assert(isnan(out[k]), "%s wrote between the rows of y", names[kind]);
+        }
+        if (isa == QB_ISA_PORTABLE)
+            first = y;
+        for (size_t k = 0; k < floats; k++)
+            cr_assert_eq(memcmp(first.data + 4 * k, y.data + 4 * k, 4), 0,
+                         "%s of level %s differs from the portable one: %zu x %zu, %zu inputs, place %zu: %.9g, not "
+                         "%.9g (seed %u)",
+                         names[kind], qb_isa_name(isa), rows, cols, n, k, (double)out[k],
+                         (double)((const float *)(const void *)first.data)[k], seed);
+    }
+}
+
+static void try_kind(int32_t kind, bool sign_bits)
+{
+    static const size_t rows[] = {1, 3, 4, 7, 8, 13, 21}, inputs[] = {1, 2, 3, 4, 5, 8};
+    const bool blocks = kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0;
+    size_t turn = 0;
+    start();
+    for (size_t cols = 1; cols < 200; cols += cols < 20 ? 1 : 7)
+        for (size_t k = 0; k < 2; k++, turn++)
+            try_shape(kind, sign_bits, rows[turn % 7], blocks ? cols * 32 : cols, inputs[turn % 6]);
+    try_shape(kind, sign_bits, 5, blocks ? 4128 : 4099, 3);
+}
+
+Test(dots, half)
+{
+    try_kind(QB_LAYOUT_HALF, false);
+}
+
+Test(dots, bfloat)
+{
+    try_kind(QB_LAYOUT_BFLOAT, false);
+}
+
+Test(dots, int8)
+{
+    try_kind(QB_LAYOUT_INT8, false);
+}
+
+Test(dots, q8_0)
+{
+    try_kind(QB_LAYOUT_Q8_0, false);
+}
+
+Test(dots, q4_0)
+{
+    try_kind(QB_LAYOUT_Q4_0, false);
+}
+
+Test(dots, codes_with_sign_bits)
+{
+    try_kind(QB_LAYOUT_CODES, true);
+}
+
+Test(dots, codes_with_sign_bytes)
+{
+    try_kind(QB_LAYOUT_CODES, false);
+}
+
+/* Sums of a lane stay within an int32 where all terms have one sign and the greatest size. */
+Test(dots, long_rows_of_the_largest_codes)
+{
+    enum { COLS = 600001 }; /* more than the steps that a lane takes before it is emptied */
+    start();
+    struct coded m = make(QB_LAYOUT_CODES, true, 1, COLS);
+    float *x = calloc(COLS, sizeof *x);
+    memset(m.bytes.data, 1, COLS);
+    memset(m.bytes.data + COLS, 0, (COLS + 7) / 8);
+    for (size_t c = 0; c < COLS; c++)
+        x[c] = 3;
+    for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++) {
+        struct qb_guard y = qb_guard_new("y", sizeof(float), QB_GUARD_AFTER, 0xff);
+        multiply(isa, &m, x, 1, &y, 1);
+        is_product(&m, 0, x, *(const float *)(const void *)y.data, 1);
+    }
+    free(x);
+}
+
+Test(dots, inputs_that_are_not_finite_show)
+{
+    static const float wrong[] = {NAN, INFINITY, -INFINITY};
+    start();
+    struct coded m = make(QB_LAYOUT_CODES, true, 2, 70);
+    for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
+        for (size_t k = 0; k < 3; k++) {
+            float x[70] = {1, 2, 3};
+            struct qb_guard y = qb_guard_new("y", 2 * sizeof(float), QB_GUARD_AFTER, 0);
+            x[66] = wrong[k];
+            multiply(isa, &m, x, 1, &y, 2);
+            cr_assert(isnan(*(const float *)(const void *)y.data));
+        }
+}
+
+Test(dots, inputs_of_zeros_and_of_denormals)
+{
+    start();
+    struct coded m = make(QB_LAYOUT_CODES, true, 2, 70);
+    for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
+        for (int k = 0; k < 2; k++) {
+            float x[70] = {k ? 1e-44f : 0, k ? -1e-44f : -0.0f};
+            struct qb_guard y = qb_guard_new("y", 2 * sizeof(float), QB_GUARD_AFTER, 0xff);
+            multiply(isa, &m, x, 1, &y, 2);
+            is_product(&m, 0, x, *(const float *)(const void *)y.data, 1);
+        }
+}
