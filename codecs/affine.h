@@ -147,16 +147,6 @@ static inline int affine_decode(const struct affine *affine, size_t rows, size_t
         const struct affine affine = DESCRIBE(config);                                                                 \
         return affine_decode(&affine, rows, cols, in, in_bytes, row, count, out, error);                               \
     }                                                                                                                  \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);                                                       \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)                                                        \
-    {                                                                                                                  \
-        static const struct qb_codec codec = {.struct_size = sizeof codec,                                             \
-                                              .abi_version = QB_CODEC_ABI_VERSION,                                     \
-                                              .encoded_size = encoded_size,                                            \
-                                              .encode = encode,                                                        \
-                                              .decode = decode,                                                        \
-                                              __VA_ARGS__};                                                            \
-        return &codec;                                                                                                 \
-    }
+    QB_CODEC_ENTRY(, .encoded_size = encoded_size, .encode = encode, .decode = decode, __VA_ARGS__)
 
 #endif

@@ -245,17 +245,6 @@ static inline int codebook_decode(struct codebook *book, size_t rows, size_t col
          .help = "what shares a table: tensor, row (an output channel) or group:N"},                                   \
         {.name = NULL},                                                                                                \
     };                                                                                                                 \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);                                                       \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)                                                        \
-    {                                                                                                                  \
-        static const struct qb_codec codec = {.struct_size = sizeof codec,                                             \
-                                              .abi_version = QB_CODEC_ABI_VERSION,                                     \
-                                              .options = options,                                                      \
-                                              .encoded_size = encoded_size,                                            \
-                                              .encode = encode,                                                        \
-                                              .decode = decode,                                                        \
-                                              __VA_ARGS__};                                                            \
-        return &codec;                                                                                                 \
-    }
+    QB_CODEC_ENTRY(, .options = options, .encoded_size = encoded_size, .encode = encode, .decode = decode, __VA_ARGS__)
 
 #endif

@@ -115,18 +115,7 @@ static inline int qb_block_layout(const struct qb_block *block, enum qb_layout_k
         (void)config;                                                                                                  \
         return qb_block_decode(&(BLOCK), rows, cols, in, in_bytes, row, count, out, error);                            \
     }                                                                                                                  \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);                                                       \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)                                                        \
-    {                                                                                                                  \
-        static const struct qb_codec codec = {.struct_size = sizeof codec,                                             \
-                                              .abi_version = QB_CODEC_ABI_VERSION,                                     \
-                                              .encoded_size = encoded_size,                                            \
-                                              .encode = encode,                                                        \
-                                              .decode = decode,                                                        \
-                                              .encode_passes = 1,                                                      \
-                                              .encode_part = encode_part,                                              \
-                                              __VA_ARGS__};                                                            \
-        return &codec;                                                                                                 \
-    }
+    QB_CODEC_ENTRY(, .encoded_size = encoded_size, .encode = encode, .decode = decode, .encode_passes = 1,             \
+                   .encode_part = encode_part, __VA_ARGS__)
 
 #endif

@@ -439,23 +439,15 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
         int status = shaped(config, rows, cols, &scaled, error);                                                       \
         return status ? status : qb_scaled_decode(&scaled, in, in_bytes, row, count, out, error);                      \
     }                                                                                                                  \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);                                                       \
-    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)                                                        \
+    static void prepare_once(void)                                                                                     \
     {                                                                                                                  \
-        static const struct qb_codec codec = {.struct_size = sizeof codec,                                             \
-                                              .abi_version = QB_CODEC_ABI_VERSION,                                     \
-                                              .encoded_size = encoded_size,                                            \
-                                              .encode = encode,                                                        \
-                                              .decode = decode,                                                        \
-                                              .encode_passes = PASSES,                                                 \
-                                              .encode_part = encode_part,                                              \
-                                              __VA_ARGS__};                                                            \
         static bool prepared;                                                                                          \
         if (!prepared)                                                                                                 \
             PREPARE();                                                                                                 \
         prepared = true;                                                                                               \
-        return &codec;                                                                                                 \
-    }
+    }                                                                                                                  \
+    QB_CODEC_ENTRY(prepare_once();, .encoded_size = encoded_size, .encode = encode, .decode = decode,                  \
+                                  .encode_passes = PASSES, .encode_part = encode_part, __VA_ARGS__)
 
 /* The option that most of them have, here with its default. */
 #define QB_SCOPE_OPTION(DEFAULT)                                                                                       \

@@ -186,4 +186,15 @@ static inline int qb_encode_whole(qb_encode_part_fn *part, unsigned passes, cons
     return status;
 }
 
+/* Defines a plugin's entry: its codec has these fields, and size and version of the ABI. FIRST: statements before it
+ * returns, or nothing. */
+#define QB_CODEC_ENTRY(FIRST, ...)                                                                                     \
+    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);                                                       \
+    QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)                                                        \
+    {                                                                                                                  \
+        static const struct qb_codec codec = {                                                                         \
+            .struct_size = sizeof codec, .abi_version = QB_CODEC_ABI_VERSION, __VA_ARGS__};                            \
+        FIRST return &codec;                                                                                           \
+    }
+
 #endif
