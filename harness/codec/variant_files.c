@@ -166,26 +166,33 @@ static const struct qb_yaml *merge(struct qb_overlay *overlay, const struct qb_y
     return map;
 }
 
+/* The keys of the shipped variant that `node` names, resolved; `what`: how the error calls the node. */
+static enum qb_status resolve_named(const struct qb_yaml *node, const char *what, struct variant_bases *bases,
+                                    const struct qb_yaml **map, struct qb_error *err)
+{
+    const char *text;
+    if (qb_yaml_text(node, &text, err))
+        return err->status;
+    if (bases->count == VARIANT_BASES)
+        return qb_yaml_fail(node, err, "more than %d variants built on one another", VARIANT_BASES);
+    struct qb_yaml **root = &bases->roots[bases->count];
+    if (variant_load(text, root, err))
+        return qb_wrap(err, "%s:%u: key %s", node->file, node->line, what);
+    bases->count++;
+    return variant_resolve(*root, bases, map, err);
+}
+
 /* kv: NAME, the kv of that variant, in the place of the name; *map becomes a copy. */
 static enum qb_status resolve_kv(struct variant_bases *bases, const struct qb_yaml **map, struct qb_error *err)
 {
     static const struct qb_yaml nothing = {.kind = QB_YAML_MAP};
     const struct qb_yaml *name = qb_yaml_get(*map, "kv"), *other, *kv;
-    const char *text;
     if (!name || name->kind != QB_YAML_SCALAR)
         return QB_OK;
-    if (qb_yaml_text(name, &text, err))
-        return err->status;
-    if (bases->count == VARIANT_BASES)
-        return qb_yaml_fail(name, err, "more than %d variants built on one another", VARIANT_BASES);
-    struct qb_yaml **root = &bases->roots[bases->count];
-    if (variant_load(text, root, err))
-        return qb_wrap(err, "%s:%u: key 'kv', a map or the name of a variant", name->file, name->line);
-    bases->count++;
-    if (variant_resolve(*root, bases, &other, err))
+    if (resolve_named(name, "'kv', a map or the name of a variant", bases, &other, err))
         return err->status;
     if (!(kv = qb_yaml_get(other, "kv")))
-        return qb_yaml_fail(name, err, "variant '%s' has no kv, expected one that has, or a map", text);
+        return qb_yaml_fail(name, err, "variant '%s' has no kv, expected one that has, or a map", name->scalar);
     const struct qb_yaml *copy = qb_overlay_merge(&bases->overlay, *map, &nothing, err);
     if (!copy)
         return err->status;
@@ -201,18 +208,9 @@ enum qb_status variant_resolve(const struct qb_yaml *own, struct variant_bases *
         return err->status;
     *map = own;
     const struct qb_yaml *name = qb_yaml_get(own, "base"), *base;
-    const char *text;
     if (!name)
         return resolve_kv(bases, map, err);
-    if (qb_yaml_text(name, &text, err))
-        return err->status;
-    if (bases->count == VARIANT_BASES)
-        return qb_yaml_fail(name, err, "more than %d variants built on one another", VARIANT_BASES);
-    struct qb_yaml **root = &bases->roots[bases->count];
-    if (variant_load(text, root, err))
-        return qb_wrap(err, "%s:%u: key 'base'", name->file, name->line);
-    bases->count++;
-    if (variant_resolve(*root, bases, &base, err))
+    if (resolve_named(name, "'base'", bases, &base, err))
         return err->status;
     *map = merge(&bases->overlay, own, base, err);
     return *map ? resolve_kv(bases, map, err) : err->status;
