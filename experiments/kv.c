@@ -84,10 +84,9 @@ static enum qb_status walk_chunk(struct walk *walk, struct qb_net *net, size_t c
 
 static const char *skip(const struct qb_cell_env *env)
 {
-    if (!env->model->arch.attention)
-        return "the model has no attention: it keeps no keys or values";
-    if (!env->model->arch.causal)
-        return "the model's positions see later ones: it keeps no keys or values";
+    const char *why = qb_arch_no_kv(&env->model->arch);
+    if (why)
+        return why;
     return env->inputs->text_greedy ? "kv reads a text that is there, not what FP32 itself writes" : NULL;
 }
 

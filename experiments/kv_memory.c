@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-
-#define BUFFERS_MAX 8192
+#include "memory_parts.h"
 
 void qb_kv_memory_begin(struct qb_kv_memory *memory)
 {
@@ -21,11 +20,9 @@ void qb_kv_memory_end(struct qb_kv_memory *memory)
 /* What the net's weights take; of_file: with those that it reads as the model's file has them. */
 static enum qb_status add_held(const struct qb_net *net, bool of_file, size_t *bytes, struct qb_error *err)
 {
-    struct qb_net_buffer *rows = qb_alloc(BUFFERS_MAX, sizeof *rows, "buffer table", err);
-    const size_t n = rows ? qb_net_buffers(net, rows, BUFFERS_MAX) : 0;
-    if (n > BUFFERS_MAX)
-        qb_fail(err, QB_ERR_INTERNAL, "%zu stored buffers, at most %d fit", n, BUFFERS_MAX);
-    for (size_t i = 0; i < n && !err->status; i++)
+    size_t n;
+    struct qb_net_buffer *rows = qb_memory_buffers(net, &n, err);
+    for (size_t i = 0; rows && i < n; i++)
         *bytes += of_file || strcmp(rows[i].store, "fp32") != 0 ? rows[i].held_bytes : rows[i].cache_bytes;
     qb_free(rows);
     return err->status;

@@ -193,7 +193,7 @@ enum qb_status qb_memory_budget(const struct qb_cell_env *env, struct qb_record 
 {
     const struct qb_arch *arch = &env->model->arch;
     const struct qb_kv_options *kv = qb_net_kv_options(env->prepared->net);
-    const char *reason = qb_memory_keeps_nothing(env->model);
+    const char *reason = qb_arch_no_kv(&env->model->arch);
     struct budget b = {.env = env,
                        .net = env->prepared->net,
                        .bytes = (size_t)env->options[QB_MEMORY_BUDGET].i,
@@ -203,7 +203,7 @@ enum qb_status qb_memory_budget(const struct qb_cell_env *env, struct qb_record 
     if (reason)
         return qb_record_text(out, "budget_none", &reason, 1, "why there is no context or batch to look for", err);
     if (!b.batch_context)
-        b.batch_context = arch->context ? arch->context : arch->trained_context;
+        b.batch_context = qb_arch_trained(arch);
     if (arch->context && b.block > arch->context) /* then no block is ever full */
         b.block = arch->context;
     if (arch->context && b.batch_context > arch->context)

@@ -88,7 +88,7 @@ static enum qb_status generate(struct generation *g, struct qb_error *err)
 enum qb_status qb_memory_generation(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     const struct qb_arch *arch = &env->model->arch;
-    const char *reason = qb_memory_keeps_nothing(env->model);
+    const char *reason = qb_arch_no_kv(&env->model->arch);
     struct generation g = {.net = env->prepared->net,
                            .steps = (size_t)env->options[QB_MEMORY_STEPS].i,
                            .every = (size_t)env->options[QB_MEMORY_EVERY].i};

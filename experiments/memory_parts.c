@@ -25,10 +25,3 @@ enum qb_status qb_memory_held(const struct qb_net *net, size_t *bytes, struct qb
     qb_free(rows);
     return err->status;
 }
-
-const char *qb_memory_keeps_nothing(const struct qb_model *model)
-{
-    if (!model->arch.attention)
-        return "the model has no attention: it keeps no keys or values";
-    return model->arch.causal ? NULL : "the model's positions see later ones: it keeps no keys or values";
-}

@@ -1,13 +1,10 @@
-/* What the files of the experiment `memory` share. */
+/* What the files of the experiment `memory` share, and kv_memory.c with them. */
 #ifndef QB_MEMORY_PARTS_H
 #define QB_MEMORY_PARTS_H
 
 #include "common.h"
 
 enum { QB_MEMORY_STEPS, QB_MEMORY_EVERY, QB_MEMORY_BUDGET, QB_MEMORY_BATCH_CONTEXT }; /* its options */
-
-/* Why no cache of keys and values grows with this model's text; NULL: one does. */
-const char *qb_memory_keeps_nothing(const struct qb_model *model);
 
 /* The net's stored buffers, *n of them, for qb_free; NULL with err set on failure. */
 struct qb_net_buffer *qb_memory_buffers(const struct qb_net *net, size_t *n, struct qb_error *err);

@@ -31,8 +31,9 @@ static const char *skip(const struct qb_cell_env *env)
 {
     if (!env->model->arch.attention)
         return "the model has no attention: it keeps nothing to recall";
-    if (!env->model->arch.causal)
-        return "the model's positions see later ones: it keeps no keys or values";
+    const char *why = qb_arch_no_kv(&env->model->arch);
+    if (why)
+        return why;
     return env->inputs->text_greedy ? "recall reads a text that is there, not what FP32 itself writes" : NULL;
 }
 

@@ -34,7 +34,7 @@ struct depth_bench {
 /* Positions that the model has; infinite: any number; 0: it keeps no keys and values. */
 static double most_positions(const struct qb_arch *arch)
 {
-    if (!arch->attention || !arch->causal)
+    if (qb_arch_no_kv(arch))
         return 0;
     return arch->context ? (double)arch->context : INFINITY;
 }

@@ -38,6 +38,13 @@ size_t qb_arch_trained(const struct qb_arch *arch)
     return arch->context ? arch->context : arch->trained_context;
 }
 
+const char *qb_arch_no_kv(const struct qb_arch *arch)
+{
+    if (!arch->attention)
+        return "the model has no attention: it keeps no keys or values";
+    return arch->causal ? NULL : "the model's positions see later ones: it keeps no keys or values";
+}
+
 size_t qb_arch_head_dim(const struct qb_arch *arch)
 {
     return arch->head_dim ? arch->head_dim : arch->hidden / arch->heads;

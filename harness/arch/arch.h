@@ -126,6 +126,8 @@ size_t qb_arch_head_dim(const struct qb_arch *arch);
 /* Positions beyond which the model says nothing of worth: the most that it takes, or else those it was trained for; 0:
  * the file does not say. */
 size_t qb_arch_trained(const struct qb_arch *arch);
+/* Why the model keeps no keys or values of positions that went through it; NULL: it does. */
+const char *qb_arch_no_kv(const struct qb_arch *arch);
 size_t qb_arch_kv_heads(const struct qb_arch *arch);
 
 /* The first rule of this role, or NULL; its tensor's name in a source for a layer (-1: none), suffix "weight" or
