@@ -156,14 +156,21 @@ static void say_count(const struct budget *b, size_t row, struct qb_value *value
         qb_note(value, "run at its end: peak RSS %.0f", (double)b->peak[row]);
 }
 
+/* False: there is no budget to read, and the metric is *given: absent, for the reason that is recorded, or not at all.
+ */
+static bool open_budget(const struct qb_record *record, struct budget *b, struct qb_value *value, bool *given)
+{
+    const char *why = reason(record, "budget_none");
+    *given = why && qb_absent(value, "%s", why);
+    return !why && read_budget(record, b);
+}
+
 static bool context_at_budget(const struct qb_record *record, struct qb_value *value)
 {
     struct budget b = {0};
-    const char *why = reason(record, "budget_none");
-    if (why)
-        return qb_absent(value, "%s", why);
-    if (!read_budget(record, &b))
-        return false;
+    bool given;
+    if (!open_budget(record, &b, value, &given))
+        return given;
     if (b.context[CONTEXT] <= 0)
         return too_small(&b, CONTEXT, value);
     const double context = (double)b.context[CONTEXT];
@@ -181,11 +188,9 @@ static bool context_at_budget(const struct qb_record *record, struct qb_value *v
 static bool batch_at_budget(const struct qb_record *record, struct qb_value *value)
 {
     struct budget b = {0};
-    const char *why = reason(record, "budget_none");
-    if (why)
-        return qb_absent(value, "%s", why);
-    if (!read_budget(record, &b))
-        return false;
+    bool given;
+    if (!open_budget(record, &b, value, &given))
+        return given;
     if (b.context[BATCH] <= 0)
         return qb_absent(value, "%s", b.note[BATCH]);
     if (b.batch[BATCH] <= 0)
@@ -201,11 +206,9 @@ static bool batch_at_budget(const struct qb_record *record, struct qb_value *val
 static bool budget_peak_rss_bytes(const struct qb_record *record, struct qb_value *value)
 {
     struct budget b = {0};
-    const char *why = reason(record, "budget_none");
-    if (why)
-        return qb_absent(value, "%s", why);
-    if (!read_budget(record, &b))
-        return false;
+    bool given;
+    if (!open_budget(record, &b, value, &given))
+        return given;
     value->value = 0;
     for (size_t r = 0; r < ROWS; r++) {
         value->value = (double)b.peak[r] > value->value ? (double)b.peak[r] : value->value;
