@@ -4,7 +4,6 @@
 Needs torch and transformers (the versions stand in "origin"). Inputs and weights are numbers that the tests make in the
 same way (numbers below), so that only results are stored. Everything runs in float32, attention eagerly."""
 import json
-import math
 import pathlib
 
 import numpy
@@ -14,19 +13,14 @@ from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm, eager_atte
 from transformers.models.llama.modeling_llama import LlamaRMSNorm, LlamaRotaryEmbedding, apply_rotary_pos_emb
 from transformers.models.phi3.modeling_phi3 import Phi3RotaryEmbedding
 
+import make_attention
+
 HERE = pathlib.Path(__file__).resolve().parent
 torch.set_num_threads(1)
 
 
 def numbers(seed, *shape):
-    """Of [-0.5, 0.5), the same on every machine: a hash of the index in 32 bits, its upper 24 as a fraction."""
-    with numpy.errstate(over="ignore"):
-        h = numpy.arange(math.prod(shape), dtype=numpy.uint32) + numpy.uint32(seed) * numpy.uint32(1000003)
-        h *= numpy.uint32(2654435769)
-        h ^= h >> numpy.uint32(15)
-        h *= numpy.uint32(2246822519)
-        h ^= h >> numpy.uint32(13)
-    return torch.tensor(((h >> numpy.uint32(8)).astype(numpy.float64) / 2**24 - 0.5).astype(numpy.float32).reshape(shape))
+    return torch.tensor(make_attention.numbers(seed, *shape))
 
 
 def flat(x):

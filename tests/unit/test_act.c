@@ -1,39 +1,10 @@
 /* A variant's act: what a layer hands to the next is kept encoded, in every way through the net, and where there is
  * nothing to hand on. */
-#include "registry_fixture.h"
+#include "net_steps.h"
 
-#include "base/yaml.h"
 #include "model/effect.h"
 
-enum { BATCH = 2, LENGTH = 29, H = 24, SIZE = BATCH * LENGTH * H };
-
-static int32_t tokens[BATCH * LENGTH];
-static struct qb_pool *pool;
-
-static void begin(void)
-{
-    registry_begin();
-    support_tokens(tokens, BATCH * LENGTH, 3);
-    pool = support_pool(2);
-}
-
-static void end(void)
-{
-    qb_pool_free(pool);
-    registry_end();
-}
-
-TestSuite(act, .init = begin, .fini = end);
-
-static struct qb_variant *variant_of(const char *text)
-{
-    struct qb_yaml *root = NULL;
-    struct qb_variant *v = NULL;
-    MUST(qb_yaml_parse(text, strlen(text), "my.yaml", &root, &err));
-    MUST(qb_variant_read(root, "mine", registry, QB_ISA_PORTABLE, &v, &err));
-    qb_yaml_free(root);
-    return v;
-}
+TestSuite(act, .init = net_steps_begin, .fini = net_steps_end);
 
 static double size_of_change(const float *a, const float *b)
 {
@@ -43,24 +14,6 @@ static double size_of_change(const float *a, const float *b)
         size = fmax(size, fabs((double)b[i]));
     }
     return change / size;
-}
-
-/* All positions in steps of `first`, first % 7 + 1, ... over a kv (0: all at once), of every sequence. */
-static void steps(struct qb_net *net, size_t first, float *out)
-{
-    static float hidden[SIZE];
-    struct qb_kv *kv = NULL;
-    MUST(qb_net_kv(net, BATCH, LENGTH, 0, &kv, &err));
-    for (size_t at = 0, n = first ? first : LENGTH; at < LENGTH; at += n, n = n % 7 + 1) {
-        int32_t step[BATCH * LENGTH];
-        n = n < LENGTH - at ? n : LENGTH - at;
-        for (size_t s = 0; s < BATCH; s++)
-            memcpy(step + s * n, tokens + s * LENGTH + at, n * sizeof *step);
-        MUST(qb_net_step(net, kv, &(struct qb_step){.tokens = step, .batch = BATCH, .n = n, .kept = n}, hidden, &err));
-        for (size_t s = 0; s < BATCH; s++)
-            memcpy(out + (s * LENGTH + at) * H, hidden + s * n * H, n * H * sizeof *out);
-    }
-    qb_kv_free(kv);
 }
 
 /* What comes of it differs from FP32 by at least `least` of the largest entry, at most `most`; one step over a kv, and
@@ -75,9 +28,9 @@ static void changes(const char *generator, const char *text, double least, doubl
     MUST(qb_net_forward(plain, tokens, BATCH, LENGTH, fp32, &err));
     double change = size_of_change(whole, fp32);
     cr_expect(change >= least && change <= most, "%s: changes by %g", text, change);
-    steps(net, 0, x);
+    net_steps(net, 0, x);
     cr_expect_eq(memcmp(x, whole, sizeof whole), 0, "%s: a step of all positions", text);
-    steps(net, 1, x);
+    net_steps(net, 1, x);
     cr_expect_leq(size_of_change(x, whole), tipped, "%s: step by step", text);
     MUST(qb_net_embed(net, tokens, BATCH, LENGTH, x, &err));
     for (size_t l = 0; l < qb_net_layers(net); l++) {

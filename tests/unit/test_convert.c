@@ -157,16 +157,6 @@ static void refused(const struct qb_model *model, const char *name, const char *
     qb_variant_free(variant);
 }
 
-static struct qb_variant *variant_of(const char *yaml)
-{
-    struct qb_yaml *map = NULL;
-    struct qb_variant *variant = NULL;
-    MUST(qb_yaml_parse(yaml, strlen(yaml), "test", &map, &err));
-    MUST(qb_variant_read(map, "test", registry, qb_cpu()->isa, &variant, &err));
-    qb_yaml_free(map);
-    return variant;
-}
-
 Test(convert, what_no_file_of_weights_holds_is_refused)
 {
     struct qb_model *model = support_small("transformer", true);
@@ -174,11 +164,12 @@ Test(convert, what_no_file_of_weights_holds_is_refused)
     refused(model, "legacy", "computes on code values");
     refused(model, "calibrated-range-kept", "is calibrated");
     refused(model, "fp32-reordered", "another order");
-    struct qb_variant *part = variant_of("{codec: int8, path: decode, placement: [attn.q, attn.k]}");
+    struct qb_variant *part = variant_named("test", "{codec: int8, path: decode, placement: [attn.q, attn.k]}");
     cr_expect_eq(convert(model, part, false, scratch_path("m"), &e), QB_ERR_INPUT);
     cr_expect(strstr(e.message, "layers.0.attn.qkv.weight: variant test treats its row blocks"), "%s", e.message);
     qb_variant_free(part);
-    struct qb_variant *none = variant_of("{codec: int8, path: decode, placement: [mlp.*], tensors: [layers.9.*]}");
+    struct qb_variant *none =
+        variant_named("test", "{codec: int8, path: decode, placement: [mlp.*], tensors: [layers.9.*]}");
     e = (struct qb_error){0};
     cr_expect_eq(convert(model, none, false, scratch_path("m"), &e), QB_ERR_INPUT);
     cr_expect(strstr(e.message, "layers.9.*"), "%s", e.message);
@@ -216,7 +207,7 @@ Test(convert, a_second_loss_must_be_asked_for)
 Test(convert, values_lie_aligned)
 {
     struct qb_model *model = support_model("chain", 51, 7, 1, 3);
-    struct qb_variant *variant = variant_of("{codec: int8, path: decode, placement: [mlp.*]}");
+    struct qb_variant *variant = variant_named("test", "{codec: int8, path: decode, placement: [mlp.*]}");
     MUST(convert(model, variant, false, scratch_path("m"), &err));
     struct qb_model *file = open_model(scratch_path("m"));
     const struct qb_tensor *embed = qb_model_named(file, "embed.weight");

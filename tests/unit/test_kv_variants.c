@@ -1,40 +1,11 @@
 /* A variant's kv in the forward pass: with and without a kv, at once and step by step, and where there is nothing to
  * keep. */
-#include "registry_fixture.h"
+#include "net_steps.h"
 
-#include "base/yaml.h"
 #include "model/decoder.h"
 #include "model/effect.h"
 
-enum { BATCH = 2, LENGTH = 29, H = 24 };
-
-static int32_t tokens[BATCH * LENGTH];
-static struct qb_pool *pool;
-
-static void begin(void)
-{
-    registry_begin();
-    support_tokens(tokens, BATCH * LENGTH, 3);
-    pool = support_pool(2);
-}
-
-static void end(void)
-{
-    qb_pool_free(pool);
-    registry_end();
-}
-
-TestSuite(kv_variants, .init = begin, .fini = end);
-
-static struct qb_variant *variant_of(const char *text)
-{
-    struct qb_yaml *root = NULL;
-    struct qb_variant *v = NULL;
-    MUST(qb_yaml_parse(text, strlen(text), "my.yaml", &root, &err));
-    MUST(qb_variant_read(root, "mine", registry, QB_ISA_PORTABLE, &v, &err));
-    qb_yaml_free(root);
-    return v;
-}
+TestSuite(kv_variants, .init = net_steps_begin, .fini = net_steps_end);
 
 static float largest_difference(const float *a, const float *b, size_t n)
 {
@@ -59,17 +30,7 @@ static void changes(const char *text, float least, float most)
         size = fmaxf(size, fabsf(fp32[i]));
     float change = largest_difference(whole, fp32, BATCH * LENGTH * H) / size;
     cr_expect(change >= least && change <= most, "%s: changes by %g", text, (double)change);
-    struct qb_kv *kv = NULL;
-    MUST(qb_net_kv(net, BATCH, LENGTH, 0, &kv, &err));
-    for (size_t at = 0, n = 1; at < LENGTH; at += n, n = n % 7 + 1) {
-        int32_t step[BATCH * LENGTH];
-        n = n < LENGTH - at ? n : LENGTH - at;
-        for (size_t s = 0; s < BATCH; s++)
-            memcpy(step + s * n, tokens + s * LENGTH + at, n * sizeof *step);
-        MUST(qb_net_step(net, kv, &(struct qb_step){.tokens = step, .batch = BATCH, .n = n, .kept = n}, hidden, &err));
-        for (size_t s = 0; s < BATCH; s++)
-            memcpy(x + (s * LENGTH + at) * H, hidden + s * n * H, n * H * sizeof *x);
-    }
+    net_steps(net, 1, x);
     cr_expect_leq(largest_difference(x, whole, BATCH * LENGTH * H) / size, 1e-5f, "%s: step by step", text);
     for (size_t l = 0; l < 2; l++) {
         MUST(l ? QB_OK : qb_net_embed(net, tokens, BATCH, LENGTH, x, &err));
@@ -78,7 +39,6 @@ static void changes(const char *text, float least, float most)
     }
     MUST(qb_net_finish(net, x, BATCH * LENGTH, &err));
     cr_expect_eq(memcmp(x, whole, sizeof x), 0, "%s: layer by layer", text);
-    qb_kv_free(kv);
     qb_net_free(net);
     qb_net_free(plain);
     qb_variant_free(v);

@@ -1,22 +1,10 @@
 /* A variant's others: some roles in other codecs. Each tensor is stored as a variant of that codec alone stores it. */
 #include "unit/experiment_bench.h"
-#include "base/yaml.h"
 #include "compute/linear.h"
 #include "model/effect.h"
 #include "registry_fixture.h"
 
 TestSuite(others, .init = fixture_begin, .fini = fixture_end);
-
-static struct qb_variant *variant_of(const char *text)
-{
-    struct qb_yaml *root = NULL;
-    struct qb_variant *v = NULL;
-    err = (struct qb_error){0};
-    MUST(qb_yaml_parse(text, strlen(text), "my.yaml", &root, &err));
-    MUST(qb_variant_read(root, "mine", registry, QB_ISA_PORTABLE, &v, &err));
-    qb_yaml_free(root);
-    return v;
-}
 
 static const char mixed[] = "{codec: int8, options: {scope: row}, placement: ['mlp.*'], others: [{codec: fp16, "
                             "placement: [attn.q, attn.k]}, {codec: q8_0, placement: [attn.o]}]}";

@@ -2,7 +2,6 @@
  * GGML_QUANT_SIZES in the Python package gguf: Q4_K 256 values in 144 bytes, Q5_0 32 in 22. */
 #include "unit/experiment_bench.h"
 #include "base/rng.h"
-#include "base/yaml.h"
 #include "compute/linear.h"
 #include "model/effect.h"
 #include "registry_fixture.h"
@@ -11,17 +10,6 @@ TestSuite(otherwise, .init = fixture_begin, .fini = fixture_end);
 
 #define QKV (QB_ROLE_ATTN_Q | QB_ROLE_ATTN_K | QB_ROLE_ATTN_V)
 enum { ROWS = 12 };
-
-static struct qb_variant *variant_of(const char *text)
-{
-    struct qb_yaml *root = NULL;
-    struct qb_variant *v = NULL;
-    err = (struct qb_error){0};
-    MUST(qb_yaml_parse(text, strlen(text), "my.yaml", &root, &err));
-    MUST(qb_variant_read(root, "mine", registry, QB_ISA_PORTABLE, &v, &err));
-    qb_yaml_free(root);
-    return v;
-}
 
 /* Random weights of ROWS x cols. */
 static struct qb_matrix matrix_of(float *w, size_t cols)
