@@ -84,7 +84,7 @@ static inline int qb_block_decode(const struct qb_block *block, size_t rows, siz
 static inline int qb_block_layout(const struct qb_block *block, enum qb_layout_kind kind, size_t rows, size_t cols,
                                   size_t in_bytes, struct qb_codec_layout *layout, struct qb_codec_error *error)
 {
-    *layout = (struct qb_codec_layout){.kind = kind, .row_bytes = cols / block->values * block->bytes};
+    *layout = (struct qb_codec_layout){.kind = (int32_t)kind, .row_bytes = cols / block->values * block->bytes};
     return qb_block_check(block, rows, cols, in_bytes, 0, rows, error);
 }
 
