@@ -43,6 +43,14 @@ static int decode(const struct qb_codec_config *config, size_t rows, size_t cols
     return QB_CODEC_OK;
 }
 
+static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *layout, struct qb_codec_error *error)
+{
+    (void)config, (void)in;
+    *layout = (struct qb_codec_layout){.kind = QB_LAYOUT_FLOAT, .row_bytes = cols * sizeof(float)};
+    return qb_check_values(in_bytes, sizeof(float), rows, cols, 0, rows, error);
+}
+
 QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void);
 QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
 {
@@ -59,6 +67,7 @@ QB_CODEC_EXPORT const struct qb_codec *qb_codec_entry(void)
         .decode = decode,
         .encode_passes = 1,
         .encode_part = encode_part,
+        .layout = layout,
     };
     return &codec;
 }

@@ -20,7 +20,8 @@ static const struct kind {
     const char *name;
     int32_t kind;
     size_t row, sign_row; /* bytes of COLS columns */
-} kinds[] = {{"fp16", QB_LAYOUT_HALF, 2 * COLS, 0},
+} kinds[] = {{"fp32", QB_LAYOUT_FLOAT, 4 * COLS, 0},
+             {"fp16", QB_LAYOUT_HALF, 2 * COLS, 0},
              {"bf16", QB_LAYOUT_BFLOAT, 2 * COLS, 0},
              {"int8", QB_LAYOUT_INT8, COLS, 0},
              {"q8_0", QB_LAYOUT_Q8_0, COLS / 32 * 34, 0},

@@ -108,7 +108,8 @@ enum qb_layout_kind {
     QB_LAYOUT_INT8 = 3,   /* int8 times a binary32 scale, one for all rows or one a row */
     QB_LAYOUT_Q8_0 = 4,   /* GGUF's Q8_0 blocks */
     QB_LAYOUT_Q4_0 = 5,   /* GGUF's Q4_0 blocks */
-    QB_LAYOUT_CODES = 6   /* a code of 8 bits for the magnitude and, apart from it, a sign */
+    QB_LAYOUT_CODES = 6,  /* a code of 8 bits for the magnitude and, apart from it, a sign */
+    QB_LAYOUT_FLOAT = 7   /* binary32 */
 };
 struct qb_codec_layout {
     int32_t kind;             /* enum qb_layout_kind */

@@ -17,6 +17,8 @@ static bool lines_fit(size_t first, size_t rows, size_t stride, size_t line, siz
 static size_t line_of(int32_t kind, size_t cols)
 {
     switch (kind) {
+    case QB_LAYOUT_FLOAT:
+        return 4 * cols;
     case QB_LAYOUT_HALF:
     case QB_LAYOUT_BFLOAT:
         return 2 * cols;
@@ -84,6 +86,9 @@ void qb_layout_row(const struct qb_codec_layout *layout, const void *in, size_t 
     for (size_t c = 0; c < cols; c++) {
         const unsigned char *q8 = line + c / BLOCK * Q8_0_BYTES, *q4 = line + c / BLOCK * Q4_0_BYTES;
         switch (layout->kind) {
+        case QB_LAYOUT_FLOAT:
+            out[c] = float_at(line + 4 * c);
+            break;
         case QB_LAYOUT_HALF:
             out[c] = half_at(line + 2 * c);
             break;

@@ -82,7 +82,8 @@ struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const floa
 static qb_dots *dots_of(int32_t kind)
 {
     const struct qb_kernels *k = qb_kernels();
-    return kind == QB_LAYOUT_HALF     ? k->half_dots
+    return kind == QB_LAYOUT_FLOAT    ? k->float_dots
+           : kind == QB_LAYOUT_HALF   ? k->half_dots
            : kind == QB_LAYOUT_BFLOAT ? k->bfloat_dots
            : kind == QB_LAYOUT_INT8   ? k->int8_dots
            : kind == QB_LAYOUT_Q8_0   ? k->q8_dots

@@ -78,6 +78,7 @@ struct qb_kernels {
     struct qb_kl_sums (*kl_sums)(const float *p, const float *q, size_t n, size_t k);
 
     /* Products that read encoded weights; see qb_dots. */
+    qb_dots *float_dots;  /* FP32 */
     qb_dots *half_dots;   /* binary16 */
     qb_dots *bfloat_dots; /* the upper halves of FP32 */
     qb_dots *int8_dots;   /* integers, without a scale */

@@ -52,6 +52,11 @@ INLINE float float_of_half(const unsigned char *p)
     return _cvtsh_ss(half);
 }
 
+INLINE v16 v16_float(const unsigned char *p)
+{
+    return v16_load((const float *)(const void *)p);
+}
+
 INLINE v16 v16_half(const unsigned char *p)
 {
     return (v16){_mm256_cvtph_ps(bytes16(p)), _mm256_cvtph_ps(bytes16(p + 16))};

@@ -56,6 +56,11 @@ INLINE float float_of_half(const unsigned char *p)
     return _cvtsh_ss(half);
 }
 
+INLINE v16 v16_float(const unsigned char *p)
+{
+    return v16_load((const float *)(const void *)p);
+}
+
 INLINE v16 v16_half(const unsigned char *p)
 {
     return _mm512_cvtph_ps(bytes32(p));

@@ -1,8 +1,8 @@
 /* The body of the products that read encoded weights (kernels.h), included once by each level's file, which gives it
  * sixteen lanes: a type v16 and the functions v16_zero, v16_load (16 floats), v16_splat (one in all lanes),
  * v16_multiply, v16_fma (a b + c, rounded once: by libm where no instruction does), v16_sum (over lanes 8, 4, 2 and 1
- * apart), and of 16 weights at p, as FP32: v16_half, v16_bfloat, v16_int8, v16_low4 and v16_high4 (the halves of 16
- * bytes, less 8); float_of_half of one.
+ * apart), and of 16 weights at p, as FP32: v16_float, v16_half, v16_bfloat, v16_int8, v16_low4 and v16_high4 (the
+ * halves of 16 bytes, less 8); float_of_half of one.
  *
  * Several rows are read at a time: memory answers more streams than one faster, and they share the loads of x. How many
  * rows and inputs a step takes changes no bit of a result. */
@@ -130,6 +130,7 @@ INLINE v16 second_int8(const unsigned char *codes)
     return v16_int8(codes + HALF_BLOCK);
 }
 
+VALUE_DOTS(float_dots, v16_float, 4)
 VALUE_DOTS(half_dots, v16_half, 2)
 VALUE_DOTS(bfloat_dots, v16_bfloat, 2)
 VALUE_DOTS(int8_dots, v16_int8, 1)
@@ -215,6 +216,7 @@ static void fix(const float *x, size_t cols, size_t stride, int8_t *high, int8_t
 
 static void set_dots(struct qb_kernels *kernels)
 {
+    kernels->float_dots = float_dots;
     kernels->half_dots = half_dots;
     kernels->bfloat_dots = bfloat_dots;
     kernels->int8_dots = int8_dots;

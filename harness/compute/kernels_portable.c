@@ -59,6 +59,13 @@ INLINE float float_of_half(const unsigned char *p)
     return qb_half_value(half);
 }
 
+INLINE v16 v16_float(const unsigned char *p)
+{
+    v16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 INLINE v16 v16_half(const unsigned char *p)
 {
     float x[16];

@@ -63,14 +63,14 @@ size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *m
 /* Lets products read the bytes as they lie, where there is a kernel for their layout. */
 static enum qb_status fuse(struct segment *segment, enum qb_fusing fusing, struct qb_error *err)
 {
-    struct qb_matrix *matrix = &segment->matrix;
-    struct qb_codec_layout layout;
-    bool known = false;
-    if (matrix->format &&
-        !qb_layout_of(matrix->format, matrix->rows, matrix->cols, matrix->bytes, matrix->size, &layout, &known, err) &&
-        known && (fusing == QB_FUSED_ALL || qb_fused_pays(layout.kind)) &&
-        !qb_fused_make(&layout, matrix->bytes, matrix->cols, &segment->fused, err))
-        matrix->fused = segment->fused;
+    struct qb_matrix *m = &segment->matrix;
+    struct qb_codec_layout layout = {.kind = QB_LAYOUT_FLOAT, .row_bytes = m->cols * sizeof(float)};
+    bool known = !m->format;
+    if (m->format && qb_layout_of(m->format, m->rows, m->cols, m->bytes, m->size, &layout, &known, err))
+        return err->status;
+    if (known && (fusing == QB_FUSED_ALL || qb_fused_pays(layout.kind)) &&
+        !qb_fused_make(&layout, m->bytes, m->cols, &segment->fused, err))
+        m->fused = segment->fused;
     return err->status;
 }
 

@@ -260,7 +260,7 @@ static void fused_task(void *context, size_t index, unsigned worker)
 static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
 {
     if (p->n > QB_FUSED_MOST)
-        return apply_panels(p, pool, err);
+        return p->matrix->format ? apply_panels(p, pool, err) : apply_view(p, pool, err);
     struct fused_work work = {.product = p, .in = qb_fused_prepare(p->matrix->fused, p->x, p->n, p->scratch)};
     work.rows = at_most(16 + p->count / 256 * 8, 128); /* whole steps of 8; some 32 tasks, unless rows are many */
     qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, fused_task, &work);
@@ -298,8 +298,8 @@ static bool any(const struct qb_matrix *m)
 const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_reading reading)
 {
     static const struct qb_matrix_ops table[] = {
-        {"view", QB_READ_VALUES, is_float, apply_view, false, qb_matrix_rows},
         {"fused", QB_READ_VALUES, is_fused, apply_fused, false, qb_matrix_rows},
+        {"view", QB_READ_VALUES, is_float, apply_view, false, qb_matrix_rows},
         {"codec", QB_READ_VALUES, multiplies, apply_codec, false, qb_matrix_rows},
         {"decode+blas", QB_READ_VALUES, any, apply_panels, true, qb_matrix_rows},
         {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},

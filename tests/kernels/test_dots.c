@@ -22,7 +22,7 @@ static void start(void)
     qb_rng_seed(&rng, seed);
 }
 
-static const char *const names[] = {NULL, "half", "bfloat", "int8", "q8_0", "q4_0", "codes"};
+static const char *const names[] = {NULL, "half", "bfloat", "int8", "q8_0", "q4_0", "codes", "float"};
 
 /* A finite half, denormals and zeros among them. */
 static uint16_t some_half(void)
@@ -48,7 +48,8 @@ static struct coded make(int32_t kind, bool sign_bits, size_t rows, size_t cols)
     struct coded m = {.layout = {.kind = kind, .sign_bits = sign_bits}, .rows = rows, .cols = cols};
     struct qb_codec_layout *l = &m.layout;
     size_t blocks = cols / 32, block = kind == QB_LAYOUT_Q8_0 ? 34 : 18;
-    l->row_bytes = kind <= QB_LAYOUT_BFLOAT                           ? 2 * cols
+    l->row_bytes = kind == QB_LAYOUT_FLOAT                            ? 4 * cols
+                   : kind <= QB_LAYOUT_BFLOAT                         ? 2 * cols
                    : kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0 ? blocks * block
                                                                       : cols;
     l->first = kind == QB_LAYOUT_INT8 ? rows * sizeof(float) : 0;
@@ -65,6 +66,10 @@ static struct coded make(int32_t kind, bool sign_bits, size_t rows, size_t cols)
             uint16_t upper;
             memcpy(&upper, (const unsigned char *)&x + 2, sizeof upper);
             put_half(line + 2 * c, kind == QB_LAYOUT_HALF ? some_half() : upper);
+        }
+        for (size_t c = 0; c < cols && kind == QB_LAYOUT_FLOAT; c++) {
+            float x = ldexpf((float)(int32_t)qb_rng_u32(&rng), (int)qb_rng_randint(&rng, 40) - 60);
+            memcpy(line + 4 * c, &x, sizeof x);
         }
         for (size_t b = 0; b < blocks && (kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0); b++)
             put_half(line + b * block, some_half());
@@ -158,6 +163,11 @@ static void try_kind(int32_t kind, bool sign_bits)
         for (size_t k = 0; k < 2; k++, turn++)
             try_shape(kind, sign_bits, rows[turn % 7], blocks ? cols * 32 : cols, inputs[turn % 6]);
     try_shape(kind, sign_bits, 5, blocks ? 4128 : 4099, 3);
+}
+
+Test(dots, fp32)
+{
+    try_kind(QB_LAYOUT_FLOAT, false);
 }
 
 Test(dots, half)

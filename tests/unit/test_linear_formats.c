@@ -378,6 +378,7 @@ static void expect_fused(const char *base, double least, double most)
 
 Test(linear_formats, a_fused_variant_multiplies_the_bytes_as_they_lie)
 {
+    expect_fused("codec: fp32", 1e-9, 1e-6);
     expect_fused("codec: fp16", 1e-9, 1e-6);
     expect_fused("codec: bf16", 1e-9, 1e-6);
     expect_fused("codec: int8", 1e-9, 1e-6);
@@ -386,6 +387,30 @@ Test(linear_formats, a_fused_variant_multiplies_the_bytes_as_they_lie)
     expect_fused("codec: q4_0", 1e-9, 1e-6);
     expect_fused("codec: qins8", 1e-7, 1e-4); /* fixed point: 2^-16 of the largest weight and input */
     expect_fused("codec: qins8\noptions: {layout: source}", 1e-7, 1e-4);
+}
+
+/* An FP32 model's own bytes are as well; many inputs are multiplied as without it, to the bit. */
+Test(linear_formats, a_fused_variant_reads_fp32_as_it_lies)
+{
+    struct twins *t = twins_of("bf16");
+    struct qb_variant *variant = fused_variant("codec: int8\nplacement: [mlp.up]\narithmetic: fused\n");
+    struct qb_pool *pool = support_pool(2);
+    struct qb_linear *l[2];
+    MUST(qb_linear_create(NULL, &t->matrix[0], NULL, &l[0], &err));
+    MUST(qb_linear_create(variant, &t->matrix[0], NULL, &l[1], &err));
+    cr_expect_str_eq(qb_linear_segment(l[0], 0).product, "view");
+    cr_expect_str_eq(qb_linear_segment(l[1], 0).product, "fused");
+    for (size_t n = 8; n <= 9; n++) {
+        for (size_t k = 0; k < 2; k++)
+            MUST(qb_linear_apply(l[k], pool, t->x, n, t->y[k], false, &err));
+        double apart = distance(t->y[1], t->y[0], n * ROWS);
+        cr_expect(n == 8 ? apart > 0 && apart < 1e-6 : apart == 0, "n %zu: %g", n, apart);
+    }
+    qb_linear_free(l[0]);
+    qb_linear_free(l[1]);
+    qb_pool_free(pool);
+    qb_variant_free(variant);
+    free_twins(t);
 }
 
 /* Under it the model's own bytes are, too, where there is a kernel; held as FP32 they no longer are. */

@@ -341,7 +341,7 @@ Test(variant, mistakes_are_named)
     refused("arithmetic: fused\n", "forward, reversed");
     refused("codec: q4_k\nplacement: [head]\narithmetic: fused\n", "no kernel reads what codec 'q4_k' stores");
     refused("codec: qins8\noptions: {scope: row}\nplacement: [head]\narithmetic: fused\n", "scope=row");
-    refused("codec: q8_0\notherwise: fp32\nplacement: [head]\narithmetic: fused\n", "codec 'fp32'");
+    refused("codec: q8_0\notherwise: q5_0\nplacement: [head]\narithmetic: fused\n", "codec 'q5_0'");
     refused("base: legacy\narithmetic: fused\n", "path: decode without cache");
     refused("base: pattern-a\ncache: true\narithmetic: fused\n", "path: decode without cache");
     refused("arithmetic: backward\n", "forward, reversed");
