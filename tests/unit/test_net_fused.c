@@ -53,23 +53,18 @@ static double mean_kl(const float *p, const float *q, size_t vocab)
     return sum / STEPS;
 }
 
-static struct qb_variant *variant_of(const char *base, const char *arithmetic)
+static struct qb_variant *variant_with(const char *base, const char *arithmetic)
 {
     char text[200];
-    struct qb_yaml *root = NULL;
-    struct qb_variant *variant = NULL;
     snprintf(text, sizeof text, "base: %s\narithmetic: %s\n", base, arithmetic);
-    MUST(qb_yaml_parse(text, strlen(text), "my.yaml", &root, &err));
-    MUST(qb_variant_read(root, "mine", registry, qb_cpu()->isa, &variant, &err));
-    qb_yaml_free(root);
-    return variant;
+    return variant_of(text);
 }
 
 /* Fused steps are another arithmetic (their KL is above 0: a test that compared decoding with itself would say nothing)
  * and a small part of what the format does. */
 static void expect_small(const struct qb_model *model, const float *fp32, const char *base, double part)
 {
-    struct qb_variant *forward = variant_of(base, "forward"), *fused = variant_of(base, "fused");
+    struct qb_variant *forward = variant_with(base, "forward"), *fused = variant_with(base, "fused");
     float *decoded = logits_of(model, forward), *direct = logits_of(model, fused);
     double format = mean_kl(fp32, decoded, model->arch.vocab), own = mean_kl(decoded, direct, model->arch.vocab);
     cr_log_info("%s: format %.3g nat, fused %.3g nat\n", base, format, own);
