@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "model/decoder.h"
+#include "model/work.h"
 #include "speed_parts.h"
 
 enum { OPTION_REPEATS, OPTION_PREFILL, OPTION_DECODE, OPTION_HOLD, OPTION_DEPTH };
@@ -39,8 +40,8 @@ struct bench {
     int32_t *tokens; /* [prefill + decode], or [deepest] where that is more */
     float *hidden, *wide_in, *wide_out, *logits;
     double *weight_decode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs, *read_gbs, *store_gbs;
-    double flop_per_token, decode_bytes;
-    bool held; /* no arm decodes what it does not encode */
+    struct qb_work work; /* of the variant */
+    bool held;           /* no arm decodes what it does not encode */
     struct qb_stored *stored;
     struct qb_ceilings *ceilings;
     struct arm arm[ARMS];
@@ -144,7 +145,8 @@ static enum qb_status time_layers(struct bench *b, struct arm *a, size_t repeat,
 /* The arms of one kind of pass stand next to each other, so that what slows the machine for longer slows them alike. */
 static enum qb_status time_arms(struct bench *b, size_t repeat, struct qb_error *err)
 {
-    const int *order = qb_speed_orders[repeat % 6];
+    size_t order[ARMS];
+    qb_turns_order(ARMS, repeat, order);
     for (int i = 0; i < ARMS && !err->status; i++)
         time_prefill(b, &b->arm[order[i]], &b->arm[order[i]].prefill[repeat], err);
     for (int i = 0; i < ARMS && !err->status; i++)
@@ -154,39 +156,10 @@ static enum qb_status time_arms(struct bench *b, size_t repeat, struct qb_error 
     return err->status;
 }
 
-/* Matrix products of one token, as 2 * weights, and the stored bytes that a decode step reads. */
-static void count_work(struct qb_net *net, double *flop_per_token, double *bytes_per_step, struct qb_net_buffer *rows,
-                       size_t room)
-{
-    const uint32_t products = QB_ROLE_WEIGHTS & ~(uint32_t)(QB_ROLE_EMBED | QB_ROLE_HEAD);
-    const bool tied = qb_net_model(net)->arch.tied_head;
-    size_t n = qb_net_buffers(net, rows, room);
-    *flop_per_token = *bytes_per_step = 0;
-    for (size_t i = 0; i < n && i < room; i++) {
-        if (rows[i].roles & (QB_ROLE_BIAS | QB_ROLE_NORM))
-            continue;
-        if (rows[i].roles & products)
-            *flop_per_token += 2 * (double)rows[i].values;
-        if (rows[i].roles & (products | QB_ROLE_HEAD | (tied ? QB_ROLE_EMBED : 0u)))
-            *bytes_per_step += (double)(rows[i].cache_bytes ? rows[i].cache_bytes : rows[i].held_bytes);
-    }
-}
-
-static enum qb_status count_bench(struct bench *b, struct qb_error *err)
-{
-    struct qb_net_buffer *rows = qb_alloc(8192, sizeof *rows, "buffer table", err);
-    if (rows)
-        count_work(b->arm[VARIANT].net, &b->flop_per_token, &b->decode_bytes, rows, 8192);
-    qb_free(rows);
-    return err->status;
-}
-
 static enum qb_status add_scalars(struct bench *b, struct qb_record *out, struct qb_error *err)
 {
     const struct qb_arch *arch = &b->env->model->arch;
-    double n = (double)b->prefill, flop = b->flop_per_token * n;
-    if (arch->attention) /* q k^T and p v: 2 * 2 * n * n * hidden a layer, about half of it under a causal mask */
-        flop += (double)arch->layers * 4 * n * n * (double)arch->hidden * (arch->causal ? 0.5 : 1);
+    const double n = (double)b->prefill;
     struct {
         const char *name, *unit, *description;
         double value;
@@ -195,8 +168,8 @@ static enum qb_status add_scalars(struct bench *b, struct qb_record *out, struct
         {"decode_tokens", "tokens", "tokens of a decode run", (double)b->decode},
         {"step_rows", "positions", "positions that a decode step computes: 1, or its whole sequence (the mean)",
          recomputes(b) ? n + ((double)b->decode + 1) / 2 : 1},
-        {"prefill_flop", "flop", "products of a prefill, head left out", flop},
-        {"decode_bytes", "bytes", "stored weight bytes that a decode step reads", b->decode_bytes},
+        {"prefill_flop", "flop", "products of a prefill, head left out", qb_work_prefill(&b->work, arch, n, 0)},
+        {"decode_bytes", "bytes", "stored weight bytes that a decode step reads", b->work.step_bytes},
         {"held", "1", "1: no arm decodes weights that it does not encode; 0: as the model's file has them", b->held},
         {"weight_decode_bytes", "bytes", "FP32 bytes written by decoding all stored weights once",
          (double)qb_stored_decoded(b->stored)}};
@@ -266,9 +239,9 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
                        b->prefill + b->decode, arch->context);
     b->arm[VARIANT].net = env->prepared->net;
     if (fill_tokens(b, err) || qb_cell_fp32(env, &b->arm[REFERENCE].net, err) ||
-        qb_cell_fp32(env, &b->arm[SELF].net, err) || hold_fp32(b, err) || count_bench(b, err) ||
-        qb_stored_create(env->prepared->net, &b->stored, err) ||
-        qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->decode_bytes, b->prefill, &b->ceilings, err))
+        qb_cell_fp32(env, &b->arm[SELF].net, err) || hold_fp32(b, err) ||
+        qb_net_work(b->arm[VARIANT].net, &b->work, err) || qb_stored_create(env->prepared->net, &b->stored, err) ||
+        qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->work.step_bytes, b->prefill, &b->ceilings, err))
         return err->status;
     size_t width = qb_net_width(b->arm[REFERENCE].net);
     b->layers = qb_net_layers(b->arm[REFERENCE].net);
@@ -327,7 +300,7 @@ static enum qb_status measure_depths(struct bench *b, struct qb_record *out, str
                                      .repeats = b->repeats,
                                      .decode = b->decode,
                                      .tokens = b->tokens,
-                                     .weight_bytes = b->decode_bytes};
+                                     .weight_bytes = b->work.step_bytes};
     for (int i = 0; i < ARMS; i++)
         depths.nets[i] = b->arm[i].net;
     return depths.asked ? qb_record_speed_depths(&depths, out, err) : QB_OK;

@@ -92,8 +92,10 @@ static enum qb_status time_pass(struct depth_bench *b, struct depth_arm *a, size
 
 static enum qb_status time_depth_arms(struct depth_bench *b, size_t depth, size_t repeat, struct qb_error *err)
 {
+    size_t order[QB_SPEED_ARMS];
+    qb_turns_order(QB_SPEED_ARMS, repeat, order);
     for (int i = 0; i < QB_SPEED_ARMS && !err->status; i++) {
-        struct depth_arm *a = &b->arm[qb_speed_orders[repeat % 6][i]];
+        struct depth_arm *a = &b->arm[order[i]];
         time_pass(b, a, depth, &a->seconds[repeat], err);
     }
     return err->status;
@@ -111,17 +113,13 @@ static enum qb_status measure_depth(struct depth_bench *b, size_t depth, struct 
 
 /* ---- what is recorded ---- */
 
-/* Keys and values that a timed step of the variant attends to, the mean over the steps: all before it and its own, in a
- * layer with a window no more than the window. As if all were encoded: of a block that is not full they are FP32. */
+/* Keys and values that a timed step of the variant attends to, the mean over the steps: all before it and its own. As
+ * if all were encoded: of a block that is not full they are FP32. */
 static double cache_bytes(const struct depth_bench *b, size_t depth)
 {
     const struct qb_arch *arch = &b->of->env->model->arch;
     const double layer = qb_decoder_position_bytes(b->arm[QB_SPEED_VARIANT].decoder) / (double)arch->layers;
-    const double seen = (double)depth - ((double)b->of->decode - 1) / 2;
-    double bytes = 0;
-    for (size_t i = 0; i < arch->layers; i++)
-        bytes += layer * (arch->windowed[i / 64] >> (i % 64) & 1 ? fmin(seen, (double)arch->window) : seen);
-    return bytes;
+    return layer * qb_arch_attended(arch, (double)depth - ((double)b->of->decode - 1) / 2);
 }
 
 static double *add(struct depth_bench *b, const char *before, const char *depth, const char *after, const char *unit,

@@ -1,17 +1,13 @@
-/* What the files of the experiment `speed` share: whose turn it is, the stored tensors of a variant, the ceilings of a
+/* What the files of the experiment `speed` share: the arms, the stored tensors of a variant, the ceilings of a
  * cell, and decoding behind long contexts. */
 #ifndef QB_SPEED_PARTS_H
 #define QB_SPEED_PARTS_H
 
+#include "base/turns.h"
 #include "common.h"
+#include "compute/ceilings.h"
 
-/* ---- speed_turns.c: who takes turns ---- */
-
-enum { QB_SPEED_REFERENCE, QB_SPEED_VARIANT, QB_SPEED_SELF, QB_SPEED_ARMS };
-
-/* Every order of three arms: over six repeats each arm stands at each place twice and behind each other arm as often as
- * before it (Williams 1949), so that neither the place nor the neighbour favours one. */
-extern const int qb_speed_orders[6][QB_SPEED_ARMS];
+enum { QB_SPEED_REFERENCE, QB_SPEED_VARIANT, QB_SPEED_SELF, QB_SPEED_ARMS }; /* who takes turns (base/turns.h) */
 
 /* ---- speed_stored.c: what a net stores encoded, for timing nothing but its decoding ---- */
 
@@ -28,18 +24,6 @@ size_t qb_stored_decoded(const struct qb_stored *stored);          /* FP32 bytes
 void qb_stored_decode(void *stored);
 
 /* ---- speed_ceilings.c: what the machine allows, on the working sets that the cell's own passes have ---- */
-
-/* Bytes of the largest buffer that stands for a working set: beyond any last-level cache that one process is given, so
- * that a larger set would be read at the same rate. */
-#define QB_CEILING_MOST ((size_t)256 << 20)
-
-struct qb_read_ceiling;
-/* For reading `bytes` (at most QB_CEILING_MOST) over the pool's threads. *ceiling is new, for qb_read_ceiling_free;
- * borrows the pool. */
-enum qb_status qb_read_ceiling_create(struct qb_pool *pool, double bytes, struct qb_read_ceiling **ceiling,
-                                      struct qb_error *err);
-void qb_read_ceiling_free(struct qb_read_ceiling *ceiling);
-double qb_read_ceiling_measure(struct qb_read_ceiling *ceiling); /* GB/s, the fastest of several turns */
 
 struct qb_ceilings;
 /* read_bytes: what a decode step reads. tokens: of a prefill. fp32: the net whose products a prefill multiplies,

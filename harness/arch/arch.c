@@ -1,5 +1,6 @@
 #include "arch/arch.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -43,6 +44,14 @@ const char *qb_arch_no_kv(const struct qb_arch *arch)
     if (!arch->attention)
         return "the model has no attention: it keeps no keys or values";
     return arch->causal ? NULL : "the model's positions see later ones: it keeps no keys or values";
+}
+
+double qb_arch_attended(const struct qb_arch *arch, double seen)
+{
+    double positions = 0;
+    for (size_t i = 0; i < arch->layers; i++)
+        positions += arch->windowed[i / 64] >> (i % 64) & 1 ? fmin(seen, (double)arch->window) : seen;
+    return positions;
 }
 
 size_t qb_arch_head_dim(const struct qb_arch *arch)

@@ -129,6 +129,9 @@ size_t qb_arch_trained(const struct qb_arch *arch);
 /* Why the model keeps no keys or values of positions that went through it; NULL: it does. */
 const char *qb_arch_no_kv(const struct qb_arch *arch);
 size_t qb_arch_kv_heads(const struct qb_arch *arch);
+/* Positions that a query which sees `seen` of them, its own among them, attends to, summed over the layers: in one with
+ * a window no more than the window. */
+double qb_arch_attended(const struct qb_arch *arch, double seen);
 
 /* The first rule of this role, or NULL; its tensor's name in a source for a layer (-1: none), suffix "weight" or
  * "bias":

@@ -263,21 +263,6 @@ Test(speed_turns, a_machine_that_slows_down_favours_no_arm)
     cr_expect_eq(over, REPEATS / 2, "the second FP32 net was the slower one in %zu of %d repeats", over, REPEATS);
 }
 
-Test(speed_turns, every_arm_stands_everywhere_equally_often)
-{
-    for (int a = 0; a < ARMS; a++)
-        for (int b = 0; b < ARMS; b++) {
-            size_t place = 0, next = 0;
-            for (size_t o = 0; o < 6; o++) {
-                place += qb_speed_orders[o][b] == a;
-                for (int k = 0; k + 1 < ARMS; k++)
-                    next += qb_speed_orders[o][k] == a && qb_speed_orders[o][k + 1] == b;
-            }
-            cr_expect_eq(place, 2, "arm %d at place %d", a, b);
-            cr_expect_eq(next, a == b ? 0 : 2, "arm %d behind arm %d", b, a);
-        }
-}
-
 static const double *times_of(const struct qb_record *record, const char *name)
 {
     const struct qb_array *array = qb_record_get(record, name, QB_F64, 1);
