@@ -177,7 +177,8 @@ lint:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 		$(DESTDIR)$(PREFIX)/include/qinsbench $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/qinsbench \
-		$(DESTDIR)$(PREFIX)/share/doc/qinsbench/docs/examples $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+		$(DESTDIR)$(PREFIX)/share/doc/qinsbench/docs/examples $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/qinsbench/peers
 	install $(BUILD)/qinsbench $(DESTDIR)$(PREFIX)/bin/
 	install $(CODEC_SO) $(DESTDIR)$(PREFIX)/lib/qinsbench/codecs/
 	install -m 644 $(PUBLIC_H:$(BUILD)/include/%=harness/codec/%) $(DESTDIR)$(PREFIX)/include/qinsbench/
@@ -190,6 +191,7 @@ install: all
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/qinsbench-codec.pc
 	cp -R data/variants data/new-codec data/gate data/baselines data/claims data/models data/corpus data/shapes data/tasks experiments/suites \
 		reports/figures reports/templates $(DESTDIR)$(PREFIX)/share/qinsbench/
+	install -m 644 scripts/peers/llama_cpp_bench.py $(DESTDIR)$(PREFIX)/share/qinsbench/peers/
 
 # Changing compiler or flags rebuilds everything.
 $(BUILD)/flags: FORCE

@@ -49,7 +49,8 @@ int qb_command_codec(int argc, char **argv);
 struct qb_flag {
     const char *name;     /* long name; NULL ends the list */
     char letter;          /* short name, or 0 */
-    const char *argument; /* what it takes, for the help ("FILE"), or NULL */
+    const char *argument; /* what it takes, for the help ("FILE", or "[FILE]": the next word, if that is no option; a
+                             long name's alone), or NULL */
     const char *help;
 };
 
@@ -144,6 +145,7 @@ void qb_lines_markdown(struct qb_text *out, const struct qb_text *lines);
 struct qb_listing {
     const char *const *columns; /* NULL-terminated */
     const bool *numeric;        /* per column, or NULL */
+    const bool *lists;          /* per column, or NULL: its values are numbers with blanks between, an array in JSON */
     char **values;              /* [rows * columns], qb_strdup'ed */
     size_t rows;
     bool failed; /* memory ran out: what is printed of it has failed, too */

@@ -35,6 +35,11 @@ static int usage_print(const struct qb_usage *usage)
     return code;
 }
 
+static bool is_optional(const struct qb_flag *flag)
+{
+    return flag->argument && flag->argument[0] == '[';
+}
+
 /* The tables that getopt_long reads; --help is the last. */
 static void fill_options(struct qb_flags *flags)
 {
@@ -42,8 +47,8 @@ static void fill_options(struct qb_flags *flags)
     char *letter = flags->letters;
     *letter++ = ':'; /* tells a missing argument from an unknown option */
     for (const struct qb_flag *flag = flags->usage->flags; flag->name && n < QB_FLAGS_MAX; flag++, n++) {
-        flags->options[n] =
-            (struct option){flag->name, flag->argument ? required_argument : no_argument, NULL, 256 + (int)n};
+        const int takes = !flag->argument ? no_argument : is_optional(flag) ? optional_argument : required_argument;
+        flags->options[n] = (struct option){flag->name, takes, NULL, 256 + (int)n};
         if (flag->letter) {
             *letter++ = flag->letter;
             if (flag->argument)
@@ -94,8 +99,12 @@ int qb_flags_next(struct qb_flags *flags, int argc, char **argv)
                                : unknown_flag(flags, given);
         return QB_FLAG_STOP;
     }
-    if (c >= 256)
+    if (c >= 256) {
+        /* getopt takes an optional argument behind = alone */
+        if (is_optional(&flags->usage->flags[c - 256]) && !optarg && optind < argc && argv[optind][0] != '-')
+            optarg = argv[optind++];
         return c - 256;
+    }
     for (int i = 0; flags->usage->flags[i].name; i++)
         if (flags->usage->flags[i].letter == c)
             return i;

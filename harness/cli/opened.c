@@ -23,6 +23,14 @@ enum qb_status qb_plugins_add(struct qb_plugins *plugins, const char *path, stru
     return QB_OK;
 }
 
+enum qb_status qb_parse_arithmetic(const char *text, bool *fused, struct qb_error *err)
+{
+    *fused = strcmp(text, "fused") == 0;
+    return *fused || strcmp(text, "forward") == 0
+               ? QB_OK
+               : qb_fail(err, QB_ERR_INPUT, "--arithmetic: expected fused or forward, found '%s'", text);
+}
+
 enum qb_status qb_opened_model(struct qb_opened *opened, const char *path, unsigned threads, struct qb_error *err)
 {
     qb_kernels_use(qb_cpu()->isa);

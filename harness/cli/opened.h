@@ -13,6 +13,9 @@ struct qb_plugins {
 };
 enum qb_status qb_plugins_add(struct qb_plugins *plugins, const char *path, struct qb_error *err);
 
+/* --arithmetic fused or forward. */
+enum qb_status qb_parse_arithmetic(const char *text, bool *fused, struct qb_error *err);
+
 struct qb_opened { /* zero-initialise; qb_opened_free releases */
     struct qb_registry *registry;
     struct qb_pool *pool;

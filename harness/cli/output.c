@@ -135,6 +135,18 @@ static const char *value_at(const struct qb_listing *listing, size_t r, size_t c
     return value ? value : "";
 }
 
+/* Numbers with blanks between as an array. */
+static void json_list(struct qb_text *out, const char *values)
+{
+    qb_text_add(out, "[");
+    for (const char *at = values; *at;) {
+        const size_t size = strcspn(at, " ");
+        qb_text_add(out, "%s%.*s", at == values ? "" : ", ", (int)size, at);
+        at += size + (at[size] == ' ');
+    }
+    qb_text_add(out, "]");
+}
+
 static void listing_json(const struct qb_listing *listing, struct qb_text *out)
 {
     size_t n = column_count(listing);
@@ -145,7 +157,9 @@ static void listing_json(const struct qb_listing *listing, struct qb_text *out)
             const char *value = value_at(listing, r, c);
             double number;
             qb_text_add(out, "%s\"%s\": ", c ? ", " : "", listing->columns[c]);
-            if (listing->numeric && listing->numeric[c] && (!*value || qb_read_number(value, &number)))
+            if (listing->lists && listing->lists[c])
+                json_list(out, value);
+            else if (listing->numeric && listing->numeric[c] && (!*value || qb_read_number(value, &number)))
                 qb_json_number(out, *value ? number : 0, *value);
             else
                 qb_json_string(out, value);

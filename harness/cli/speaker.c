@@ -40,10 +40,7 @@ enum qb_status qb_speaking_take(int flag, struct qb_speaking *speaking, struct q
         speaking->calibration = optarg;
         return QB_OK;
     case QB_SPEAK_ARITHMETIC:
-        speaking->fused = strcmp(optarg, "fused") == 0;
-        if (!speaking->fused && strcmp(optarg, "forward") != 0)
-            return qb_fail(err, QB_ERR_INPUT, "--arithmetic: expected fused or forward, found '%s'", optarg);
-        return QB_OK;
+        return qb_parse_arithmetic(optarg, &speaking->fused, err);
     case QB_SPEAK_CODEC:
         return qb_plugins_add(&speaking->codecs, optarg, err);
     case QB_SPEAK_TEMPERATURE:
