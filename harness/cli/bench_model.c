@@ -9,6 +9,7 @@
 #include "base/data_path.h"
 #include "base/energy.h"
 #include "base/mem.h"
+#include "base/others.h"
 #include "base/turns.h"
 #include "bench_serve.h"
 #include "codec/variant.h"
@@ -61,6 +62,7 @@ struct bench {
     struct qb_pool *pool; /* for the ceilings, once all arms are there */
     size_t rss_before;    /* bytes of this program before it had a model */
     struct qb_energy energy;
+    struct qb_others others;
     struct qb_product_ceiling *products;
     struct qb_read_ceiling **reads; /* [arm_count] of the group at work; NULL: the same as an earlier one's, or none */
     const struct qb_read_ceiling **read_of; /* [arm_count] which of these an arm is held against */
@@ -418,6 +420,9 @@ static enum qb_status measure(struct bench *b, struct qb_error *err)
     for (size_t t = 0; t < b->result.test_count && !err->status; t += group)
         measure_group(b, t, group, order, err);
     qb_free(order);
+    for (size_t a = 0; a < b->result.arm_count; a++) /* what they took is ours once they were waited for */
+        qb_arm_end(&b->result.arms[a]);
+    b->result.others = qb_others_share(&b->others);
     return err->status;
 }
 
@@ -498,6 +503,7 @@ int qb_bench_model(const struct qb_bench_request *request)
     struct qb_error err = {0};
     struct qb_text out = {0};
     int code = QB_EXIT_DONE;
+    qb_others_start(&b.others);
     asked.threads = asked.threads ? asked.threads : (long)qb_cpu()->cores;
     if (!open_bench(&b, &err) && !decide_hold(&b, &err) && !start_arms(&b, &err) && !measure(&b, &err)) {
         qb_bench_model_print(&b.result, &out);

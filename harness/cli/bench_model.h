@@ -59,6 +59,7 @@ struct qb_bench_result {
     struct qb_bench_test *tests;
     size_t test_count;
     bool held;             /* no arm decodes what it does not encode */
+    double others;         /* share of the processors' time that went to other processes; NaN: not known */
     const char *no_energy; /* why there is none; NULL: there is */
 };
 

@@ -169,6 +169,7 @@ NUMBER(put_share_lo, share(row).lo)
 NUMBER(put_share_hi, share(row).hi)
 NUMBER(put_peak, row->of->arms[row->arm].peak_rss_bytes)
 NUMBER(put_before, facts(row)->rss_before_bytes)
+NUMBER(put_others, row->of->others)
 NUMBER(put_joules, joules(row).value)
 
 static void put_samples_ns(struct qb_text *out, const struct row *row)
@@ -220,6 +221,7 @@ static const struct column {
                {"share_hi", IS_NUMBER, false, put_share_hi},
                {"peak_rss_bytes", IS_NUMBER, true, put_peak},
                {"rss_before_bytes", IS_NUMBER, false, put_before},
+               {"others", IS_NUMBER, false, put_others},
                {"joules_per_token", IS_NUMBER, false, put_joules}};
 enum { COLUMNS = sizeof columns / sizeof *columns, COLUMNS_MOST = COLUMNS + 3 * (QB_BENCH_NAMES + 1) + 1 };
 
@@ -404,6 +406,22 @@ static void note_self(const struct qb_bench_result *of, double *x, struct qb_tex
     }
 }
 
+/* FP32 over FP32 does not show it: two arms that lose alike are alike. */
+static void note_others(const struct qb_bench_result *of, struct qb_text *out)
+{
+    bool peers = false;
+    for (size_t a = 0; a < of->arm_count; a++)
+        peers = peers || of->arms[a].peer;
+    if (isnan(of->others))
+        qb_text_add(out, "whether other processes were at work is not known: there is no /proc/stat\n");
+    else
+        qb_text_add(out, "other processes took %.0f%% of the processors' time%s\n", 100 * of->others,
+                    of->others < 0.05 ? ""
+                    : peers           ? ": on a busy machine programs lose differently, and one whose threads wait by "
+                                        "spinning, as llama.cpp's do, most: read no ratio to a peer"
+                                      : ": absolute rates and shares are of a busy machine");
+}
+
 /* Of a peer, once for all that are the same program. */
 static void note_build(const struct qb_bench_result *of, size_t arm, struct qb_text *out)
 {
@@ -425,6 +443,7 @@ static void add_notes(const struct qb_bench_result *of, double *x, struct qb_tex
     if (of->repeats % period)
         qb_text_add(out, "unbalanced: %zu arms stand at each place equally often in multiples of %zu repeats\n",
                     of->arm_count, period);
+    note_others(of, out);
     for (size_t a = 0; a < of->arm_count; a++)
         note_build(of, a, out);
     qb_text_add(out, "%s\n",

@@ -5,7 +5,8 @@
 TINY=$ROOT/data/models/tiny-llama
 GGUF=$ROOT/tests/golden/families/llama/model.gguf
 
-# The peer: a prefill takes half a second, a decode a quarter, whatever they are. What goes wrong at which request is in $FAKE.
+# The peer: a prefill takes half a second, a decode a quarter, whatever they are; with b/p.gguf twice as long. What goes wrong
+# at which request is in $FAKE.
 cat >"$TMP/fake" <<'F'
 #!/bin/bash
 [ -f "$1" ] && [ -f "$2" ] || exit 9 # the script that a Python would run, the GGUF file, threads
@@ -24,6 +25,8 @@ misbehave() {
     *) return 1 ;;
     esac
 }
+prefill=0.5 decode=0.25
+case $2 in */b/p.gguf) prefill=1 decode=0.5 ;; esac
 misbehave start || echo '{"program": "fake", "build": "fake 7; FLAG = 1", "model_type": "toy", "model_size": 1000, "model_n_params": 250,
  "n_threads": '"$3"', "n_batch": 2048, "n_ubatch": 512, "type_k": "f16", "type_v": "f16", "kv_value_bytes": 2, "rss_before_bytes": 10}' | tr -d '\n'
 echo
@@ -32,8 +35,8 @@ while read -r what kind rest; do
     [ "$what" != prepare ] || pass=$kind
     misbehave "$what" && continue
     case $what.$pass in
-    time.prefill) echo '{"seconds": 0.5, "peak_rss_bytes": 12345678}' ;;
-    time.decode) echo '{"seconds": 0.25, "peak_rss_bytes": 23456789}' ;;
+    time.prefill) echo '{"seconds": '$prefill', "peak_rss_bytes": 12345678}' ;;
+    time.decode) echo '{"seconds": '$decode', "peak_rss_bytes": 23456789}' ;;
     *) echo '{}' ;;
     esac
 done
@@ -70,7 +73,8 @@ same "the peer's rate is its tokens over its seconds" "$(value p.gguf pp8 avg_ts
 same "of each repeat" "$(value p.gguf pp8 samples_ts) $(value p.gguf tg4 samples_ns)" \
     "[16, 16, 16, 16, 16, 16] [250000000, 250000000, 250000000, 250000000, 250000000, 250000000]"
 same "without spread" "$(value p.gguf pp8 stddev_ts)" 0
-same "and is 1 of itself, and of a peer that says the same" "$(value p.gguf tg4 'ratio to p.gguf') $(value p.gguf tg4 'ratio_lo to p.gguf') $(value "$TMP/b/p.gguf" tg4 'ratio_hi to p.gguf')" "1 1 1"
+same "and is 1 of itself" "$(value p.gguf tg4 'ratio to p.gguf') $(value p.gguf tg4 'ratio_lo to p.gguf') $(value p.gguf tg4 'ratio_hi to p.gguf')" "1 1 1"
+same "a peer that takes twice as long has half the speed" "$(value "$TMP/b/p.gguf" tg4 avg_ts) $(value "$TMP/b/p.gguf" pp8 'ratio to p.gguf')" "8 0.5"
 same "what it says of itself" "$(for k in program build model_type model_size model_n_params n_threads n_batch n_ubatch type_k peak_rss_bytes rss_before_bytes; do value p.gguf pp8 $k; done | tr '\n' ' ')" \
     '"fake" "fake 7; FLAG = 1" "toy" 1000 250 1 2048 512 "f16" 23456789 10 '
 same "FP32 is 1 of itself" "$(value fp32 pp8 ratio) $(value fp32 tg4 ratio_lo) $(value fp32 tg4 ratio_hi)" "1 1 1"
@@ -90,6 +94,16 @@ has "that 6 repeats do not balance 7 arms is said" "$(cat "$TMP/log")" "unbalanc
 same "the peers are asked alike, a cache a group, every turn prepared" "$(sort "$FAKE_LOG" | uniq -c | sed 's/^ *//' | head -4 | tr '\n' ,)" \
     "4 open 1 24,4 open 1 8,4 open 2 24,4 open 2 8,"
 same "an untimed round and 6 timed ones" "$(grep -c 'prepare decode 4 16' "$FAKE_LOG")" $((2 * 2 * 2 * 7))
+
+# What a share is of: the machine's limit times it is the work over the peer's seconds. Of 7 repeats the median is one of them.
+# tiny-llama's config: 6 layers, 256 wide, 8 heads and 2 of keys and values of 32, 512 in the MLP; its embedding is its head.
+bench "$TINY" "${short[@]}" --repeats 7 --depth 16 --peer "$TMP/a/p.gguf" --output json >"$TMP/out"
+work() { awk -v share="$1" -v limit="$2" -v work="$3" -v seconds="$4" 'BEGIN { d = share * limit * 1e9 * seconds / work; print (d > 0.999999 && d < 1.000001) ? "same" : d }'; }
+weights=$((6 * (2 * 256 * 256 + 2 * 256 * 64 + 3 * 256 * 512)))
+same "a prefill's FLOP are two a weight, and attention's" \
+    "$(work "$(value p.gguf 'pp8 @ d16' share)" "$(value p.gguf 'pp8 @ d16' limit)" $((8 * 2 * weights + 6 * 4 * 256 * (8 * 8 / 2 + 8 * 16))) 0.5)" same
+same "a step's bytes are weights, and keys and values in front of it" \
+    "$(work "$(value p.gguf 'tg4 @ d16' share)" "$(value p.gguf 'tg4 @ d16' limit)" "$((4 * 1000 + 6 * 2 * 64 * 2 * (17 + 18 + 19 + 20)))" 0.25)" same
 
 bench "$TINY" "${short[@]}" --arithmetic forward --variant q8_0 --decode 0 --output json >"$TMP/out"
 same "--arithmetic forward" "$(value q8_0 pp8 arithmetic)" '"forward"'
@@ -114,6 +128,8 @@ else
     same "and never 0" "$(value fp32 tg4 joules_per_token)" null
 fi
 has "under 6 repeats no self-ratio has an interval" "$(bench "$TINY" "${short[@]}" --repeats 3)" "unchecked: pp8: FP32 over FP32 has no interval"
+
+has "what other processes took is said" "$page" "other processes took "
 
 # the peer's file: the model's own where none is named
 for words in "--peer" "--peer --threads 1"; do
