@@ -99,8 +99,9 @@ static enum qb_status name_arms(struct bench *b, struct qb_error *err)
     arms[QB_BENCH_SELF].name = "fp32 again";
     for (size_t i = 0; i < b->result.arm_count; i++)
         b->result.files[i] = r->model;
-    for (size_t i = 0; i < r->variants.count; i++)
-        arms[QB_BENCH_FIRST + i].name = r->variants.list[i];
+    for (size_t i = 0; i < r->variants.count; i++) /* fp32 is the reference's, which is never fused */
+        arms[QB_BENCH_FIRST + i].name =
+            r->fused && strcmp(r->variants.list[i], "fp32") == 0 ? "fp32 of generate" : r->variants.list[i];
     for (size_t i = 0; i < r->peers.count; i++) {
         const size_t a = QB_BENCH_FIRST + r->variants.count + i;
         const char *path = r->peers.list[i] ? r->peers.list[i] : r->model;

@@ -109,6 +109,9 @@ bench "$TINY" "${short[@]}" --arithmetic forward --variant q8_0 --decode 0 --out
 same "--arithmetic forward" "$(value q8_0 pp8 arithmetic)" '"forward"'
 same "without --decode there is one test" "$(sed -n 's/.*"test": "\([^"]*\)".*/\1/p' "$TMP/out" | sort -u)" pp8
 
+bench "$TINY" "${short[@]}" --variant fp32 --output json >"$TMP/out"
+check "FP32 as generate has it is another arm" is_number "$(value "fp32 of generate" tg4 ratio)"
+
 header=$(bench "$TINY" "${short[@]}" --peer "$TMP/a/p.gguf" --output csv | head -n 1 | tr -d '\r')
 for column in model_filename model_size model_n_params n_prompt n_gen n_threads n_batch n_ubatch n_depth type_k type_v avg_ns stddev_ns avg_ts stddev_ts \
     samples_ts test ratio ratio_lo ratio_hi share joules_per_token "ratio to p.gguf" failure; do
@@ -209,7 +212,7 @@ refused "no GGUF" "--peer: $ROOT/README.md is no GGUF file, which is what llama.
 refused "the model is none" "--peer: $TINY is no GGUF file, which is what llama.cpp reads; name one with --peer FILE" model "$TINY" --peer
 refused "no variant" "no variant 'q8_1'" model "$TINY" --variant q8_1
 refused "an arm twice" "arm q8_0 twice" model "$TINY" --variant q8_0 --variant q8_0
-refused "FP32 is there already" "arm fp32 twice" model "$TINY" --variant fp32
+refused "FP32 is there already" "arm fp32 twice" model "$TINY" --variant fp32 --arithmetic forward
 refused "calibrated without a text" "give a text with --calibration FILE" model "$TINY" --variant calibrated
 refused "a model that keeps no keys and values" "it keeps no keys or values" model "$ROOT/data/models/kjv-chain.safetensors"
 refused "too deep" "pp512 @ d2048 needs 2560 positions, the model has 1056" model "$ROOT/data/models/kjv-transformer.safetensors" --depth 2048
