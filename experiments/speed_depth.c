@@ -13,7 +13,7 @@
 static const struct {
     size_t positions;
     const char *name;
-} depths[] = {{2048, "2k"}, {8192, "8k"}, {32768, "32k"}}; /* as QB_SPEED_DEPTHS, behind none */
+} depths[] = {{512, "512"}, {2048, "2k"}, {8192, "8k"}, {32768, "32k"}}; /* as QB_SPEED_DEPTHS, behind none */
 #define DEPTHS (sizeof depths / sizeof *depths)
 
 struct depth_arm {

@@ -306,7 +306,8 @@ Test(speed_turns, a_depth_times_the_same_steps_in_every_pass_and_no_filling)
     const struct qb_arch arch = {.attention = true, .causal = true, .layers = 2, .hidden = 4, .vocab = 8};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         struct qb_record record = {0};
-        run_depths(blocks[i], 2, arch, &record);
+        run_depths(blocks[i], 3, arch, &record);
+        expect_depth(&record, "512", 512);
         expect_depth(&record, "2k", 2048);
         expect_depth(&record, "8k", 8192);
         cr_expect_null(qb_record_find(&record, "decode_32k_s"), "not asked for");
@@ -321,7 +322,7 @@ Test(speed_turns, a_step_reads_weights_and_what_it_attends_to)
     struct qb_arch arch = {.attention = true, .causal = true, .layers = 2, .hidden = 4, .vocab = 8, .window = 256};
     struct qb_record record = {0};
     arch.windowed[0] = 2;
-    run_depths(1, 1, arch, &record);
+    run_depths(1, 2, arch, &record);
     const struct qb_array *bytes = qb_record_find(&record, "decode_2k_bytes");
     cr_assert(bytes && bytes->count == 1);
     cr_expect_float_eq(((double *)bytes->data)[0], 1000 + 12 * (2046.5 + 256), 1e-9);
@@ -334,13 +335,13 @@ Test(speed_turns, depths_that_the_model_has)
 {
     const struct qb_arch full = {.attention = true, .causal = true, .layers = 2, .context = 8192},
                          open = {.attention = true, .layers = 2}, chain = {.layers = 2, .causal = true};
-    cr_expect_eq(deepest_under_test(&full, 3), 8192);
-    cr_expect_eq(deepest_under_test(&full, 1), 2048);
+    cr_expect_eq(deepest_under_test(&full, 4), 8192);
+    cr_expect_eq(deepest_under_test(&full, 2), 2048);
     cr_expect_eq(deepest_under_test(&full, 0), 0);
-    cr_expect_eq(deepest_under_test(&open, 3), 0);
-    cr_expect_eq(deepest_under_test(&chain, 3), 0);
+    cr_expect_eq(deepest_under_test(&open, 4), 0);
+    cr_expect_eq(deepest_under_test(&chain, 4), 0);
     struct qb_record record = {0};
-    run_depths(1, 3, chain, &record);
+    run_depths(1, 4, chain, &record);
     cr_expect_eq(record.count, 2);
     cr_expect_eq(((double *)qb_record_find(&record, "depth")->data)[0], 32768);
     cr_expect_eq(((double *)qb_record_find(&record, "depth_most")->data)[0], 0);
@@ -351,10 +352,10 @@ Test(speed_turns, more_steps_than_a_depth_has_are_refused)
 {
     struct qb_model model = {.arch = {.attention = true, .causal = true, .layers = 2}};
     struct qb_cell_env env = {.model = &model};
-    struct qb_speed_depths of = {.env = &env, .asked = 1, .repeats = REPEATS, .decode = 2047};
+    struct qb_speed_depths of = {.env = &env, .asked = 1, .repeats = REPEATS, .decode = 511};
     struct qb_record record = {0};
     struct qb_error err = {0};
     cr_expect_eq(depths_under_test(&of, &record, &err), QB_ERR_INPUT);
-    cr_expect(strstr(err.message, "decode 2047") && strstr(err.message, "at most 2046"), "%s", err.message);
+    cr_expect(strstr(err.message, "decode 511") && strstr(err.message, "at most 510"), "%s", err.message);
     qb_record_free(&record);
 }
