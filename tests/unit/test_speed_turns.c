@@ -18,7 +18,7 @@ static char nets[3];                     /* three nets, known by their place alo
 static const double pace[3] = {1, 2, 1}; /* of FP32, the variant, FP32 again */
 static size_t held[3];                   /* positions that each net's decoder holds, */
 static size_t block;                     /* encoded in blocks of so many */
-static size_t fills;                     /* calls that fed more than one */
+static size_t fills;                     /* calls that filled a cache */
 
 static void pass(const void *net, double seconds)
 {
@@ -64,8 +64,16 @@ static enum qb_status fake_feed(struct qb_decoder *decoder, const int32_t *token
     (void)tokens, (void)hidden, (void)err;
     size_t *length = &held[(const char *)(const void *)decoder - nets];
     *length += count;
-    fills += count > 1;
     pass(decoder, 0.5 + 0.01 * (double)count + 0.001 * (double)*length); /* the more it attends to, the longer */
+    return QB_OK;
+}
+
+static enum qb_status fake_fill(struct qb_decoder *decoder, size_t length, struct qb_error *err)
+{
+    (void)err;
+    held[(const char *)(const void *)decoder - nets] = length;
+    fills++;
+    pass(decoder, 100);
     return QB_OK;
 }
 
@@ -129,6 +137,7 @@ static double fake_read(struct qb_read_ceiling *ceiling)
 
 #define qb_clock fake_clock
 #define qb_decoder_rewind fake_rewind
+#define qb_decoder_fill fake_fill
 #define qb_decoder_position_bytes fake_position_bytes
 #define qb_read_ceiling_create fake_read_create
 #define qb_read_ceiling_free fake_read_free
@@ -311,7 +320,7 @@ Test(speed_turns, a_depth_times_the_same_steps_in_every_pass_and_no_filling)
         expect_depth(&record, "2k", 2048);
         expect_depth(&record, "8k", 8192);
         cr_expect_null(qb_record_find(&record, "decode_32k_s"), "not asked for");
-        cr_expect_geq(fills, ARMS * (8192 / 512), "%zu fills", fills);
+        cr_expect_geq(fills, ARMS * 3, "%zu fills", fills);
         qb_record_free(&record);
     }
 }
