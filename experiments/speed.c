@@ -20,7 +20,8 @@ static const struct qb_codec_option options[] = {
     {"hold", QB_OPTION_INT, "2048", 0, 1048576, NULL,
      "MiB up to which the arms hold the weights that they do not encode as FP32, where the file has another format"},
     {"depth", QB_OPTION_CHOICE, "none", 0, 0, QB_SPEED_DEPTHS,
-     "decode tokens are timed behind long contexts, too: up to 2048, 8192 or 32768 positions; they are filled untimed"},
+     "decode tokens are timed behind long contexts, too: 512, 2048, 8192 and 32768 positions, up to this one; they are "
+     "filled untimed"},
     {0}};
 
 #define WARM_TOKENS 16 /* of the untimed pass before a timed one: enough to read every weight as a prefill does */

@@ -1,5 +1,6 @@
-/* Decoding behind long contexts: each arm keeps one cache that is filled from depth to depth, untimed; at a depth the
- * last steps before it are timed in turn, repeat by repeat, each pass over the same positions. */
+/* Decoding behind long contexts: each arm keeps one cache that is filled for each depth, untimed, with numbers that no
+ * model made, for what a step costs hangs on how many there are; at a depth the last steps before it are timed in turn,
+ * repeat by repeat, each pass over the same positions. */
 #include <math.h>
 #include <stdio.h>
 
@@ -8,12 +9,10 @@
 #include "model/decoder.h"
 #include "speed_parts.h"
 
-#define FILL 512 /* positions that go through the net at once while a cache is filled */
-
 static const struct {
     size_t positions;
     const char *name;
-} depths[] = {{2048, "2k"}, {8192, "8k"}, {32768, "32k"}}; /* as QB_SPEED_DEPTHS, behind none */
+} depths[] = {{512, "512"}, {2048, "2k"}, {8192, "8k"}, {32768, "32k"}}; /* as QB_SPEED_DEPTHS, behind none */
 #define DEPTHS (sizeof depths / sizeof *depths)
 
 struct depth_arm {
@@ -50,16 +49,9 @@ size_t qb_speed_deepest(const struct qb_arch *arch, size_t asked)
 
 /* ---- a pass ---- */
 
-static enum qb_status feed(struct depth_bench *b, struct depth_arm *a, size_t n, struct qb_error *err)
-{
-    if (!qb_decoder_feed(a->decoder, b->of->tokens + a->length, n, b->hidden, err))
-        a->length += n;
-    return err->status;
-}
-
 /* Exactly `length` positions: what is behind them is forgotten, and with a block that is encoded already all of it,
- * which is then filled again. */
-static enum qb_status fill_to(struct depth_bench *b, struct depth_arm *a, size_t length, struct qb_error *err)
+ * which is then filled anew. */
+static enum qb_status fill_to(struct depth_arm *a, size_t length, struct qb_error *err)
 {
     if (a->length > length) {
         size_t left = length;
@@ -67,21 +59,24 @@ static enum qb_status fill_to(struct depth_bench *b, struct depth_arm *a, size_t
             return err->status;
         a->length = left;
     }
-    while (a->length < length && !err->status)
-        feed(b, a, length - a->length < FILL ? length - a->length : FILL, err);
+    if (a->length < length && !qb_decoder_fill(a->decoder, length, err))
+        a->length = length;
     return err->status;
 }
 
 static enum qb_status step(struct depth_bench *b, struct depth_arm *a, struct qb_error *err)
 {
-    return feed(b, a, 1, err) || qb_net_logits(a->net, b->hidden, 1, b->logits, err) ? err->status : QB_OK;
+    if (qb_decoder_feed(a->decoder, b->of->tokens + a->length, 1, b->hidden, err))
+        return err->status;
+    a->length++;
+    return qb_net_logits(a->net, b->hidden, 1, b->logits, err);
 }
 
 /* The untimed step before the timed ones puts what they read where the arm's own steps leave it. */
 static enum qb_status time_pass(struct depth_bench *b, struct depth_arm *a, size_t depth, double *seconds,
                                 struct qb_error *err)
 {
-    if (fill_to(b, a, depth - b->of->decode - 1, err) || step(b, a, err))
+    if (fill_to(a, depth - b->of->decode - 1, err) || step(b, a, err))
         return err->status;
     double start = qb_clock();
     for (size_t i = 0; i < b->of->decode && !err->status; i++)

@@ -50,7 +50,7 @@ enum qb_status qb_ceilings_record(const struct qb_ceilings *ceilings, struct qb_
 
 /* ---- speed_depth.c: decoding behind long contexts ---- */
 
-#define QB_SPEED_DEPTHS "none|2k|8k|32k" /* the choices of the option `depth` */
+#define QB_SPEED_DEPTHS "none|512|2k|8k|32k" /* the choices of the option `depth` */
 
 /* Positions of the deepest context that the model has among those up to choice `asked` of QB_SPEED_DEPTHS; 0: none, for
  * nothing is asked, the model keeps no keys and values, or has fewer positions than the first. */
@@ -63,7 +63,7 @@ struct qb_speed_depths {
     const int32_t *tokens; /* [qb_speed_deepest] */
     double weight_bytes;   /* of the variant's that a step reads */
 };
-/* For each depth (2k, 8k, 32k) up to choice `asked` that the model has, adds decode_2k_s, reference_decode_2k_s,
+/* For each depth (512, 2k, 8k, 32k) up to choice `asked` that the model has, adds decode_2k_s, reference_decode_2k_s,
  * self_decode_2k_s and read_2k_gbs [repeats] and the scalar decode_2k_bytes: seconds of the last `decode` steps before
  * that many positions, and what a step of the variant reads, its weights and its keys and values as they are once they
  * are encoded. Adds the scalars depth (positions asked for) and depth_most (that the model has, where it has a limit;

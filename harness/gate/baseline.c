@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "run/experiment.h"
 
 static int order_at(const struct qb_baseline_cell *cell, const char *model, const char *experiment, const char *variant)
 {
@@ -89,13 +90,13 @@ static bool same_codecs(const struct qb_baseline_cell *a, const struct qb_baseli
 /* What keeps two cells from being runs of the same thing; NULL: nothing. */
 static const char *differs(const struct qb_baseline_cell *a, const struct qb_baseline_cell *b)
 {
-    return a->state != b->state                            ? "state"
-           : strcmp(a->inputs, b->inputs) != 0             ? "inputs"
-           : strcmp(a->model_sha256, b->model_sha256) != 0 ? "model"
-           : strcmp(a->options, b->options) != 0           ? "experiment options"
-           : strcmp(a->definition, b->definition) != 0     ? "variant definition"
-           : !same_codecs(a, b)                            ? "codecs"
-                                                           : NULL;
+    return a->state != b->state                                                 ? "state"
+           : strcmp(a->inputs, b->inputs) != 0                                  ? "inputs"
+           : strcmp(a->model_sha256, b->model_sha256) != 0                      ? "model"
+           : !qb_experiment_same_options(a->experiment, a->options, b->options) ? "experiment options"
+           : strcmp(a->definition, b->definition) != 0                          ? "variant definition"
+           : !same_codecs(a, b)                                                 ? "codecs"
+                                                                                : NULL;
 }
 
 /* The geometric mean of the runs with an interval, of all when none has one: NaN, and so no baseline, when a run has no

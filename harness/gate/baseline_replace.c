@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "gate/gate.h"
+#include "run/experiment.h"
 
 static size_t say(const struct qb_baseline_cell *cell, const char *what, struct qb_text *out)
 {
@@ -82,8 +83,7 @@ static size_t replaced_cell(const struct qb_baseline_cell *from, const struct qb
         const char *what, *from, *to;
     } texts[] = {{"another model under the same name", from->model_sha256, to->model_sha256},
                  {"another tokenizer", from->tokenizer_sha256, to->tokenizer_sha256},
-                 {"other inputs", from->inputs, to->inputs},
-                 {"other experiment options", from->options, to->options}};
+                 {"other inputs", from->inputs, to->inputs}};
     size_t count = 0;
     if (from->state == QB_CELL_DONE && to->state == QB_CELL_SKIPPED)
         return say(to, "skipped, where the baseline has values", out);
@@ -92,6 +92,8 @@ static size_t replaced_cell(const struct qb_baseline_cell *from, const struct qb
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].from[0] && texts[i].to[0] && strcmp(texts[i].from, texts[i].to) != 0)
             count += say(to, texts[i].what, out);
+    if (from->options[0] && to->options[0] && !qb_experiment_same_options(to->experiment, from->options, to->options))
+        count += say(to, "other experiment options", out);
     bool same = same_definition(from, to);
     if (!same)
         count += say(to, "another definition of the variant under the same name", out);

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "base/mem.h"
 #include "gate/compare_parts.h"
+#include "run/experiment.h"
 
 enum { BEFORE = 40 /* characters shown in front of the first difference */ };
 
@@ -102,9 +103,12 @@ enum qb_status qb_compare_cell_facts(struct qb_compare *compare, bool same_file,
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         struct qb_compare_fact fact = {.kind = facts[i].kind, .cells = 1};
-        bool missing = !facts[i].a[0] || !facts[i].b[0];
+        const bool missing = !facts[i].a[0] || !facts[i].b[0];
+        const bool equal = facts[i].kind == QB_COMPARE_OPTIONS
+                               ? qb_experiment_same_options(a->experiment, a->options, b->options)
+                               : strcmp(facts[i].a, facts[i].b) == 0;
         bool unknown = missing && !same_file && !facts[i].known;
-        if (!facts[i].asked || (strcmp(facts[i].a, facts[i].b) == 0 && !unknown) || (missing && facts[i].known))
+        if (!facts[i].asked || (equal && !unknown) || (missing && facts[i].known))
             continue;
         fact.refused = facts[i].refused && !unknown;
         snprintf(fact.subject, sizeof fact.subject, "%.200s", facts[i].subject);

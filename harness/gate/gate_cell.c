@@ -2,6 +2,7 @@
 #include <string.h>
 #include "gate/gate_parts.h"
 #include "base/utf8.h"
+#include "run/experiment.h"
 
 static bool contaminated(const struct qb_baseline_cell *cell)
 {
@@ -66,7 +67,7 @@ static bool same_subject(const struct qb_baseline_cell *then, const struct qb_ba
     if (then->tokenizer_sha256[0] && now->tokenizer_sha256[0] &&
         strcmp(then->tokenizer_sha256, now->tokenizer_sha256) != 0)
         return fail_hash(row, "tokenizer", then->tokenizer_sha256, now->tokenizer_sha256);
-    if (strcmp(then->options, now->options) != 0)
+    if (!qb_experiment_same_options(now->experiment, then->options, now->options))
         return fail(row, "experiment options", then->options, now->options);
     if (!same_codecs(then, now, row))
         return false;

@@ -130,6 +130,7 @@ static bool out_of_depth(const struct qb_record *record, double depth, struct qb
                bytes > 0 && tokens > 0 &&                                                                              \
                paired(record, bytes * tokens / 1e9, NULL, "decode_" #id "_s", "read_" #id "_gbs", value);              \
     }
+AT_DEPTH(512, 512)
 AT_DEPTH(2k, 2048)
 AT_DEPTH(8k, 8192)
 AT_DEPTH(32k, 32768)
@@ -234,6 +235,7 @@ static void remark_prefill_share(const struct qb_record *record, struct qb_value
         remark_decode_##id(record, value);                                                                             \
         remark_share(record, value);                                                                                   \
     }
+REMARKS_AT_DEPTH(512)
 REMARKS_AT_DEPTH(2k)
 REMARKS_AT_DEPTH(8k)
 REMARKS_AT_DEPTH(32k)
@@ -400,6 +402,7 @@ const struct qb_metric qb_metrics_speed[] = {
      .direction = QB_NEUTRAL,
      .description = "FP32 rate of a prefill's products alone, same run: the ceiling of prefill",
      .compute = sgemm_gflops},
+    METRICS_AT_DEPTH(512, "512"),
     METRICS_AT_DEPTH(2k, "2,048"),
     METRICS_AT_DEPTH(8k, "8,192"),
     METRICS_AT_DEPTH(32k, "32,768"),

@@ -56,6 +56,15 @@ enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, str
     return qb_bag_create(decoder->net, decoder->batch, decoder->capacity, &decoder->bag, err);
 }
 
+enum qb_status qb_decoder_fill(struct qb_decoder *decoder, size_t length, struct qb_error *err)
+{
+    size_t none = 0;
+    if (!decoder->kv)
+        return qb_fail(err, QB_ERR_INTERNAL, "a decoder without keys and values is filled");
+    qb_kv_rewind(decoder->kv, &none);
+    return qb_kv_fill(decoder->kv, length, err);
+}
+
 double qb_decoder_position_bytes(const struct qb_decoder *decoder)
 {
     return decoder->kv ? qb_kv_position_bytes(decoder->kv) : 0;

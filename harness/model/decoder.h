@@ -22,6 +22,10 @@ enum qb_status qb_decoder_feed(struct qb_decoder *decoder, const int32_t *tokens
  * on newer ones: *length says how many are left. */
 enum qb_status qb_decoder_rewind(struct qb_decoder *decoder, size_t *length, struct qb_error *err);
 
+/* Forgets everything and holds `length` positions that no model made (qb_kv_fill), for measuring behind them. Only
+ * where keys and values are kept; QB_ERR_INTERNAL elsewhere. */
+enum qb_status qb_decoder_fill(struct qb_decoder *decoder, size_t length, struct qb_error *err);
+
 /* Bytes of keys and values that a position of one sequence takes, as the net's variant keeps them (kv.h). */
 double qb_decoder_position_bytes(const struct qb_decoder *decoder);
 

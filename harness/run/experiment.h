@@ -86,4 +86,9 @@ enum qb_status qb_cell_prepare(const struct qb_cell_env *env, struct qb_prepared
 const struct qb_experiment *const *qb_experiments(void);
 const struct qb_experiment *qb_experiment_find(const char *name);
 
+/* Whether two texts of options as results and baselines record them ("steps=0 every=64") ask the experiment for the
+ * same. One that only one of them names is the same at its default: an option that an experiment gained since then
+ * leaves what was measured before it as it was. Of an unknown experiment no option has a default. */
+bool qb_experiment_same_options(const char *experiment, const char *a, const char *b);
+
 #endif

@@ -34,7 +34,7 @@ for turns in ("decode", "prefill"):
     for over, name in (("", turns + "_overhead"), ("self_", f"self_{turns}_overhead")):
         entry("speed", name, repeats(f"{over}{turns}_s", f"reference_{turns}_s"), identity=1, turns=f"self_{turns}_overhead")
 entry("speed", "roofline_fraction", roofline, turns="self_decode_overhead")
-for depth in ("2k", "8k", "32k"):  # behind a context of so many positions, where the cell has it
+for depth in ("512", "2k", "8k", "32k"):  # behind a context of so many positions, where the cell has it
     seconds, turns = f"decode_{depth}_s", f"self_decode_overhead_{depth}"
     entry("speed", f"decode_tok_s_{depth}", repeats(seconds, amount=amount("decode_tokens")), turns=turns)
     entry("speed", f"decode_overhead_{depth}", repeats(seconds, f"reference_{seconds}"), identity=1, turns=turns)

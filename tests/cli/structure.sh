@@ -14,7 +14,7 @@ tokenizer    weights codec base
 model        tokenizer arch weights compute codec base
 metric       base compute/kernels.h
 store        metric base
-gate         store metric base
+gate         run/experiment.h store metric base
 run          store metric model tokenizer arch weights compute codec base
 experiments  run/experiment.h run/parts.h model weights compute metric codec base
 reports      store metric codec/role.h base

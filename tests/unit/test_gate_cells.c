@@ -1,5 +1,6 @@
 /* Each reason for which a cell turns red, planted; and what is not red. */
 #include "gate_case.h"
+#include "run/experiment.h"
 
 struct sides {
     struct qb_baseline *then, *now;
@@ -140,6 +141,27 @@ Test(gate_cells, changed_subject)
     cr_assert_verdict(gate_row(&s, true, "teacher-forced", "cell"), QB_GATE_FAIL,
                       "codec qins8 changed its version, 1 -> 2: accept a new baseline");
     end(&s);
+}
+
+/* An option that an experiment gained is no change at its default, in either direction; at another value it is one. */
+Test(gate_cells, gained_option)
+{
+    static const struct {
+        const char *then, *now;
+        bool same;
+    } cases[] = {{"rows=256 cols=256", "rows=256 cols=256", true},
+                 {"", "rows=256 cols=256", true},
+                 {"cols=256", "rows=256 cols=256", true},
+                 {"rows=256 cols=256", "cols=256", true},
+                 {"rows=256", "rows=256 cols=255", false},
+                 {"rows=128", "rows=256", false},
+                 {"rows=256", "rows=256 odd=1", false},
+                 {"rows=256", "rows=2560", false},
+                 {"rows=256", "row=256", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(qb_experiment_same_options("roundtrip", cases[i].then, cases[i].now), cases[i].same, "'%s' '%s'",
+                     cases[i].then, cases[i].now);
+    cr_expect_not(qb_experiment_same_options("no-such", "", "rows=256"));
 }
 
 /* Another build of the same version is no change; other bytes under it are. */

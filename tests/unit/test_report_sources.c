@@ -217,7 +217,11 @@ Test(report_sources, speed)
                                           "weight_decode_bytes"};
     struct qb_record r = {0};
     list(&r, names, QB_F64, 9, 0);
-    static const char *const depths[] = {"decode_2k_s",
+    static const char *const depths[] = {"decode_512_s",
+                                         "reference_decode_512_s",
+                                         "self_decode_512_s",
+                                         "read_512_gbs",
+                                         "decode_2k_s",
                                          "reference_decode_2k_s",
                                          "self_decode_2k_s",
                                          "read_2k_gbs",
@@ -230,13 +234,13 @@ Test(report_sources, speed)
                                          "self_decode_32k_s",
                                          "read_32k_gbs",
                                          NULL};
-    static const char *const bytes[] = {"decode_2k_bytes", "decode_8k_bytes", "decode_32k_bytes"};
+    static const char *const bytes[] = {"decode_512_bytes", "decode_2k_bytes", "decode_8k_bytes", "decode_32k_bytes"};
     list(&r, depths, QB_F64, 9, 0);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         put_scalar(&r, bytes[i], 2e6 + 1000 * (double)i);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         put_scalar(&r, scalars[i], 1e6 + 1000 * (double)i);
-    check("speed", &r, 22);
+    check("speed", &r, 26);
 }
 
 Test(report_sources, roundtrip)

@@ -200,6 +200,40 @@ Test(kv, each_sequence_keeps_its_own_positions)
     qb_kv_free(kv);
 }
 
+/* A filled cache has its length, whatever it held before, and a step behind it attends to all of it. */
+Test(step, a_decoder_is_filled_to_any_length)
+{
+    struct qb_model *model = NULL;
+    MUST(qb_model_open("data/models/tiny-llama", registry, QB_ISA_PORTABLE, &model, &err));
+    struct qb_variant *variant = support_variant(registry, "kv-q8_0");
+    struct qb_pool *pool = support_pool(1);
+    struct qb_net *net = support_net(model, variant, NULL, pool);
+    struct qb_decoder *decoder = NULL;
+    MUST(qb_decoder_create(net, 1, 100, &decoder, &err));
+    float first[WIDEST], again[WIDEST], shorter[WIDEST];
+    cr_assert_leq(model->arch.hidden, WIDEST);
+    static const struct {
+        size_t length;
+        bool first;
+    } fills[] = {{99, true}, {20, false}, {99, false}};
+    for (size_t i = 0; i < sizeof fills / sizeof *fills; i++) {
+        float *out = fills[i].first ? first : fills[i].length == 20 ? shorter : again;
+        size_t held = 100;
+        MUST(qb_decoder_fill(decoder, fills[i].length, &err));
+        MUST(qb_decoder_feed(decoder, tokens, 1, out, &err));
+        MUST(qb_decoder_rewind(decoder, &held, &err));
+        cr_expect_eq(held, fills[i].length + 1);
+    }
+    cr_expect_eq(memcmp(first, again, model->arch.hidden * sizeof *first), 0, "the same numbers each time");
+    cr_expect_neq(memcmp(first, shorter, model->arch.hidden * sizeof *first), 0);
+    cr_expect_eq(qb_decoder_fill(decoder, 101, &err), QB_ERR_INTERNAL, "more than it has room for");
+    qb_decoder_free(decoder);
+    qb_net_free(net);
+    qb_pool_free(pool);
+    qb_variant_free(variant);
+    qb_model_free(model);
+}
+
 static void refused(struct qb_net *net, struct qb_kv *kv, struct qb_step step, enum qb_status status, const char *text)
 {
     struct qb_error e = {0};
