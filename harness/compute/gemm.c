@@ -4,11 +4,12 @@
 #include <pthread.h>
 #include <string.h>
 #include "base/splitmix.h"
+#include "compute/kernels.h"
 #include "compute/linear.h"
 
 enum { FEW_ROWS = 40 }; /* of A: for these and fewer, small kernels */
 
-static bool cuts_freely;
+static bool cuts_freely, has_gemv;
 
 static size_t at_most(size_t value, size_t bound)
 {
@@ -156,6 +157,45 @@ void qb_gemm_tile(const struct qb_gemm_plan *plan, size_t i, size_t j, const flo
                    a + row * lda, lda, b_panel, plan->k, c + row * ldc + column, ldc);
 }
 
+/* ---- one row of A ---- */
+
+/* Is the kernel gemv bit for bit OpenBLAS's sgemv, of the core type that this process runs? Row lengths of all kinds:
+ * with columns that make no 8, no 16, and more than one sum of columns. */
+static void try_gemv(void)
+{
+    enum { ROWS = 12, COLS = QB_GEMV_COLS + 1004 };
+    static const size_t lengths[] = {16, 20, 28, 192, 196, 576, 1000, QB_GEMV_COLS, COLS};
+    static float x[COLS], b[ROWS * COLS];
+    float ours[ROWS], theirs[ROWS];
+    uint64_t state = 2;
+    for (size_t i = 0; i < (ROWS + 1) * COLS; i++)
+        *(i < COLS ? &x[i] : &b[i - COLS]) = (float)(qb_splitmix_next(&state) >> 40) - 0x1p23f;
+    has_gemv = true;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        qb_gemm_one_nt(1, ROWS, lengths[i], 1.0f, x, lengths[i], b, lengths[i], theirs, ROWS);
+        qb_kernels()->gemv(b, ROWS, lengths[i], x, ours);
+        has_gemv = has_gemv && memcmp(ours, theirs, sizeof ours) == 0;
+    }
+}
+
+bool qb_gemm_streams(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (qb_kernels() == qb_kernels_at(QB_ISA_PORTABLE)) /* by libm's fused multiply-add: slow */
+        return false;
+    pthread_once(&once, try_gemv);
+    return has_gemv;
+}
+
+void qb_gemv(size_t n, size_t k, const float *a, const float *b, float *c)
+{
+    size_t fours = k >= 16 && k % 4 == 0 && qb_gemm_streams() ? n / 4 * 4 : 0; /* the rest have a kernel of their own */
+    if (fours)
+        qb_kernels()->gemv(b, fours, k, a, c);
+    if (fours < n)
+        qb_gemm_one_nt(1, n - fours, k, 1.0f, a, k, b + fours * k, k, c + fours, n);
+}
+
 struct product {
     struct qb_gemm_plan plan;
     const float *a, *b;
@@ -168,7 +208,11 @@ static void run_tile(void *context, size_t index, unsigned worker)
     const struct product *p = context;
     (void)worker;
     size_t i = index % p->plan.tiles_m, j = index / p->plan.tiles_m;
-    qb_gemm_tile(&p->plan, i, j, p->a, p->lda, p->b + j * p->plan.tile_n * p->plan.k, p->c, p->ldc);
+    if (p->plan.m == 1)
+        qb_gemv(at_most(p->plan.tile_n, p->plan.n - j * p->plan.tile_n), p->plan.k, p->a,
+                p->b + j * p->plan.tile_n * p->plan.k, p->c + j * p->plan.tile_n);
+    else
+        qb_gemm_tile(&p->plan, i, j, p->a, p->lda, p->b + j * p->plan.tile_n * p->plan.k, p->c, p->ldc);
 }
 
 void qb_gemm_nt(struct qb_pool *pool, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,

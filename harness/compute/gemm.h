@@ -29,6 +29,12 @@ void qb_gemm_tile(const struct qb_gemm_plan *plan, size_t i, size_t j, const flo
 void qb_gemm_nt(struct qb_pool *pool, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                 float *c, size_t ldc);
 
+/* c[n] = B[n, k] a[k] on one thread: the bits of OpenBLAS's sgemv. Where the kernel gemv (kernels.h) has them, which is
+ * tried out once for the core type that this process runs, it reads B, at the rate of memory; what it does not cover
+ * (k not a multiple of 4, the rows that make no four) and other core types are OpenBLAS's own. */
+void qb_gemv(size_t n, size_t k, const float *a, const float *b, float *c);
+bool qb_gemm_streams(void);
+
 /* C = alpha A B^T and C = A B on one thread: the products inside attention. B[n, k] or B[k, n]. */
 void qb_gemm_one_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
                     float *c, size_t ldc);

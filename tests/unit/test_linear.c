@@ -77,6 +77,24 @@ Test(linear, finer_tiles_are_used_where_they_move_no_bit_alone)
     qb_free(c);
 }
 
+/* Rows of all lengths, more than the kernel sums at once among them, and numbers of rows that are no fours. */
+Test(linear, one_input_gives_the_bits_of_openblas)
+{
+    static const size_t ks[] = {1, 4, 8, 15, 16, 20, 24, 36, 100, 129, 576, 1536, 4092, 4096, 4100, 8192, 9004};
+    float *a = normal(9004, 10), *b = normal(135 * 9004, 11), ours[135], theirs[135];
+    for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
+        for (size_t n = 1; n <= 135; n += n < 9 ? 1 : 42) {
+            qb_gemv(n, ks[i], a, b, ours);
+            qb_gemm_one_nt(1, n, ks[i], 1.0f, a, ks[i], b, ks[i], theirs, n);
+            cr_expect_eq(memcmp(ours, theirs, n * sizeof *ours), 0, "%zu rows of %zu", n, ks[i]);
+        }
+    const char *core = qb_blas_core();
+    if (strcmp(core, "SkylakeX") == 0 || strcmp(core, "Haswell") == 0 || strcmp(core, "Zen") == 0)
+        cr_expect(qb_gemm_streams(), "the kernel has not the bits of %s", core);
+    qb_free(a);
+    qb_free(b);
+}
+
 Test(linear, product_agrees_with_the_reference_at_odd_sizes)
 {
     static const size_t sizes[][3] = {{1, 1, 1},     {1, 129, 7}, {2, 513, 33}, {3, 600, 17},
