@@ -124,6 +124,11 @@ static void cut_for(unsigned threads, struct qb_gemm_plan *plan)
 struct qb_gemm_plan qb_gemm_plan(size_t m, size_t n, size_t k, unsigned threads)
 {
     struct qb_gemm_plan plan = plan_of_shape(m, n, k);
+    if (m == 1 && threads > 1 && qb_gemm_streams()) { /* whole fours; as many rows for every thread */
+        size_t share = (n + threads - 1) / threads, parts = (share + plan.tile_n - 1) / plan.tile_n;
+        plan.tile_n = part_of(share, parts);
+        count_tiles(&plan);
+    }
     if (m > FEW_ROWS && threads > 1 && qb_gemm_cuts_freely())
         cut_for(threads, &plan);
     return plan;
