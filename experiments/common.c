@@ -83,7 +83,8 @@ enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_sta
     double margin = vocab > 1 ? (double)logits[stats->rank.top[0]] - (double)logits[stats->rank.top[1]] : 0;
     stats->margin = (float)fmin(margin, (double)FLT_MAX); /* next to a mask of -FLT_MAX it may be more */
     stats->std = (float)qb_std_f32(logits, vocab);
-    stats->spread = (float)qb_logit_spread(logits, vocab);
+    stats->log_sum = qb_logsumexp(logits, vocab);
+    stats->spread = (float)qb_logit_spread(logits, vocab, stats->log_sum);
     return QB_OK;
 }
 

@@ -28,9 +28,10 @@ const char *qb_cell_stores_nothing(const struct qb_cell_env *env);
 /* What is kept of one logits row: the head of the distribution and how sharp it is. */
 struct qb_row_stats {
     struct qb_ranking rank;
-    float margin; /* top-1 minus top-2 */
-    float std;    /* of the logits over the vocabulary, unbiased */
-    float spread; /* how far from uniform (qb_logit_spread) */
+    float margin;   /* top-1 minus top-2 */
+    float std;      /* of the logits over the vocabulary, unbiased */
+    float spread;   /* how far from uniform (qb_logit_spread) */
+    double log_sum; /* of exp(logit): log p of a token is its logit less this */
 };
 /* NaN or Inf in the logits is QB_ERR_NUMERIC, naming the vocabulary index. */
 enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err);

@@ -89,8 +89,7 @@ static enum qb_status compare_row(const float *p, const float *q, size_t vocab, 
         return qb_wrap(err, "position %zu", i);
     r->kl[i] = qb_kl(p, q, vocab);
     compare_ranks(p, q, vocab, &ps, &qs, r, i);
-    double normaliser = qb_logsumexp(p, vocab);
-    r->reference_p[i] = (float)exp((double)p[ps.rank.top[0]] - normaliser);
+    r->reference_p[i] = (float)exp((double)p[ps.rank.top[0]] - ps.log_sum);
     r->logit_std[i] = qb_mask_improbable(p, vocab, mask) ? (float)qb_std_unmasked(p, mask, vocab) : ps.std;
     r->margin[i] = ps.margin;
     r->spread[i] = qs.spread;
@@ -98,8 +97,8 @@ static enum qb_status compare_row(const float *p, const float *q, size_t vocab, 
     r->max_diff[i] = largest_difference(p, q, vocab, &ps, &qs);
     r->nll[i] = r->reference_nll[i] = NAN;
     if (r->target[i] >= 0) {
-        r->reference_nll[i] = normaliser - (double)p[r->target[i]];
-        r->nll[i] = qb_logsumexp(q, vocab) - (double)q[r->target[i]];
+        r->reference_nll[i] = ps.log_sum - (double)p[r->target[i]];
+        r->nll[i] = qs.log_sum - (double)q[r->target[i]];
     }
     return QB_OK;
 }

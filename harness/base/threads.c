@@ -6,9 +6,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include "base/cpu.h"
 #include "base/mem.h"
 
-enum { THREADS_MAX = 256 };
+enum { THREADS_MAX = 256, LOOKS = 2000 }; /* some 30 to 80 microseconds */
 
 struct worker {
     struct qb_pool *pool;
@@ -16,15 +17,19 @@ struct worker {
     unsigned index; /* 1..threads-1; the caller is 0 */
 };
 
-/* A loop is published under the lock by a new round number; every worker takes part in every round and the caller
- * waits for all of them, so that none can meet a later loop's tasks late. */
+/* A loop is published by a new round number; every worker takes part in every round and the caller waits for all of
+ * them, so that none can meet a later loop's tasks late. A decoding step is hundreds of loops of some ten microseconds,
+ * as long as it takes to wake a thread: who waits looks a while before it sleeps. It is woken under the lock by who
+ * changes what it waits for and then sees it asleep; it says that it is, and then looks once more. */
 struct qb_pool {
-    unsigned threads, started;
+    unsigned threads, started, looks;
     pthread_mutex_t lock;
     pthread_cond_t begin, done;
-    unsigned long round;
-    unsigned busy; /* workers that have not ended this round */
-    bool stop;
+    atomic_ulong round;
+    atomic_uint busy;     /* workers that have not ended this round */
+    atomic_uint sleeping; /* workers that wait for `begin` */
+    atomic_bool waiting;  /* the caller waits for `done` */
+    atomic_bool stop;
     void (*task)(void *context, size_t index, unsigned worker);
     void *context;
     size_t tasks;
@@ -42,26 +47,66 @@ static void work(struct qb_pool *pool, unsigned worker)
     }
 }
 
+/* Between two looks: lets the core's other thread, or its clock, have the time. */
+static void pause_briefly(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool begun(struct qb_pool *pool, unsigned long seen)
+{
+    return atomic_load(&pool->round) != seen || atomic_load(&pool->stop);
+}
+
+static void await_begin(struct qb_pool *pool, unsigned long seen)
+{
+    for (unsigned i = 0; i < pool->looks && !begun(pool, seen); i++)
+        pause_briefly();
+    if (begun(pool, seen))
+        return;
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->sleeping, 1);
+    while (!begun(pool, seen))
+        pthread_cond_wait(&pool->begin, &pool->lock);
+    atomic_fetch_sub(&pool->sleeping, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void await_done(struct qb_pool *pool)
+{
+    for (unsigned i = 0; i < pool->looks && atomic_load(&pool->busy) != 0; i++)
+        pause_briefly();
+    if (atomic_load(&pool->busy) == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->waiting, true);
+    while (atomic_load(&pool->busy) != 0)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    atomic_store(&pool->waiting, false);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void wake(struct qb_pool *pool, pthread_cond_t *sleepers)
+{
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(sleepers);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void *worker_main(void *argument)
 {
     struct worker *self = argument;
     struct qb_pool *pool = self->pool;
-    unsigned long seen = 0;
-    pthread_mutex_lock(&pool->lock);
-    for (;;) {
-        while (pool->round == seen && !pool->stop)
-            pthread_cond_wait(&pool->begin, &pool->lock);
-        if (pool->stop)
-            break;
-        seen = pool->round;
-        pthread_mutex_unlock(&pool->lock);
+    for (unsigned long seen = 0;; seen++) {
+        await_begin(pool, seen);
+        if (atomic_load(&pool->stop))
+            return NULL;
         work(pool, self->index);
-        pthread_mutex_lock(&pool->lock);
-        if (--pool->busy == 0)
-            pthread_cond_signal(&pool->done);
+        if (atomic_fetch_sub(&pool->busy, 1) == 1 && atomic_load(&pool->waiting))
+            wake(pool, &pool->done);
     }
-    pthread_mutex_unlock(&pool->lock);
-    return NULL;
 }
 
 /* Signals stay with the thread that made the pool: the workers block all but those that tell of their own faults, for a
@@ -97,6 +142,7 @@ enum qb_status qb_pool_create(unsigned threads, struct qb_pool **pool, struct qb
     if (!made)
         return err->status;
     made->threads = threads;
+    made->looks = threads <= qb_cpu()->cores ? LOOKS : 0;
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->begin, NULL);
     pthread_cond_init(&made->done, NULL);
@@ -112,10 +158,8 @@ void qb_pool_free(struct qb_pool *pool)
 {
     if (!pool)
         return;
-    pthread_mutex_lock(&pool->lock);
-    pool->stop = true;
-    pthread_cond_broadcast(&pool->begin);
-    pthread_mutex_unlock(&pool->lock);
+    atomic_store(&pool->stop, true);
+    wake(pool, &pool->begin);
     for (unsigned i = 0; i < pool->started; i++)
         pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->begin);
@@ -137,21 +181,17 @@ void qb_pool_run(struct qb_pool *pool, size_t tasks, void (*task)(void *context,
             task(context, i, 0);
         return;
     }
-    pthread_mutex_lock(&pool->lock);
-    assert(pool->busy == 0 && "a task started a loop on its own pool");
+    assert(atomic_load(&pool->busy) == 0 && "a task started a loop on its own pool");
     pool->task = task;
     pool->context = context;
     pool->tasks = tasks;
     atomic_store(&pool->next, 0);
-    pool->busy = pool->started;
-    pool->round++;
-    pthread_cond_broadcast(&pool->begin);
-    pthread_mutex_unlock(&pool->lock);
+    atomic_store(&pool->busy, pool->started);
+    atomic_fetch_add(&pool->round, 1);
+    if (atomic_load(&pool->sleeping) != 0)
+        wake(pool, &pool->begin);
     work(pool, 0);
-    pthread_mutex_lock(&pool->lock);
-    while (pool->busy != 0)
-        pthread_cond_wait(&pool->done, &pool->lock);
-    pthread_mutex_unlock(&pool->lock);
+    await_done(pool);
 }
 
 void qb_task_fail(struct qb_task_error *error, const struct qb_error *err)

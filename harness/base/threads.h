@@ -1,5 +1,6 @@
-/* A pool for data-parallel loops. Work is cut into tasks whose number and extent never depend on the number of
- * threads, so results are bitwise the same for 1 or n threads. */
+/* A pool for data-parallel loops. The number and extent of tasks do not depend on the number of threads, or no value
+ * depends on where the work is cut: results are bitwise the same for 1 or n threads. Threads that wait look for work
+ * some 50 microseconds before they sleep, where the process has a core for each. */
 #ifndef QB_THREADS_H
 #define QB_THREADS_H
 

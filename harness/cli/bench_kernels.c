@@ -9,7 +9,7 @@
 #include "bench_probe.h"
 #include "compute/kernels.h"
 
-enum { COLS = 1024, TIMES = 64, KERNELS = 16, LEVELS = QB_ISA_AVX512 + 1 }; /* a call: one row, so many times */
+enum { COLS = 1024, TIMES = 64, KERNELS = 17, LEVELS = QB_ISA_AVX512 + 1 }; /* a call: one row, so many times */
 enum { DOTS = 8 };                                                          /* bench_dots.c has these */
 _Static_assert(sizeof(struct qb_kernels) == (KERNELS + DOTS) * sizeof(void (*)(void)),
                "a new kernel has its line in kernels[]");
@@ -111,13 +111,19 @@ static void kl_sums(const struct qb_kernels *k, struct row *r)
     r->sum += k->kl_sums(r->x, r->y, COLS, 0).w;
 }
 
+static void gemv(const struct qb_kernels *k, struct row *r)
+{
+    k->gemv(r->x, 4, COLS / 4, r->scale, r->out);
+}
+
 static const struct {
     const char *name;
     void (*run)(const struct qb_kernels *kernels, struct row *row);
-} kernels[KERNELS] = {{"layernorm", layernorm}, {"rmsnorm", rmsnorm}, {"relu", relu},           {"gelu", gelu},
-                      {"gelu_tanh", gelu_tanh}, {"silu", silu},       {"softcap", softcap},     {"add", add},
-                      {"multiply", multiply},   {"affine", affine},   {"softmax", softmax},     {"max", max},
-                      {"find", find},           {"sum_exp", sum_exp}, {"sum_power", sum_power}, {"kl_sums", kl_sums}};
+} kernels[KERNELS] = {
+    {"layernorm", layernorm}, {"rmsnorm", rmsnorm}, {"relu", relu}, {"gelu", gelu},         {"gelu_tanh", gelu_tanh},
+    {"silu", silu},           {"softcap", softcap}, {"add", add},   {"multiply", multiply}, {"affine", affine},
+    {"softmax", softmax},     {"max", max},         {"find", find}, {"sum_exp", sum_exp},   {"sum_power", sum_power},
+    {"kl_sums", kl_sums},     {"gemv", gemv}};
 
 /* out starts anew with each call: what a kernel makes of its own results stays finite and normal so long. */
 static enum qb_status call(void *context, struct qb_error *err)

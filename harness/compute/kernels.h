@@ -47,6 +47,8 @@ typedef void qb_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, co
 typedef void qb_code_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const struct qb_fixed_inputs *x,
                           size_t n, float *y, size_t ld);
 
+enum { QB_GEMV_COLS = 4096 };
+
 /* Sums over i of w_i, w_i t_i and w_i g(t_i), where w_i = exp(p_i - p_k), t_i = (p_i - q_i) - (p_k - q_k) and
  * g(t) = exp(-t) - 1 + t. */
 struct qb_kl_sums {
@@ -76,6 +78,12 @@ struct qb_kernels {
     /* Sum of (x[i] - shift)^power, power 1 or 2. */
     double (*sum_power)(const float *x, size_t n, double shift, int power);
     struct qb_kl_sums (*kl_sums)(const float *p, const float *q, size_t n, size_t k);
+
+    /* y[r] = row r of b[rows, cols] times x[cols], rows read one after the other as they lie in memory; cols a multiple
+     * of 4. The order of OpenBLAS's sgemv for Haswell and what follows it: of QB_GEMV_COLS columns at a time a sum in 8
+     * FP32 lanes of fused multiply-adds, the 4 columns that make no 8 first and in the lower lanes; lanes 4 apart are
+     * added, then neighbours, then those two; these sums are added to 0 one after the other. */
+    void (*gemv)(const float *b, size_t rows, size_t cols, const float *x, float *y);
 
     /* Products that read encoded weights; see qb_dots. */
     qb_dots *float_dots;  /* FP32 */

@@ -151,10 +151,39 @@ static void gathered_code_dots(const struct qb_coded_rows *w, size_t rows, size_
                                        w->table->unit, x->unit[i]);
 }
 
+/* FP32 rows as they lie: one row at a time, for the memory is read ahead of one stream and not of several short ones.
+ * The next row's sum begins while this one's ends. */
+INLINE float lanes_product(const float *b, const float *x, size_t cols)
+{
+    __m256 s = _mm256_setzero_ps();
+    size_t c = 0;
+    if (cols & 4) {
+        const __m256i four = _mm256_setr_epi32(-1, -1, -1, -1, 0, 0, 0, 0);
+        s = _mm256_fmadd_ps(_mm256_maskload_ps(x, four), _mm256_maskload_ps(b, four), s);
+        c = 4;
+    }
+    for (; c < cols; c += 8)
+        s = _mm256_fmadd_ps(_mm256_loadu_ps(x + c), _mm256_loadu_ps(b + c), s);
+    __m128 sums = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+    sums = _mm_hadd_ps(sums, sums);
+    return _mm_cvtss_f32(_mm_hadd_ps(sums, sums));
+}
+
+static void gemv(const float *b, size_t rows, size_t cols, const float *x, float *y)
+{
+    for (size_t r = 0; r < rows; r++, b += cols) {
+        float sum = 0;
+        for (size_t c = 0; c < cols; c += QB_GEMV_COLS)
+            sum += lanes_product(b + c, x + c, cols - c < QB_GEMV_COLS ? cols - c : QB_GEMV_COLS);
+        y[r] = sum;
+    }
+}
+
 void qb_kernels_avx2(struct qb_kernels *kernels)
 {
     set_rows(kernels);
     set_logits(kernels);
     set_dots(kernels);
     kernels->code_dots = gathered_code_dots;
+    kernels->gemv = gemv;
 }

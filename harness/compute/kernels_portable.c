@@ -112,9 +112,32 @@ INLINE v16 v16_high4(const unsigned char *p)
 
 #include "compute/kernels_dots.h"
 
+/* ---- FP32 rows as they lie ---- */
+
+static float lanes_product(const float *b, const float *x, size_t cols)
+{
+    float s[8] = {0};
+    for (size_t c = 0; c < cols % 8; c++)
+        s[c] = fmaf(x[c], b[c], s[c]);
+    for (size_t c = cols % 8; c < cols; c++)
+        s[(c - cols % 8) % 8] = fmaf(x[c], b[c], s[(c - cols % 8) % 8]);
+    return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+}
+
+static void gemv(const float *b, size_t rows, size_t cols, const float *x, float *y)
+{
+    for (size_t r = 0; r < rows; r++, b += cols) {
+        float sum = 0;
+        for (size_t c = 0; c < cols; c += QB_GEMV_COLS)
+            sum += lanes_product(b + c, x + c, cols - c < QB_GEMV_COLS ? cols - c : QB_GEMV_COLS);
+        y[r] = sum;
+    }
+}
+
 void qb_kernels_portable(struct qb_kernels *kernels)
 {
     set_rows(kernels);
     set_logits(kernels);
     set_dots(kernels);
+    kernels->gemv = gemv;
 }

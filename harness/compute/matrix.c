@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "compute/gemm.h"
 
-#define READ_ROWS 64                   /* rows a task reads */
+#define READ_ROWS 32                   /* rows a task reads */
 #define GROUP_FLOATS ((size_t)2 << 20) /* of a group of panels, unless there is a panel a worker */
 
 static size_t at_most(size_t value, size_t bound)
@@ -196,7 +196,7 @@ static enum qb_status apply_panels(const struct qb_product *p, struct qb_pool *p
 {
     struct work work = {.product = p, .panels = p->scratch, .failed = QB_TASKS_FINE};
     const struct qb_gemm_plan *plan = &work.plan;
-    work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
+    work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, qb_pool_threads(pool));
     size_t group = group_of(plan, qb_pool_threads(pool));
     if (group == 0)
         return run(&work, pool, plan->tiles_n, panel_task, err);
@@ -236,7 +236,7 @@ static enum qb_status apply_codec(const struct qb_product *p, struct qb_pool *po
     if (!qb_codec_multiplies(p->matrix->format, p->n))
         return apply_panels(p, pool, err);
     struct work work = {.product = p, .failed = QB_TASKS_FINE};
-    work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
+    work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, 1);
     return run(&work, pool, work.plan.tiles_m * work.plan.tiles_n, codec_task, err);
 }
 
@@ -317,7 +317,7 @@ size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
         return 0;
     if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
         return qb_fused_scratch(p->matrix->fused, p->n);
-    struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols);
+    struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, threads);
     size_t group = group_of(&plan, threads);
     return (group ? group : threads) * panel_floats(&plan);
 }

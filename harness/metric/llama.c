@@ -2,7 +2,9 @@
 
 #include <math.h>
 #include <string.h>
+#include "compute/kernels.h"
 
+enum { BLOCK = 1024 };              /* of a row, in the first-level cache */
 enum { STEPS = 65535, DEPTH = 16 }; /* of a row of the base; nat under the largest that it reaches down to */
 
 /* log of the sum of exp(x - largest), in float32 terms. */
@@ -16,10 +18,26 @@ static float log_sum(const float *x, size_t n, float largest)
 
 static size_t first_largest(const float *x, size_t n)
 {
-    size_t at = 0;
-    for (size_t i = 1; i < n; i++)
-        at = x[i] > x[at] ? i : at;
-    return at;
+    bool nan;
+    return qb_kernels()->find(x, n, 0, qb_kernels()->max(x, n, &nan));
+}
+
+enum { LANES = 16 }; /* values that a loop handles together, for the compiler's vectors */
+
+static float smallest(const float *x, size_t n)
+{
+    float lanes[LANES], least = x[0];
+    for (size_t l = 0; l < LANES; l++)
+        lanes[l] = x[0];
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lanes[l] = x[i + l] < lanes[l] ? x[i + l] : lanes[l];
+    for (; i < n; i++)
+        least = x[i] < least ? x[i] : least;
+    for (size_t l = 0; l < LANES; l++)
+        least = lanes[l] < least ? lanes[l] : least;
+    return least;
 }
 
 /* To the nearest whole number, of halves the even one; x in [0, 65535.5). Sums of this size have no fraction left. */
@@ -31,17 +49,13 @@ static uint16_t to_word(float x)
 
 void qb_llama_pack(const float *x, size_t vocab, uint16_t *row)
 {
-    const float most = x[first_largest(x, vocab)];
-    float least = most;
-    for (size_t i = 0; i < vocab; i++)
-        least = x[i] < least ? x[i] : least;
-    least = fmaxf(least, most - DEPTH);
+    const float most = x[first_largest(x, vocab)], least = fmaxf(smallest(x, vocab), most - DEPTH);
     const float head[2] = {(most - least) / STEPS, least - most - log_sum(x, vocab, most)};
     const float inverse = head[0] != 0 ? 1 / head[0] : 0;
     memcpy(row, head, sizeof head);
     row += QB_LLAMA_HEAD;
     for (size_t i = 0; i < vocab; i++)
-        row[i] = x[i] > least ? to_word(inverse * (x[i] - least)) : 0;
+        row[i] = to_word(inverse * (x[i] > least ? x[i] - least : 0));
     if (vocab % 2)
         row[vocab] = 0;
 }
@@ -66,14 +80,19 @@ struct qb_llama_position qb_llama_compare(const uint16_t *row, const float *x, s
     memcpy(head, row, sizeof head);
     row += QB_LLAMA_HEAD;
     p.nll_base = -(head[0] * row[target] + head[1]);
-    for (size_t i = 0; i < vocab; i++) {
-        const float log_p = head[0] * row[i] + head[1];
-        if (log_p > largest) {
-            largest = log_p;
-            base_top = i;
+    for (size_t from = 0; from < vocab; from += BLOCK) {
+        const size_t n = vocab - from < BLOCK ? vocab - from : BLOCK;
+        float log_p[BLOCK];
+        for (size_t i = 0; i < n; i++)
+            log_p[i] = head[0] * row[from + i] + head[1];
+        bool nan;
+        if (qb_kernels()->max(log_p, n, &nan) > largest) {
+            base_top = from + first_largest(log_p, n);
+            largest = log_p[base_top - from];
         }
-        if (log_p > -DEPTH)
-            p.kld += (double)(expf(log_p) * (log_p - x[i] + all));
+        for (size_t i = 0; i < n; i++)
+            if (log_p[i] > -DEPTH)
+                p.kld += (double)(expf(log_p[i]) * (log_p[i] - x[from + i] + all));
     }
     p.dp = expf(-p.nll) - expf(-p.nll_base);
     p.same_top = top == base_top;

@@ -168,9 +168,9 @@ double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n)
     return sqrt(squares / (double)(count - 1));
 }
 
-double qb_logit_spread(const float *x, size_t n)
+double qb_logit_spread(const float *x, size_t n, double log_sum)
 {
-    double least = qb_logsumexp(x, n) + log(DBL_EPSILON / (double)n), sum = 0, squares = 0;
+    double least = log_sum + log(DBL_EPSILON / (double)n), sum = 0, squares = 0;
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
         if ((double)x[i] >= least) {

@@ -144,8 +144,9 @@ double qb_std_f32(const float *x, size_t n); /* unbiased, two-pass in double */
 double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n);
 /* How far a row of finite logits is from uniform: the unbiased standard deviation of the logits of those tokens that
  * have a probability of DBL_EPSILON / n or more (all others together are less than the rounding of a sum of
- * probabilities). One such token alone is no uniform choice: then its distance to the next, at most FLT_MAX. */
-double qb_logit_spread(const float *x, size_t n);
+ * probabilities). One such token alone is no uniform choice: then its distance to the next, at most FLT_MAX. log_sum:
+ * qb_logsumexp(x). */
+double qb_logit_spread(const float *x, size_t n, double log_sum);
 #define QB_UNIFORM_SPREAD 1e-3                                /* a spread under this is nearly uniform */
 void qb_sort(double *x, size_t n);                            /* ascending; no NaN among them */
 double qb_quantile(const double *sorted, size_t n, double p); /* type 7 (R, numpy default) */

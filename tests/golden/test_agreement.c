@@ -65,6 +65,11 @@ Test(agreement, equals_that_the_list_does_not_hold)
     cr_expect_float_eq(qb_agree(&rp, q, 14, &rq, false).top, (8 + 2 * (1.0 / 3) * (1.0 / 3)) / 10, 1e-15);
 }
 
+static double spread_of(const float *x, size_t n)
+{
+    return qb_logit_spread(x, n, qb_logsumexp(x, n));
+}
+
 /* Spread and std of the row without its masked tokens, by hand: {1, 2, 4} have mean 7/3 and variance 7/3. */
 Test(agreement, masks_of_any_depth_leave_statistics_alone)
 {
@@ -72,17 +77,17 @@ Test(agreement, masks_of_any_depth_leave_statistics_alone)
     for (size_t d = 0; d < 3; d++) {
         float x[5] = {1, depth[d], 2, 4, depth[d]};
         const uint8_t mask[5] = {0, 1, 0, 0, 1};
-        cr_expect_float_eq(qb_logit_spread(x, 5), sqrt(7.0 / 3), 1e-14, "%g", (double)depth[d]);
+        cr_expect_float_eq(spread_of(x, 5), sqrt(7.0 / 3), 1e-14, "%g", (double)depth[d]);
         cr_expect_float_eq(qb_std_unmasked(x, mask, 5), sqrt(7.0 / 3), 1e-14);
         float flat[4] = {0.25F, 0.25F, depth[d], 0.25F};
-        cr_expect_eq(qb_logit_spread(flat, 4), 0, "three equal tokens and a mask are uniform");
+        cr_expect_eq(spread_of(flat, 4), 0, "three equal tokens and a mask are uniform");
         float sure[3] = {0, depth[d], depth[d]};
-        cr_expect_geq(qb_logit_spread(sure, 3), 1e4 - 1, "a single token is no uniform choice");
+        cr_expect_geq(spread_of(sure, 3), 1e4 - 1, "a single token is no uniform choice");
         cr_expect_eq(qb_std_unmasked(sure, (const uint8_t[]){0, 1, 1}, 3), 0, "and it alone does not spread");
         cr_expect(isnan(qb_std_unmasked(sure, (const uint8_t[]){1, 1, 1}, 3)));
     }
     float peaked[4] = {40, 0, 0.5F, -0.5F};
-    cr_expect_gt(qb_logit_spread(peaked, 4), 1, "all but certain is not uniform");
+    cr_expect_gt(spread_of(peaked, 4), 1, "all but certain is not uniform");
     float one[1] = {3};
-    cr_expect_eq(qb_logit_spread(one, 1), 0);
+    cr_expect_eq(spread_of(one, 1), 0);
 }

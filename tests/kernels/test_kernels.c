@@ -134,13 +134,21 @@ static void call_kl_sums(const struct qb_kernels *k, size_t at, size_t n, float 
     give(&sums, sizeof sums, n, out);
 }
 
+/* Rows of n columns or a few fewer. */
+static void call_gemv(const struct qb_kernels *k, size_t at, size_t n, float *out)
+{
+    const size_t rows = n < 3 ? n : 3, cols = (n + at) / 4 * 4;
+    if (cols <= ROOM / 3 - at)
+        k->gemv(x + at, rows, cols, y + at, out);
+}
+
 static const struct {
     const char *name;
     kernel_call *call;
 } calls[] = {{"layernorm", call_layernorm}, {"rmsnorm", call_rmsnorm}, {"relu", call_relu},       {"gelu", call_gelu},
              {"gelu_tanh", call_gelu_tanh}, {"silu", call_silu},       {"softcap", call_softcap}, {"add", call_add},
              {"multiply", call_multiply},   {"affine", call_affine},   {"softmax", call_softmax}, {"max", call_max},
-             {"find", call_find},           {"sums", call_sums},       {"kl_sums", call_kl_sums}};
+             {"find", call_find},           {"sums", call_sums},       {"kl_sums", call_kl_sums}, {"gemv", call_gemv}};
 /* "sums" is of two kernels; those that read encoded weights are in test_dots. */
 enum { DOTS = 8 };
 _Static_assert(sizeof(struct qb_kernels) == (sizeof calls / sizeof *calls + 1 + DOTS) * sizeof(void (*)(void)),

@@ -41,6 +41,60 @@ Test(linear, product_is_the_same_for_any_number_of_threads)
     qb_free(b);
 }
 
+/* Tiles are cut finer for several threads only where that moves no bit: then every shape, at tiles of every size that
+ * they may have, against those of the shape alone. */
+Test(linear, finer_tiles_are_used_where_they_move_no_bit_alone)
+{
+    static const size_t shapes[][3] = {
+        {41, 600, 70}, {255, 577, 129}, {512, 192, 576}, {510, 1536, 401}, {1100, 96, 33}};
+    float *a = normal(1100 * 576, 8), *b = normal(1536 * 576, 9);
+    float *whole = qb_alloc(1100 * 1536, 4, "test", &err), *c = qb_alloc(1100 * 1536, 4, "test", &err);
+    const bool freely = qb_gemm_cuts_freely();
+    size_t finer = 0;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        const size_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
+        const struct qb_gemm_plan plain = qb_gemm_plan(m, n, k, 1);
+        for (unsigned threads = 1; threads <= 16; threads++) {
+            const struct qb_gemm_plan plan = qb_gemm_plan(m, n, k, threads);
+            finer += plan.tiles_m * plan.tiles_n > plain.tiles_m * plain.tiles_n;
+            cr_assert_geq(plan.tiles_m * plan.tile_m, m);
+            cr_assert_geq(plan.tiles_n * plan.tile_n, n);
+            for (size_t i = 0; i < plain.tiles_m; i++)
+                for (size_t j = 0; j < plain.tiles_n; j++)
+                    qb_gemm_tile(&plain, i, j, a, k, b + j * plain.tile_n * k, whole, n);
+            memset(c, 0xff, m * n * sizeof *c);
+            for (size_t i = 0; i < plan.tiles_m; i++)
+                for (size_t j = 0; j < plan.tiles_n; j++)
+                    qb_gemm_tile(&plan, i, j, a, k, b + j * plan.tile_n * k, c, n);
+            cr_expect_eq(memcmp(whole, c, m * n * sizeof *c), 0, "%zu x %zu x %zu, %u threads: tiles of %zu x %zu", m,
+                         n, k, threads, plan.tile_m, plan.tile_n);
+        }
+    }
+    cr_expect_eq(finer > 0, freely, "%zu plans are finer", finer);
+    qb_free(a);
+    qb_free(b);
+    qb_free(whole);
+    qb_free(c);
+}
+
+/* Rows of all lengths, more than the kernel sums at once among them, and numbers of rows that are no fours. */
+Test(linear, one_input_gives_the_bits_of_openblas)
+{
+    static const size_t ks[] = {1, 4, 8, 15, 16, 20, 24, 36, 100, 129, 576, 1536, 4092, 4096, 4100, 8192, 9004};
+    float *a = normal(9004, 10), *b = normal(135 * 9004, 11), ours[135], theirs[135];
+    for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
+        for (size_t n = 1; n <= 135; n += n < 9 ? 1 : 42) {
+            qb_gemv(n, ks[i], a, b, ours);
+            qb_gemm_one_nt(1, n, ks[i], 1.0f, a, ks[i], b, ks[i], theirs, n);
+            cr_expect_eq(memcmp(ours, theirs, n * sizeof *ours), 0, "%zu rows of %zu", n, ks[i]);
+        }
+    const char *core = qb_blas_core();
+    if (strcmp(core, "SkylakeX") == 0 || strcmp(core, "Haswell") == 0 || strcmp(core, "Zen") == 0)
+        cr_expect(qb_gemm_streams(), "the kernel has not the bits of %s", core);
+    qb_free(a);
+    qb_free(b);
+}
+
 Test(linear, product_agrees_with_the_reference_at_odd_sizes)
 {
     static const size_t sizes[][3] = {{1, 1, 1},     {1, 129, 7}, {2, 513, 33}, {3, 600, 17},
