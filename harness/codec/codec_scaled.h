@@ -389,6 +389,36 @@ static inline int qb_scaled_decode(const struct qb_scaled *scaled, const void *i
     return status;
 }
 
+/* How the codes lie for products that read them (codec.h): those of 8 or 4 bits, under a scale of a kind. */
+static inline int qb_scaled_layout(const struct qb_scaled *scaled, size_t in_bytes, struct qb_codec_layout *layout,
+                                   struct qb_codec_error *error)
+{
+    const struct qb_scopes *scopes = &scaled->scopes;
+    const bool groups = scopes->spans.per_row > 1;
+    int status = qb_check_part(in_bytes, qb_scaled_bytes(scaled), scaled->rows, 0, scaled->rows, error);
+    if (!status && ((scaled->bits != 8 && scaled->bits != 4) || scaled->scales))
+        status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "codes of %u bits%s", scaled->bits,
+                           scaled->scales ? " under scales of the codec's own" : "");
+    if (!status && groups && scopes->spans.width % 32 != 0)
+        status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "groups of %zu columns are not whole blocks of 32",
+                           scopes->spans.width);
+    if (!status && scopes->tall > 1 && scopes->count > 1)
+        status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "%zu rows share a scale", scopes->tall);
+    if (status)
+        return status;
+    *layout = (struct qb_codec_layout){
+        .kind = scaled->bits == 8 ? QB_LAYOUT_TABLE8 : QB_LAYOUT_TABLE4,
+        .first = qb_scales_bytes(scaled),
+        .row_bytes = qb_codes_row(scaled->bits, scaled->cols),
+        .scale = scaled->kind == QB_SCALE_POWER ? QB_LAYOUT_SCALE_POWER : QB_LAYOUT_SCALE_FLOAT,
+        .scale_row = scopes->count > 1 ? scopes->spans.per_row * qb_scale_bytes(scaled) : 0,
+        .group = groups ? scopes->spans.width : 0,
+        .scale_group = qb_scale_bytes(scaled)};
+    for (size_t code = 0; code < (size_t)1 << scaled->bits; code++)
+        layout->values[code] = isfinite(scaled->levels->value[code]) ? scaled->levels->value[code] : 0;
+    return status;
+}
+
 /* A shape that no layout of this file overflows. */
 static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_error *error)
 {
@@ -439,6 +469,14 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
         int status = shaped(config, rows, cols, &scaled, error);                                                       \
         return status ? status : qb_scaled_decode(&scaled, in, in_bytes, row, count, out, error);                      \
     }                                                                                                                  \
+    static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \
+                      struct qb_codec_layout *layout, struct qb_codec_error *error)                                    \
+    {                                                                                                                  \
+        struct qb_scaled scaled = {0};                                                                                 \
+        int status = shaped(config, rows, cols, &scaled, error);                                                       \
+        (void)in;                                                                                                      \
+        return status ? status : qb_scaled_layout(&scaled, in_bytes, layout, error);                                   \
+    }                                                                                                                  \
     static void prepare_once(void)                                                                                     \
     {                                                                                                                  \
         static bool prepared;                                                                                          \
@@ -447,7 +485,7 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
         prepared = true;                                                                                               \
     }                                                                                                                  \
     QB_CODEC_ENTRY(prepare_once();, .encoded_size = encoded_size, .encode = encode, .decode = decode,                  \
-                                  .encode_passes = PASSES, .encode_part = encode_part, __VA_ARGS__)
+                                  .encode_passes = PASSES, .encode_part = encode_part, .layout = layout, __VA_ARGS__)
 
 /* The option that most of them have, here with its default. */
 #define QB_SCOPE_OPTION(DEFAULT)                                                                                       \
