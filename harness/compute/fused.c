@@ -101,14 +101,21 @@ size_t qb_fused_scratch(const struct qb_fused *fused, size_t n)
     return order_of(fused) == QB_ORDER_PLAIN ? 0 : n * stride_of(fused);
 }
 
-/* The place of column c in an order. */
-static size_t place_of(enum qb_order order, size_t c)
+/* 64 columns in an order. */
+static void put_in_order(enum qb_order order, const float x[64], float out[64])
 {
     if (order == QB_ORDER_PAIRS)
-        return c / 32 * 32 + c % 2 * 16 + c % 32 / 2;
-    if (order == QB_ORDER_SQUARES)
-        return c / 64 * 64 + c / 4 % 4 * 16 + c % 64 / 16 * 4 + c % 4;
-    return c;
+        for (size_t block = 0; block < 64; block += 32)
+            for (size_t k = 0; k < 16; k++) {
+                out[block + k] = x[block + 2 * k];
+                out[block + 16 + k] = x[block + 2 * k + 1];
+            }
+    else if (order == QB_ORDER_SQUARES)
+        for (size_t a = 0; a < 4; a++)
+            for (size_t k = 0; k < 4; k++)
+                memcpy(out + 16 * k + 4 * a, x + 16 * a + 4 * k, 4 * sizeof *x);
+    else
+        memcpy(out, x, 64 * sizeof *x);
 }
 
 static struct qb_fixed_inputs prepare_fixed(const struct qb_fused *fused, const float *x, size_t n, float *scratch)
@@ -130,9 +137,13 @@ struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const floa
     else if (order != QB_ORDER_PLAIN) {
         in.x = scratch;
         in.stride = stride_of(fused);
-        for (size_t i = 0; i < n; i++)
-            for (size_t c = 0; c < in.stride; c++)
-                scratch[i * in.stride + place_of(order, c)] = c < fused->cols ? x[i * fused->cols + c] : 0;
+        for (size_t i = 0; i < n; i++, x += fused->cols, scratch += in.stride)
+            for (size_t c = 0; c < in.stride; c += 64) {
+                float last[64] = {0};
+                if (fused->cols - c < 64)
+                    memcpy(last, x + c, (fused->cols - c) * sizeof *x);
+                put_in_order(order, fused->cols - c < 64 ? last : x + c, scratch + c);
+            }
     }
     return in;
 }
