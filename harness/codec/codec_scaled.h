@@ -74,7 +74,7 @@ static inline unsigned qb_levels_code(const struct qb_levels *levels, double t)
     const double place = levels->sign ? fabs(t) : t;
     unsigned i = 0;
     for (unsigned step = QB_LEVELS_MAX / 2; step > 0; step /= 2)
-        i += levels->edge[i + step - 1] < place ? step : 0;
+        i += step * (unsigned)(levels->edge[i + step - 1] < place); /* without a branch, which no one could predict */
     if (levels->even && levels->edge[i] == place && i + 1 < levels->count)
         i += levels->code[i] & 1;
     return levels->code[i] | (signbit(t) ? levels->sign : 0);
@@ -94,7 +94,9 @@ static inline void qb_codes_put(unsigned bits, size_t cols, size_t col, size_t n
                                 unsigned char *row)
 {
     const unsigned low = bits > 8 ? 8 : bits;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; low == 8 && i < n; i++)
+        row[col + i] = (unsigned char)codes[i];
+    for (size_t i = 0; low != 8 && i < n; i++) {
         const size_t at = (col + i) / 8 * low + (col + i) % 8 * low / 8;
         const unsigned shifted = (codes[i] & 0xffu) << (col + i) * low % 8;
         row[at] = (unsigned char)(row[at] | shifted);
@@ -109,7 +111,9 @@ static inline void qb_codes_get(unsigned bits, size_t cols, size_t col, size_t n
                                 uint16_t *codes)
 {
     const unsigned low = bits > 8 ? 8 : bits;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; bits == 4 && i < n; i++)
+        codes[i] = (uint16_t)((unsigned)row[(col + i) / 2] >> (col + i) % 2 * 4 & 15u);
+    for (size_t i = 0; bits != 4 && i < n; i++) {
         const size_t at = (col + i) / 8 * low + (col + i) % 8 * low / 8;
         const unsigned shift = (unsigned)((col + i) * low % 8);
         unsigned word = row[at];
@@ -352,15 +356,21 @@ static inline int qb_scaled_values(unsigned bits, const float *value, size_t col
 {
     for (size_t done = 0, some; done < n; done += some) {
         uint16_t codes[QB_CODES_STEP];
+        const unsigned char *bytewise = bytes + at + col + done; /* codes of 8 bits */
         some = n - done < QB_CODES_STEP ? n - done : QB_CODES_STEP;
-        qb_codes_get(bits, cols, col + done, some, bytes + at, codes);
-        for (size_t i = 0; i < some; i++)
-            out[done + i] = scale * value[codes[i]];
+        if (bits == 8) {
+            for (size_t i = 0; i < some; i++)
+                out[done + i] = scale * value[bytewise[i]];
+        } else {
+            qb_codes_get(bits, cols, col + done, some, bytes + at, codes);
+            for (size_t i = 0; i < some; i++)
+                out[done + i] = scale * value[codes[i]];
+        }
         const size_t bad = qb_first_nonfinite(out + done, some);
         if (bad < some)
             return qb_refuse(error, QB_CODEC_BAD_BYTES, at + (col + done + bad) * (bits > 8 ? 8 : bits) / 8,
                              "the code of element (%zu, %zu) is %u, no encode gives that", row, col + done + bad,
-                             codes[bad]);
+                             bits == 8 ? bytewise[bad] : codes[bad]);
     }
     if (col + n == cols && !qb_codes_end_clean(bits, cols, bytes + at))
         return qb_refuse(error, QB_CODEC_BAD_BYTES, at + qb_codes_row(bits, cols) - 1,
