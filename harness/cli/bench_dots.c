@@ -218,7 +218,7 @@ enum qb_status qb_bench_dots(enum qb_isa top, unsigned threads, struct qb_probes
     if (!b)
         return err->status;
     b->shared.bytes = qb_alloc(MATRIX_BYTES, 1, "weights", err);
-    b->shared.y = b->shared.bytes ? qb_alloc(MANY * (MATRIX_BYTES / (COLS / 32 * 18)), sizeof(float), "y", err) : NULL;
+    b->shared.y = b->shared.bytes ? qb_alloc(MANY * (MATRIX_BYTES / (COLS / 2)), sizeof(float), "y", err) : NULL;
     if (!b->shared.y || qb_pool_create(threads, &b->shared.pool, err))
         return err->status;
     qb_rng_seed(&rng, 1);
