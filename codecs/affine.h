@@ -33,7 +33,8 @@ static inline size_t affine_header(const struct affine *affine)
 /* Both numbers are finite, so this is; beyond FLT_MAX it is FLT_MAX. */
 static inline float affine_value(struct affine_fit fit, float code)
 {
-    return fmaxf(-FLT_MAX, fminf(fit.scale * (code - fit.zero), FLT_MAX));
+    const float value = fit.scale * (code - fit.zero);
+    return value > FLT_MAX ? FLT_MAX : value < -FLT_MAX ? -FLT_MAX : value;
 }
 
 /* To the nearest integer, ties to even; |x| < 2^22. */

@@ -216,6 +216,21 @@ static inline int codebook_decode(struct codebook *book, size_t rows, size_t col
     return status;
 }
 
+/* How the codes lie where one table serves them all. */
+static inline int codebook_layout(struct codebook *book, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                                  struct qb_codec_layout *layout, struct qb_codec_error *error)
+{
+    int status = codebook_lay_out(book, rows, cols, in_bytes, 0, rows, error);
+    if (!status && book->scopes.count > 1)
+        return qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "the matrix has %zu tables", book->scopes.count);
+    if (status)
+        return status;
+    *layout = (struct qb_codec_layout){
+        .kind = book->bits == 8 ? QB_LAYOUT_TABLE8 : QB_LAYOUT_TABLE4, .first = book->tables, .row_bytes = book->line};
+    memcpy(layout->values, in, book->tables);
+    return status;
+}
+
 /* Defines all of a plugin with codes of BITS bits; then the codec's own fields. */
 #define CODEBOOK_CODEC(BITS, ...)                                                                                      \
     static int encoded_size(const struct qb_codec_config *config, size_t rows, size_t cols, size_t *bytes,             \
@@ -238,6 +253,12 @@ static inline int codebook_decode(struct codebook *book, size_t rows, size_t col
         struct codebook book = {.scope = config->options[0].scope, .bits = (BITS)};                                    \
         return codebook_decode(&book, rows, cols, in, in_bytes, row, count, out, error);                               \
     }                                                                                                                  \
+    static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \
+                      struct qb_codec_layout *layout, struct qb_codec_error *error)                                    \
+    {                                                                                                                  \
+        struct codebook book = {.scope = config->options[0].scope, .bits = (BITS)};                                    \
+        return codebook_layout(&book, rows, cols, in, in_bytes, layout, error);                                        \
+    }                                                                                                                  \
     static const struct qb_codec_option options[] = {                                                                  \
         {.name = "scope",                                                                                              \
          .type = QB_OPTION_SCOPE,                                                                                      \
@@ -245,6 +266,7 @@ static inline int codebook_decode(struct codebook *book, size_t rows, size_t col
          .help = "what shares a table: tensor, row (an output channel) or group:N"},                                   \
         {.name = NULL},                                                                                                \
     };                                                                                                                 \
-    QB_CODEC_ENTRY(, .options = options, .encoded_size = encoded_size, .encode = encode, .decode = decode, __VA_ARGS__)
+    QB_CODEC_ENTRY(, .options = options, .encoded_size = encoded_size, .encode = encode, .decode = decode,             \
+                   .layout = layout, __VA_ARGS__)
 
 #endif

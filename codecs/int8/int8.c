@@ -174,12 +174,17 @@ static int layout(const struct qb_codec_config *config, size_t rows, size_t cols
     struct layout own = {0};
     int status = lay_out(config, rows, cols, in_bytes, 0, rows, &own, error);
     (void)in;
-    if (!status && own.spans.per_row > 1)
-        return qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "a row has %zu scales", own.spans.per_row);
+    const bool groups = own.spans.per_row > 1;
+    if (!status && groups && own.spans.width % 32 != 0)
+        return qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "groups of %zu columns are not whole blocks of 32",
+                         own.spans.width);
     *out = (struct qb_codec_layout){.kind = QB_LAYOUT_INT8,
                                     .first = own.codes,
                                     .row_bytes = cols,
-                                    .scale_row = own.spans.count > 1 ? sizeof(float) : 0};
+                                    .scale = QB_LAYOUT_SCALE_FLOAT,
+                                    .scale_row = own.spans.count > 1 ? own.spans.per_row * sizeof(float) : 0,
+                                    .group = groups ? own.spans.width : 0,
+                                    .scale_group = sizeof(float)};
     return status;
 }
 

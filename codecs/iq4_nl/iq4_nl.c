@@ -26,9 +26,21 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
+
+static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *layout, struct qb_codec_error *error)
+{
+    float values[16];
+    (void)config, (void)in;
+    for (size_t i = 0; i < 16; i++)
+        values[i] = gguf_iq4[i];
+    return qb_block_layout(&block, QB_LAYOUT_TABLE4, QB_LAYOUT_SCALE_HALF, values, rows, cols, in_bytes, layout, error);
+}
+
 QB_BLOCK_CODEC(
     block, .id = "iq4_nl", .version = "1",
     .summary = "GGUF IQ4_NL, 16 fixed values times a half for each 32: 4.5 bits a weight", .flags = QB_CODEC_RESCALES,
+    .layout = layout,
     /* Measured plus a margin. */
     .tolerance = {
         .relative_error = 0.12, .floor_fraction = 0.5, .absolute_error = 0.076, .bias = 0.005, .sqnr_db = 22.15})

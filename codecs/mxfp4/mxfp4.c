@@ -33,10 +33,23 @@ static size_t decode_block(const unsigned char *restrict block, float *restrict 
 }
 
 static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode = encode_block, .decode = decode_block};
+
+/* Twice the unit is the layout's power of two. */
+static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                  struct qb_codec_layout *layout, struct qb_codec_error *error)
+{
+    float values[16];
+    (void)config, (void)in;
+    for (size_t i = 0; i < 16; i++)
+        values[i] = 0.5f * gguf_e2m1[i];
+    return qb_block_layout(&block, QB_LAYOUT_TABLE4, QB_LAYOUT_SCALE_POWER, values, rows, cols, in_bytes, layout,
+                           error);
+}
+
 QB_BLOCK_CODEC(
     block, .id = "mxfp4", .version = "1",
     .summary = "GGUF MXFP4, 4-bit floats (E2M1) times a power of two for each 32 values: 4.25 bits a weight",
-    .flags = QB_CODEC_KEEPS_ZERO,
+    .flags = QB_CODEC_KEEPS_ZERO, .layout = layout,
     /* Measured plus a margin. */
     .tolerance = {
         .relative_error = 0.2501, .floor_fraction = 0.5, .absolute_error = 0.22, .bias = 0.021, .sqnr_db = 18.6})

@@ -36,8 +36,9 @@ static const struct qb_block block = {.values = VALUES, .bytes = BYTES, .encode 
 static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                   struct qb_codec_layout *layout, struct qb_codec_error *error)
 {
+    static const float values[] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
     (void)config, (void)in;
-    return qb_block_layout(&block, QB_LAYOUT_Q4_0, rows, cols, in_bytes, layout, error);
+    return qb_block_layout(&block, QB_LAYOUT_TABLE4, QB_LAYOUT_SCALE_HALF, values, rows, cols, in_bytes, layout, error);
 }
 
 QB_BLOCK_CODEC(

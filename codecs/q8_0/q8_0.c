@@ -27,7 +27,7 @@ static int layout(const struct qb_codec_config *config, size_t rows, size_t cols
                   struct qb_codec_layout *layout, struct qb_codec_error *error)
 {
     (void)config, (void)in;
-    return qb_block_layout(&block, QB_LAYOUT_Q8_0, rows, cols, in_bytes, layout, error);
+    return qb_block_layout(&block, QB_LAYOUT_INT8, QB_LAYOUT_SCALE_HALF, NULL, rows, cols, in_bytes, layout, error);
 }
 
 QB_BLOCK_CODEC(

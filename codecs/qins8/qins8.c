@@ -359,7 +359,7 @@ static int layout(const struct qb_codec_config *config, size_t rows, size_t cols
                                     .row_bytes = cols,
                                     .signs = reader.layout.signs,
                                     .sign_row = reader.layout.sign_row};
-    memcpy(out->magnitudes + 1, reader.table + 1, sizeof reader.table - sizeof *reader.table); /* 0 is no code */
+    memcpy(out->values + 1, reader.table + 1, sizeof reader.table - sizeof *reader.table); /* 0 is no code */
     return QB_CODEC_OK;
 }
 

@@ -1,6 +1,7 @@
 /* bench: the products that read encoded weights, at every instruction set level, on a matrix that no cache holds:
  * beside reading the same bytes and doing nothing with them, and beside OpenBLAS on FP32 rows as many bytes long. */
 #include <cblas.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,19 +16,27 @@
 enum { COLS = 4096, MANY = 8, LEVELS = QB_ISA_AVX512 + 1, TASK_ROWS = 64, STREAMS = 8 };
 #define MATRIX_BYTES ((size_t)128 << 20)
 
-/* How a kind's rows lie in the bytes: codes of all rows first, then their signs. */
+/* How a kind's rows lie in the bytes: codes of all rows first, then their signs. Scales are one a row, of blocks
+ * theirs.
+ */
 static const struct kind {
     const char *name;
     int32_t kind;
-    size_t row, sign_row; /* bytes of COLS columns */
-} kinds[] = {{"fp32", QB_LAYOUT_FLOAT, 4 * COLS, 0},
-             {"fp16", QB_LAYOUT_HALF, 2 * COLS, 0},
-             {"bf16", QB_LAYOUT_BFLOAT, 2 * COLS, 0},
-             {"int8", QB_LAYOUT_INT8, COLS, 0},
-             {"q8_0", QB_LAYOUT_Q8_0, COLS / 32 * 34, 0},
-             {"q4_0", QB_LAYOUT_Q4_0, COLS / 32 * 18, 0},
-             {"qins8 9 bits", QB_LAYOUT_CODES, COLS, COLS / 8},
-             {"qins8 16 bits", QB_LAYOUT_CODES, COLS, COLS}};
+    size_t row, sign_row;  /* bytes of COLS columns */
+    size_t block;          /* bytes of 32 columns */
+    bool mirrored, narrow; /* tables: halves with the other sign, values that are bfloats */
+} kinds[] = {{"fp32", QB_LAYOUT_FLOAT, 4 * COLS, 0, 0, 0, 0},
+             {"fp16", QB_LAYOUT_HALF, 2 * COLS, 0, 0, 0, 0},
+             {"bf16", QB_LAYOUT_BFLOAT, 2 * COLS, 0, 0, 0, 0},
+             {"int8", QB_LAYOUT_INT8, COLS, 0, 0, 0, 0},
+             {"q8_0", QB_LAYOUT_INT8, COLS / 32 * 34, 0, 34, 0, 0},
+             {"q4_0", QB_LAYOUT_TABLE4, COLS / 32 * 18, 0, 18, 0, 0},
+             {"nf4, a scale a row", QB_LAYOUT_TABLE4, COLS / 2, 0, 0, 0, 0},
+             {"e4m3", QB_LAYOUT_TABLE8, COLS, 0, 0, true, true},
+             {"qinsc 8 bits", QB_LAYOUT_TABLE8, COLS, 0, 0, true, false},
+             {"codebook8", QB_LAYOUT_TABLE8, COLS, 0, 0, false, false},
+             {"qins8 9 bits", QB_LAYOUT_CODES, COLS, COLS / 8, 0, 0, 0},
+             {"qins8 16 bits", QB_LAYOUT_CODES, COLS, COLS, 0, 0, 0}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 struct shared {
@@ -165,8 +174,18 @@ static enum qb_status add_kind(struct qb_bench_dots *b, size_t k, enum qb_isa to
     struct qb_codec_layout layout = {.kind = kind->kind, .row_bytes = kind->row, .sign_row = kind->sign_row};
     layout.sign_bits = kind->sign_row < COLS;
     layout.signs = rows * kind->row;
-    for (int code = 1; code < 256; code++)
-        layout.magnitudes[code] = 1.0f / (float)code;
+    layout.block_bytes = kind->block;
+    layout.first = kind->block % 16;
+    layout.scale = kind->block ? QB_LAYOUT_SCALE_HALF : QB_LAYOUT_SCALE_FLOAT;
+    layout.group = kind->block ? 32 : 0;
+    layout.scale_row = kind->row;
+    layout.scale_group = kind->block;
+    for (int code = 1; code < 256; code++) {
+        layout.values[code] = kind->mirrored && code > 128 ? -layout.values[code - 128] : 1.0f / (float)code;
+        if (kind->narrow && code < 128)
+            layout.values[code] = ldexpf(1, -code % 16);
+    }
+    layout.values[128] = kind->mirrored ? -layout.values[0] : layout.values[128];
     if (qb_fused_make(&layout, b->shared.bytes, COLS, &b->fused[k], err))
         return err->status;
     b->reading[k] = (struct product){.shared = &b->shared, .rows = bytes / COLS};
@@ -199,7 +218,7 @@ enum qb_status qb_bench_dots(enum qb_isa top, unsigned threads, struct qb_probes
     if (!b)
         return err->status;
     b->shared.bytes = qb_alloc(MATRIX_BYTES, 1, "weights", err);
-    b->shared.y = b->shared.bytes ? qb_alloc(MANY * (MATRIX_BYTES / (COLS / 32 * 18)), sizeof(float), "y", err) : NULL;
+    b->shared.y = b->shared.bytes ? qb_alloc(MANY * (MATRIX_BYTES / (COLS / 2)), sizeof(float), "y", err) : NULL;
     if (!b->shared.y || qb_pool_create(threads, &b->shared.pool, err))
         return err->status;
     qb_rng_seed(&rng, 1);

@@ -1,4 +1,4 @@
-/* codec.h - the public plugin ABI of qinsbench, version 3. Apache-2.0.
+/* codec.h - the public plugin ABI of qinsbench, version 4. Apache-2.0.
  *
  * A codec is a number format for storage: a float matrix (rows x cols, row-major, C order) <-> bytes. It is
  * stateless: everything a decode needs is in the encoded bytes, the shape and the parsed options. A plugin is one
@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define QB_CODEC_ABI_VERSION 3u
+#define QB_CODEC_ABI_VERSION 4u
 
 /* Instruction set levels, each including those before it. The host passes the level to use in qb_codec_config.isa;
  * it never passes a level that the CPU lacks. A codec without SIMD ignores it. Results must be bitwise the same at
@@ -105,20 +105,35 @@ struct qb_codec_tolerance {
 enum qb_layout_kind {
     QB_LAYOUT_HALF = 1,   /* binary16 */
     QB_LAYOUT_BFLOAT = 2, /* the upper halves of binary32 */
-    QB_LAYOUT_INT8 = 3,   /* int8 times a binary32 scale, one for all rows or one a row */
-    QB_LAYOUT_Q8_0 = 4,   /* GGUF's Q8_0 blocks */
-    QB_LAYOUT_Q4_0 = 5,   /* GGUF's Q4_0 blocks */
+    QB_LAYOUT_INT8 = 3,   /* scale * an int8 */
+    QB_LAYOUT_TABLE8 = 4, /* scale * values[a code of 8 bits] */
+    QB_LAYOUT_TABLE4 = 5, /* scale * values[a code of 4 bits] */
     QB_LAYOUT_CODES = 6,  /* a code of 8 bits for the magnitude and, apart from it, a sign */
     QB_LAYOUT_FLOAT = 7   /* binary32 */
 };
+/* How a scale is stored. Its product with a value is one binary32 multiplication. */
+enum qb_layout_scale {
+    QB_LAYOUT_SCALE_NONE = 0,  /* there is none; the value is the code's own */
+    QB_LAYOUT_SCALE_FLOAT = 1, /* binary32 */
+    QB_LAYOUT_SCALE_HALF = 2,  /* binary16 */
+    QB_LAYOUT_SCALE_POWER = 3  /* a byte e: 2^(e - 127) */
+};
 struct qb_codec_layout {
-    int32_t kind;             /* enum qb_layout_kind */
-    int32_t sign_bits;        /* CODES: 1: bit c % 8 of byte c / 8 of a row's signs is 1 for minus; 0: an int8 each, -1
-                                 or 1 */
-    size_t first, row_bytes;  /* row 0's values, blocks or codes; from a row's to the next one's */
-    size_t signs, sign_row;   /* CODES: likewise the signs */
-    size_t scales, scale_row; /* INT8: the scale of row r lies at scales + r * scale_row; 0: all have the first */
-    float magnitudes[256];    /* CODES: of every code, those that do not occur 0 */
+    int32_t kind;            /* enum qb_layout_kind */
+    int32_t sign_bits;       /* CODES: 1: bit c % 8 of byte c / 8 of a row's signs is 1 for minus; 0: an int8 each, -1
+                                or 1 */
+    size_t first, row_bytes; /* row 0's values, blocks or codes; from a row's to the next one's */
+    size_t signs, sign_row;  /* CODES: likewise the signs */
+    /* INT8, TABLE8 and TABLE4: row r's first scale lies at scales + r * scale_row (0: all rows have row 0's), that of
+     * its column c c / group * scale_group bytes on. */
+    int32_t scale; /* enum qb_layout_scale */
+    size_t scales, scale_row;
+    size_t group, scale_group; /* columns that share a scale, a multiple of 32; 0: all of a row */
+    /* Codes of a row follow each other, those of 4 bits two a byte, the lower half first. Or, of
+     * INT8 and TABLE4, they lie in blocks: those of columns [32 b, 32 b + 32), of a whole number of blocks, from
+     * block_bytes * b on, and of 4 bits those of a block's first 16 columns in the lower halves of its 16 bytes. */
+    size_t block_bytes; /* 0: not in blocks */
+    float values[256];  /* CODES: magnitudes; TABLE8, TABLE4: values; those of codes that do not occur 0 */
 };
 
 enum {                                /* qb_codec.flags */

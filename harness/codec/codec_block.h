@@ -80,11 +80,22 @@ static inline int qb_block_decode(const struct qb_block *block, size_t rows, siz
     return QB_CODEC_OK;
 }
 
-/* A layout function's body, for blocks that are a kind of layout. */
-static inline int qb_block_layout(const struct qb_block *block, enum qb_layout_kind kind, size_t rows, size_t cols,
-                                  size_t in_bytes, struct qb_codec_layout *layout, struct qb_codec_error *error)
+/* A layout function's body, for blocks of 32 codes that begin with their scale; values: of codes of 4 bits, else NULL.
+ */
+static inline int qb_block_layout(const struct qb_block *block, enum qb_layout_kind kind, enum qb_layout_scale scale,
+                                  const float *values, size_t rows, size_t cols, size_t in_bytes,
+                                  struct qb_codec_layout *layout, struct qb_codec_error *error)
 {
-    *layout = (struct qb_codec_layout){.kind = (int32_t)kind, .row_bytes = cols / block->values * block->bytes};
+    *layout = (struct qb_codec_layout){.kind = (int32_t)kind,
+                                       .scale = (int32_t)scale,
+                                       .first = scale == QB_LAYOUT_SCALE_HALF ? 2 : 1,
+                                       .row_bytes = cols / block->values * block->bytes,
+                                       .scale_row = cols / block->values * block->bytes,
+                                       .group = block->values,
+                                       .scale_group = block->bytes,
+                                       .block_bytes = block->bytes};
+    if (values)
+        memcpy(layout->values, values, 16 * sizeof *values);
     return qb_block_check(block, rows, cols, in_bytes, 0, rows, error);
 }
 

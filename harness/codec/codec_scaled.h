@@ -74,7 +74,7 @@ static inline unsigned qb_levels_code(const struct qb_levels *levels, double t)
     const double place = levels->sign ? fabs(t) : t;
     unsigned i = 0;
     for (unsigned step = QB_LEVELS_MAX / 2; step > 0; step /= 2)
-        i += levels->edge[i + step - 1] < place ? step : 0;
+        i += step * (unsigned)(levels->edge[i + step - 1] < place); /* without a branch, which no one could predict */
     if (levels->even && levels->edge[i] == place && i + 1 < levels->count)
         i += levels->code[i] & 1;
     return levels->code[i] | (signbit(t) ? levels->sign : 0);
@@ -94,7 +94,9 @@ static inline void qb_codes_put(unsigned bits, size_t cols, size_t col, size_t n
                                 unsigned char *row)
 {
     const unsigned low = bits > 8 ? 8 : bits;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; low == 8 && i < n; i++)
+        row[col + i] = (unsigned char)codes[i];
+    for (size_t i = 0; low != 8 && i < n; i++) {
         const size_t at = (col + i) / 8 * low + (col + i) % 8 * low / 8;
         const unsigned shifted = (codes[i] & 0xffu) << (col + i) * low % 8;
         row[at] = (unsigned char)(row[at] | shifted);
@@ -109,7 +111,9 @@ static inline void qb_codes_get(unsigned bits, size_t cols, size_t col, size_t n
                                 uint16_t *codes)
 {
     const unsigned low = bits > 8 ? 8 : bits;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; bits == 4 && i < n; i++)
+        codes[i] = (uint16_t)((unsigned)row[(col + i) / 2] >> (col + i) % 2 * 4 & 15u);
+    for (size_t i = 0; bits != 4 && i < n; i++) {
         const size_t at = (col + i) / 8 * low + (col + i) % 8 * low / 8;
         const unsigned shift = (unsigned)((col + i) * low % 8);
         unsigned word = row[at];
@@ -352,15 +356,21 @@ static inline int qb_scaled_values(unsigned bits, const float *value, size_t col
 {
     for (size_t done = 0, some; done < n; done += some) {
         uint16_t codes[QB_CODES_STEP];
+        const unsigned char *bytewise = bytes + at + col + done; /* codes of 8 bits */
         some = n - done < QB_CODES_STEP ? n - done : QB_CODES_STEP;
-        qb_codes_get(bits, cols, col + done, some, bytes + at, codes);
-        for (size_t i = 0; i < some; i++)
-            out[done + i] = scale * value[codes[i]];
+        if (bits == 8) {
+            for (size_t i = 0; i < some; i++)
+                out[done + i] = scale * value[bytewise[i]];
+        } else {
+            qb_codes_get(bits, cols, col + done, some, bytes + at, codes);
+            for (size_t i = 0; i < some; i++)
+                out[done + i] = scale * value[codes[i]];
+        }
         const size_t bad = qb_first_nonfinite(out + done, some);
         if (bad < some)
             return qb_refuse(error, QB_CODEC_BAD_BYTES, at + (col + done + bad) * (bits > 8 ? 8 : bits) / 8,
                              "the code of element (%zu, %zu) is %u, no encode gives that", row, col + done + bad,
-                             codes[bad]);
+                             bits == 8 ? bytewise[bad] : codes[bad]);
     }
     if (col + n == cols && !qb_codes_end_clean(bits, cols, bytes + at))
         return qb_refuse(error, QB_CODEC_BAD_BYTES, at + qb_codes_row(bits, cols) - 1,
@@ -386,6 +396,36 @@ static inline int qb_scaled_decode(const struct qb_scaled *scaled, const void *i
         status = qb_scaled_values(scaled->bits, scaled->levels->value, cols, in_row, span.col, span.size, scale, bytes,
                                   codes + in_row * line, out + (span.first - row * cols), error);
     }
+    return status;
+}
+
+/* How the codes lie for products that read them (codec.h): those of 8 or 4 bits, under a scale of a kind. */
+static inline int qb_scaled_layout(const struct qb_scaled *scaled, size_t in_bytes, struct qb_codec_layout *layout,
+                                   struct qb_codec_error *error)
+{
+    const struct qb_scopes *scopes = &scaled->scopes;
+    const bool groups = scopes->spans.per_row > 1;
+    int status = qb_check_part(in_bytes, qb_scaled_bytes(scaled), scaled->rows, 0, scaled->rows, error);
+    if (!status && ((scaled->bits != 8 && scaled->bits != 4) || scaled->scales))
+        status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "codes of %u bits%s", scaled->bits,
+                           scaled->scales ? " under scales of the codec's own" : "");
+    if (!status && groups && scopes->spans.width % 32 != 0)
+        status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "groups of %zu columns are not whole blocks of 32",
+                           scopes->spans.width);
+    if (!status && scopes->tall > 1 && scopes->count > 1)
+        status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "%zu rows share a scale", scopes->tall);
+    if (status)
+        return status;
+    *layout = (struct qb_codec_layout){
+        .kind = scaled->bits == 8 ? QB_LAYOUT_TABLE8 : QB_LAYOUT_TABLE4,
+        .first = qb_scales_bytes(scaled),
+        .row_bytes = qb_codes_row(scaled->bits, scaled->cols),
+        .scale = scaled->kind == QB_SCALE_POWER ? QB_LAYOUT_SCALE_POWER : QB_LAYOUT_SCALE_FLOAT,
+        .scale_row = scopes->count > 1 ? scopes->spans.per_row * qb_scale_bytes(scaled) : 0,
+        .group = groups ? scopes->spans.width : 0,
+        .scale_group = qb_scale_bytes(scaled)};
+    for (size_t code = 0; code < (size_t)1 << scaled->bits; code++)
+        layout->values[code] = isfinite(scaled->levels->value[code]) ? scaled->levels->value[code] : 0;
     return status;
 }
 
@@ -439,6 +479,14 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
         int status = shaped(config, rows, cols, &scaled, error);                                                       \
         return status ? status : qb_scaled_decode(&scaled, in, in_bytes, row, count, out, error);                      \
     }                                                                                                                  \
+    static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \
+                      struct qb_codec_layout *layout, struct qb_codec_error *error)                                    \
+    {                                                                                                                  \
+        struct qb_scaled scaled = {0};                                                                                 \
+        int status = shaped(config, rows, cols, &scaled, error);                                                       \
+        (void)in;                                                                                                      \
+        return status ? status : qb_scaled_layout(&scaled, in_bytes, layout, error);                                   \
+    }                                                                                                                  \
     static void prepare_once(void)                                                                                     \
     {                                                                                                                  \
         static bool prepared;                                                                                          \
@@ -447,7 +495,7 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
         prepared = true;                                                                                               \
     }                                                                                                                  \
     QB_CODEC_ENTRY(prepare_once();, .encoded_size = encoded_size, .encode = encode, .decode = decode,                  \
-                                  .encode_passes = PASSES, .encode_part = encode_part, __VA_ARGS__)
+                                  .encode_passes = PASSES, .encode_part = encode_part, .layout = layout, __VA_ARGS__)
 
 /* The option that most of them have, here with its default. */
 #define QB_SCOPE_OPTION(DEFAULT)                                                                                       \

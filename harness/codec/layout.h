@@ -8,6 +8,9 @@
 /* Is the layout of a known kind, and all that it tells of rows x cols within `bytes` bytes? */
 bool qb_layout_fits(const struct qb_codec_layout *layout, size_t rows, size_t cols, size_t bytes);
 
+/* The scale that is stored at `at`, of an enum qb_layout_scale. */
+float qb_layout_scale(int32_t scale, const unsigned char *at);
+
 /* The values of a row of a layout that fits, out[cols], by the formulas of decode. */
 void qb_layout_row(const struct qb_codec_layout *layout, const void *in, size_t row, size_t cols, float *out);
 

@@ -4,12 +4,14 @@
 #include <string.h>
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "codec/layout.h"
 
 struct qb_fused {
     struct qb_codec_layout layout;
     const unsigned char *bytes;
     size_t cols;
-    struct qb_code_table table; /* of codes of magnitudes */
+    struct qb_code_table table;   /* of codes of magnitudes */
+    struct qb_value_table values; /* of codes of values */
 };
 
 bool qb_fused_pays(int32_t kind)
@@ -17,6 +19,21 @@ bool qb_fused_pays(int32_t kind)
     if (qb_kernels() == qb_kernels_at(QB_ISA_PORTABLE))
         return false;
     return kind != QB_LAYOUT_CODES || (qb_cpu()->byte_permutes && qb_kernels() == qb_kernels_at(QB_ISA_AVX512));
+}
+
+static void make_values(const float values[256], struct qb_value_table *table)
+{
+    table->mirrored = table->narrow = true;
+    for (size_t code = 0; code < 256; code++) {
+        uint32_t word, other;
+        memcpy(&word, &values[code], sizeof word);
+        memcpy(&other, &values[code ^ 128], sizeof other);
+        table->value[code] = values[code];
+        for (int b = 0; b < 4; b++)
+            table->plane[b][code] = (uint8_t)(word >> 8 * b);
+        table->mirrored = table->mirrored && word == (other ^ 0x80000000u);
+        table->narrow = table->narrow && (word & 0xffff) == 0;
+    }
 }
 
 static void make_table(const float magnitudes[256], struct qb_code_table *table)
@@ -43,7 +60,8 @@ enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *b
     new->bytes = bytes;
     new->cols = cols;
     if (layout->kind == QB_LAYOUT_CODES)
-        make_table(layout->magnitudes, &new->table);
+        make_table(layout->values, &new->table);
+    make_values(layout->values, &new->values);
     return QB_OK;
 }
 
@@ -52,42 +70,101 @@ void qb_fused_free(struct qb_fused *fused)
     qb_free(fused);
 }
 
+/* Columns of a prepared input: a whole number of every kernel's blocks. */
 static size_t stride_of(const struct qb_fused *fused)
 {
     return (fused->cols + 63) / 64 * 64;
 }
 
-/* Of one input: its unit, and two digits of each value. */
-size_t qb_fused_scratch(const struct qb_fused *fused, size_t n)
+/* Are there kernels' blocks of 32 columns, each with a scale? */
+static bool is_scaled(const struct qb_codec_layout *l)
 {
-    return fused->layout.kind == QB_LAYOUT_CODES
-               ? n * (sizeof(double) + 2 * stride_of(fused)) / sizeof(float) + sizeof(double) / sizeof(float)
-               : 0;
+    return l->kind == QB_LAYOUT_TABLE4 || (l->kind == QB_LAYOUT_INT8 && l->group);
 }
 
-struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const float *x, size_t n, float *scratch)
+/* The order in which the matrix's kernel takes an input's columns. */
+static enum qb_order order_of(const struct qb_fused *fused)
 {
-    struct qb_fused_inputs in = {.x = x, .n = n};
-    if (fused->layout.kind != QB_LAYOUT_CODES)
-        return in;
+    const struct qb_codec_layout *l = &fused->layout;
+    if (l->kind == QB_LAYOUT_TABLE8)
+        return QB_ORDER_SQUARES;
+    if (l->kind == QB_LAYOUT_TABLE4 && !l->block_bytes)
+        return QB_ORDER_PAIRS;
+    return is_scaled(l) && fused->cols % 32 ? QB_ORDER_FILLED : QB_ORDER_PLAIN;
+}
+
+/* Of one input: in fixed point its unit, and two digits of each value. */
+size_t qb_fused_scratch(const struct qb_fused *fused, size_t n)
+{
+    if (fused->layout.kind == QB_LAYOUT_CODES)
+        return n * (sizeof(double) + 2 * stride_of(fused)) / sizeof(float) + sizeof(double) / sizeof(float);
+    return order_of(fused) == QB_ORDER_PLAIN ? 0 : n * stride_of(fused);
+}
+
+/* 64 columns in an order. */
+static void put_in_order(enum qb_order order, const float x[64], float out[64])
+{
+    if (order == QB_ORDER_PAIRS)
+        for (size_t block = 0; block < 64; block += 32)
+            for (size_t k = 0; k < 16; k++) {
+                out[block + k] = x[block + 2 * k];
+                out[block + 16 + k] = x[block + 2 * k + 1];
+            }
+    else if (order == QB_ORDER_SQUARES)
+        for (size_t a = 0; a < 4; a++)
+            for (size_t k = 0; k < 4; k++)
+                memcpy(out + 16 * k + 4 * a, x + 16 * a + 4 * k, 4 * sizeof *x);
+    else
+        memcpy(out, x, 64 * sizeof *x);
+}
+
+static struct qb_fixed_inputs prepare_fixed(const struct qb_fused *fused, const float *x, size_t n, float *scratch)
+{
     const size_t stride = stride_of(fused), cut = (uintptr_t)scratch % sizeof(double);
     double *unit = (double *)(void *)((unsigned char *)scratch + (cut ? sizeof(double) - cut : 0));
     int8_t *high = (int8_t *)(unit + n), *low = high + n * stride;
     for (size_t i = 0; i < n; i++)
         qb_kernels()->fix(x + i * fused->cols, fused->cols, stride, high + i * stride, low + i * stride, &unit[i]);
-    in.fixed = (struct qb_fixed_inputs){.high = high, .low = low, .stride = stride, .unit = unit};
+    return (struct qb_fixed_inputs){.high = high, .low = low, .stride = stride, .unit = unit};
+}
+
+struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const float *x, size_t n, float *scratch)
+{
+    struct qb_fused_inputs in = {.x = x, .n = n, .stride = fused->cols};
+    const enum qb_order order = order_of(fused);
+    if (fused->layout.kind == QB_LAYOUT_CODES)
+        in.fixed = prepare_fixed(fused, x, n, scratch);
+    else if (order != QB_ORDER_PLAIN) {
+        in.x = scratch;
+        in.stride = stride_of(fused);
+        for (size_t i = 0; i < n; i++, x += fused->cols, scratch += in.stride)
+            for (size_t c = 0; c < in.stride; c += 64) {
+                float last[64] = {0};
+                if (fused->cols - c < 64)
+                    memcpy(last, x + c, (fused->cols - c) * sizeof *x);
+                put_in_order(order, fused->cols - c < 64 ? last : x + c, scratch + c);
+            }
+    }
     return in;
 }
 
-static qb_dots *dots_of(int32_t kind)
+static qb_dots *dots_of(const struct qb_codec_layout *l)
 {
     const struct qb_kernels *k = qb_kernels();
-    return kind == QB_LAYOUT_FLOAT    ? k->float_dots
-           : kind == QB_LAYOUT_HALF   ? k->half_dots
-           : kind == QB_LAYOUT_BFLOAT ? k->bfloat_dots
-           : kind == QB_LAYOUT_INT8   ? k->int8_dots
-           : kind == QB_LAYOUT_Q8_0   ? k->q8_dots
-                                      : k->q4_dots;
+    switch (l->kind) {
+    case QB_LAYOUT_FLOAT:
+        return k->float_dots;
+    case QB_LAYOUT_HALF:
+        return k->half_dots;
+    case QB_LAYOUT_BFLOAT:
+        return k->bfloat_dots;
+    case QB_LAYOUT_TABLE8:
+        return k->table8_dots;
+    case QB_LAYOUT_TABLE4:
+        return k->table4_dots;
+    default:
+        return is_scaled(l) ? k->scaled_dots : k->int8_dots;
+    }
 }
 
 void qb_fused_multiply(const struct qb_fused *fused, size_t row, size_t count, const struct qb_fused_inputs *in,
@@ -96,6 +173,15 @@ void qb_fused_multiply(const struct qb_fused *fused, size_t row, size_t count, c
     const struct qb_codec_layout *l = &fused->layout;
     const struct qb_coded_rows rows = {.bytes = fused->bytes + l->first + row * l->row_bytes,
                                        .stride = l->row_bytes,
+                                       .block = l->block_bytes                ? l->block_bytes
+                                                : l->kind == QB_LAYOUT_TABLE4 ? 16
+                                                                              : 32,
+                                       .scale = l->scale,
+                                       .scales = fused->bytes + l->scales + row * l->scale_row,
+                                       .scale_stride = l->scale_row,
+                                       .scale_step = l->group ? l->scale_group : 0,
+                                       .scale_blocks = l->group / 32,
+                                       .values = &fused->values,
                                        .signs = fused->bytes + l->signs + row * l->sign_row,
                                        .sign_stride = l->sign_row,
                                        .sign_bits = l->sign_bits,
@@ -104,10 +190,11 @@ void qb_fused_multiply(const struct qb_fused *fused, size_t row, size_t count, c
         qb_kernels()->code_dots(&rows, count, fused->cols, &in->fixed, in->n, y, ld);
         return;
     }
-    dots_of(l->kind)(&rows, count, fused->cols, in->x, in->n, y, ld);
-    for (size_t r = 0; r < count && l->kind == QB_LAYOUT_INT8; r++) {
-        float scale;
-        memcpy(&scale, fused->bytes + l->scales + (row + r) * l->scale_row, sizeof scale);
+    dots_of(l)(&rows, count, fused->cols, in->x, in->stride, in->n, y, ld);
+    if (l->group || l->scale == QB_LAYOUT_SCALE_NONE)
+        return;
+    for (size_t r = 0; r < count; r++) {
+        const float scale = qb_layout_scale(l->scale, fused->bytes + l->scales + (row + r) * l->scale_row);
         for (size_t i = 0; i < in->n; i++)
             y[i * ld + r] *= scale;
     }

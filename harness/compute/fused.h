@@ -33,8 +33,8 @@ void qb_fused_free(struct qb_fused *fused);
 
 /* Inputs as the matrix's kernel takes them. Of x, y and scratch nothing needs more alignment than a float. */
 struct qb_fused_inputs {
-    const float *x; /* [n, cols], borrowed */
-    size_t n;
+    const float *x; /* [n, stride], borrowed, or in scratch in another order (kernels.h, enum qb_order) */
+    size_t n, stride;
     struct qb_fixed_inputs fixed; /* in scratch */
 };
 /* Floats of scratch that n inputs need, and preparing them in it, once for all rows. */

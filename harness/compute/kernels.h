@@ -13,15 +13,31 @@
 #include <stdint.h>
 #include "base/isa.h"
 
-/* Rows of an encoded matrix as they lie in memory (codec/codec.h, struct qb_codec_layout). */
+/* Rows of an encoded matrix as they lie in memory (codec/codec.h, struct qb_codec_layout, where the scales are
+ * explained). */
 struct qb_coded_rows {
     const unsigned char *bytes; /* row r's values, blocks or codes begin at bytes + r * stride */
     size_t stride;
+    size_t block; /* bytes from 32 columns' codes to the next ones' */
+    int32_t scale;
+    const unsigned char *scales;
+    size_t scale_stride;
+    size_t scale_step;                   /* 0: no row has several scales; what one there is is left to the caller */
+    size_t scale_blocks;                 /* blocks of 32 columns that share a scale */
+    const struct qb_value_table *values; /* of TABLE8 and TABLE4 */
     const unsigned char
         *signs;         /* of codes of magnitudes, likewise; sign_bits: a bit a column, set for minus, else an */
     size_t sign_stride; /* int8 a column, negative for minus */
     bool sign_bits;
     const struct qb_code_table *table; /* of codes of magnitudes */
+};
+
+/* Values by code, and byte b of each as plane[b], for kernels that look bytes up. */
+struct qb_value_table {
+    float value[256];
+    uint8_t plane[4][256];
+    bool mirrored; /* code | 128 is code's value with the other sign, for codes below 128 */
+    bool narrow;   /* planes 0 and 1 are 0: the values are bfloats */
 };
 
 /* Fixed point that products of codes run in: a weight is +-(255 high + low) weight units, an input 255 high + low
@@ -37,12 +53,22 @@ struct qb_fixed_inputs {
     const double *unit;       /* [n]; NaN where an input is NaN or infinite */
 };
 
-/* y[i * ld + r] = the product of row r of w, r < rows, with x[i * cols] for each of n inputs, i < n. Weights are read
- * encoded, values of blocks without their scale, which multiplies the sum over its block. Sums run in 16 FP32 lanes
- * by fused multiply-adds, column c (of blocks: of each half block) in lane c mod 16, then over lanes 8, 4, 2 and 1
- * apart: a y differs from the exact product by at most (cols / 16 + 8) 2^-23 times the sum of |w x|. */
-typedef void qb_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const float *x, size_t n, float *y,
-                     size_t ld);
+/* y[i * ld + r] = the product of row r of w, r < rows, with input i < n, whose column c is x[i * stride + c]. Weights
+ * are read encoded, values of blocks without their scale, which multiplies the sum over its block. Sums run in 16 FP32
+ * lanes by fused multiply-adds, column c (of blocks: of each half block) in lane c mod 16, then over lanes 8, 4, 2 and
+ * 1 apart: a y differs from the exact product by at most (cols / 16 + 8) 2^-23 times the sum of |w x|. */
+typedef void qb_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const float *x, size_t stride, size_t n,
+                     float *y, size_t ld);
+
+/* The order in which a kernel takes the columns of an input, which is laid out so once for all rows. */
+enum qb_order {
+    QB_ORDER_PLAIN, /* as they are */
+    /* The following are filled up with zeros to a multiple of 64 columns. */
+    QB_ORDER_FILLED,
+    QB_ORDER_PAIRS,   /* of 32 columns first the even ones, then the odd ones: codes of 4 bits, two a byte */
+    QB_ORDER_SQUARES, /* of 64 columns, as 16 fours, fours 0, 4, 8, 12, then 1, 5, 9, 13, and so on: what bytes become
+                         where registers' quarters are interleaved */
+};
 
 typedef void qb_code_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const struct qb_fixed_inputs *x,
                           size_t n, float *y, size_t ld);
@@ -90,8 +116,10 @@ struct qb_kernels {
     qb_dots *half_dots;   /* binary16 */
     qb_dots *bfloat_dots; /* the upper halves of FP32 */
     qb_dots *int8_dots;   /* integers, without a scale */
-    qb_dots *q8_dots;     /* GGUF's Q8_0: cols is a multiple of 32 */
-    qb_dots *q4_dots;     /* GGUF's Q4_0: likewise */
+    qb_dots *scaled_dots; /* integers with scales (a multiple of 32 columns); blocks of 32 columns */
+    qb_dots *table4_dots; /* values by codes of 4 bits: in blocks, or x in QB_ORDER_PAIRS; blocks of 32 columns */
+    qb_dots *table8_dots; /* values by codes of 8 bits, not in blocks; x in QB_ORDER_SQUARES; blocks of 64 columns, of
+                             which columns 16 a + 4 k + e, e < 4, are lane 4 a + e's */
     /* The same of codes of magnitudes, exact in integers from fixed-point inputs on; rounded once, at the end. */
     qb_code_dots *code_dots;
     /* The digits of x[cols] to the base 255, high[stride] and low[stride], nearest to x in units of the largest |x| /

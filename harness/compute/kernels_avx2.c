@@ -22,6 +22,17 @@ INLINE v16 v16_splat(float x)
     return (v16){_mm256_set1_ps(x), _mm256_set1_ps(x)};
 }
 
+INLINE void v16_store(float *x, v16 v)
+{
+    _mm256_storeu_ps(x, v.low);
+    _mm256_storeu_ps(x + 8, v.high);
+}
+
+INLINE v16 v16_halves(float lower, float upper)
+{
+    return (v16){_mm256_set1_ps(lower), _mm256_set1_ps(upper)};
+}
+
 INLINE v16 v16_multiply(v16 a, v16 b)
 {
     return (v16){_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
@@ -43,13 +54,6 @@ INLINE float v16_sum(v16 v)
 INLINE __m128i bytes16(const unsigned char *p)
 {
     return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-
-INLINE float float_of_half(const unsigned char *p)
-{
-    uint16_t half;
-    memcpy(&half, p, sizeof half);
-    return _cvtsh_ss(half);
 }
 
 INLINE v16 v16_float(const unsigned char *p)
@@ -79,22 +83,56 @@ INLINE v16 v16_int8(const unsigned char *p)
                  _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes)))};
 }
 
-/* 16 codes of 4 bits, each in a byte's low half */
-INLINE v16 less8(__m128i codes)
+/* Values of codes 0 to 7 and of 8 to 15. */
+typedef struct {
+    __m256 lower, upper;
+} t16;
+
+INLINE t16 t16_load(const float *values)
 {
-    codes = _mm_sub_epi8(_mm_and_si128(codes, _mm_set1_epi8(15)), _mm_set1_epi8(8));
-    return (v16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes)),
-                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(codes, codes)))};
+    return (t16){_mm256_loadu_ps(values), _mm256_loadu_ps(values + 8)};
 }
 
-INLINE v16 v16_low4(const unsigned char *p)
+/* Permutations read the low three bits of each index alone; the fourth, moved to the sign, chooses. */
+INLINE __m256 t16_eight(const t16 *table, __m256i codes)
 {
-    return less8(bytes16(p));
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(table->lower, codes),
+                            _mm256_permutevar8x32_ps(table->upper, codes),
+                            _mm256_castsi256_ps(_mm256_slli_epi32(codes, 28)));
 }
 
-INLINE v16 v16_high4(const unsigned char *p)
+INLINE v16 t16_sixteen(const t16 *table, __m128i codes)
 {
-    return less8(_mm_srli_epi16(bytes16(p), 4));
+    return (v16){t16_eight(table, _mm256_cvtepu8_epi32(codes)),
+                 t16_eight(table, _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(codes, codes)))};
+}
+
+INLINE v16 t16_low(const t16 *table, const unsigned char *p)
+{
+    return t16_sixteen(table, bytes16(p));
+}
+
+INLINE v16 t16_high(const t16 *table, const unsigned char *p)
+{
+    return t16_sixteen(table, _mm_srli_epi16(bytes16(p), 4));
+}
+
+INLINE int four_bytes(const unsigned char *p)
+{
+    int word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+INLINE __m256 look_up_eight(const float *values, const unsigned char *p)
+{
+    __m128i codes = _mm_insert_epi32(_mm_cvtsi32_si128(four_bytes(p)), four_bytes(p + 16), 1);
+    return _mm256_i32gather_ps(values, _mm256_cvtepu8_epi32(codes), 4);
+}
+
+INLINE v16 v16_table(const float *values, const unsigned char *p)
+{
+    return (v16){look_up_eight(values, p), look_up_eight(values, p + 32)};
 }
 
 #include "compute/kernels_dots.h"

@@ -21,6 +21,16 @@ INLINE v16 v16_splat(float x)
     return _mm512_set1_ps(x);
 }
 
+INLINE void v16_store(float *x, v16 v)
+{
+    _mm512_storeu_ps(x, v);
+}
+
+INLINE v16 v16_halves(float lower, float upper)
+{
+    return _mm512_mask_broadcastss_ps(_mm512_set1_ps(lower), 0xff00, _mm_set_ss(upper));
+}
+
 INLINE v16 v16_multiply(v16 a, v16 b)
 {
     return _mm512_mul_ps(a, b);
@@ -49,13 +59,6 @@ INLINE __m256i bytes32(const unsigned char *p)
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
 
-INLINE float float_of_half(const unsigned char *p)
-{
-    uint16_t half;
-    memcpy(&half, p, sizeof half);
-    return _cvtsh_ss(half);
-}
-
 INLINE v16 v16_float(const unsigned char *p)
 {
     return v16_load((const float *)(const void *)p);
@@ -76,29 +79,107 @@ INLINE v16 v16_int8(const unsigned char *p)
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes16(p)));
 }
 
+typedef __m512 t16;
+
+INLINE t16 t16_load(const float *values)
+{
+    return _mm512_loadu_ps(values);
+}
+
 /* The permutation reads the low four bits of each index alone. */
-INLINE v16 less8(__m512i codes)
+INLINE v16 t16_low(const t16 *table, const unsigned char *p)
 {
-    const __m512 values = _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm512_permutexvar_ps(codes, values);
+    return _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(bytes16(p)), *table);
 }
 
-INLINE v16 v16_low4(const unsigned char *p)
+INLINE v16 t16_high(const t16 *table, const unsigned char *p)
 {
-    return less8(_mm512_cvtepu8_epi32(bytes16(p)));
+    return _mm512_permutexvar_ps(_mm512_srli_epi32(_mm512_cvtepu8_epi32(bytes16(p)), 4), *table);
 }
 
-INLINE v16 v16_high4(const unsigned char *p)
+INLINE int four_bytes(const unsigned char *p)
 {
-    return less8(_mm512_srli_epi32(_mm512_cvtepu8_epi32(bytes16(p)), 4));
+    int word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+INLINE v16 v16_table(const float *values, const unsigned char *p)
+{
+    __m128i codes = _mm_setr_epi32(four_bytes(p), four_bytes(p + 16), four_bytes(p + 32), four_bytes(p + 48));
+    return _mm512_i32gather_ps(_mm512_cvtepu8_epi32(codes), values, 4);
 }
 
 #include "compute/kernels_dots.h"
 
-/* ---- codes of magnitudes, where the CPU also permutes bytes (VBMI) and sums byte products (VNNI) ---- */
-
 #define VBMI __attribute__((target("avx512vbmi,avx512vnni")))
 #define INLINE_VBMI static inline __attribute__((always_inline, target("avx512vbmi,avx512vnni")))
+
+/* ---- values by codes of 8 bits, where the CPU permutes bytes (VBMI) ----
+ * Each byte of 64 values is looked up by itself, and bytes are interleaved to floats. What a permutation reads of a
+ * code are seven bits. */
+
+struct planes {
+    __m512i part[4][4]; /* byte b of the values of codes 64 k ... 64 k + 63 */
+};
+
+INLINE_VBMI struct planes load_planes(const struct qb_value_table *table)
+{
+    struct planes planes;
+    for (int b = 0; b < 4; b++)
+        for (int k = 0; k < 4; k++)
+            planes.part[b][k] = _mm512_loadu_si512(table->plane[b] + 64 * k);
+    return planes;
+}
+
+/* Byte b of the values of 64 codes; mirrored: without the sign. */
+INLINE_VBMI __m512i look_up_plane(const struct planes *planes, int b, __m512i codes, bool mirrored)
+{
+    __m512i low = _mm512_permutex2var_epi8(planes->part[b][0], codes, planes->part[b][1]);
+    if (mirrored)
+        return low;
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low,
+                                  _mm512_permutex2var_epi8(planes->part[b][2], codes, planes->part[b][3]));
+}
+
+INLINE_VBMI struct looked_up look_up_64(const struct planes *planes, const unsigned char *p, bool mirrored, bool narrow)
+{
+    const __m512i codes = _mm512_loadu_si512(p);
+    __m512i third = look_up_plane(planes, 2, codes, mirrored), last = look_up_plane(planes, 3, codes, mirrored);
+    if (mirrored) /* last ^ (codes & 0x80) */
+        last = _mm512_ternarylogic_epi64(last, codes, _mm512_set1_epi8((char)0x80), 0x78);
+    __m512i upper[2] = {_mm512_unpacklo_epi8(third, last), _mm512_unpackhi_epi8(third, last)}, words[4];
+    if (narrow) {
+        for (int k = 0; k < 2; k++) {
+            words[2 * k] = _mm512_unpacklo_epi16(_mm512_setzero_si512(), upper[k]);
+            words[2 * k + 1] = _mm512_unpackhi_epi16(_mm512_setzero_si512(), upper[k]);
+        }
+    } else {
+        __m512i first = look_up_plane(planes, 0, codes, mirrored), second = look_up_plane(planes, 1, codes, mirrored);
+        __m512i lower[2] = {_mm512_unpacklo_epi8(first, second), _mm512_unpackhi_epi8(first, second)};
+        for (int k = 0; k < 2; k++) {
+            words[2 * k] = _mm512_unpacklo_epi16(lower[k], upper[k]);
+            words[2 * k + 1] = _mm512_unpackhi_epi16(lower[k], upper[k]);
+        }
+    }
+    return (struct looked_up){{_mm512_castsi512_ps(words[0]), _mm512_castsi512_ps(words[1]),
+                               _mm512_castsi512_ps(words[2]), _mm512_castsi512_ps(words[3])}};
+}
+
+#define PLANES const struct planes planes = load_planes(w->values)
+TABLE8_DOTS(VBMI, narrow_table8, PLANES, look_up_64(&planes, codes, true, true))
+TABLE8_DOTS(VBMI, mirrored_table8, PLANES, look_up_64(&planes, codes, true, false))
+TABLE8_DOTS(VBMI, any_table8, PLANES, look_up_64(&planes, codes, false, false))
+
+static void table8_dots_vbmi(const struct qb_coded_rows *w, size_t rows, size_t cols, const float *x, size_t stride,
+                             size_t n, float *y, size_t ld)
+{
+    (!w->values->mirrored ? any_table8
+     : w->values->narrow  ? narrow_table8
+                          : mirrored_table8)(w, rows, cols, x, stride, n, y, ld);
+}
+
+/* ---- codes of magnitudes, where the CPU also permutes bytes (VBMI) and sums byte products (VNNI) ---- */
 
 /* A digit of all 256 codes, 64 a register. */
 struct digits {
@@ -235,5 +316,9 @@ void qb_kernels_avx512(struct qb_kernels *kernels)
     set_logits(kernels);
     qb_code_dots *below = kernels->code_dots;
     set_dots(kernels);
-    kernels->code_dots = qb_cpu()->byte_permutes ? code_dots_vbmi : below;
+    kernels->code_dots = below;
+    if (qb_cpu()->byte_permutes) {
+        kernels->code_dots = code_dots_vbmi;
+        kernels->table8_dots = table8_dots_vbmi;
+    }
 }

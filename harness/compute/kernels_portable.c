@@ -28,6 +28,19 @@ INLINE v16 v16_splat(float x)
     return v;
 }
 
+INLINE void v16_store(float *x, v16 v)
+{
+    memcpy(x, &v, sizeof v);
+}
+
+INLINE v16 v16_halves(float lower, float upper)
+{
+    return (v16){{{lower, lower, lower, lower},
+                  {lower, lower, lower, lower},
+                  {upper, upper, upper, upper},
+                  {upper, upper, upper, upper}}};
+}
+
 INLINE v16 v16_multiply(v16 a, v16 b)
 {
     for (int i = 0; i < QUARTERS; i++)
@@ -52,13 +65,6 @@ INLINE float v16_sum(v16 v)
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-INLINE float float_of_half(const unsigned char *p)
-{
-    uint16_t half;
-    memcpy(&half, p, sizeof half);
-    return qb_half_value(half);
-}
-
 INLINE v16 v16_float(const unsigned char *p)
 {
     v16 v;
@@ -69,8 +75,11 @@ INLINE v16 v16_float(const unsigned char *p)
 INLINE v16 v16_half(const unsigned char *p)
 {
     float x[16];
-    for (int i = 0; i < 16; i++)
-        x[i] = float_of_half(p + 2 * i);
+    for (int i = 0; i < 16; i++) {
+        uint16_t half;
+        memcpy(&half, p + 2 * i, sizeof half);
+        x[i] = qb_half_value(half);
+    }
     return v16_load(x);
 }
 
@@ -94,19 +103,38 @@ INLINE v16 v16_int8(const unsigned char *p)
     return v16_load(x);
 }
 
-INLINE v16 v16_low4(const unsigned char *p)
+typedef struct {
+    float value[16];
+} t16;
+
+INLINE t16 t16_load(const float *values)
+{
+    t16 table;
+    memcpy(&table, values, sizeof table);
+    return table;
+}
+
+INLINE v16 t16_low(const t16 *table, const unsigned char *p)
 {
     float x[16];
     for (int i = 0; i < 16; i++)
-        x[i] = (float)((p[i] & 15) - 8);
+        x[i] = table->value[p[i] & 15];
     return v16_load(x);
 }
 
-INLINE v16 v16_high4(const unsigned char *p)
+INLINE v16 t16_high(const t16 *table, const unsigned char *p)
 {
     float x[16];
     for (int i = 0; i < 16; i++)
-        x[i] = (float)((p[i] >> 4) - 8);
+        x[i] = table->value[p[i] >> 4];
+    return v16_load(x);
+}
+
+INLINE v16 v16_table(const float *values, const unsigned char *p)
+{
+    float x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = values[p[16 * (i / 4) + i % 4]];
     return v16_load(x);
 }
 

@@ -300,7 +300,7 @@ Test(planted, a_promise_that_means_nothing, .timeout = 600)
 
 Test(planted, abi_version)
 {
-    is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 4, this program has version 3");
+    is_refused("abi_version", QB_ERR_CODEC, "it was built for plugin ABI version 5, this program has version 4");
 }
 
 Test(planted, struct_size)

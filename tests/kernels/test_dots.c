@@ -22,7 +22,7 @@ static void start(void)
     qb_rng_seed(&rng, seed);
 }
 
-static const char *const names[] = {NULL, "half", "bfloat", "int8", "q8_0", "q4_0", "codes", "float"};
+static const char *const names[] = {NULL, "half", "bfloat", "int8", "table8", "table4", "codes", "float"};
 
 /* A finite half, denormals and zeros among them. */
 static uint16_t some_half(void)
@@ -43,42 +43,88 @@ static void put_half(unsigned char *at, uint16_t half)
     memcpy(at, &half, sizeof half);
 }
 
-static struct coded make(int32_t kind, bool sign_bits, size_t rows, size_t cols)
+/* What a kind of layout may vary in. */
+struct form {
+    int32_t kind;
+    bool sign_bits;         /* codes */
+    int32_t scale;          /* int8, table8, table4 */
+    size_t group;           /* likewise */
+    size_t block;           /* bytes of a block, that begins with its scale; 0: not in blocks */
+    bool mirrored, bfloats; /* tables */
+};
+
+static size_t size_of_scale(int32_t scale)
 {
-    struct coded m = {.layout = {.kind = kind, .sign_bits = sign_bits}, .rows = rows, .cols = cols};
+    return scale == QB_LAYOUT_SCALE_FLOAT ? 4 : scale == QB_LAYOUT_SCALE_HALF ? 2 : scale == QB_LAYOUT_SCALE_POWER;
+}
+
+static float some_float(void)
+{
+    return ldexpf((float)(int32_t)qb_rng_u32(&rng), (int)qb_rng_randint(&rng, 40) - 60);
+}
+
+static void put_scale(int32_t scale, unsigned char *at)
+{
+    const float value = ldexpf(1 + (float)qb_rng_randint(&rng, 1000) / 1000, -9);
+    if (scale == QB_LAYOUT_SCALE_FLOAT)
+        memcpy(at, &value, sizeof value);
+    else if (scale == QB_LAYOUT_SCALE_HALF)
+        put_half(at, some_half());
+    else if (scale == QB_LAYOUT_SCALE_POWER)
+        *at = (unsigned char)qb_rng_randint(&rng, 200); /* 0, a denormal, too */
+}
+
+static void make_values(const struct form *form, float values[256])
+{
+    const size_t codes = form->kind == QB_LAYOUT_TABLE4 ? 16 : 256;
+    for (size_t code = 0; code < codes; code++) {
+        values[code] = form->kind == QB_LAYOUT_CODES ? (code ? expf(-(float)code / 17) : 0) : some_float();
+        if (form->bfloats)
+            memset(&values[code], 0, 2);
+        if (form->mirrored && code >= 128)
+            values[code] = -values[code - 128];
+    }
+}
+
+static struct coded make(const struct form *form, size_t rows, size_t cols)
+{
+    const int32_t kind = form->kind;
+    struct coded m = {.layout = {.kind = kind, .sign_bits = form->sign_bits}, .rows = rows, .cols = cols};
     struct qb_codec_layout *l = &m.layout;
-    size_t blocks = cols / 32, block = kind == QB_LAYOUT_Q8_0 ? 34 : 18;
-    l->row_bytes = kind == QB_LAYOUT_FLOAT                            ? 4 * cols
-                   : kind <= QB_LAYOUT_BFLOAT                         ? 2 * cols
-                   : kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0 ? blocks * block
-                                                                      : cols;
-    l->first = kind == QB_LAYOUT_INT8 ? rows * sizeof(float) : 0;
-    l->scale_row = sizeof(float);
-    l->signs = l->first + rows * l->row_bytes;
-    l->sign_row = kind != QB_LAYOUT_CODES ? 0 : sign_bits ? (cols + 7) / 8 : cols;
+    const size_t scale = size_of_scale(form->scale), groups = form->group ? (cols - 1) / form->group + 1 : 1;
+    l->scale = form->scale;
+    l->group = form->group;
+    l->block_bytes = form->block;
+    l->row_bytes = form->block                ? cols / 32 * form->block
+                   : kind == QB_LAYOUT_FLOAT  ? 4 * cols
+                   : kind <= QB_LAYOUT_BFLOAT ? 2 * cols
+                   : kind == QB_LAYOUT_TABLE4 ? (cols + 1) / 2
+                                              : cols;
+    l->first = form->block ? scale : rows * groups * scale;
+    l->scale_group = form->block ? form->block : scale;
+    l->scale_row = form->block ? l->row_bytes : groups * scale;
+    l->signs = l->first + rows * l->row_bytes - (form->block ? scale : 0);
+    l->sign_row = kind != QB_LAYOUT_CODES ? 0 : form->sign_bits ? (cols + 7) / 8 : cols;
     m.bytes = qb_guard_new("weights", l->signs + rows * l->sign_row, QB_GUARD_AFTER, 0);
     for (size_t i = 0; i < m.bytes.size; i++)
         m.bytes.data[i] = (unsigned char)qb_rng_u32(&rng);
     for (size_t r = 0; r < rows; r++) {
         unsigned char *line = m.bytes.data + l->first + r * l->row_bytes;
         for (size_t c = 0; c < cols && kind <= QB_LAYOUT_BFLOAT; c++) {
-            float x = ldexpf((float)(int32_t)qb_rng_u32(&rng), (int)qb_rng_randint(&rng, 40) - 60);
+            float x = some_float();
             uint16_t upper;
             memcpy(&upper, (const unsigned char *)&x + 2, sizeof upper);
             put_half(line + 2 * c, kind == QB_LAYOUT_HALF ? some_half() : upper);
         }
         for (size_t c = 0; c < cols && kind == QB_LAYOUT_FLOAT; c++) {
-            float x = ldexpf((float)(int32_t)qb_rng_u32(&rng), (int)qb_rng_randint(&rng, 40) - 60);
+            float x = some_float();
             memcpy(line + 4 * c, &x, sizeof x);
         }
-        for (size_t b = 0; b < blocks && (kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0); b++)
-            put_half(line + b * block, some_half());
-        float scale = ldexpf(1 + (float)r / 7, -9);
-        if (kind == QB_LAYOUT_INT8)
-            memcpy(m.bytes.data + r * sizeof scale, &scale, sizeof scale);
+        for (size_t g = 0; g < groups; g++)
+            put_scale(form->scale, m.bytes.data + l->scales + r * l->scale_row + g * l->scale_group);
     }
-    for (int code = 1; code < 256; code++)
-        l->magnitudes[code] = expf(-(float)code / 17);
+    make_values(form, l->values);
+    cr_assert(qb_layout_fits(l, rows, cols, m.bytes.size));
     return m;
 }
 
@@ -96,7 +142,7 @@ static void is_product(const struct coded *m, size_t row, const float *x, float 
         w_sum += fabs((double)w[c]);
     }
     for (int code = 0; code < 256; code++)
-        w_most = fmax(w_most, (double)m->layout.magnitudes[code]);
+        w_most = fmax(w_most, (double)m->layout.values[code]);
     rounding = m->layout.kind == QB_LAYOUT_CODES
                    ? QB_FIXED_TOLERANCE * (x_most * w_sum + w_most * x_sum) + 0x1p-23 * size
                    : ((double)m->cols / 16 + 8) * 0x1p-23 * size;
@@ -121,9 +167,9 @@ static void multiply(enum qb_isa isa, const struct coded *m, const float *x, siz
     qb_fused_free(fused);
 }
 
-static void try_shape(int32_t kind, bool sign_bits, size_t rows, size_t cols, size_t n)
+static void try_shape(const struct form *form, size_t rows, size_t cols, size_t n)
 {
-    struct coded m = make(kind, sign_bits, rows, cols);
+    struct coded m = make(form, rows, cols);
     struct qb_guard x = qb_guard_new("x", n * cols * sizeof(float), QB_GUARD_AFTER, 0), first = {0};
     float *in = (float *)(void *)x.data;
     size_t ld = rows + 3, floats = (n - 1) * ld + rows;
@@ -140,7 +186,7 @@ static void try_shape(int32_t kind, bool sign_bits, size_t rows, size_t cols, si
             for (size_t r = 0; r < rows && isa == QB_ISA_PORTABLE; r++)
                 is_product(&m, r, in + i * cols, out[i * ld + r], n);
             for (size_t k = i * ld + rows; k < floats && k < (i + 1) * ld; k++)
-                cr_assert(isnan(out[k]), "%s wrote between the rows of y", names[kind]);
+                cr_assert(isnan(out[k]), "%s wrote between the rows of y", names[form->kind]);
         }
         if (isa == QB_ISA_PORTABLE)
             first = y;
@@ -148,69 +194,112 @@ static void try_shape(int32_t kind, bool sign_bits, size_t rows, size_t cols, si
             cr_assert_eq(memcmp(first.data + 4 * k, y.data + 4 * k, 4), 0,
                          "%s of level %s differs from the portable one: %zu x %zu, %zu inputs, place %zu: %.9g, not "
                          "%.9g (seed %u)",
-                         names[kind], qb_isa_name(isa), rows, cols, n, k, (double)out[k],
+                         names[form->kind], qb_isa_name(isa), rows, cols, n, k, (double)out[k],
                          (double)((const float *)(const void *)first.data)[k], seed);
     }
 }
 
-static void try_kind(int32_t kind, bool sign_bits)
+static void try_form(struct form form)
 {
     static const size_t rows[] = {1, 3, 4, 7, 8, 13, 21}, inputs[] = {1, 2, 3, 4, 5, 8};
-    const bool blocks = kind == QB_LAYOUT_Q8_0 || kind == QB_LAYOUT_Q4_0;
     size_t turn = 0;
     start();
     for (size_t cols = 1; cols < 200; cols += cols < 20 ? 1 : 7)
         for (size_t k = 0; k < 2; k++, turn++)
-            try_shape(kind, sign_bits, rows[turn % 7], blocks ? cols * 32 : cols, inputs[turn % 6]);
-    try_shape(kind, sign_bits, 5, blocks ? 4128 : 4099, 3);
+            try_shape(&form, rows[turn % 7], form.block ? cols * 32 : cols, inputs[turn % 6]);
+    try_shape(&form, 9, form.block ? 1088 : 1057, 1); /* more blocks than scales that are read at a time */
+    try_shape(&form, 5, form.block ? 4128 : 4099, 3);
 }
 
 Test(dots, fp32)
 {
-    try_kind(QB_LAYOUT_FLOAT, false);
+    try_form((struct form){.kind = QB_LAYOUT_FLOAT});
 }
 
 Test(dots, half)
 {
-    try_kind(QB_LAYOUT_HALF, false);
+    try_form((struct form){.kind = QB_LAYOUT_HALF});
 }
 
 Test(dots, bfloat)
 {
-    try_kind(QB_LAYOUT_BFLOAT, false);
+    try_form((struct form){.kind = QB_LAYOUT_BFLOAT});
 }
 
 Test(dots, int8)
 {
-    try_kind(QB_LAYOUT_INT8, false);
+    try_form((struct form){.kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_FLOAT});
 }
 
-Test(dots, q8_0)
+Test(dots, int8_in_groups)
 {
-    try_kind(QB_LAYOUT_Q8_0, false);
+    try_form((struct form){.kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 64});
 }
 
-Test(dots, q4_0)
+Test(dots, int8_in_blocks) /* Q8_0 */
 {
-    try_kind(QB_LAYOUT_Q4_0, false);
+    try_form((struct form){.kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 34});
+}
+
+Test(dots, table4_in_blocks) /* Q4_0, IQ4_NL */
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 18});
+}
+
+Test(dots, table4_in_blocks_by_powers) /* MXFP4 */
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_POWER, .group = 32, .block = 17});
+}
+
+Test(dots, table4_in_pairs)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 96});
+}
+
+Test(dots, table4_without_a_scale)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE4});
+}
+
+Test(dots, table8_of_any_values)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE8});
+}
+
+Test(dots, table8_of_magnitudes_and_a_sign)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_FLOAT, .mirrored = true});
+}
+
+Test(dots, table8_of_bfloats)
+{
+    try_form((struct form){
+        .kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_POWER, .group = 32, .mirrored = true, .bfloats = true});
+}
+
+Test(dots, table8_of_bfloats_without_a_sign)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_HALF, .group = 160, .bfloats = true});
 }
 
 Test(dots, codes_with_sign_bits)
 {
-    try_kind(QB_LAYOUT_CODES, true);
+    try_form((struct form){.kind = QB_LAYOUT_CODES, .sign_bits = true});
 }
 
 Test(dots, codes_with_sign_bytes)
 {
-    try_kind(QB_LAYOUT_CODES, false);
+    try_form((struct form){.kind = QB_LAYOUT_CODES});
 }
+
+static const struct form codes = {.kind = QB_LAYOUT_CODES, .sign_bits = true};
 
 /* Sums of a lane stay within an int32 where all terms have one sign and the greatest size. */
 Test(dots, long_rows_of_the_largest_codes)
 {
     enum { COLS = 600001 }; /* more than the steps that a lane takes before it is emptied */
     start();
-    struct coded m = make(QB_LAYOUT_CODES, true, 1, COLS);
+    struct coded m = make(&codes, 1, COLS);
     float *x = calloc(COLS, sizeof *x);
     memset(m.bytes.data, 1, COLS);
     memset(m.bytes.data + COLS, 0, (COLS + 7) / 8);
@@ -228,7 +317,7 @@ Test(dots, inputs_that_are_not_finite_show)
 {
     static const float wrong[] = {NAN, INFINITY, -INFINITY};
     start();
-    struct coded m = make(QB_LAYOUT_CODES, true, 2, 70);
+    struct coded m = make(&codes, 2, 70);
     for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
         for (size_t k = 0; k < 3; k++) {
             float x[70] = {1, 2, 3};
@@ -242,7 +331,7 @@ Test(dots, inputs_that_are_not_finite_show)
 Test(dots, inputs_of_zeros_and_of_denormals)
 {
     start();
-    struct coded m = make(QB_LAYOUT_CODES, true, 2, 70);
+    struct coded m = make(&codes, 2, 70);
     for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
         for (int k = 0; k < 2; k++) {
             float x[70] = {k ? 1e-44f : 0, k ? -1e-44f : -0.0f};
