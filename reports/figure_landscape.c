@@ -136,22 +136,44 @@ static void add_panels(const struct panel *panels, const struct qb_selection *s,
         qb_text_add(&figure->caption, " Left out, flagged degenerate or contaminated: %zu.", left_out);
 }
 
+static bool runs(const struct qb_result *result, const char *experiment)
+{
+    for (size_t i = 0; i < qb_result_count(result); i++)
+        if (strcmp(qb_result_cell(result, i)->experiment, experiment) == 0)
+            return true;
+    return false;
+}
+
+/* Is no cell before this one of its model? */
+static bool begins_model(const struct qb_result *result, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(qb_result_cell(result, i)->model, qb_result_cell(result, at)->model) == 0)
+            return false;
+    return true;
+}
+
 static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
-    static const char *const none[] = {NULL};
     struct panel panels[QB_FIGURE_MODELS] = {0};
-    struct qb_selection s;
-    qb_select_text(result, none, QB_FIGURE_VARIANTS, &s);
-    qb_text_free(&s.left_out); /* every variant is drawn */
-    s.variant_count = 0;
-    for (size_t m = s.model_count; m-- > 0 && !err->status;) {
+    struct qb_selection s = {.experiment = runs(result, "teacher-forced") ? "teacher-forced" : "kl"};
+    for (size_t at = 0; !err->status && at < qb_result_count(result); at++) {
+        const char *model = qb_result_cell(result, at)->model;
         struct panel panel;
-        if (!collect(result, s.experiment, s.models[m], &panel, err) && panel.count <= QB_FIGURE_VARIANTS)
-            qb_selection_drop(&s, m, "no more variants than figure encoded tells apart");
-        qb_free(panel.spots);
+        if (!begins_model(result, at))
+            continue;
+        if (collect(result, s.experiment, model, &panel, err) || panel.count <= QB_FIGURE_VARIANTS ||
+            s.model_count == QB_FIGURE_MODELS) {
+            if (panel.count > 0)
+                qb_text_add(&s.left_out, "%smodel %s (%s)", s.left_out.size ? ", " : "", model,
+                            panel.count > QB_FIGURE_VARIANTS ? "there are too many models"
+                                                             : "no more variants than figure encoded tells apart");
+            qb_free(panel.spots);
+        } else {
+            panels[s.model_count] = panel;
+            s.models[s.model_count++] = model;
+        }
     }
-    for (size_t m = 0; m < s.model_count && !err->status; m++)
-        collect(result, s.experiment, s.models[m], &panels[m], err);
     if (!err->status && s.model_count == 0)
         snprintf(figure->missing, sizeof figure->missing,
                  "no model has a KL over 0 of more than %d variants, which figure encoded would tell apart",
