@@ -29,7 +29,7 @@ static const struct qb_usage usage = {
     "more chunks of calibration text. At each rung those in the lower half that are significantly worse than the best\n"
     "of their race, by paired differences and Holm's adjustment, leave. Prints the whole landscape. A search that was\n"
     "stopped or killed goes on where it was. DIR/search.h5 holds each variant's last cell, for show, compare, report.\n"
-    "The suite's key 'search' says races by bits, rungs, and the held-out texts, which the corpus must not share.",
+    "The suite's key 'search' says races by bits, rungs, and the texts that its corpus must be apart from.",
     flags,
     "  qinsbench search experiments/suites/search-qinsc.yaml -o results/qinsc\n"
     "  qinsbench search mine.yaml --seed 2 --output csv >landscape.csv\n"

@@ -11,8 +11,8 @@
 #define QB_SEARCH_RUNGS 8
 
 /* The key `search` of a suite:
- *   held_out  a list of texts that are kept for the evaluation; the search refuses a corpus that shares 32 tokens in a
- *             row with one
+ *   apart     a list of texts of which the corpus may hold nothing, no 32 tokens in a row: for a search those that its
+ *             choice will be evaluated on; for showing the choice, in one rung, those that it was made on
  *   bits      ascending bounds, 1 to QB_SEARCH_RACES: a variant races against those of the first bound that its bits
  *             do not exceed, and is out after the first rung where they exceed the last; left out: one race of all
  *   rungs     1 to QB_SEARCH_RUNGS, default 3; rung r of R has ceil(C / 2^(R - r)) of the C chunks of experiments.kl
@@ -20,7 +20,7 @@
  * The suite has one experiment, kl, with a corpus, and says of that corpus no offset and no spread: at each rung the
  * chunks lie evenly over the text, from an offset that is drawn from the suite's seed. */
 struct qb_search_plan {
-    const struct qb_yaml *held_out; /* borrowed from the suite */
+    const struct qb_yaml *apart; /* borrowed from the suite */
     double bits[QB_SEARCH_RACES];
     size_t races; /* at least 1 */
     size_t rungs, chunks;
@@ -29,8 +29,8 @@ struct qb_search_plan {
 enum qb_status qb_search_plan_read(const struct qb_suite *suite, struct qb_search_plan *plan, struct qb_error *err);
 size_t qb_search_chunks(const struct qb_search_plan *plan, size_t rung); /* of rung 1 to plan->rungs */
 
-/* Reads the model's corpus and the held-out texts with its tokenizer. QB_ERR_INPUT where the corpus shares tokens with
- * one; else the corpus's tokens. */
+/* Reads the model's corpus and the texts that it is to be apart from with its tokenizer. QB_ERR_INPUT where it is not;
+ * else the corpus's tokens. */
 enum qb_status qb_search_text(const struct qb_suite *suite, const struct qb_search_plan *plan,
                               const struct qb_suite_model *entry, size_t *tokens, struct qb_error *err);
 

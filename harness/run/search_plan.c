@@ -36,14 +36,14 @@ static enum qb_status read_bits(const struct qb_yaml *node, struct qb_search_pla
     return QB_OK;
 }
 
-static enum qb_status read_held_out(const struct qb_suite *suite, const struct qb_yaml *search,
-                                    const struct qb_yaml **list, struct qb_error *err)
+static enum qb_status read_apart(const struct qb_suite *suite, const struct qb_yaml *search,
+                                 const struct qb_yaml **list, struct qb_error *err)
 {
-    const struct qb_yaml *node = *list = qb_yaml_get(search, "held_out");
+    const struct qb_yaml *node = *list = qb_yaml_get(search, "apart");
     char path[4096];
     if (!node)
         return qb_yaml_fail(search, err,
-                            "expected the key 'held_out': the texts that are kept for the evaluation, such as "
+                            "expected the key 'apart': the texts that the choice is evaluated on, such as "
                             "[data/corpus/tiny.heldout]");
     if (qb_yaml_expect(node, QB_YAML_LIST, err))
         return err->status;
@@ -94,14 +94,14 @@ static enum qb_status check_experiment(const struct qb_suite *suite, struct qb_s
 
 enum qb_status qb_search_plan_read(const struct qb_suite *suite, struct qb_search_plan *plan, struct qb_error *err)
 {
-    static const char *const known[] = {"held_out", "bits", "rungs", "alpha", NULL};
+    static const char *const known[] = {"apart", "bits", "rungs", "alpha", NULL};
     const struct qb_yaml *search = qb_yaml_get(suite->root, "search"), *alpha;
     *plan = (struct qb_search_plan){.rungs = 3, .alpha = 0.05};
     if (!search)
         return qb_yaml_fail(suite->root, err,
-                            "expected the key 'search', such as {held_out: [data/corpus/tiny.heldout], bits: [8.5]}");
+                            "expected the key 'search', such as {apart: [data/corpus/tiny.heldout], bits: [8.5]}");
     if (qb_yaml_expect(search, QB_YAML_MAP, err) || qb_yaml_known(search, known, err) ||
-        read_held_out(suite, search, &plan->held_out, err) || read_bits(qb_yaml_get(search, "bits"), plan, err) ||
+        read_apart(suite, search, &plan->apart, err) || read_bits(qb_yaml_get(search, "bits"), plan, err) ||
         qb_suite_count(search, "rungs", 1, QB_SEARCH_RUNGS, false, &plan->rungs, err))
         return err->status;
     alpha = qb_yaml_get(search, "alpha");
@@ -118,9 +118,9 @@ size_t qb_search_chunks(const struct qb_search_plan *plan, size_t rung)
 /* ---- texts ---- */
 
 /* The whole corpus as one context: any 32 of its tokens in a row count, wherever chunks begin. */
-static enum qb_status check_held_out(const struct qb_suite *suite, const struct qb_yaml *node,
-                                     const struct qb_model *model, const struct qb_words *words, const int32_t *tokens,
-                                     size_t count, struct qb_error *err)
+static enum qb_status check_apart(const struct qb_suite *suite, const struct qb_yaml *node,
+                                  const struct qb_model *model, const struct qb_words *words, const int32_t *tokens,
+                                  size_t count, struct qb_error *err)
 {
     char path[4096];
     int32_t *text = NULL;
@@ -131,8 +131,8 @@ static enum qb_status check_held_out(const struct qb_suite *suite, const struct 
         return err->status;
     if (!qb_contexts_in_text(tokens, 1, count, text, 1, text_count, &shared, err) && shared > 0)
         qb_yaml_fail(words->node, err,
-                     "%s shares 32 tokens in a row or more with the held-out text %s, as model '%s' reads them: a "
-                     "search may not see what its choice is evaluated on",
+                     "%s shares 32 tokens in a row or more with %s, as model '%s' reads them, and a search must not "
+                     "see what its choice is evaluated on",
                      words->file, path, model->name);
     qb_free(text);
     return err->status;
@@ -148,8 +148,8 @@ enum qb_status qb_search_text(const struct qb_suite *suite, const struct qb_sear
     if (!qb_suite_open_model(suite, entry, &model, err) &&
         !qb_token_file_read(model, words->file, (struct qb_token_form){words->ids, words->special, true}, &tokens,
                             count, err))
-        for (size_t i = 0; i < plan->held_out->count && !err->status; i++)
-            check_held_out(suite, plan->held_out->children[i], model, words, tokens, *count, err);
+        for (size_t i = 0; i < plan->apart->count && !err->status; i++)
+            check_apart(suite, plan->apart->children[i], model, words, tokens, *count, err);
     qb_free(tokens);
     qb_model_free(model);
     return err->status;

@@ -17,7 +17,7 @@ variants:
   - {name: hqq, codec: hqq, options: {scope: "group:32", bits: [3, 4, 5, 6, 8]}, placement: [attn.*, mlp.*]}
 experiments:
   kl: {corpus: {tokens: text.ids}, context: 32, score: all, ${2:-chunks: 24}}
-search: {${1:-held_out: [held.ids], bits: [7.5, 12]}}
+search: {${1:-apart: [held.ids], bits: [7.5, 12]}}
 Y
 }
 suite >"$TMP/known.yaml"
@@ -93,21 +93,21 @@ refused() { # NAME MESSAGE [WORDS-OF-search [WORDS-OF-kl]]
     same "$1: exit 2" $code 2
     has "$1: said" "$said" "$2"
 }
-refused "the evaluation's own text" "shares 32 tokens in a row or more with the held-out text" "held_out: [text.ids]"
+refused "the evaluation's own text" "shares 32 tokens in a row or more with $TMP/text.ids" "apart: [text.ids]"
 { ids 5 700 && sed -n 1500,1540p "$TMP/text.ids" && ids 6 700; } >"$TMP/partly.ids"
-refused "a text that holds 41 tokens of it" "/text.ids shares 32 tokens in a row or more with the held-out text $TMP/partly.ids" "held_out: [held.ids, partly.ids]"
+refused "a text that holds 41 tokens of it" "/text.ids shares 32 tokens in a row or more with $TMP/partly.ids" "apart: [held.ids, partly.ids]"
 same "nothing was run" "$(ls "$TMP/bad" 2>/dev/null | grep -v cache)" ""
 { ids 5 700 && sed -n 1500,1520p "$TMP/text.ids" && ids 6 700; } >"$TMP/partly.ids"
-suite "held_out: [partly.ids]" >"$TMP/short.yaml"
+suite "apart: [partly.ids]" >"$TMP/short.yaml"
 check "21 tokens are a phrase" "$QINSBENCH" search "$TMP/short.yaml" -o "$TMP/short" -q
 
 # ---- what is no search ----
-refused "an unknown key" "bad.yaml:8: key 'held': unknown key" "held: [held.ids]"
-refused "no held-out text" "expected the key 'held_out'" "rungs: 2"
-refused "a held-out text that is not there" "nowhere.ids" "held_out: [nowhere.ids]"
-refused "bounds that go down" "bad.yaml:8: expected more than the 9 before it" "held_out: [held.ids], bits: [9, 8]"
-refused "too few chunks" "expected at least 8 chunks: 3 rungs double them, and the first needs 2, found 7" "held_out: [held.ids]" "chunks: 7"
-refused "an offset" "a search sets this itself at each rung" "held_out: [held.ids]" "chunks: 24, offset: 3"
+refused "an unknown key" "bad.yaml:8: key 'aparts': unknown key, did you mean 'apart'?" "aparts: [held.ids]"
+refused "no held-out text" "expected the key 'apart'" "rungs: 2"
+refused "a held-out text that is not there" "nowhere.ids" "apart: [nowhere.ids]"
+refused "bounds that go down" "bad.yaml:8: expected more than the 9 before it" "apart: [held.ids], bits: [9, 8]"
+refused "too few chunks" "expected at least 8 chunks: 3 rungs double them, and the first needs 2, found 7" "apart: [held.ids]" "chunks: 7"
+refused "an offset" "a search sets this itself at each rung" "apart: [held.ids]" "chunks: 24, offset: 3"
 sed '/^search/d' "$TMP/known.yaml" >"$TMP/none.yaml"
 has "no key search" "$("$QINSBENCH" search "$TMP/none.yaml" -o "$TMP/bad" 2>&1)" "expected the key 'search'"
 sed 's/^  kl:/  memory: {}\n  kl:/' "$TMP/known.yaml" >"$TMP/more.yaml"
