@@ -115,4 +115,10 @@ has "another experiment" "$("$QINSBENCH" search "$TMP/more.yaml" -o "$TMP/bad" 2
 sed 's/text.ids}/text.ids, chunks: 9}/' "$TMP/known.yaml" >"$TMP/own.yaml"
 has "chunks of the corpus" "$("$QINSBENCH" search "$TMP/own.yaml" -o "$TMP/bad" 2>&1)" "own.yaml:7: key 'corpus': a search lays the chunks itself"
 has "run says that it does not search" "$("$QINSBENCH" run "$TMP/known.yaml" -o "$TMP/run.h5" 2>&1)" "is for qinsbench search"
+# ---- the page's suite, and the shipped ones ----
+sed -n '/^```yaml/,/^```/{/^```/!p}' docs/zoo.md >"$TMP/page.yaml"
+check "docs/zoo.md shows a suite" "$QINSBENCH" inspect "$TMP/page.yaml"
+"$QINSBENCH" search "$TMP/page.yaml" -o "$TMP/page" -q --set experiments.kl.chunks=8 --output csv >"$TMP/page.csv"
+same "that is a search" "$(columns "$TMP/page.csv" race | sort -u)" 8.2
+for suite in search-qinsc qinsc-held-out; do check "$suite is a suite" "$QINSBENCH" inspect "$SUITES/$suite.yaml"; done
 finish
