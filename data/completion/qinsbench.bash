@@ -25,7 +25,7 @@ _qinsbench() {
         words=$(_qinsbench_list "$program" variants)
     elif [[ $before == --* ]]; then
         words=$(_qinsbench_words "$program" "$command" "$before")
-    elif [ "$command" = run ] && [ "$COMP_CWORD" -eq 2 ]; then
+    elif [[ $command == run || $command == search ]] && [ "$COMP_CWORD" -eq 2 ]; then
         words=$(_qinsbench_list "$program" suites)
     elif [ "$command" = codec ] && [ "$COMP_CWORD" -eq 2 ]; then
         words=$(_qinsbench_list "$program" codecs)

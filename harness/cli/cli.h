@@ -40,6 +40,7 @@ int qb_command_convert(int argc, char **argv);
 int qb_command_tokenize(int argc, char **argv);
 int qb_command_kl_base(int argc, char **argv);
 int qb_command_logits(int argc, char **argv);
+int qb_command_search(int argc, char **argv);
 int qb_command_codec(int argc, char **argv);
 
 /* ---- options and help as data ---- */

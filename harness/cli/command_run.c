@@ -1,19 +1,17 @@
 /* qinsbench run: a suite to a result file. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/escape.h"
-#include "base/temp.h"
 #include "base/text_format.h"
 #include "cli.h"
 #include "compute/kernels.h"
 #include "compute/linear.h"
 #include "progress.h"
 #include "run/engine.h"
+#include "run_request.h"
 #include "run_table.h"
 
 enum { OUTPUT, JOBS, THREADS, ONLY, RESUME, FORCE, SET, CODEC, ISA, BLAS_CORE, CACHE, CACHE_SIZE, QUIET };
@@ -43,48 +41,16 @@ static const struct qb_usage usage = {
     "  qinsbench run source --resume --set experiments.greedy.steps=1000\n"
     "  qinsbench run mine.yaml --codec ./my-codec.so"};
 
-#define LIST_MAX 64
 struct arguments {
     const char *output;
     struct qb_only only;
     long jobs, threads;
     bool resume, force, quiet;
-    const char *set[LIST_MAX + 1], *codec[LIST_MAX + 1];
-    size_t set_count, codec_count;
+    struct qb_repeats set, codec;
     enum qb_isa isa;
     const char *blas_core, *cache;
     uint64_t cache_size;
 };
-
-static volatile sig_atomic_t stop_requests; /* a signal handler has no other way to speak */
-
-static void on_stop(int signal_number)
-{
-    if (stop_requests++ > 0) {
-        qb_temp_remove_all();
-        _exit(128 + signal_number); /* the workers die with us */
-    }
-}
-
-/* A terminal that is gone stops a run as Ctrl-C does; under nohup it goes on. */
-static void await_stop(void)
-{
-    const struct sigaction action = {.sa_handler = on_stop};
-    struct sigaction before;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &action, NULL);
-}
-
-static enum qb_status append(const char *flag, const char **list, size_t *count, const char *value,
-                             struct qb_error *err)
-{
-    if (*count == LIST_MAX)
-        return qb_fail(err, QB_ERR_INPUT, "%s: at most %d of them", flag, LIST_MAX);
-    list[(*count)++] = value;
-    return QB_OK;
-}
 
 static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
 {
@@ -105,9 +71,9 @@ static enum qb_status take(struct arguments *a, int flag, struct qb_error *err)
         a->force = true;
         return QB_OK;
     case SET:
-        return append("--set", a->set, &a->set_count, optarg, err);
+        return qb_repeats_add(&a->set, "--set", optarg, err);
     case CODEC:
-        return append("--codec", a->codec, &a->codec_count, optarg, err);
+        return qb_repeats_add(&a->codec, "--codec", optarg, err);
     case ISA:
         return qb_parse_isa(optarg, &a->isa, err);
     case BLAS_CORE:
@@ -134,15 +100,6 @@ static enum qb_status check_core(const struct arguments *a, struct qb_error *err
         return QB_OK;
     return qb_fail(err, QB_ERR_INPUT, "--blas-core %s: OpenBLAS does not know it or cannot run it here; it chose %s",
                    a->blas_core, qb_blas_core());
-}
-
-static void command_line(int argc, char **argv, struct qb_text *out)
-{
-    qb_text_add(out, "qinsbench");
-    for (int i = 0; i < argc; i++) {
-        qb_text_add(out, " ");
-        qb_escape_shell(out, argv[i]);
-    }
 }
 
 /* The main numbers, and where all are. That a result cannot be read is no fault of the run's that wrote it. */
@@ -183,23 +140,6 @@ static int tell(const struct qb_run_summary *summary, const char *output, bool q
     return summary->interrupted ? QB_EXIT_INTERRUPTED : summary->failed ? QB_EXIT_CELLS : QB_EXIT_DONE;
 }
 
-/* A plugin that was asked for and that no variant uses is most often a variant that names another codec. */
-static void note_unused_codecs(const struct qb_registry *registry, const struct qb_suite *suite)
-{
-    for (size_t i = 0; i < qb_registry_count(registry); i++) {
-        const struct qb_plugin *plugin = qb_registry_at(registry, i);
-        bool used = !plugin->named;
-        for (size_t v = 0; v < suite->variant_count && !used; v++) {
-            const struct qb_format *formats[QB_VARIANT_FORMATS];
-            qb_variant_formats(suite->variants[v], formats);
-            for (size_t f = 0; f < QB_VARIANT_FORMATS; f++)
-                used = used || formats[f]->plugin == plugin;
-        }
-        if (!used)
-            qb_tell("note: plugin %s: no variant of the suite uses the codec '%s'", plugin->path, plugin->codec->id);
-    }
-}
-
 /* ".cache" in the folder of the result file. */
 static void default_cache(const char *output, struct qb_text *out)
 {
@@ -225,16 +165,16 @@ static enum qb_status choose_places(const struct arguments *a, const struct qb_s
 static enum qb_status run_suite(const struct arguments *a, const char *path, const char *command,
                                 struct qb_run_summary *summary, struct qb_text *output, struct qb_error *err)
 {
-    const unsigned cores = qb_cpu()->cores, threads = (unsigned)a->threads;
-    const unsigned jobs = a->jobs ? (unsigned)a->jobs : cores / threads > 0 ? cores / threads : 1;
     struct qb_registry *registry = NULL;
     struct qb_suite *suite = NULL;
     struct qb_progress progress;
     struct qb_text cache = {0};
-    if (qb_open_registry(a->codec, &registry, err) ||
-        qb_suite_load(path, &(struct qb_suite_options){registry, a->isa, a->set}, &suite, err))
+    if (qb_open_registry(a->codec.all, &registry, err) ||
+        qb_suite_load(path, &(struct qb_suite_options){registry, a->isa, a->set.all}, &suite, err))
         goto out;
-    note_unused_codecs(registry, suite);
+    qb_note_unused_codecs(registry, suite);
+    if (qb_yaml_get(suite->root, "search"))
+        qb_tell("note: the suite's key 'search' is for qinsbench search; here every variant reads every chunk");
     if (choose_places(a, suite, output, &cache, err))
         goto out;
     const struct qb_run_options options = {.output = output->data,
@@ -243,11 +183,11 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
                                            .only = &a->only,
                                            .resume = a->resume,
                                            .force = a->force,
-                                           .jobs = jobs > 256 ? 256 : jobs,
-                                           .threads = threads,
+                                           .jobs = qb_jobs(a->jobs, a->threads),
+                                           .threads = (unsigned)a->threads,
                                            .isa = a->isa,
                                            .command = command,
-                                           .stop = &stop_requests,
+                                           .stop = qb_await_stop(),
                                            .event = qb_progress_event,
                                            .context = &progress};
     qb_progress_begin(&progress, a->quiet);
@@ -269,7 +209,7 @@ int qb_command_run(int argc, char **argv)
     struct qb_run_summary summary;
     char path[4096];
     int flag;
-    command_line(argc, argv, &command);
+    qb_command_line(argc, argv, &command);
     while ((flag = qb_flags_next(&parse, argc, argv)) >= 0)
         if (take(&a, flag, &err))
             break;
@@ -279,7 +219,7 @@ int qb_command_run(int argc, char **argv)
     if (!err.status && optind + 1 != argc)
         qb_fail(&err, QB_ERR_INPUT, "run: expected one suite, found %d (qinsbench run --help)", argc - optind);
     qb_kernels_use(a.isa);
-    await_stop();
+    qb_await_stop();
     if (err.status || check_core(&a, &err) || qb_find_suite(argv[optind], path, &err) ||
         run_suite(&a, path, command.data, &summary, &output, &err))
         code = qb_complain_error(&err);

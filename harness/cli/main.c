@@ -20,6 +20,7 @@ static const struct command {
     {"gate", qb_command_gate, "a result file against a baseline, by rules, for CI"},
     {"baseline", qb_command_baseline, "accept result files as the baseline of later gates"},
     {"compare", qb_command_compare, "the differences between two result files, or two variants of one"},
+    {"search", qb_command_search, "the best options of a format, by successive halving on calibration text"},
     {"inspect", qb_command_inspect, "what is in a model, result file, codec plugin or suite"},
     {"coverage", qb_command_coverage, "what the 95% intervals really cover, simulated"},
     {"new-codec", qb_command_new_codec, "write a codec plugin of your own that builds and passes its tests"},

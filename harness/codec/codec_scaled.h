@@ -190,6 +190,8 @@ struct qb_scales {
                   unsigned char *out);
     /* A scope's scale; the offset of the bytes that no encode stores, or SIZE_MAX. */
     size_t (*load)(const struct qb_scaled *scaled, const unsigned char *in, size_t scope, float *scale);
+    /* A scope's own levels, of bytes that load has taken; NULL: those of struct qb_scaled. */
+    const struct qb_levels *(*levels)(const struct qb_scaled *scaled, const unsigned char *in, size_t scope);
     bool exact; /* codes are taken under the amax of their span, whatever is stored for it */
 };
 
@@ -212,7 +214,8 @@ struct qb_scaled {
     /* Codes of x[n] under a scale, by a rule of the codec's own; NULL: of the level nearest to t, a scale of 0 giving
      * what t = 0 (with the sign of x) gives. */
     void (*code)(const struct qb_scaled *scaled, float scale, const float *x, size_t n, uint16_t *codes);
-    const void *own; /* for `code` */
+    const void *own;         /* for `code` and `scales` */
+    const char *unsupported; /* why these options make no format; NULL: they do */
     size_t rows, cols;
     struct qb_scopes scopes;
 };
@@ -304,6 +307,13 @@ static inline void qb_nearest_codes(const struct qb_scaled *scaled, float scale,
     }
 }
 
+static inline const struct qb_levels *qb_levels_of(const struct qb_scaled *scaled, const unsigned char *in,
+                                                   size_t scope)
+{
+    const struct qb_scales *scales = qb_scales_of(scaled);
+    return scales->levels ? scales->levels(scaled, in, scope) : scaled->levels;
+}
+
 static inline size_t qb_scaled_bytes(const struct qb_scaled *scaled)
 {
     return qb_scales_of(scaled)->bytes(scaled) + scaled->rows * qb_codes_row(scaled->bits, scaled->cols);
@@ -315,6 +325,7 @@ static inline void qb_scaled_codes(const struct qb_scaled *scaled, size_t row, s
     const struct qb_scales *scales = qb_scales_of(scaled);
     const size_t line = qb_codes_row(scaled->bits, scaled->cols);
     unsigned char *codes = out + scales->bytes(scaled);
+    struct qb_scaled own = *scaled; /* under a scope's own levels */
     struct qb_span span = qb_scopes_from(&scaled->scopes, row);
     size_t scope;
     memset(codes + row * line, 0, count * line);
@@ -325,10 +336,11 @@ static inline void qb_scaled_codes(const struct qb_scaled *scaled, size_t row, s
             scale = qb_amax(from, span.size);
         else
             (void)scales->load(scaled, out, scope, &scale);
+        own.levels = qb_levels_of(scaled, out, scope);
         for (size_t done = 0, n; done < span.size; done += n) {
             uint16_t some[QB_CODES_STEP];
             n = span.size - done < QB_CODES_STEP ? span.size - done : QB_CODES_STEP;
-            (scaled->code ? scaled->code : qb_nearest_codes)(scaled, scale, from + done, n, some);
+            (scaled->code ? scaled->code : qb_nearest_codes)(&own, scale, from + done, n, some);
             qb_codes_put(scaled->bits, scaled->cols, span.col + done, n, some,
                          codes + span.first / scaled->cols * line);
         }
@@ -393,8 +405,9 @@ static inline int qb_scaled_decode(const struct qb_scaled *scaled, const void *i
         const size_t bad = scales->load(scaled, bytes, scope, &scale);
         if (bad != SIZE_MAX)
             return qb_refuse(error, QB_CODEC_BAD_BYTES, bad, "byte %zu starts a scale that no encode gives", bad);
-        status = qb_scaled_values(scaled->bits, scaled->levels->value, cols, in_row, span.col, span.size, scale, bytes,
-                                  codes + in_row * line, out + (span.first - row * cols), error);
+        status =
+            qb_scaled_values(scaled->bits, qb_levels_of(scaled, bytes, scope)->value, cols, in_row, span.col, span.size,
+                             scale, bytes, codes + in_row * line, out + (span.first - row * cols), error);
     }
     return status;
 }
@@ -449,6 +462,8 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
             scaled->rows = rows;                                                                                       \
             scaled->cols = cols;                                                                                       \
             scaled->scopes = qb_scopes_of(scaled->scope, scaled->runs_on, rows, cols);                                 \
+            if (scaled->unsupported)                                                                                   \
+                status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "%s", scaled->unsupported);                  \
         }                                                                                                              \
         return status;                                                                                                 \
     }                                                                                                                  \

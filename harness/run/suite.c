@@ -214,8 +214,8 @@ static enum qb_status leave_out(struct qb_suite *suite, struct qb_error *err)
 
 static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_options *options, struct qb_error *err)
 {
-    static const char *const known[] = {"name",        "summary",     "seed",   "models",  "variants",
-                                        "experiments", "calibration", "limits", "plugins", NULL};
+    static const char *const known[] = {"name",        "summary", "seed",    "models", "variants", "experiments",
+                                        "calibration", "limits",  "plugins", "search", NULL};
     const struct qb_yaml *root = suite->root, *name = qb_yaml_get(root, "name"), *seed = qb_yaml_get(root, "seed");
     const char *text = NULL;
     int64_t number = 0;

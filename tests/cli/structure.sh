@@ -40,7 +40,6 @@ qb_softmax_ref       likewise
 qb_mem_fail_at       makes the n-th allocation fail
 qb_model_named       how tests take one tensor of a model
 qb_beta_cdf          likewise
-qb_contexts_in_text  likewise
 qb_figure_names      likewise
 qb_gate_rules_parse  likewise
 qb_rope_frequencies  likewise

@@ -245,19 +245,56 @@ def mulaw8(x, scope="row"):
     return build(x, scope, 8, amax, encode, lambda c, a: np.concatenate([MULAW, -MULAW])[c] * a)
 
 
-def qinsc(x, scope="row", levels="127", octaves="7", zero="false"):
-    n, k, sign = int(levels), float(octaves), 128 if levels == "127" else 256
-    table = np.concatenate([[0], 2.0**(-k * np.arange(n) / (n - 1))]).astype(F)
-    table = np.concatenate([table, np.zeros(sign - n - 1, F)])
+def qinsc_table(n, k, linear):
+    """By code: zero, geometric from 1 to 2^-k, then equally spaced towards zero."""
+    last = n - linear
+    log = 2.0**(-k * np.arange(last) / (last - 1))
+    return np.concatenate([[0], log, 2.0**-k * np.arange(linear, 0, -1) / (linear + 1)]).astype(F)
 
-    def encode(v, a):
-        magnitude = np.abs(v.astype(float))
-        steps = np.log2(float(a) / magnitude) * (n - 1) / k
-        c = 1 + np.where(magnitude > 0, np.clip(np.rint(np.nan_to_num(steps, posinf=1e9)), 0, n - 1), n - 1).astype(int)
-        if zero == "true":
-            c[magnitude <= float(a) * 2.0**-(k + 1)] = 0
-        return c | sign * np.signbit(v)
-    return build(x, scope, 8 if n == 127 else 9, amax, encode, lambda c, a: np.concatenate([table, -table])[c] * a)
+
+def qinsc_codes(v, a, n, k, linear, zero):
+    """Codes without the sign."""
+    last, magnitude = n - linear, np.abs(v.astype(float))
+    if a == 0:
+        return np.full(v.size, 0 if zero else n)
+    steps = np.log2(float(a) / magnitude) * (last - 1) / k
+    c = 1 + np.clip(np.rint(np.nan_to_num(steps, posinf=1e9)), 0, last - 1).astype(int)
+    low = float(a) * 2.0**-k
+    if linear or zero:
+        spaced = np.rint(np.minimum(magnitude / low, 1) * (linear + 1)).astype(int)
+        c = np.where(magnitude < low, np.where(spaced > 0, last + linear + 1 - spaced, 0 if zero else n), c)
+    return c
+
+
+def qinsc_store(a, kind):
+    """Bytes and value of a scale, to the nearest and at most the greatest finite one."""
+    if kind == "fp32":
+        return f32(a), F(a)
+    to = np.float16 if kind == "fp16" else ml_dtypes.bfloat16
+    half = min(to(a), ml_dtypes.finfo(to).max)
+    return np.array(half, to).tobytes(), F(half)
+
+
+def qinsc(x, scope="row", levels="127", octaves="7", linear="0", zero="false", range="fp32", fit="none"):
+    n, linear, zero, sign = int(levels), int(linear), zero == "true", 128 if levels == "127" else 256
+    flat, codes, values, head, fitted = x.ravel(), np.zeros(x.size, int), np.zeros(x.size, F), b"", b""
+    for part in scopes(x.shape, scope):
+        v, k = flat[part], float(octaves)
+        stored, a = qinsc_store(np.abs(v).max(), range)
+        head += stored
+        if fit == "mse":
+            def error(half):
+                y = qinsc_table(n, half / 2, linear)[qinsc_codes(v, a, n, half / 2, linear, zero)] * a
+                square = (np.abs(v.astype(float)) - y.astype(float))**2
+                return np.add.accumulate(square)[-1]  # one after the other
+            halves = list(np.arange(2, int(2 * k) + 1))
+            best = int(halves[int(np.argmin([error(h) for h in halves]))]) if a > 0 else 2
+            fitted += bytes([best])
+            k = best / 2
+        c = qinsc_codes(v, a, n, k, linear, zero)
+        values[part] = np.where(np.signbit(v), F(-1), F(1)) * (qinsc_table(n, k, linear)[c] * a)
+        codes[part] = c | sign * np.signbit(v)
+    return head + fitted + pack(codes.reshape(x.shape), 8 if n == 127 else 9), values
 
 
 # ---- posits, as strings of bits ----
@@ -443,6 +480,12 @@ MORE = [("nf4", "double_quantisation=true"), ("fp4", "double_quantisation=true")
         ("nf4", "block=1,double_quantisation=true"), ("dynamic8", "block=64"), ("dynamic8", "block=200"),
         ("posit8", "es=0"), ("posit8", "es=2"), ("hqq", "bits=3"), ("hqq", "bits=8")]
 MORE += [("qinsc", f"levels={n},octaves={k},zero={z}") for n in (127, 254) for k in ("8", "10.5") for z in ("true", "false")]
+MORE += [("qinsc", text) for text in (
+    "range=fp16", "range=bf16", "scope=group:32,range=fp16", "scope=tensor,range=bf16", "scope=tensor,range=fp16",
+    "linear=1", "linear=32,octaves=3", "linear=32,octaves=3,zero=true", "linear=125,octaves=1", "linear=125,octaves=2.5,zero=true",
+    "levels=254,linear=64,octaves=2.7", "levels=254,linear=125,octaves=4,zero=true,range=bf16,scope=group:16",
+    "fit=mse", "fit=mse,octaves=64", "fit=mse,octaves=1", "fit=mse,octaves=12.4,scope=group:24,range=fp16",
+    "fit=mse,linear=16,octaves=6,zero=true", "fit=mse,levels=254,octaves=20,scope=group:32,zero=true,range=bf16")]
 MORE += [(f, f"zero_point={z},clip={c}") for f in ("int4", "int6", "int8_affine") for z, c in
          (("true", "none"), ("false", "mse"), ("true", "mse"), ("false", "mse,scope=row"), ("true", "mse,scope=tensor"))]
 

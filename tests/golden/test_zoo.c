@@ -106,7 +106,7 @@ Test(zoo, is_encoded_and_decoded_bit_for_bit)
         }
         close_codec(registry, &format);
     }
-    cr_expect_geq(i, 95);
+    cr_expect_geq(i, 113);
     cr_expect_lt(refused, i); /* hqq alone, which has no range for huge values */
     json_decref(root);
 }
@@ -158,6 +158,10 @@ Test(zoo, what_no_encode_writes_is_refused)
         {"posit8", "{}", "0000803f80", 1, "the code of element (0, 0) is 128"},
         {"qinsc", "{}", "0000803f80", 1, "the code of element (0, 0) is 128"},
         {"qinsc", "{levels: 254}", "0000803fff01", 1, "the code of element (0, 0) is 511"},
+        {"qinsc", "{range: fp16}", "007c01", 1, "byte 0 starts a scale"},
+        {"qinsc", "{range: bf16}", "807f01", 1, "byte 0 starts a scale"},
+        {"qinsc", "{fit: mse}", "0000803f0f01", 1, "byte 4 starts a scale"}, /* 7.5 octaves of 7 */
+        {"qinsc", "{fit: mse}", "0000803f0101", 1, "byte 4 starts a scale"},
         {"int4", "{}", "0000803f00", 1, "the code of element (0, 0) is 0"},
         {"int4", "{zero_point: true}", "0000803f1001", 1, "byte 0 starts a scale"},
         {"hqq", "{}", "0000803f0000807f01", 1, "byte 0 starts a scale"},

@@ -83,6 +83,22 @@ static inline void plant_kv(struct planted *p, const char *model, const char *va
     plant_text(p, "kv", model, variant, n, scale, false);
 }
 
+/* More variants than other figures tell apart, a third each of all positions, of half of them and of a quarter. */
+static inline void plant_search(struct planted *p, const char *model)
+{
+    for (size_t v = 0; v < 18; v++) {
+        char variant[32];
+        snprintf(variant, sizeof variant, "candidate-%zu", v);
+        plant_forced(p, model, variant,
+                     v % 3 == 0   ? 400
+                     : v % 3 == 1 ? 200
+                                  : 100,
+                     1e-7 * (double)(1 + v * 7 % 18), false);
+        planted_cell(p, model, variant, "teacher-forced")->reach =
+            (struct qb_reach){.known = true, .tensors = 1, .weights = 1000, .bytes = 1000 + 10 * (v % 9)};
+    }
+}
+
 static inline void plant_depth(struct planted *p, const char *model, const char *variant, size_t layers, double scale)
 {
     struct qb_cell *cell = planted_cell(p, model, variant, "depth");
@@ -248,6 +264,7 @@ static inline void plant_all(struct planted *p)
         plant_kv(p, planted_models[m], "kv-q8_0", 400, 1e-6, 816);
         plant_kv(p, planted_models[m], "kv-q4_0", 400, 1e-4, 432);
     }
+    plant_search(p, "kjv-chain");
     plant_linearity(p, "fp16", 1, 1);
     plant_linearity(p, "int8-tensor", 0.9, 0.9);
     plant_linearity(p, "pattern-a", 1.1, 80);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/token_runs.h"
 #include "experiments/calibration_overlap.h"
 
 static size_t found(const int32_t *contexts, size_t count, size_t length, const int32_t *text, size_t pieces,

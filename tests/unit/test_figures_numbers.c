@@ -319,3 +319,32 @@ Test(figures_numbers, tex_is_escaped)
     expect_text("out/figures/kl.tex", "\\providecommand{\\qbfigures}{figures/}");
     expect_text("out/README.md", "[tex](figures/kl.tex)");
 }
+
+/* Bits are of what is encoded: 8 * (1000 + 10 (v % 9)) / 1000. KL grows from scale to n * scale: (n + 1) / 2 * scale.
+ */
+Test(figures_numbers, a_landscape_has_every_variant_by_how_far_it_came)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_search(p, "m");
+    plant_forced(p, "few", "pattern-a", 100, 1e-6, true);
+    planted_cell(p, "few", "pattern-a", "teacher-forced")->reach =
+        (struct qb_reach){.known = true, .tensors = 1, .weights = 1000, .bytes = 1000};
+    draw(p, "svg");
+    expect_text("out/figures/landscape.dat", "\n8 2.005e-05 ");
+    expect_text("out/figures/landscape.dat", " 400 candidate-0\n");
+    expect_text("out/figures/landscape.dat", "\n8.08 8.04e-05 ");
+    expect_text("out/figures/landscape.dat", " 200 candidate-1\n");
+    expect_text("out/figures/landscape.dat", " 100 candidate-17\n");
+    expect_text("out/figures/landscape.txt", "of the most positions: candidate-0 (8.00 bits");
+    expect_text("out/figures/landscape.txt", "model few (no");
+}
+
+Test(figures_numbers, a_landscape_of_few_variants_is_left_to_figure_encoded)
+{
+    struct planted *p = calloc(1, sizeof *p);
+    plant_forced(p, "m", "pattern-a", 100, 1e-6, true);
+    draw(p, "svg");
+    struct stat info;
+    cr_expect(stat(scratch_path("out/figures/landscape.dat"), &info) != 0);
+    expect_text("out/README.md", "which figure encoded would tell apart");
+}

@@ -1,0 +1,42 @@
+#!/bin/bash
+# The zoo's table, as docs/zoo.md has it, from a result file of suite zoo (or any with kl, memory and roundtrip):
+#   scripts/zoo_table.sh zoo.h5 MODEL >table.md
+# A format is dominated where another one takes no more bits and has a smaller KL (or the same and fewer bits); the row
+# names the two of these with the least KL. A difference in KL is not tested here: qinsbench compare does that.
+set -eu
+[ $# -eq 2 ] || { echo "usage: $0 RESULT.h5 MODEL" >&2; exit 2; }
+"${QINSBENCH:-build/qinsbench}" show "$1" --only "$2/*/*" --output csv | tr -d '\r' | awk -F, -v OFS='|' '
+    NR > 1 { value[$2, $3 "/" $4] = $5; lo[$2, $3 "/" $4] = $6; hi[$2, $3 "/" $4] = $7; if (!seen[$2]++) name[++n] = $2 }
+    function get(v, what) { return (v, what) in value ? value[v, what] : "" }
+    END {
+        for (i = 1; i <= n; i++) {
+            bits[i] = get(name[i], "memory/encoded_bits_per_weight")
+            if (bits[i] == "" || bits[i] + 0 == 0) bits[i] = get(name[i], "memory/weight_bits")
+            kl[i] = get(name[i], "kl/kl_mean")
+            order[i] = i
+        }
+        for (i = 2; i <= n; i++) # by bits, the most first, then by KL
+            for (k = i; k > 1; k--) {
+                a = order[k - 1]; b = order[k]
+                if (bits[a] + 0 > bits[b] + 0 || (bits[a] + 0 == bits[b] + 0 && kl[a] + 0 <= kl[b] + 0)) break
+                order[k - 1] = b; order[k] = a
+            }
+        print "| format | bits | SQNR, dB | mean KL, nat | top-1, % | dominated by |"
+        print "|---|--:|--:|---|--:|---|"
+        for (o = 1; o <= n; o++) {
+            i = order[o]
+            if (kl[i] == "") continue
+            first = second = 0
+            for (k = 1; k <= n; k++)
+                if (kl[k] != "" && k != i && bits[k] + 0 <= bits[i] + 0 && kl[k] + 0 <= kl[i] + 0 &&
+                    (kl[k] + 0 < kl[i] + 0 || bits[k] + 0 < bits[i] + 0)) {
+                    if (!first || kl[k] + 0 < kl[first] + 0) { second = first; first = k }
+                    else if (!second || kl[k] + 0 < kl[second] + 0) second = k
+                }
+            sqnr = get(name[i], "roundtrip/sqnr_db")
+            printf "| %s | %.3f | %s | %.2g [%.2g, %.2g] | %.2f | %s |\n", name[i], bits[i],
+                sqnr == "" ? "" : sqnr == "inf" ? "exact" : sprintf("%.2f", sqnr), kl[i], lo[name[i], "kl/kl_mean"],
+                hi[name[i], "kl/kl_mean"], get(name[i], "kl/top1_agreement"),
+                first ? name[first] (second ? ", " name[second] : "") : ""
+        }
+    }'
