@@ -198,8 +198,17 @@ static const struct qb_levels *fitted(const struct qb_scaled *scaled, const unsi
     return &range_of(scaled->own, halves)->levels;
 }
 
+/* A fitted scope has levels of its own, and no product reads BF16 scales. */
+static enum qb_layout_scale read_as(const struct qb_scaled *scaled)
+{
+    const union qb_option_value *options = scaled->own;
+    return fits(scaled) || options[RANGE].i == BF16 ? QB_LAYOUT_SCALE_NONE
+           : options[RANGE].i == FP16               ? QB_LAYOUT_SCALE_HALF
+                                                    : QB_LAYOUT_SCALE_FLOAT;
+}
+
 static const struct qb_scales scales = {
-    .passes = 1, .bytes = scale_bytes, .learn = learn, .load = load, .levels = fitted};
+    .passes = 1, .bytes = scale_bytes, .learn = learn, .load = load, .levels = fitted, .read = read_as};
 
 static struct qb_scaled describe(const struct qb_codec_config *config)
 {

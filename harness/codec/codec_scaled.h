@@ -192,6 +192,9 @@ struct qb_scales {
     size_t (*load)(const struct qb_scaled *scaled, const unsigned char *in, size_t scope, float *scale);
     /* A scope's own levels, of bytes that load has taken; NULL: those of struct qb_scaled. */
     const struct qb_levels *(*levels)(const struct qb_scaled *scaled, const unsigned char *in, size_t scope);
+    /* How products read the scales, which are as many one behind the other (enum qb_layout_scale); _NONE, or no
+     * function: no product can. */
+    enum qb_layout_scale (*read)(const struct qb_scaled *scaled);
     bool exact; /* codes are taken under the amax of their span, whatever is stored for it */
 };
 
@@ -412,16 +415,25 @@ static inline int qb_scaled_decode(const struct qb_scaled *scaled, const void *i
     return status;
 }
 
+static inline enum qb_layout_scale qb_scaled_read(const struct qb_scaled *scaled)
+{
+    if (scaled->scales)
+        return scaled->scales->read ? scaled->scales->read(scaled) : QB_LAYOUT_SCALE_NONE;
+    return scaled->kind == QB_SCALE_POWER ? QB_LAYOUT_SCALE_POWER : QB_LAYOUT_SCALE_FLOAT;
+}
+
 /* How the codes lie for products that read them (codec.h): those of 8 or 4 bits, under a scale of a kind. */
 static inline int qb_scaled_layout(const struct qb_scaled *scaled, size_t in_bytes, struct qb_codec_layout *layout,
                                    struct qb_codec_error *error)
 {
     const struct qb_scopes *scopes = &scaled->scopes;
     const bool groups = scopes->spans.per_row > 1;
+    const enum qb_layout_scale scale = qb_scaled_read(scaled);
+    const size_t width = scale == QB_LAYOUT_SCALE_FLOAT ? 4 : scale == QB_LAYOUT_SCALE_HALF ? 2 : 1;
     int status = qb_check_part(in_bytes, qb_scaled_bytes(scaled), scaled->rows, 0, scaled->rows, error);
-    if (!status && ((scaled->bits != 8 && scaled->bits != 4) || scaled->scales))
+    if (!status && ((scaled->bits != 8 && scaled->bits != 4) || scale == QB_LAYOUT_SCALE_NONE))
         status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "codes of %u bits%s", scaled->bits,
-                           scaled->scales ? " under scales of the codec's own" : "");
+                           scale == QB_LAYOUT_SCALE_NONE ? " under scales of the codec's own" : "");
     if (!status && groups && scopes->spans.width % 32 != 0)
         status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "groups of %zu columns are not whole blocks of 32",
                            scopes->spans.width);
@@ -429,14 +441,13 @@ static inline int qb_scaled_layout(const struct qb_scaled *scaled, size_t in_byt
         status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "%zu rows share a scale", scopes->tall);
     if (status)
         return status;
-    *layout = (struct qb_codec_layout){
-        .kind = scaled->bits == 8 ? QB_LAYOUT_TABLE8 : QB_LAYOUT_TABLE4,
-        .first = qb_scales_bytes(scaled),
-        .row_bytes = qb_codes_row(scaled->bits, scaled->cols),
-        .scale = scaled->kind == QB_SCALE_POWER ? QB_LAYOUT_SCALE_POWER : QB_LAYOUT_SCALE_FLOAT,
-        .scale_row = scopes->count > 1 ? scopes->spans.per_row * qb_scale_bytes(scaled) : 0,
-        .group = groups ? scopes->spans.width : 0,
-        .scale_group = qb_scale_bytes(scaled)};
+    *layout = (struct qb_codec_layout){.kind = scaled->bits == 8 ? QB_LAYOUT_TABLE8 : QB_LAYOUT_TABLE4,
+                                       .first = scopes->count * width,
+                                       .row_bytes = qb_codes_row(scaled->bits, scaled->cols),
+                                       .scale = scale,
+                                       .scale_row = scopes->count > 1 ? scopes->spans.per_row * width : 0,
+                                       .group = groups ? scopes->spans.width : 0,
+                                       .scale_group = width};
     for (size_t code = 0; code < (size_t)1 << scaled->bits; code++)
         layout->values[code] = isfinite(scaled->levels->value[code]) ? scaled->levels->value[code] : 0;
     return status;
