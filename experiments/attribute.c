@@ -16,6 +16,9 @@ static const char *skip(const struct qb_cell_env *env)
 {
     if (!env->variant->encoded)
         return "the variant encodes no weights";
+    if (qb_variant_conditions(env->variant))
+        return "the variant changes its weights before it encodes them, and parts are told apart of weights as they "
+               "are";
     return env->variant->kv_block || env->variant->act.plugin
                ? "the variant encodes its KV cache or activations as well, and parts are told apart of weights alone"
                : NULL;

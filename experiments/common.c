@@ -52,7 +52,7 @@ size_t qb_cell_stored(const struct qb_variant *variant, const struct qb_tensor *
     const struct qb_matrix matrix = qb_tensor_matrix(tensor);
     struct qb_cut cuts[QB_CUT_MAX];
     size_t count = 0;
-    bool cut = qb_variant_other(variant, tensor->name, tensor->roles) ||
+    bool cut = qb_variant_conditions(variant) || qb_variant_other(variant, tensor->name, tensor->roles) ||
                qb_variant_covers(variant, variant->calibration.fp16_roles, tensor->name, tensor->roles);
     if (cut) {
         size_t all = qb_linear_cut(variant, &matrix, cuts);

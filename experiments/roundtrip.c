@@ -82,10 +82,11 @@ static void count_codes(struct codes *c, const float *coordinates, size_t n)
 
 #define PANEL ((size_t)1 << 18) /* values that exist decoded at once */
 
-/* What came out of encoded, rows [row, row + encoded->rows) of source, added at index `at`; with codes != NULL counts
- * them, too. In panels, whose sums go on from one to the next. */
+/* What came out of encoded, rows [row, row + encoded->rows) of source that were encoded under the conditioning, added
+ * at index `at`; with codes != NULL counts them, too. In panels, whose sums go on from one to the next. */
 static enum qb_status measure_block(const struct qb_matrix *source, size_t row, const struct qb_matrix *encoded,
-                                    struct stats_arrays *to, size_t at, struct codes *codes, struct qb_error *err)
+                                    const struct qb_conditioning *conditioning, struct stats_arrays *to, size_t at,
+                                    struct codes *codes, struct qb_error *err)
 {
     const struct qb_format *format = encoded->format;
     const size_t rows = encoded->rows, cols = encoded->cols, fit = PANEL / cols ? PANEL / cols : 1;
@@ -97,6 +98,7 @@ static enum qb_status measure_block(const struct qb_matrix *source, size_t row, 
         if (qb_matrix_rows(source, row + r, n, x, err) ||
             qb_decode(format, rows, cols, encoded->bytes, encoded->size, r, n, decoded, err))
             break;
+        qb_restore_weights(conditioning, decoded, n, cols);
         measure(x, decoded, n * cols, to, at);
         if (count && !codes->overflow &&
             !qb_coordinates(format, rows, cols, encoded->bytes, encoded->size, r, n, decoded, err))
@@ -107,20 +109,24 @@ static enum qb_status measure_block(const struct qb_matrix *source, size_t row, 
     return err->status;
 }
 
-/* Rows of source as the net has them encoded, or encoded here where it cuts the tensor otherwise: then encoded->bytes
- * is the caller's, as *own. */
+/* Rows of source as the net has them encoded, with the conditioning under which it does, or encoded here where it cuts
+ * the tensor otherwise, which no conditioned one is: then encoded->bytes is the caller's, as *own. */
 static enum qb_status find_encoded(const struct qb_cell_env *env, const struct qb_tensor *tensor,
-                                   const struct qb_stored_block *block, struct qb_matrix *encoded, void **own,
-                                   struct qb_error *err)
+                                   const struct qb_stored_block *block, struct qb_matrix *encoded,
+                                   struct qb_conditioning *conditioning, void **own, struct qb_error *err)
 {
     const struct qb_matrix source = qb_tensor_matrix(tensor);
     const struct qb_tensor *of = NULL;
     struct qb_linear *linear;
+    double alpha;
     *own = NULL;
+    *conditioning = (struct qb_conditioning){0};
     for (size_t i = 0; (linear = qb_net_linear(env->prepared->net, i, &of)); i++)
         for (size_t k = 0; of == tensor && k < qb_linear_segments(linear); k++) {
             const struct qb_segment_info s = qb_linear_segment(linear, k);
             if (s.format == block->format && s.row == block->row && s.rows == block->rows) {
+                conditioning->rotate = env->variant->rotate;
+                conditioning->scale = qb_linear_input_scale(linear, &alpha);
                 *encoded = (struct qb_matrix){
                     .rows = s.rows, .cols = tensor->cols, .format = s.format, .bytes = s.encoded, .size = s.bytes};
                 return QB_OK;
@@ -171,6 +177,7 @@ static enum qb_status one_tensor(const struct qb_cell_env *env, const struct qb_
     for (size_t i = 0; i < count && !err->status; i++) {
         const struct qb_stored_block *b = &blocks[i];
         struct qb_matrix encoded;
+        struct qb_conditioning conditioning;
         void *own;
         values->all[at] += (int64_t)(b->rows * tensor->cols);
         if (b->format == &variant->fp16)
@@ -180,8 +187,9 @@ static enum qb_status one_tensor(const struct qb_cell_env *env, const struct qb_
         for (size_t k = 0; k < variant->other_count; k++)
             if (b->format == &variant->others[k].format)
                 values->others[at] += (int64_t)(b->rows * tensor->cols);
-        if (!find_encoded(env, tensor, b, &encoded, &own, err) &&
-            !measure_block(&source, b->row, &encoded, to, at, b->format == &variant->weights ? codes : NULL, err))
+        if (!find_encoded(env, tensor, b, &encoded, &conditioning, &own, err) &&
+            !measure_block(&source, b->row, &encoded, &conditioning, to, at,
+                           b->format == &variant->weights ? codes : NULL, err))
             qb_hash_bytes(hash, encoded.bytes, encoded.size);
         qb_free(own);
     }
@@ -269,6 +277,7 @@ static const struct {
               {"uniform", draw_uniform}};
 #define INPUTS (sizeof inputs / sizeof *inputs)
 
+/* They are rotated as weights are; nothing takes them, so that they have no input scales. */
 static enum qb_status on_generated(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     size_t rows = (size_t)env->options[OPTION_ROWS].i, cols = (size_t)env->options[OPTION_COLS].i;
@@ -283,15 +292,19 @@ static enum qb_status on_generated(const struct qb_cell_env *env, struct qb_reco
     float *x = qb_alloc(rows * cols, sizeof *x, "generated input", err);
     if (!x)
         return err->status;
+    const struct qb_conditioning rotation = {.rotate = env->variant->rotate};
     const struct qb_matrix source = {
         .name = "generated input", .rows = rows, .cols = cols, .bytes = x, .size = rows * cols * sizeof *x};
+    struct qb_matrix rotated = source;
+    rotated.conditioning = &rotation;
     for (size_t i = 0; i < INPUTS && !err->status; i++) {
         qb_rng_seed(&rng, env->seed + (uint32_t)i);
         for (size_t j = 0; j < rows * cols; j++)
             x[j] = (float)(0.02 * inputs[i].draw(&rng));
         struct qb_matrix encoded;
-        if (!qb_matrix_encode(&source, 0, rows, qb_variant_format(env->variant, rows, cols), &encoded, err)) {
-            measure_block(&source, 0, &encoded, &stats, i, NULL, err);
+        if (!qb_matrix_encode(rotation.rotate ? &rotated : &source, 0, rows,
+                              qb_variant_format(env->variant, rows, cols), &encoded, err)) {
+            measure_block(&source, 0, &encoded, &rotation, &stats, i, NULL, err);
             qb_free((void *)(uintptr_t)encoded.bytes);
         }
         if (err->status)

@@ -58,7 +58,7 @@ static enum qb_status list_codecs(const struct qb_registry *registry, struct qb_
 static void add_variant(const struct qb_variant *variant, struct qb_listing *listing)
 {
     struct qb_text placement = {0}, others = {0}, kv = {0};
-    const char *calibrated = variant->calibrated ? "calibrated" : "";
+    const char *calibrated = variant->takes_contexts ? "calibrated" : "";
     const char *path = !variant->encoded ? "" : variant->path == QB_PATH_DECODE ? "decode" : "domain";
     qb_role_print(variant->placement, &placement);
     for (size_t i = 0; i < variant->other_count; i++) {

@@ -119,11 +119,11 @@ enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct
     if (qb_open_variant(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
         return err->status;
     const struct qb_variant *v = arm->variant;
-    if (opened->fused && !v->fused && !v->reversed && !v->calibrated && v->path == QB_PATH_DECODE)
+    if (opened->fused && !v->fused && !v->reversed && !v->takes_contexts && v->path == QB_PATH_DECODE)
         arm->variant->fused = QB_FUSED_FASTER;
-    if (arm->variant->calibrated && !opened->calibration)
+    if (arm->variant->takes_contexts && !opened->calibration)
         qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);
-    else if (!arm->variant->calibrated || !read_calibration(opened, &tokens, &data, err))
+    else if (!arm->variant->takes_contexts || !read_calibration(opened, &tokens, &data, err))
         (void)(tell_otherwise(opened->model, arm->variant, err) ||
                qb_net_prepare(opened->model, arm->variant, &data, opened->pool, &arm->net, err));
     qb_free(tokens);

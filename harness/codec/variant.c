@@ -213,6 +213,54 @@ static enum qb_status read_kv(const struct qb_yaml *map, const struct qb_registr
     return QB_OK;
 }
 
+/* input_scale: RULE, or {rule: RULE, alpha: NUMBER|search}. */
+static enum qb_status read_input_scale(const struct qb_yaml *node, struct qb_variant *v, struct qb_error *err)
+{
+    static const char *const rules[] = {"none", "awq", "smoothquant", NULL}, *const keys[] = {"rule", "alpha", NULL};
+    const bool map = node->kind == QB_YAML_MAP;
+    const struct qb_yaml *rule = map ? qb_yaml_get(node, "rule") : node,
+                         *alpha = map ? qb_yaml_get(node, "alpha") : NULL;
+    int word = 0;
+    if (map && qb_yaml_known(node, keys, err))
+        return err->status;
+    if (!rule)
+        return qb_yaml_fail(node, err, "expected awq or smoothquant, or a map of rule and alpha");
+    if (read_word(rule, rules, &word, err))
+        return err->status;
+    v->input_scale = (enum qb_input_rule)word;
+    v->input_search = v->input_scale == QB_INPUT_SCALE_AWQ;
+    v->input_alpha = 0.5;
+    if (alpha && !v->input_scale)
+        return qb_yaml_fail(alpha, err, "has no effect without a rule");
+    if (!alpha || (v->input_search && alpha->scalar && strcmp(alpha->scalar, "search") == 0))
+        return QB_OK;
+    v->input_search = false;
+    return qb_yaml_double(alpha, 0, 1, &v->input_alpha, err);
+}
+
+/* What is done to weights before they are encoded. */
+static enum qb_status read_conditioning(const struct qb_yaml *map, struct qb_variant *v, struct qb_error *err)
+{
+    const struct qb_yaml *rotate = qb_yaml_get(map, "rotate"), *scale = qb_yaml_get(map, "input_scale");
+    int word = 0;
+    if (rotate && read_word(rotate, (const char *const[]){"none", "hadamard", NULL}, &word, err))
+        return err->status;
+    v->rotate = word == 1;
+    if (scale && read_input_scale(scale, v, err))
+        return err->status;
+    if (!qb_variant_conditions(v))
+        return QB_OK;
+    const struct qb_yaml *node = v->rotate ? rotate : scale;
+    if (v->path != QB_PATH_DECODE)
+        return qb_yaml_fail(node, err,
+                            "only path: decode has it: coordinates of changed weights are not those of the weights");
+    return v->calibrated ? qb_yaml_fail(node, err,
+                                        "calibration and %s do not go together: S, alpha and FP16 correct "
+                                        "weights as they are",
+                                        v->rotate ? "rotate" : "input_scale")
+                         : QB_OK;
+}
+
 static enum qb_status read_range(const struct qb_yaml *node, double *min, double *max, struct qb_error *err)
 {
     if (!node)
@@ -287,7 +335,7 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
 {
     static const char *const need_codec[] = {"options", "otherwise",   "others", "activations", "path",
                                              "domain",  "stored",      "cache",  "placement",   "tensors",
-                                             "except",  "calibration", NULL};
+                                             "except",  "calibration", "rotate", "input_scale", NULL};
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
     int word = 0;
     for (size_t i = 0; need_codec[i]; i++)
@@ -371,5 +419,9 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
     if (read_path(map, v, isa, err) || (otherwise && read_otherwise(otherwise, registry, isa, v, err)) ||
         (others && read_others(others, registry, isa, v, err)) || (arithmetic && read_fused(arithmetic, v, err)))
         return err->status;
-    return calibration ? read_calibration(calibration, options, registry, v, isa, err) : QB_OK;
+    if ((calibration && read_calibration(calibration, options, registry, v, isa, err)) ||
+        read_conditioning(map, v, err))
+        return err->status;
+    v->takes_contexts = v->calibrated || v->input_scale;
+    return QB_OK;
 }

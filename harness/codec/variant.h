@@ -51,6 +51,12 @@ enum qb_fusing { /* which products of up to 8 inputs read encoded bytes as they 
                  QB_FUSED_FASTER /* those that are faster so on this machine: for commands that record nothing */
 };
 
+enum qb_input_rule { /* whose s divides the inputs and multiplies the columns of W (compute/input_scale.h) */
+                     QB_INPUT_SCALE_NONE,
+                     QB_INPUT_SCALE_AWQ,
+                     QB_INPUT_SCALE_SMOOTHQUANT
+};
+
 struct qb_variant {
     char *name;
     char *summary;
@@ -63,24 +69,31 @@ struct qb_variant {
     struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
     enum qb_path path;
     enum qb_domain domain;
-    bool stored;            /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
-    bool cache;             /* decode once and keep FP32 weights (pattern-a-cached) */
-    bool reversed;          /* unencoded: every product sums its terms from the last to the first */
-    enum qb_fusing fused;   /* path decode */
-    struct qb_format kv[2]; /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
-    size_t kv_block;        /* positions of a block of them; 0: both are FP32, no cache is encoded */
-    bool kv_rotate;         /* they are kept rotated */
-    struct qb_format act;   /* how a layer's output is kept until the next layer takes it: each position's by itself, as
-                               a matrix of one row; plugin NULL: FP32. Unlike `activations`, which are the inputs of
-                               products and are never decoded */
-    uint32_t placement;     /* roles of the tensors that are encoded */
-    char **tensors;         /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
-    char **except;          /* and of those none whose name matches one of these; likewise; NULL: none */
+    bool stored;          /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
+    bool cache;           /* decode once and keep FP32 weights (pattern-a-cached) */
+    bool reversed;        /* unencoded: every product sums its terms from the last to the first */
+    enum qb_fusing fused; /* path decode */
+    /* DECODE, without calibration: what is done to all weights that it encodes, placement's and others', and undone by
+     * what their products take (compute/conditioning.h). The second is estimated on calibration contexts. */
+    bool rotate;                    /* by a Hadamard matrix */
+    enum qb_input_rule input_scale; /* by a scale for each input */
+    bool input_search;              /* awq: alpha is searched */
+    double input_alpha;             /* alpha, unless it is */
+    struct qb_format kv[2];         /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
+    size_t kv_block;                /* positions of a block of them; 0: both are FP32, no cache is encoded */
+    bool kv_rotate;                 /* they are kept rotated */
+    struct qb_format act; /* how a layer's output is kept until the next layer takes it: each position's by itself, as
+                             a matrix of one row; plugin NULL: FP32. Unlike `activations`, which are the inputs of
+                             products and are never decoded */
+    uint32_t placement;   /* roles of the tensors that are encoded */
+    char **tensors;       /* of these only tensors whose name matches one of the globs; NULL-terminated; NULL: all */
+    char **except;        /* and of those none whose name matches one of these; likewise; NULL: none */
     /* placement and calibration.fp16 as they were asked for, roles and globs, likewise; what of it binds on a model:
      * qb_effect_of */
     char **asked, **asked_fp16;
     struct qb_calibration calibration;
     bool calibrated;     /* scale || alpha || fp16_roles */
+    bool takes_contexts; /* calibrated or input_scale: a net of it is made with calibration contexts */
     const char *warning; /* deprecation, or the tolerance of its arithmetic: to print once and to store; NULL; static */
     char *canonical;     /* everything above as text, for content keys and provenance */
     const char *file;    /* where it was declared */
@@ -115,6 +128,12 @@ enum qb_floor qb_variant_floor(const struct qb_variant *variant);
 enum qb_status qb_variant_check_name(const struct qb_variant *variant, const struct qb_yaml *node,
                                      const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err);
 
+/* Does it change weights before it encodes them (rotate, input_scale)? */
+static inline bool qb_variant_conditions(const struct qb_variant *variant)
+{
+    return variant->rotate || variant->input_scale;
+}
+
 /* Are the weights that are placed stored encoded (not so where activations alone are)? */
 bool qb_variant_stores(const struct qb_variant *variant);
 
@@ -122,7 +141,9 @@ bool qb_variant_stores(const struct qb_variant *variant);
  * summary, base (another variant whose keys are taken first), codec, options, otherwise (a codec's id, or {codec,
  * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate} or the
  * name of a variant whose kv it takes, act (as otherwise),
- * others (a list of maps: codec, options and placement of each; path decode alone has it), activations, path
+ * others (a list of maps: codec, options and placement of each; path decode alone has it), rotate (none|hadamard),
+ * input_scale (none|awq|smoothquant, or {rule, alpha: NUMBER in [0, 1] or search}; both on path decode without
+ * calibration), activations, path
  * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
  * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,
  * alpha_contexts, alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed): the

@@ -35,6 +35,19 @@ static void print_names(const char *key, char *const *names, struct qb_text *out
         qb_text_add(out, "%s'%s'", i ? "," : "", names[i]);
 }
 
+static void print_conditioning(const struct qb_variant *v, struct qb_text *out)
+{
+    if (v->rotate)
+        qb_text_add(out, " rotate=hadamard");
+    if (v->input_scale) {
+        qb_text_add(out, " input_scale=%s alpha=", v->input_scale == QB_INPUT_SCALE_AWQ ? "awq" : "smoothquant");
+        if (v->input_search)
+            qb_text_add(out, "search");
+        else
+            qb_text_add(out, "%.17g", v->input_alpha);
+    }
+}
+
 static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err)
 {
     static const char *const domains[] = {"activations", "weights", "both"};
@@ -57,6 +70,7 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
         if (v->stored)
             qb_text_add(&out, " stored=1");
         print_format("activations", &v->activations, &out);
+        print_conditioning(v, &out);
     }
     if (v->reversed)
         qb_text_add(&out, " arithmetic=reversed");

@@ -76,8 +76,9 @@ static enum qb_status fuse(struct segment *segment, enum qb_fusing fusing, struc
 
 /* Makes what the segment's products multiply: the source's rows as they are, or encoded. */
 static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const struct qb_matrix *source,
-                            struct qb_error *err)
+                            const struct qb_conditioning *conditioning, struct qb_error *err)
 {
+    struct qb_matrix changed = *source;
     enum qb_reading reading = segment->treatment == TREAT_REVERSED ? QB_READ_REVERSED : QB_READ_VALUES;
     bool stored = segment->treatment == TREAT_STORED, domain = stored && variant->path == QB_PATH_DOMAIN;
     if (domain && variant->domain != QB_DOMAIN_ACTIVATIONS)
@@ -87,7 +88,8 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     segment->first = segment->row;
     if (segment->format) {
         segment->keep = variant->cache && reading == QB_READ_VALUES;
-        if (qb_matrix_encode(source, segment->row, segment->rows, segment->format, &segment->matrix, err))
+        changed.conditioning = segment->conditioned ? conditioning : NULL;
+        if (qb_matrix_encode(&changed, segment->row, segment->rows, segment->format, &segment->matrix, err))
             return err->status;
         segment->bytes = (void *)(uintptr_t)segment->matrix.bytes;
         segment->first = 0;
@@ -98,6 +100,30 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
         return err->status;
     segment->ops = qb_matrix_ops(&segment->matrix, reading);
     return QB_OK;
+}
+
+/* Says which segments are conditioned, and finds s for them. */
+static enum qb_status condition(struct qb_linear *linear, const struct qb_variant *variant,
+                                const struct qb_matrix *matrix, const struct qb_seen *seen, struct qb_error *err)
+{
+    struct qb_scaled_block blocks[QB_CUT_MAX];
+    size_t count = 0;
+    if (!variant || !qb_variant_conditions(variant))
+        return QB_OK;
+    for (size_t i = 0; i < linear->segment_count; i++) {
+        struct segment *segment = &linear->segments[i];
+        segment->conditioned = segment->format != NULL;
+        if (segment->conditioned)
+            blocks[count++] = (struct qb_scaled_block){segment->row, segment->rows, segment->format};
+    }
+    linear->conditioning.rotate = variant->rotate;
+    if (!variant->input_scale || !seen || count == 0)
+        return QB_OK;
+    linear->input_scale = qb_alloc(matrix->cols, sizeof *linear->input_scale, "scales of inputs", err);
+    linear->conditioning.scale = linear->input_scale;
+    return linear->input_scale
+               ? qb_input_scale(variant, matrix, blocks, count, seen, linear->input_scale, &linear->input_alpha, err)
+               : err->status;
 }
 
 /* Do the row blocks make the matrix, none of them empty? */
@@ -116,6 +142,13 @@ static bool blocks_fit(const struct qb_matrix *matrix)
 enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err)
 {
+    return qb_linear_create_seen(variant, matrix, bias, NULL, linear, err);
+}
+
+enum qb_status qb_linear_create_seen(const struct qb_variant *variant, const struct qb_matrix *matrix,
+                                     const float *bias, const struct qb_seen *seen, struct qb_linear **linear,
+                                     struct qb_error *err)
+{
     size_t rows = matrix->rows, cols = matrix->cols;
     if (rows == 0 || cols == 0 || !blocks_fit(matrix))
         return qb_fail(err, QB_ERR_INPUT, "a weight matrix of %zu x %zu cannot be cut into its %zu row blocks", rows,
@@ -129,11 +162,13 @@ enum qb_status qb_linear_create(const struct qb_variant *variant, const struct q
     new->scratch = &new->own;
     new->activations = variant ? &variant->activations : NULL;
     new->segment_count = cut_segments(variant, matrix, new->segments);
-    for (size_t i = 0; i < new->segment_count; i++)
-        if (store(&new->segments[i], variant, matrix, err)) {
-            qb_linear_free(new);
-            return err->status;
-        }
+    condition(new, variant, matrix, seen, err);
+    for (size_t i = 0; i < new->segment_count && !err->status; i++)
+        store(&new->segments[i], variant, matrix, &new->conditioning, err);
+    if (err->status) {
+        qb_linear_free(new);
+        return err->status;
+    }
     *linear = new;
     return QB_OK;
 }
@@ -148,6 +183,7 @@ void qb_linear_free(struct qb_linear *linear)
         qb_fused_free(linear->segments[i].fused);
     }
     qb_free(linear->scale);
+    qb_free(linear->input_scale);
     qb_scratch_free(&linear->own);
     qb_free(linear);
 }
@@ -178,6 +214,12 @@ enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale,
 const float *qb_linear_scale(const struct qb_linear *linear)
 {
     return linear->scale;
+}
+
+const float *qb_linear_input_scale(const struct qb_linear *linear, double *alpha)
+{
+    *alpha = linear->input_alpha;
+    return linear->input_scale;
 }
 
 size_t qb_linear_segments(const struct qb_linear *linear)
@@ -253,6 +295,8 @@ enum qb_status qb_linear_rows(struct qb_linear *linear, size_t row, size_t count
             continue;
         if (qb_matrix_rows(&segment->matrix, segment->first + row - segment->row, part, out, err))
             return err->status;
+        if (segment->conditioned)
+            qb_restore_weights(&linear->conditioning, out, part, linear->cols);
         row += part;
         count -= part;
         out += part * linear->cols;

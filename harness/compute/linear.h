@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/threads.h"
 #include "codec/variant.h"
+#include "compute/input_scale.h"
 #include "compute/matrix.h"
 #include "compute/scratch.h"
 
@@ -50,6 +51,11 @@ size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *m
  * and are turned round at each use. */
 enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err);
+/* The same for a variant that estimates something on the inputs that the operator takes (input_scale): from `seen`.
+ * NULL, as above: nothing is known of them, and s is 1. */
+enum qb_status qb_linear_create_seen(const struct qb_variant *variant, const struct qb_matrix *matrix,
+                                     const float *bias, const struct qb_seen *seen, struct qb_linear **linear,
+                                     struct qb_error *err);
 void qb_linear_free(struct qb_linear *linear);
 
 /* Lets the operator use this working memory (decoded tiles, encoded activations) instead of its own, so that the
@@ -67,6 +73,10 @@ enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale,
 
 /* S as it is applied, [rows], 1 where a segment takes none; NULL when no scale was set. Owned by the operator. */
 const float *qb_linear_scale(const struct qb_linear *linear);
+
+/* s of the encoded segments' inputs (input_scale), [cols], and the alpha that it was made with; NULL: none. Owned by
+ * the operator. */
+const float *qb_linear_input_scale(const struct qb_linear *linear, double *alpha);
 
 /* Bytes of FP32 copies of the rows that it borrows in another format and whose values it multiplies; making them; and
  * reading those of another operator of the same matrix, which holds all rows and outlives this one. From then on

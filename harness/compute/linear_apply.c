@@ -1,4 +1,5 @@
-/* Using a linear operator: its segments' products (matrix.c) on x, c(x) or x turned round, then S and the bias. */
+/* Using a linear operator: its segments' products (matrix.c) on x, c(x), conditioned x or x turned round, then S and
+ * the bias. */
 #include <string.h>
 #include "base/mem.h"
 #include "compute/linear_parts.h"
@@ -6,10 +7,11 @@
 
 #define INPUT_ROWS 16 /* positions that a task prepares */
 
-/* The inputs that segments take which do not take x itself: c(x), or x turned round. What the tasks that prepare them
- * share. */
+/* The inputs that segments take which do not take x itself: c(x), conditioned x, or x turned round; an operator's take
+ * one of these. What the tasks that prepare them share. */
 struct inputs {
-    const struct qb_format *format; /* of c(x); NULL: turned round */
+    const struct qb_format *format;             /* of c(x); NULL: none take it */
+    const struct qb_conditioning *conditioning; /* of x; NULL: likewise */
     const float *x;
     float *out;
     size_t n, cols, floats; /* floats of out; 0: all take x */
@@ -43,10 +45,24 @@ static void reverse_task(void *context, size_t index, unsigned worker)
     qb_reverse_rows(out, count, in->cols);
 }
 
+static void condition_task(void *context, size_t index, unsigned worker)
+{
+    struct inputs *in = context;
+    size_t row = index * INPUT_ROWS, count = in->n - row < INPUT_ROWS ? in->n - row : INPUT_ROWS;
+    float *out = in->out + row * in->cols;
+    (void)worker;
+    memcpy(out, in->x + row * in->cols, count * in->cols * sizeof *out);
+    qb_condition_inputs(in->conditioning, out, count, in->cols);
+}
+
 static enum qb_status prepare(struct inputs *in, struct qb_pool *pool, struct qb_error *err)
 {
     if (in->floats)
-        qb_pool_run(pool, (in->n + INPUT_ROWS - 1) / INPUT_ROWS, in->format ? encode_task : reverse_task, in);
+        qb_pool_run(pool, (in->n + INPUT_ROWS - 1) / INPUT_ROWS,
+                    in->format         ? encode_task
+                    : in->conditioning ? condition_task
+                                       : reverse_task,
+                    in);
     return qb_task_status(&in->failed, err);
 }
 
@@ -95,7 +111,7 @@ void qb_linear_share_fp32(struct qb_linear *linear, const struct qb_linear *held
 
 static bool takes_x(const struct segment *segment)
 {
-    return !segment->coded_input && segment->treatment != TREAT_REVERSED;
+    return !segment->coded_input && !segment->conditioned && segment->treatment != TREAT_REVERSED;
 }
 
 /* The segment's output channels among [row, row + count), from *from on; how many there are. */
@@ -139,6 +155,8 @@ static enum qb_status plan_products(const struct qb_linear *linear, size_t row, 
             in->floats = (in->n * in->cols + 15) / 16 * 16;
         if (segment->coded_input)
             in->format = linear->activations;
+        if (segment->conditioned)
+            in->conditioning = &linear->conditioning;
     }
     return in->format ? qb_encoded_size(in->format, 1, in->cols, &in->size, err) : QB_OK;
 }

@@ -23,6 +23,7 @@ struct segment {
     struct qb_fused *fused;         /* own: for products that read the bytes as they lie; NULL: none do */
     bool keep;                      /* decode once and keep */
     bool coded_input;               /* takes c(x) */
+    bool conditioned;               /* what is encoded are changed weights, and it takes changed x */
     struct qb_matrix matrix;        /* what is multiplied: the model's, the encoded bytes, or the cache */
     size_t first;                   /* its row that is the segment's first */
     const struct qb_matrix_ops *ops;
@@ -37,7 +38,10 @@ static inline bool segment_is_foreign(const struct segment *segment)
 struct qb_linear {
     const struct qb_format *activations; /* of c(x) */
     const float *bias;
-    float *scale; /* S for each row, 1 where a segment takes none; NULL: none */
+    float *scale;                        /* S for each row, 1 where a segment takes none; NULL: none */
+    struct qb_conditioning conditioning; /* of the segments that are conditioned */
+    float *input_scale;                  /* its s; NULL: none */
+    double input_alpha;                  /* alpha of s */
     size_t rows, cols;
     struct segment segments[QB_CUT_MAX];
     size_t segment_count;

@@ -20,9 +20,12 @@ static size_t at_most(size_t value, size_t bound)
 
 enum qb_status qb_matrix_rows(const struct qb_matrix *m, size_t row, size_t count, float *out, struct qb_error *err)
 {
-    if (m->format)
-        return qb_decode_again(m->format, m->rows, m->cols, m->bytes, m->size, row, count, out, err);
-    memcpy(out, (const float *)m->bytes + row * m->cols, count * m->cols * sizeof *out);
+    if (!m->format)
+        memcpy(out, (const float *)m->bytes + row * m->cols, count * m->cols * sizeof *out);
+    else if (qb_decode_again(m->format, m->rows, m->cols, m->bytes, m->size, row, count, out, err))
+        return err->status;
+    if (m->conditioning)
+        qb_condition_weights(m->conditioning, out, count, m->cols);
     return QB_OK;
 }
 
@@ -93,7 +96,7 @@ enum qb_status qb_matrix_encode(const struct qb_matrix *source, size_t row, size
     void *bytes = qb_alloc(size, 1, "encoded weights", err);
     if (!bytes)
         return err->status;
-    if (source->format || (source->mapped && format->plugin->codec->encode_passes))
+    if (source->format || source->conditioning || (source->mapped && format->plugin->codec->encode_passes))
         qb_encode_rows(format, rows, cols, block_rows, &block, bytes, size, err);
     else
         qb_encode(format, rows, cols, (const float *)source->bytes + row * cols, bytes, size, err);
@@ -276,7 +279,7 @@ enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool
 
 static bool is_float(const struct qb_matrix *m)
 {
-    return !m->format;
+    return !m->format && !m->conditioning;
 }
 
 static bool is_fused(const struct qb_matrix *m)

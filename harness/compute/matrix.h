@@ -7,19 +7,21 @@
 #include <stdint.h>
 #include "base/threads.h"
 #include "codec/registry.h"
+#include "compute/conditioning.h"
 #include "compute/fused.h"
 
 /* Borrowed: whoever made it (a model's source, a linear operator) keeps the bytes while it is used. The bytes have been
  * gone over once (by the source's reader, or qb_matrix_check): sizes fit and every value is finite. */
 struct qb_matrix {
-    const char *name;               /* of the tensor: a variant may choose by it */
-    uint32_t roles;                 /* of its row blocks (q, k, v for a fused qkv) */
-    size_t rows, cols;              /* output channels, inputs; row-major */
-    size_t block_rows[3];           /* of each block in the order of the roles' bits; all 0: equal blocks */
-    const struct qb_format *format; /* of bytes; NULL: FP32 as the machine holds it, aligned to 4 */
-    const void *bytes;              /* NULL where only the shape matters */
-    size_t size;                    /* of bytes */
-    bool mapped;                    /* the pages of bytes may be dropped: they are read again at use */
+    const char *name;                           /* of the tensor: a variant may choose by it */
+    uint32_t roles;                             /* of its row blocks (q, k, v for a fused qkv) */
+    size_t rows, cols;                          /* output channels, inputs; row-major */
+    size_t block_rows[3];                       /* of each block in the order of the roles' bits; all 0: equal blocks */
+    const struct qb_format *format;             /* of bytes; NULL: FP32 as the machine holds it, aligned to 4 */
+    const void *bytes;                          /* NULL where only the shape matters */
+    size_t size;                                /* of bytes */
+    bool mapped;                                /* the pages of bytes may be dropped: they are read again at use */
+    const struct qb_conditioning *conditioning; /* its values are those of bytes so changed; NULL: bytes' own */
     const struct qb_fused *fused; /* the bytes, to be multiplied as they lie (arithmetic "fused"); NULL: they are not */
 };
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/probability.h"
+#include "model/net_parts.h"
 
 struct work {
     const struct qb_variant *variant;
@@ -221,10 +222,6 @@ static enum qb_status calibrate(struct work *work, const struct qb_calibration_d
 {
     const struct qb_model *model = qb_net_model(work->net);
     const struct qb_calibration *options = &work->variant->calibration;
-    if (!data || !data->tokens || data->contexts == 0 || data->length == 0)
-        return qb_fail(err, QB_ERR_INPUT,
-                       "model %s: a calibrated variant needs calibration contexts, and the model's entry has none",
-                       model->name);
     if (options->own_format)
         work->trial.weights = options->scale_format;
     if (qb_net_create(model, NULL, work->pool, &work->reference, err))
@@ -237,20 +234,33 @@ static enum qb_status calibrate(struct work *work, const struct qb_calibration_d
     return err->status;
 }
 
+static enum qb_status check_data(const struct qb_model *model, const struct qb_calibration_data *data,
+                                 struct qb_error *err)
+{
+    if (data && data->tokens && data->contexts > 0 && data->length > 0)
+        return QB_OK;
+    return qb_fail(err, QB_ERR_INPUT,
+                   "model %s: a calibrated variant needs calibration contexts, and the model's entry has none",
+                   model->name);
+}
+
 enum qb_status qb_net_prepare(const struct qb_model *model, const struct qb_variant *variant,
                               const struct qb_calibration_data *data, struct qb_pool *pool, struct qb_net **net,
                               struct qb_error *err)
 {
     struct qb_net *new = NULL;
-    if (qb_net_create(model, variant, pool, &new, err))
+    const bool scales = variant && variant->input_scale;
+    const bool corrects = variant && (variant->calibration.scale || variant->calibration.alpha);
+    if (net_create(model, variant, scales, pool, &new, err))
         return err->status;
-    if (variant && (variant->calibration.scale || variant->calibration.alpha)) {
+    if ((scales || corrects) && !check_data(model, data, err)) {
         struct work work = {
             .variant = variant, .trial = *variant, .net = new, .pool = pool, .found = *qb_net_calibration(new)};
-        if (calibrate(&work, data, err)) {
-            qb_net_free(new);
-            return qb_wrap(err, "variant %s", variant->name);
-        }
+        (void)(scales ? net_condition(new, data, err) : calibrate(&work, data, err));
+    }
+    if (err->status) {
+        qb_net_free(new);
+        return variant ? qb_wrap(err, "variant %s", variant->name) : err->status;
     }
     *net = new;
     return QB_OK;

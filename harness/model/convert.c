@@ -30,9 +30,11 @@ static enum qb_status refuse_variant(const struct qb_model *model, const struct 
     const char *why = variant->reversed                 ? "sums its products in another order"
                       : variant->path == QB_PATH_DOMAIN ? "computes on code values"
                       : variant->calibrated             ? "is calibrated on contexts"
-                      : variant->kv_block               ? "encodes keys and values"
-                      : variant->act.plugin             ? "encodes what goes from a layer to the next"
-                                                        : NULL;
+                      : qb_variant_conditions(variant)
+                          ? "changes weights before it encodes them, and the inputs of products"
+                      : variant->kv_block   ? "encodes keys and values"
+                      : variant->act.plugin ? "encodes what goes from a layer to the next"
+                                            : NULL;
     if (why)
         return qb_fail(err, QB_ERR_INPUT, "variant %s %s, which no file of weights can hold", variant->name, why);
     if (!qb_effect_of(model, variant, false, &effect, err) && effect.refusal)

@@ -64,6 +64,8 @@ static enum qb_status count_weights(struct work *w, bool sizes, struct qb_error 
                 return qb_wrap(err, "variant %s, tensor %s", w->variant->name, tensor->name);
             w->effect->bytes += sizes ? size : 0;
         }
+        if (sizes && w->variant->input_scale && count > 0 && tensor->roles != QB_ROLE_EMBED)
+            w->effect->bytes += tensor->cols * sizeof(float); /* s */
         add_formats(w, own, otherwise);
     }
     if (!w->effect->otherwise)
@@ -163,6 +165,35 @@ static void check_globs(struct work *w, const char *key, char *const *globs)
     }
 }
 
+/* Does the variant store any of the tensor's rows in a codec? */
+static bool stores(const struct work *w, const struct qb_tensor *tensor)
+{
+    struct qb_cut cuts[QB_CUT_MAX];
+    size_t count = is_matrix(tensor) ? reached(w->variant, tensor, cuts) : 0;
+    bool stored = false;
+    for (size_t i = 0; i < count; i++)
+        stored = stored || cuts[i].stored;
+    return stored;
+}
+
+/* Is there a matrix for the variant's rotation to turn, and one that takes inputs? */
+static void check_conditioning(struct work *w)
+{
+    bool turns = false, takes = false;
+    for (size_t t = 0; t < w->model->tensor_count; t++) {
+        const struct qb_tensor *tensor = &w->model->tensors[t];
+        if (!stores(w, tensor))
+            continue;
+        turns = turns || tensor->cols % 2 == 0;
+        takes = takes || tensor->roles != QB_ROLE_EMBED;
+    }
+    if (w->variant->rotate && !turns)
+        unbound(w, "rotate", "hadamard", "no matrix that is encoded has an even number of columns");
+    if (w->variant->input_scale && !takes)
+        unbound(w, "input_scale", w->variant->input_scale == QB_INPUT_SCALE_AWQ ? "awq" : "smoothquant",
+                "an embedding's rows are looked up, it takes no inputs");
+}
+
 /* Why nothing of the variant's kv is kept on the model; NULL: it is. */
 static const char *why_no_kv(const struct qb_model *model)
 {
@@ -232,6 +263,8 @@ static enum qb_status check_request(struct work *w, struct qb_error *err)
     check_roles(w, "calibration.fp16", v->asked_fp16, v->calibration.fp16_roles);
     check_globs(w, "tensors", v->tensors);
     check_globs(w, "except", v->except);
+    if (qb_variant_conditions(v))
+        check_conditioning(w);
     if (v->kv_block)
         check_kv(w);
     if (v->act.plugin)

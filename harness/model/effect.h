@@ -18,7 +18,8 @@ struct qb_effect {
     uint64_t codec_tensors, codec_weights, otherwise_tensors, otherwise_weights;
     bool kv;        /* its kv says how keys and values are kept, and the model keeps some */
     bool act;       /* its act says how a layer's output is kept, and the model has a layer behind it */
-    uint64_t bytes; /* what these take as they are stored; 4 a weight where only activations are encoded */
+    uint64_t bytes; /* what these take as they are stored; 4 a weight where only activations are encoded; with the
+                       scales of input_scale */
     /* Entries of the request that reach nothing here, as written, comma-separated: "placement head, calibration.fp16
      * attn.*, tensors layers.9.*"; "" when all do. An entry of `except` reaches nothing when it takes nothing out. */
     char *unbound;

@@ -22,16 +22,24 @@ static struct norm norm_of(const struct qb_model *model, enum qb_norm_at at, int
     return norm;
 }
 
+enum qb_status net_operator(struct qb_net *net, const struct qb_tensor *tensor, const struct qb_variant *variant,
+                            const struct qb_seen *seen, struct qb_linear **linear, struct qb_error *err)
+{
+    const struct qb_tensor *bias = qb_model_tensor(net->model, tensor->roles | QB_ROLE_BIAS, tensor->layer);
+    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
+    if (qb_linear_create_seen(variant, &matrix, vector_of(bias), seen, linear, err))
+        return qb_wrap(err, "model %s, tensor %s", net->model->name, tensor->name);
+    qb_linear_share_scratch(*linear, &net->linear_scratch);
+    return QB_OK;
+}
+
 static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *tensor, struct qb_error *err)
 {
     struct op *op = &net->linears[net->linear_count];
-    const struct qb_tensor *bias = qb_model_tensor(net->model, tensor->roles | QB_ROLE_BIAS, tensor->layer);
-    const struct qb_matrix matrix = qb_tensor_matrix(tensor);
-    if (qb_linear_create(net->variant, &matrix, vector_of(bias), &op->linear, err))
-        return qb_wrap(err, "model %s, tensor %s", net->model->name, tensor->name);
+    if (net_operator(net, tensor, net->unencoded ? NULL : net->variant, NULL, &op->linear, err))
+        return err->status;
     op->tensor = tensor;
     net->linear_count++;
-    qb_linear_share_scratch(op->linear, &net->linear_scratch);
     return QB_OK;
 }
 
@@ -170,11 +178,18 @@ static enum qb_status check_effect(struct qb_net *net, struct qb_error *err)
 enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant, struct qb_pool *pool,
                              struct qb_net **net, struct qb_error *err)
 {
+    return net_create(model, variant, false, pool, net, err);
+}
+
+enum qb_status net_create(const struct qb_model *model, const struct qb_variant *variant, bool unencoded,
+                          struct qb_pool *pool, struct qb_net **net, struct qb_error *err)
+{
     struct qb_net *new = qb_alloc(1, sizeof *new, "net", err);
     if (!new)
         return err->status;
     new->model = model;
     new->variant = variant;
+    new->unencoded = unencoded;
     new->pool = pool;
     new->calibration.alpha = new->calibration.alpha_raw = 1.0;
     if (check_effect(new, err) || build(new, err)) {
@@ -315,6 +330,15 @@ static void add_row(struct rows *rows, const struct qb_tensor *tensor, const cha
     rows->count++;
 }
 
+static void add_scales(struct rows *rows, const struct qb_tensor *tensor, const char *name, size_t count)
+{
+    add_row(rows, tensor, name,
+            (struct qb_net_buffer){.roles = tensor->roles | QB_ROLE_BIAS,
+                                   .store = "fp32",
+                                   .bytes = count * sizeof(float),
+                                   .held_bytes = count * sizeof(float)});
+}
+
 size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, size_t room)
 {
     struct rows rows = {buffers, 0, room};
@@ -330,12 +354,11 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
                                            .cache_bytes = info.cache_bytes,
                                            .held_bytes = info.held_bytes});
         }
+        double alpha;
         if (qb_linear_scale(op->linear))
-            add_row(&rows, op->tensor, "calibration.scale",
-                    (struct qb_net_buffer){.roles = op->tensor->roles | QB_ROLE_BIAS,
-                                           .store = "fp32",
-                                           .bytes = op->tensor->rows * sizeof(float),
-                                           .held_bytes = op->tensor->rows * sizeof(float)});
+            add_scales(&rows, op->tensor, "calibration.scale", op->tensor->rows);
+        if (qb_linear_input_scale(op->linear, &alpha))
+            add_scales(&rows, op->tensor, "input_scale", op->tensor->cols);
     }
     const uint32_t vectors = QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION;
     for (size_t i = 0; i < net->model->tensor_count; i++) {

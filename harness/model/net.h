@@ -14,8 +14,8 @@
 /* A net keeps working memory between calls: one thread uses it at a time, and one pool runs nothing else meanwhile. */
 struct qb_net;
 
-/* Builds every linear operator of model under variant (NULL: FP32 reference), without S and alpha: a calibrated variant
- * is made by qb_net_prepare (calibrate.h). Borrows model, variant and pool. */
+/* Builds every linear operator of model under variant (NULL: FP32 reference), without S, alpha and input scales: a
+ * variant that takes calibration contexts is made by qb_net_prepare (calibrate.h). Borrows model, variant and pool. */
 enum qb_status qb_net_create(const struct qb_model *model, const struct qb_variant *variant, struct qb_pool *pool,
                              struct qb_net **net, struct qb_error *err);
 void qb_net_free(struct qb_net *net);
@@ -108,7 +108,8 @@ struct qb_net_buffer {
 };
 /* Fills at most `room` rows and returns how many there are. A fused tensor cut into segments has a row each under the
  * same name; under a path that codes the activations alone, placed weights are FP32 in memory and say so ("fp32"); a
- * channel scale S is a row "calibration.scale" with the matrix's roles | QB_ROLE_BIAS. */
+ * channel scale S is a row "calibration.scale", an s of inputs a row "input_scale", with the matrix's roles |
+ * QB_ROLE_BIAS. */
 size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size_t room);
 
 /* Does any operator multiply encoded bytes as they lie (enum qb_fusing)? */

@@ -36,6 +36,7 @@ struct op {
 struct qb_net {
     const struct qb_model *model;
     const struct qb_variant *variant;
+    bool unencoded; /* operators are FP32's until they are replaced (qb_net_prepare) */
     struct qb_pool *pool;
     struct op *linears; /* [0]: embedding; then in order of use; an untied head last */
     size_t linear_count;
@@ -57,6 +58,23 @@ struct qb_net {
     struct qb_scratch linear_scratch, scores, state, other, position, normed, kept, query, qkv, mixed, inner, back,
         gated, at_rest;
 };
+
+/* ---- in net.c ---- */
+
+/* qb_net_create; unencoded: with FP32's operators for weights, which the caller replaces. */
+enum qb_status net_create(const struct qb_model *model, const struct qb_variant *variant, bool unencoded,
+                          struct qb_pool *pool, struct qb_net **net, struct qb_error *err);
+/* An operator of the net's for the tensor under variant (NULL: FP32), from inputs that it was seen to take (NULL:
+ * none).
+ */
+enum qb_status net_operator(struct qb_net *net, const struct qb_tensor *tensor, const struct qb_variant *variant,
+                            const struct qb_seen *seen, struct qb_linear **linear, struct qb_error *err);
+
+/* ---- in condition.c ---- */
+
+struct qb_calibration_data;
+/* Encodes the weights of an unencoded net by its variant, from the inputs that they take on data's positions. */
+enum qb_status net_condition(struct qb_net *net, const struct qb_calibration_data *data, struct qb_error *err);
 
 /* ---- in step.c ---- */
 

@@ -238,7 +238,7 @@ void qb_assembly_warn_overlap(const struct qb_assembly *a)
     struct qb_error cause = {0};
     bool calibrated = false;
     for (size_t v = 0; v < suite->variant_count; v++)
-        calibrated = calibrated || suite->variants[v]->calibrated;
+        calibrated = calibrated || suite->variants[v]->takes_contexts;
     if (!calibrated || qb_result_open(a->shards->output, &result, &cause))
         return;
     for (size_t m = 0; m < suite->model_count; m++) {

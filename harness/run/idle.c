@@ -159,7 +159,7 @@ static bool calibrates(const struct idle *w, size_t m)
 {
     for (size_t i = 0; i < w->plan->count; i++) {
         const struct qb_plan_cell *cell = &w->plan->cells[i];
-        if (cell->model == m && cell->variant != QB_PLAN_NONE && w->suite->variants[cell->variant]->calibrated)
+        if (cell->model == m && cell->variant != QB_PLAN_NONE && w->suite->variants[cell->variant]->takes_contexts)
             return true;
     }
     return false;

@@ -163,7 +163,7 @@ static enum qb_status check_whole(const struct qb_suite *suite, struct qb_error 
         if (model->generator || model->calibration.kind || suite->calibration.kind)
             continue;
         for (size_t v = 0; v < suite->variant_count; v++)
-            if (suite->variants[v]->calibrated && qb_suite_allows(model, suite->variants[v], NULL))
+            if (suite->variants[v]->takes_contexts && qb_suite_allows(model, suite->variants[v], NULL))
                 return qb_yaml_fail(model->node, err,
                                     "variant '%s' is calibrated: expected the key 'calibration' here or in the suite, "
                                     "such as {corpus: data/corpus/kjv.calibration, contexts: 50, length: 20}",
