@@ -28,7 +28,7 @@ static enum qb_status refuse_variant(const struct qb_model *model, const struct 
 {
     struct qb_effect effect = {0};
     const char *why = variant->reversed                 ? "sums its products in another order"
-                      : variant->path == QB_PATH_DOMAIN ? "computes on code values"
+                      : variant->path != QB_PATH_DECODE ? "computes on code values"
                       : variant->calibrated             ? "is calibrated on contexts"
                       : variant->kv_block               ? "encodes keys and values"
                       : variant->act.plugin             ? "encodes what goes from a layer to the next"

@@ -336,6 +336,12 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
                                            .store = "fp32",
                                            .bytes = op->tensor->rows * sizeof(float),
                                            .held_bytes = op->tensor->rows * sizeof(float)});
+        if (qb_linear_point_bytes(op->linear))
+            add_row(&rows, op->tensor, "transport.point",
+                    (struct qb_net_buffer){.roles = op->tensor->roles | QB_ROLE_BIAS,
+                                           .store = "fp32",
+                                           .bytes = qb_linear_point_bytes(op->linear),
+                                           .held_bytes = qb_linear_point_bytes(op->linear)});
     }
     const uint32_t vectors = QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION;
     for (size_t i = 0; i < net->model->tensor_count; i++) {
