@@ -90,7 +90,7 @@ void qb_log_product_free(struct qb_log_product *product)
 
 size_t qb_log_table_bytes(const struct qb_log_product *product)
 {
-    return product ? qb_size_of(product->table) : 0;
+    return product ? qb_size_of(product->table) + qb_size_of(product->numbers) : 0;
 }
 
 /* Doubles first, aligned to their size wherever scratch begins. */

@@ -49,7 +49,7 @@ enum qb_status qb_log_product_make(const struct qb_codec_layout *layout, const v
                                    struct qb_log_product **product, struct qb_error *err);
 void qb_log_product_free(struct qb_log_product *product);
 
-/* Bytes of the table. */
+/* Bytes of the table, and of the numbers where there are any; 0 for NULL. */
 size_t qb_log_table_bytes(const struct qb_log_product *product);
 
 /* The inputs' codes: of each position X, and of each input t_x and the sign. In scratch. */
