@@ -19,6 +19,8 @@ static const char *skip(const struct qb_cell_env *env)
     if (qb_variant_conditions(env->variant))
         return "the variant changes its weights before it encodes them, and parts are told apart of weights as they "
                "are";
+    if (env->variant->path != QB_PATH_DECODE && env->variant->path != QB_PATH_DOMAIN)
+        return "the variant computes in a way that has no parts, and parts are told apart of paths decode and domain";
     return env->variant->kv_block || env->variant->act.plugin
                ? "the variant encodes its KV cache or activations as well, and parts are told apart of weights alone"
                : NULL;

@@ -21,7 +21,7 @@ static const char *skip(const struct qb_cell_env *env)
 /* The format whose linearity matters to the variant: that of the activations where these are encoded. */
 static const struct qb_format *format_of(const struct qb_variant *v)
 {
-    return v->path == QB_PATH_DOMAIN && v->domain != QB_DOMAIN_WEIGHTS ? &v->activations : &v->weights;
+    return v->activations.plugin ? &v->activations : &v->weights;
 }
 
 struct work {

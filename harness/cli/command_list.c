@@ -59,7 +59,7 @@ static void add_variant(const struct qb_variant *variant, struct qb_listing *lis
 {
     struct qb_text placement = {0}, others = {0}, kv = {0};
     const char *calibrated = variant->takes_contexts ? "calibrated" : "";
-    const char *path = !variant->encoded ? "" : variant->path == QB_PATH_DECODE ? "decode" : "domain";
+    const char *path = variant->encoded ? qb_path_name(variant->path) : "";
     qb_role_print(variant->placement, &placement);
     for (size_t i = 0; i < variant->other_count; i++) {
         qb_text_add(&others, "%s%s ", i ? " " : "", variant->others[i].format.plugin->codec->id);

@@ -104,6 +104,6 @@ const struct qb_format *qb_variant_format(const struct qb_variant *variant, size
 
 bool qb_variant_stores(const struct qb_variant *variant)
 {
-    return variant->encoded &&
-           (variant->path == QB_PATH_DECODE || variant->domain != QB_DOMAIN_ACTIVATIONS || variant->stored);
+    return variant->encoded && variant->path != QB_PATH_TRANSPORT &&
+           (variant->path != QB_PATH_DOMAIN || variant->domain != QB_DOMAIN_ACTIVATIONS || variant->stored);
 }

@@ -77,15 +77,115 @@ static enum qb_status default_activations(const struct qb_format *weights, struc
     return QB_OK;
 }
 
+/* The layout that a format gives two rows of zeros of some whole blocks; *known false where it offers none. */
+static enum qb_status find_layout(const struct qb_format *format, struct qb_codec_layout *layout, bool *known,
+                                  struct qb_error *err)
+{
+    enum { ROWS = 2, COLS = 512 };
+    static const float zeros[ROWS * COLS];
+    size_t size = 0;
+    *known = false;
+    if (qb_encoded_size(format, ROWS, COLS, &size, err))
+        return err->status;
+    void *bytes = qb_alloc(size, 1, "two rows", err);
+    if (bytes && !qb_encode(format, ROWS, COLS, zeros, bytes, size, err))
+        qb_layout_of(format, ROWS, COLS, bytes, size, layout, known, err);
+    qb_free(bytes);
+    return err->status;
+}
+
+/* `what`: what is missing of the codec with its options, "...: no kernel reads what". */
+static enum qb_status refuse_format(const struct qb_yaml *node, const struct qb_format *format, const char *what,
+                                    struct qb_error *err)
+{
+    struct qb_text options = {0};
+    qb_format_print(format, &options);
+    qb_yaml_fail(node, err, "%s codec '%s' stores%s%s", what, format->plugin->codec->id,
+                 format->value_count ? " with " : "", options.data ? options.data : "");
+    qb_text_free(&options);
+    return err->status;
+}
+
+/* path: domain-exact: are there codes of magnitudes, of one range for the matrix? That they are those of logarithms is
+ * asked of each matrix (compute/log_product.h). */
+static enum qb_status check_codes(const struct qb_yaml *node, const struct qb_format *format, struct qb_error *err)
+{
+    struct qb_codec_layout layout = {0};
+    bool known;
+    if (find_layout(format, &layout, &known, err) || (known && layout.kind == QB_LAYOUT_CODES))
+        return err->status;
+    return refuse_format(node, format,
+                         "expected codes of magnitudes that have one range for the whole matrix (qins8 with scope "
+                         "tensor), not what",
+                         err);
+}
+
+/* Does a format give layouts that kernels read? */
+static enum qb_status check_layout(const struct qb_yaml *node, const struct qb_format *format, struct qb_error *err)
+{
+    struct qb_codec_layout layout;
+    bool known;
+    if (find_layout(format, &layout, &known, err) || known)
+        return err->status;
+    return refuse_format(node, format, "fused: no kernel reads what", err);
+}
+
+static const char *const path_names[] = {[QB_PATH_DECODE] = "decode",
+                                         [QB_PATH_DOMAIN] = "domain",
+                                         [QB_PATH_DOMAIN_EXACT] = "domain-exact",
+                                         [QB_PATH_TRANSPORT] = "transport",
+                                         NULL};
+
+const char *qb_path_name(enum qb_path path)
+{
+    return path_names[path];
+}
+
+/* One of two words as the second of them; the key is for the paths that `of` says alone. */
+static enum qb_status read_either(const struct qb_yaml *node, bool fits, const char *of, const char *const words[3],
+                                  bool *second, struct qb_error *err)
+{
+    int word = 0;
+    if (!node)
+        return QB_OK;
+    if (!fits)
+        return qb_yaml_fail(node, err, "only %s has one", of);
+    if (!read_word(node, words, &word, err))
+        *second = word == 1;
+    return err->status;
+}
+
+/* What of the keys of path: domain-exact and path: transport there is. */
+static enum qb_status read_path_options(const struct qb_yaml *map, struct qb_variant *v, struct qb_error *err)
+{
+    static const char *const multiply[] = {"added", "decoded", NULL}, *const point[] = {"position", "mean", NULL},
+                             *const form[] = {"tangent", "linear", NULL};
+    const bool exact = v->path == QB_PATH_DOMAIN_EXACT, transport = v->path == QB_PATH_TRANSPORT;
+    const struct qb_yaml *fraction = qb_yaml_get(map, "fraction");
+    int64_t bits = 0;
+    if (fraction && !exact)
+        return qb_yaml_fail(fraction, err, "only path: domain-exact has one");
+    if ((fraction && qb_yaml_int(fraction, 0, QB_LOG_FRACTION_MOST, &bits, err)) ||
+        read_either(qb_yaml_get(map, "multiply"), exact, "path: domain-exact", multiply, &v->logs.decoded, err) ||
+        read_either(qb_yaml_get(map, "point"), transport, "path: transport", point, &v->transport.mean, err) ||
+        read_either(qb_yaml_get(map, "form"), transport, "path: transport", form, &v->transport.linear, err))
+        return err->status;
+    v->logs.fraction = (unsigned)bits;
+    v->calibrated = v->transport.mean;
+    return QB_OK;
+}
+
 static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v, enum qb_isa isa, struct qb_error *err)
 {
     const struct qb_yaml *path = qb_yaml_get(map, "path"), *domain = qb_yaml_get(map, "domain");
     const struct qb_yaml *cache = qb_yaml_get(map, "cache"), *activations = qb_yaml_get(map, "activations");
     const struct qb_yaml *stored = qb_yaml_get(map, "stored");
     int word = 0;
-    if (path && read_word(path, (const char *const[]){"decode", "domain", NULL}, &word, err))
+    if (path && read_word(path, path_names, &word, err))
         return err->status;
     v->path = (enum qb_path)word;
+    if (read_path_options(map, v, err))
+        return err->status;
     word = 0;
     if (domain && read_word(domain, (const char *const[]){"activations", "weights", "both", NULL}, &word, err))
         return err->status;
@@ -95,20 +195,24 @@ static enum qb_status read_path(const struct qb_yaml *map, struct qb_variant *v,
     if (v->stored && (v->path != QB_PATH_DOMAIN || v->domain != QB_DOMAIN_ACTIVATIONS))
         return qb_yaml_fail(stored, err,
                             "only path: domain with domain: activations leaves the weights unencoded unless told so");
-    bool coded_input = v->path == QB_PATH_DOMAIN && v->domain != QB_DOMAIN_WEIGHTS;
+    const bool transport = v->path == QB_PATH_TRANSPORT, exact = v->path == QB_PATH_DOMAIN_EXACT;
+    bool coded_input = transport || (v->path == QB_PATH_DOMAIN && v->domain != QB_DOMAIN_WEIGHTS);
     if (domain && v->path != QB_PATH_DOMAIN)
         return qb_yaml_fail(domain, err, "only path: domain has one");
     if (activations && !coded_input)
         return qb_yaml_fail(activations, err,
-                            "only path: domain with domain: activations or both encodes the inputs of products; what "
-                            "goes from a layer to the next is the key 'act'");
-    if (v->path != QB_PATH_DOMAIN)
+                            "only path: domain with domain: activations or both, and path: transport, encode the "
+                            "inputs of products by a codec; what goes from a layer to the next is the key 'act'");
+    if (v->path == QB_PATH_DECODE)
         return QB_OK;
     if (v->cache && !v->stored)
         return qb_yaml_fail(cache, err, "only path: decode, or stored: true, keeps decoded weights");
+    if (exact)
+        return check_codes(path, &v->weights, err);
     if (!v->weights.plugin->codec->coordinates)
         return qb_yaml_fail(path, err, "codec '%s' has no coordinates to compute on", v->weights.plugin->codec->id);
-    v->warning = strncmp(v->weights.plugin->codec->id, "qins", 4) == 0 ? qins_warning : domain_warning;
+    if (!transport)
+        v->warning = strncmp(v->weights.plugin->codec->id, "qins", 4) == 0 ? qins_warning : domain_warning;
     if (!coded_input)
         return QB_OK;
     return activations ? qb_format_make(v->weights.plugin, activations, isa, &v->activations, err)
@@ -321,6 +425,8 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
         return qb_yaml_fail(own, err, "they say under which format S is estimated, and scale is off");
     if (own && read_scale_format(own, options, v, isa, err))
         return err->status;
+    if (v->transport.mean)
+        return qb_yaml_fail(map, err, "path: transport at a mean point takes none of the corrections");
     v->calibrated = c->scale || c->alpha || c->fp16_roles;
     if (!c->fp16_roles)
         return QB_OK;
@@ -333,9 +439,10 @@ static enum qb_status read_calibration(const struct qb_yaml *map, const struct q
 /* A map without a codec. What it may not have would be silently without effect. */
 static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v, struct qb_error *err)
 {
-    static const char *const need_codec[] = {"options", "otherwise",   "others", "activations", "path",
-                                             "domain",  "stored",      "cache",  "placement",   "tensors",
-                                             "except",  "calibration", "rotate", "input_scale", NULL};
+    static const char *const need_codec[] = {"options",  "otherwise",   "others", "activations", "path",
+                                             "domain",   "stored",      "cache",  "placement",   "tensors",
+                                             "except",   "calibration", "rotate", "input_scale", "fraction",
+                                             "multiply", "point",       "form",   NULL};
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
     int word = 0;
     for (size_t i = 0; need_codec[i]; i++)
@@ -345,29 +452,6 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
         return err->status;
     v->reversed = word == 1;
     return QB_OK;
-}
-
-/* Does a format give layouts that kernels read? Asked on two rows of zeros of some whole blocks. */
-static enum qb_status check_layout(const struct qb_yaml *node, const struct qb_format *format, struct qb_error *err)
-{
-    enum { ROWS = 2, COLS = 512 };
-    static const float zeros[ROWS * COLS];
-    struct qb_codec_layout layout;
-    size_t size = 0;
-    bool known = false;
-    if (qb_encoded_size(format, ROWS, COLS, &size, err))
-        return err->status;
-    void *bytes = qb_alloc(size, 1, "two rows", err);
-    if (bytes && !qb_encode(format, ROWS, COLS, zeros, bytes, size, err) &&
-        !qb_layout_of(format, ROWS, COLS, bytes, size, &layout, &known, err) && !known) {
-        struct qb_text options = {0};
-        qb_format_print(format, &options);
-        qb_yaml_fail(node, err, "fused: no kernel reads what codec '%s' stores%s%s", format->plugin->codec->id,
-                     format->value_count ? " with " : "", options.data ? options.data : "");
-        qb_text_free(&options);
-    }
-    qb_free(bytes);
-    return err->status;
 }
 
 /* arithmetic of a variant with a codec. */

@@ -10,13 +10,32 @@
 #include "codec/role.h"
 
 enum qb_path {
-    QB_PATH_DECODE, /* y = decode(W) x + b: Pattern A, codec at rest */
-    QB_PATH_DOMAIN  /* computes on coordinates without decoding: legacy (source-protocols 6) */
+    QB_PATH_DECODE,       /* y = decode(W) x + b: Pattern A, codec at rest */
+    QB_PATH_DOMAIN,       /* computes on coordinates without decoding: legacy (source-protocols 6) */
+    QB_PATH_DOMAIN_EXACT, /* the logarithms of W and x as codes of one grid: added, looked up, summed exactly
+                             (compute/log_product.h) */
+    QB_PATH_TRANSPORT     /* y = M_W c(x) + b, M_W = J_D W J_E^-1: "weight transport" (compute/transport.h) */
 };
+/* As the key `path` has it: "decode", "domain", "domain-exact", "transport"; static. */
+const char *qb_path_name(enum qb_path path);
 enum qb_domain {                        /* QB_PATH_DOMAIN: whose coordinates */
                  QB_DOMAIN_ACTIVATIONS, /* y = W c(x) + b; x encoded with one range a token */
                  QB_DOMAIN_WEIGHTS,     /* y = c(W) x + b */
                  QB_DOMAIN_BOTH         /* y = c(W) c(x) + b */
+};
+
+/* DOMAIN_EXACT: how fine the grid of the inputs' logarithms is, and how the codes are multiplied. */
+struct qb_log_options {
+    unsigned fraction; /* 2^fraction steps of the inputs' grid are one of the weights'; 0 to QB_LOG_FRACTION_MOST */
+    bool decoded;      /* multiply: decoded. The control: the same codes, each decoded to double, multiplied and summed
+                          there */
+};
+#define QB_LOG_FRACTION_MOST 12
+
+/* TRANSPORT: where the Jacobians are taken, and what they are applied to. */
+struct qb_transport {
+    bool mean;   /* at a mean of the operator's inputs on the calibration contexts; else at each position's own code */
+    bool linear; /* M_W times the coordinates, as the documents write it; else the tangent: W x0 + M_W (c(x) - c(x0)) */
 };
 
 /* Corrections over a path (source-protocols 3). S and alpha are estimated on the model's calibration contexts. */
@@ -27,11 +46,11 @@ struct qb_calibration {
                             the variant's tensors and except leave) */
     double scale_min, scale_max; /* default 0.5, 2 */
     double alpha_min, alpha_max; /* default 0.8, 1.2 */
-    size_t rows;                 /* S: the first rows of the layer's input activations; default 100 */
-    size_t alpha_contexts;       /* alpha: the first contexts; default 10 */
-    bool alpha_on_model; /* alpha_on: logits_q from the variant's own run (model) or, as the source did, from its
-                            head on the reference's hidden states (head, the default) */
-    bool own_format;     /* S is estimated under scale_format instead of the variant's (calibration.options) */
+    size_t rows; /* S, and the mean point of TRANSPORT: the first rows of the layer's input activations; default 100 */
+    size_t alpha_contexts; /* alpha: the first contexts; default 10 */
+    bool alpha_on_model;   /* alpha_on: logits_q from the variant's own run (model) or, as the source did, from its
+                              head on the reference's hidden states (head, the default) */
+    bool own_format;       /* S is estimated under scale_format instead of the variant's (calibration.options) */
     struct qb_format scale_format;
 };
 
@@ -65,10 +84,13 @@ struct qb_variant {
     struct qb_format otherwise;            /* and how those whose shape `weights` does not take; plugin NULL: none */
     struct qb_other others[QB_OTHERS_MAX]; /* DECODE: these roles in other codecs; none in two, nor in placement */
     size_t other_count;
-    struct qb_format activations; /* DOMAIN with activations: how a token's x is encoded (default: scope row) */
+    struct qb_format activations; /* DOMAIN with activations, TRANSPORT: how a token's x is encoded (default: scope
+                                     row) */
     struct qb_format fp16;        /* for calibration.fp16_roles; plugin NULL when none */
     enum qb_path path;
     enum qb_domain domain;
+    struct qb_log_options logs;
+    struct qb_transport transport;
     bool stored;          /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
     bool cache;           /* decode once and keep FP32 weights (pattern-a-cached) */
     bool reversed;        /* unencoded: every product sums its terms from the last to the first */
@@ -92,7 +114,7 @@ struct qb_variant {
      * qb_effect_of */
     char **asked, **asked_fp16;
     struct qb_calibration calibration;
-    bool calibrated;     /* scale || alpha || fp16_roles */
+    bool calibrated;     /* scale || alpha || fp16_roles || transport.mean */
     bool takes_contexts; /* calibrated or input_scale: a net of it is made with calibration contexts */
     const char *warning; /* deprecation, or the tolerance of its arithmetic: to print once and to store; NULL; static */
     char *canonical;     /* everything above as text, for content keys and provenance */
@@ -143,13 +165,14 @@ bool qb_variant_stores(const struct qb_variant *variant);
  * name of a variant whose kv it takes, act (as otherwise),
  * others (a list of maps: codec, options and placement of each; path decode alone has it), rotate (none|hadamard),
  * input_scale (none|awq|smoothquant, or {rule, alpha: NUMBER in [0, 1] or search}; both on path decode without
- * calibration), activations, path
- * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
- * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,
- * alpha_contexts, alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed): the
- * order in which each linear product sums its terms; one with a codec on path decode, uncached, arithmetic
- * (forward|fused): fused where the codec's options give a layout that kernels read, else an error. `order` in a
- * built-in's file is its place in lists. The caller frees with qb_variant_free. */
+ * calibration), activations, path (decode|domain|domain-exact|transport), domain (activations|weights|both), fraction
+ * and multiply (added|decoded) of path domain-exact, point (position|mean) and form (tangent|linear) of path transport,
+ * stored, cache, placement (list of roles or globs), tensors and except (lists of globs of tensor names), calibration
+ * {scale, alpha, fp16, scale_range, alpha_range, rows, alpha_contexts, alpha_on, options}. A variant without a codec
+ * takes kv, act and arithmetic (forward|reversed): the order in which each linear product sums its terms; one with a
+ * codec on path decode, uncached, arithmetic (forward|fused): fused where the codec's options give a layout that
+ * kernels read, else an error. `order` in a built-in's file is its place in lists. The caller frees with
+ * qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

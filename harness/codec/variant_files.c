@@ -8,10 +8,10 @@
 #include "base/mem.h"
 #include "codec/variant_parts.h"
 
-static const char *const known_keys[] = {"name",      "summary",     "order",  "base",        "codec",      "options",
-                                         "otherwise", "activations", "path",   "domain",      "stored",     "cache",
-                                         "placement", "tensors",     "except", "calibration", "arithmetic", "kv",
-                                         "act",       "others",      "rotate", "input_scale", NULL};
+static const char *const known_keys[] = {
+    "name",   "summary", "order",    "base",      "codec",   "options", "otherwise",   "activations", "path",
+    "domain", "stored",  "cache",    "placement", "tensors", "except",  "calibration", "arithmetic",  "kv",
+    "act",    "others",  "fraction", "multiply",  "point",   "form",    "rotate",      "input_scale", NULL};
 
 bool variant_name_fits(const char *name)
 {

@@ -57,8 +57,14 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
     print_format("otherwise", &v->otherwise, &out);
     if (v->encoded) {
         bool domain = v->path == QB_PATH_DOMAIN;
-        qb_text_add(&out, " path=%s%s%s cache=%d placement=", domain ? "domain" : "decode", domain ? " domain=" : "",
-                    domain ? domains[v->domain] : "", v->cache);
+        qb_text_add(&out, " path=%s%s%s", qb_path_name(v->path), domain ? " domain=" : "",
+                    domain ? domains[v->domain] : "");
+        if (v->path == QB_PATH_DOMAIN_EXACT)
+            qb_text_add(&out, " fraction=%u multiply=%s", v->logs.fraction, v->logs.decoded ? "decoded" : "added");
+        if (v->path == QB_PATH_TRANSPORT)
+            qb_text_add(&out, " point=%s form=%s", v->transport.mean ? "mean" : "position",
+                        v->transport.linear ? "linear" : "tangent");
+        qb_text_add(&out, " cache=%d placement=", v->cache);
         qb_role_print(v->placement, &out);
         print_names("tensors", v->tensors, &out);
         print_names("except", v->except, &out);

@@ -1,5 +1,6 @@
 #include "compute/linear.h"
 
+#include <string.h>
 #include "base/mem.h"
 #include "compute/linear_parts.h"
 
@@ -74,6 +75,22 @@ static enum qb_status fuse(struct segment *segment, enum qb_fusing fusing, struc
     return err->status;
 }
 
+/* Lets products add the codes as logarithms. */
+static enum qb_status prepare_logs(struct segment *segment, const struct qb_log_options *options, struct qb_error *err)
+{
+    struct qb_matrix *m = &segment->matrix;
+    struct qb_codec_layout layout = {0};
+    bool known = false;
+    if (qb_layout_of(m->format, m->rows, m->cols, m->bytes, m->size, &layout, &known, err))
+        return err->status;
+    if (!known || layout.kind != QB_LAYOUT_CODES)
+        return qb_fail(err, QB_ERR_INPUT, "codec '%s' has no codes of magnitudes here, which path domain-exact adds",
+                       m->format->plugin->codec->id);
+    if (!qb_log_product_make(&layout, m->bytes, m->cols, options, m->name, &segment->logs, err))
+        m->logs = segment->logs;
+    return err->status;
+}
+
 /* Makes what the segment's products multiply: the source's rows as they are, or encoded. */
 static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const struct qb_matrix *source,
                             const struct qb_conditioning *conditioning, struct qb_error *err)
@@ -83,6 +100,8 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     bool stored = segment->treatment == TREAT_STORED, domain = stored && variant->path == QB_PATH_DOMAIN;
     if (domain && variant->domain != QB_DOMAIN_ACTIVATIONS)
         reading = QB_READ_COORDINATES;
+    if (stored && variant->path == QB_PATH_DOMAIN_EXACT)
+        reading = QB_READ_LOGARITHMS;
     segment->coded_input = segment->treatment == TREAT_CODED || (domain && variant->domain != QB_DOMAIN_WEIGHTS);
     segment->matrix = *source;
     segment->first = segment->row;
@@ -97,6 +116,8 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
             return err->status;
     }
     if (variant && variant->fused && reading == QB_READ_VALUES && !segment->keep && fuse(segment, variant->fused, err))
+        return err->status;
+    if (reading == QB_READ_LOGARITHMS && prepare_logs(segment, &variant->logs, err))
         return err->status;
     segment->ops = qb_matrix_ops(&segment->matrix, reading);
     return QB_OK;
@@ -161,6 +182,7 @@ enum qb_status qb_linear_create_seen(const struct qb_variant *variant, const str
     new->cols = cols;
     new->scratch = &new->own;
     new->activations = variant ? &variant->activations : NULL;
+    new->transport = variant && variant->path == QB_PATH_TRANSPORT ? &variant->transport : NULL;
     new->segment_count = cut_segments(variant, matrix, new->segments);
     condition(new, variant, matrix, seen, err);
     for (size_t i = 0; i < new->segment_count && !err->status; i++)
@@ -181,9 +203,11 @@ void qb_linear_free(struct qb_linear *linear)
         qb_free(linear->segments[i].bytes);
         qb_free(linear->segments[i].cache);
         qb_fused_free(linear->segments[i].fused);
+        qb_log_product_free(linear->segments[i].logs);
     }
     qb_free(linear->scale);
     qb_free(linear->input_scale);
+    qb_free(linear->point);
     qb_scratch_free(&linear->own);
     qb_free(linear);
 }
@@ -209,6 +233,19 @@ enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale,
             linear->scale[r] = under_variant(segment) ? scale[r] : 1.0f;
     }
     return QB_OK;
+}
+
+enum qb_status qb_linear_set_point(struct qb_linear *linear, const float *point, struct qb_error *err)
+{
+    if (!linear->point && !(linear->point = qb_alloc(linear->cols, sizeof(float), "a mean point", err)))
+        return err->status;
+    memcpy(linear->point, point, linear->cols * sizeof(float));
+    return QB_OK;
+}
+
+size_t qb_linear_point_bytes(const struct qb_linear *linear)
+{
+    return qb_size_of(linear->point);
 }
 
 const float *qb_linear_scale(const struct qb_linear *linear)
@@ -237,7 +274,7 @@ struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t 
     info.encoded = segment->bytes;
     info.bytes = qb_size_of(segment->bytes);
     info.logical_bytes = segment->bytes ? info.bytes : segment->rows * linear->cols * sizeof(float);
-    info.cache_bytes = qb_size_of(segment->cache);
+    info.cache_bytes = qb_size_of(segment->cache) + qb_log_table_bytes(segment->logs);
     info.held_bytes = info.bytes + info.cache_bytes;
     if (!info.held_bytes)
         info.held_bytes = segment->matrix.size / segment->matrix.rows * segment->rows;

@@ -26,9 +26,8 @@ struct qb_segment_info {
     const void *encoded;  /* in that format, rows x cols of the operator; NULL likewise. Owned by the operator */
     size_t bytes;         /* of the stored weights (qb_size_of the buffer that exists; 0: borrowed from the model) */
     size_t logical_bytes; /* as bytes, or rows*cols*4: a borrowed weight counts as FP32, whatever its format */
-    size_t cache_bytes;   /* decoded copy that is kept (cache) */
-    size_t
-        held_bytes; /* what must be in memory: own bytes and decoded copy; borrowed: the rows' share of the model's */
+    size_t cache_bytes;   /* decoded copy that is kept (cache), or table of products (path domain-exact) */
+    size_t held_bytes; /* what must be in memory: own bytes and cache_bytes; borrowed: the rows' share of the model's */
 };
 
 /* One row segment as a variant treats it, known without storing anything. */
@@ -70,6 +69,10 @@ enum qb_status qb_linear_scratch(const struct qb_linear *linear, unsigned thread
 
 /* S per output channel for the segments that are encoded (calibration.scale): scale[rows], copied. */
 enum qb_status qb_linear_set_scale(struct qb_linear *linear, const float *scale, struct qb_error *err);
+
+/* The mean point that path transport linearises at: point[cols], copied; and its bytes, 0 where none was set. */
+enum qb_status qb_linear_set_point(struct qb_linear *linear, const float *point, struct qb_error *err);
+size_t qb_linear_point_bytes(const struct qb_linear *linear);
 
 /* S as it is applied, [rows], 1 where a segment takes none; NULL when no scale was set. Owned by the operator. */
 const float *qb_linear_scale(const struct qb_linear *linear);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "compute/linear_parts.h"
 #include "compute/rowwise.h"
+#include "compute/transport.h"
 
 #define INPUT_ROWS 16 /* positions that a task prepares */
 
@@ -14,11 +15,26 @@ struct inputs {
     const struct qb_conditioning *conditioning; /* of x; NULL: likewise */
     const float *x;
     float *out;
-    size_t n, cols, floats; /* floats of out; 0: all take x */
-    uint8_t *bytes;         /* a piece for each worker */
-    size_t size, room;      /* of one encoded position; of a piece */
+    size_t n, cols, floats;               /* floats of out; 0: all take x */
+    uint8_t *bytes;                       /* a piece for each worker */
+    size_t size, room;                    /* of one encoded position; of a piece */
+    const struct qb_transport *transport; /* what c(x) is turned into; NULL: taken as it is */
+    const float *point;                   /* the mean point of that; NULL: each position's own */
+    float *values;                        /* what c(x) decodes to, cols of each worker */
     struct qb_task_error failed;
 };
+
+/* c(x) of one position, in its place, for transport. */
+static enum qb_status transport_row(const struct inputs *in, const uint8_t *bytes, unsigned worker, float *row,
+                                    struct qb_error *err)
+{
+    float *values = in->values + worker * in->cols;
+    struct qb_log_line line;
+    if (!qb_decode(in->format, 1, in->cols, bytes, in->size, 0, 1, values, err) &&
+        !qb_log_line(values, row, in->cols, &line, err))
+        qb_transport_inputs(in->transport, &line, in->point, values, row, in->cols, row);
+    return err->status;
+}
 
 /* c(x) of some positions; each is a matrix of one row, so that no position's range depends on its neighbours. */
 static void encode_task(void *context, size_t index, unsigned worker)
@@ -29,7 +45,8 @@ static void encode_task(void *context, size_t index, unsigned worker)
     size_t cols = in->cols, end = (index + 1) * INPUT_ROWS < in->n ? (index + 1) * INPUT_ROWS : in->n;
     for (size_t i = index * INPUT_ROWS; i < end && !err.status; i++)
         if (qb_encode(in->format, 1, cols, in->x + i * cols, bytes, in->size, &err) ||
-            qb_coordinates(in->format, 1, cols, bytes, in->size, 0, 1, in->out + i * cols, &err))
+            qb_coordinates(in->format, 1, cols, bytes, in->size, 0, 1, in->out + i * cols, &err) ||
+            (in->transport && transport_row(in, bytes, worker, in->out + i * cols, &err)))
             qb_wrap(&err, "activations of position %zu", i);
     if (err.status)
         qb_task_fail(&in->failed, &err);
@@ -158,6 +175,8 @@ static enum qb_status plan_products(const struct qb_linear *linear, size_t row, 
         if (segment->conditioned)
             in->conditioning = &linear->conditioning;
     }
+    in->transport = in->format ? linear->transport : NULL;
+    in->point = linear->point;
     return in->format ? qb_encoded_size(in->format, 1, in->cols, &in->size, err) : QB_OK;
 }
 
@@ -167,6 +186,8 @@ static size_t count_scratch(const struct qb_linear *linear, unsigned threads,
 {
     in->room = (in->size + 63) / 64 * 64;
     size_t most = threads * in->room / sizeof(float);
+    if (in->transport)
+        most += threads * in->cols;
     for (size_t i = 0; i < linear->segment_count; i++) {
         size_t need = products[i].count ? qb_product_scratch(&products[i], threads) : 0;
         most = need > most ? need : most;
@@ -179,6 +200,7 @@ static float *get_scratch(struct qb_linear *linear, unsigned threads, const stru
 {
     in->out = qb_scratch_get(linear->scratch, count_scratch(linear, threads, products, in), err);
     in->bytes = in->out ? (uint8_t *)(in->out + in->floats) : NULL;
+    in->values = in->out ? in->out + in->floats + threads * in->room / sizeof(float) : NULL;
     return in->out ? in->out + in->floats : NULL;
 }
 

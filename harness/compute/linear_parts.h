@@ -7,7 +7,8 @@
 enum treatment {
     TREAT_AS_IT_IS, /* not placed: the model's rows */
     TREAT_STORED,   /* placed: encoded bytes, decoded or read as coordinates at use */
-    TREAT_CODED,    /* placed, but what is encoded are the activations: the model's rows times c(x) */
+    TREAT_CODED,    /* placed, but what is encoded are the activations: the model's rows times c(x), or times what
+                       transport makes of it */
     TREAT_FP16,     /* kept in FP16 by calibration: decoded at use, whatever the path */
     TREAT_OTHER,    /* in one of the variant's others: decoded at use */
     TREAT_REVERSED  /* the model's rows and x, both from the last entry to the first: a sum in another order */
@@ -21,6 +22,7 @@ struct segment {
     void *bytes;                    /* own, encoded in format; NULL: the model's */
     float *cache;                   /* own: the decoded rows, once made and when they are kept */
     struct qb_fused *fused;         /* own: for products that read the bytes as they lie; NULL: none do */
+    struct qb_log_product *logs;    /* own: for products of logarithms; NULL: none are */
     bool keep;                      /* decode once and keep */
     bool coded_input;               /* takes c(x) */
     bool conditioned;               /* what is encoded are changed weights, and it takes changed x */
@@ -36,7 +38,9 @@ static inline bool segment_is_foreign(const struct segment *segment)
 }
 
 struct qb_linear {
-    const struct qb_format *activations; /* of c(x) */
+    const struct qb_format *activations;  /* of c(x) */
+    const struct qb_transport *transport; /* of segments that take c(x): of what W is multiplied by; NULL: of c(x) */
+    float *point;                         /* own, [cols]: the mean point of it; NULL: none was set */
     const float *bias;
     float *scale;                        /* S for each row, 1 where a segment takes none; NULL: none */
     struct qb_conditioning conditioning; /* of the segments that are conditioned */

@@ -270,6 +270,28 @@ static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *po
     return err->status;
 }
 
+/* What the tasks of a product of logarithms share. */
+struct log_work {
+    const struct qb_product *product;
+    struct qb_log_inputs in;
+};
+
+static void log_task(void *context, size_t index, unsigned worker)
+{
+    const struct log_work *work = context;
+    const struct qb_product *p = work->product;
+    size_t row = index * READ_ROWS;
+    (void)worker;
+    qb_log_multiply(p->matrix->logs, p->row + row, at_most(READ_ROWS, p->count - row), &work->in, p->y + row, p->ld);
+}
+
+static enum qb_status apply_logs(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
+{
+    struct log_work work = {.product = p, .in = qb_log_prepare(p->matrix->logs, p->x, p->n, p->scratch)};
+    qb_pool_run(pool, (p->count + READ_ROWS - 1) / READ_ROWS, log_task, &work);
+    return err->status;
+}
+
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err)
 {
     return product->n && product->count ? product->ops->apply(product, pool, err) : QB_OK;
@@ -307,6 +329,7 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_rea
         {"decode+blas", QB_READ_VALUES, any, apply_panels, true, qb_matrix_rows},
         {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},
         {"reversed+blas", QB_READ_REVERSED, any, apply_panels, false, reversed_rows},
+        {"logarithms", QB_READ_LOGARITHMS, any, apply_logs, false, qb_matrix_rows},
     };
     size_t i = 0;
     while (table[i].reading != reading || !table[i].fits(m))
@@ -318,6 +341,8 @@ size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
 {
     if (p->ops->apply == apply_view || p->n == 0 || p->count == 0)
         return 0;
+    if (p->ops->apply == apply_logs)
+        return qb_log_scratch(p->matrix->logs, p->n);
     if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
         return qb_fused_scratch(p->matrix->fused, p->n);
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, threads);

@@ -9,6 +9,7 @@
 #include "codec/registry.h"
 #include "compute/conditioning.h"
 #include "compute/fused.h"
+#include "compute/log_product.h"
 
 /* Borrowed: whoever made it (a model's source, a linear operator) keeps the bytes while it is used. The bytes have been
  * gone over once (by the source's reader, or qb_matrix_check): sizes fit and every value is finite. */
@@ -23,13 +24,16 @@ struct qb_matrix {
     bool mapped;                                /* the pages of bytes may be dropped: they are read again at use */
     const struct qb_conditioning *conditioning; /* its values are those of bytes so changed; NULL: bytes' own */
     const struct qb_fused *fused; /* the bytes, to be multiplied as they lie (arithmetic "fused"); NULL: they are not */
+    const struct qb_log_product
+        *logs; /* the codes, to be added as logarithms (QB_READ_LOGARITHMS); NULL: they are not */
 };
 
 /* What a product takes a matrix's rows for. */
 enum qb_reading {
     QB_READ_VALUES,
     QB_READ_COORDINATES, /* c(W), the code values as numbers */
-    QB_READ_REVERSED     /* the values, each row from its last entry to its first */
+    QB_READ_REVERSED,    /* the values, each row from its last entry to its first */
+    QB_READ_LOGARITHMS   /* the codes, as logarithms (log_product.h) */
 };
 
 /* y[n, count] = x[n, cols] W[row, row + count)^T, W as `ops` reads it. */
@@ -62,9 +66,9 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *matrix, enum q
  * the whole matrix of a large one. */
 size_t qb_product_scratch(const struct qb_product *product, unsigned threads);
 
-/* The product over the pool: bitwise the same for any number of threads, and for all but "codec" and "fused" bitwise
- * the product of the FP32 rows that `ops` reads. "fused" is within its tolerance of that for up to QB_FUSED_MOST
- * inputs, and for more the same. */
+/* The product over the pool: bitwise the same for any number of threads, and for all but "codec", "fused" and
+ * "logarithms" bitwise the product of the FP32 rows that `ops` reads. "fused" is within its tolerance of that for up to
+ * QB_FUSED_MOST inputs, and for more the same. */
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
 
 /* Rows [row, row + count) as `ops` reads them, out[count, cols], over the pool. */

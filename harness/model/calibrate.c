@@ -94,6 +94,25 @@ out:
     return err->status;
 }
 
+/* The mean input of one linear, in double. */
+static enum qb_status find_point(struct work *work, size_t index, const float *x, size_t n, struct qb_error *err)
+{
+    const struct qb_tensor *tensor;
+    struct qb_linear *linear = qb_net_linear(work->net, index, &tensor);
+    n = n < work->variant->calibration.rows ? n : work->variant->calibration.rows;
+    float *point = qb_alloc(tensor->cols, sizeof *point, "a mean point", err);
+    for (size_t j = 0; point && j < tensor->cols; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += (double)x[i * tensor->cols + j];
+        point[j] = (float)(sum / (double)n);
+    }
+    if (point)
+        qb_linear_set_point(linear, point, err);
+    qb_free(point);
+    return err->status;
+}
+
 /* The reference reads weights that the net may have encoded: it keeps the pages of one operator at a time. */
 static enum qb_status pass(void *context, size_t index, const float *x, size_t n, struct qb_error *err)
 {
@@ -110,18 +129,22 @@ static enum qb_status observe(void *context, size_t index, const float *x, size_
 {
     struct work *work = context;
     pass(context, index, x, n, err);
-    return qb_linear_encoded(qb_net_linear(work->net, index, NULL)) ? estimate_scale(work, index, x, n, err) : QB_OK;
+    if (!qb_linear_encoded(qb_net_linear(work->net, index, NULL)))
+        return QB_OK;
+    return work->variant->transport.mean ? find_point(work, index, x, n, err) : estimate_scale(work, index, x, n, err);
 }
 
-/* Runs the reference over enough contexts for S's positions and sees every operator's input; the head's too. */
-static enum qb_status find_scales(struct work *work, const struct qb_calibration_data *data, struct qb_error *err)
+/* Runs the reference over enough contexts for the positions of S or of a mean point and sees every operator's input;
+ * the head's too. */
+static enum qb_status observe_inputs(struct work *work, const struct qb_calibration_data *data, struct qb_error *err)
 {
     const struct qb_model *model = qb_net_model(work->net);
     size_t contexts = (work->variant->calibration.rows + data->length - 1) / data->length;
     contexts = contexts < data->contexts ? contexts : data->contexts;
     size_t n = contexts * data->length;
     if (n < 2)
-        return qb_fail(err, QB_ERR_INPUT, "model %s: S needs at least 2 calibration positions", model->name);
+        return qb_fail(err, QB_ERR_INPUT, "model %s: %s needs at least 2 calibration positions", model->name,
+                       work->variant->transport.mean ? "a mean point" : "S");
     float *hidden = qb_alloc(n * model->arch.hidden, sizeof *hidden, "hidden states", err);
     if (!hidden)
         return err->status;
@@ -227,7 +250,8 @@ static enum qb_status calibrate(struct work *work, const struct qb_calibration_d
     if (qb_net_create(model, NULL, work->pool, &work->reference, err))
         return err->status;
     qb_net_observe(work->reference, pass, work);
-    if (!(options->scale && find_scales(work, data, err)) && !(options->alpha && find_alpha(work, data, err)))
+    if (!((options->scale || work->variant->transport.mean) && observe_inputs(work, data, err)) &&
+        !(options->alpha && find_alpha(work, data, err)))
         qb_net_set_calibration(work->net, &work->found);
     qb_net_free(work->reference);
     qb_weights_drop(model->weights);
@@ -250,7 +274,8 @@ enum qb_status qb_net_prepare(const struct qb_model *model, const struct qb_vari
 {
     struct qb_net *new = NULL;
     const bool scales = variant && variant->input_scale;
-    const bool corrects = variant && (variant->calibration.scale || variant->calibration.alpha);
+    const bool corrects =
+        variant && (variant->calibration.scale || variant->calibration.alpha || variant->transport.mean);
     if (net_create(model, variant, scales, pool, &new, err))
         return err->status;
     if ((scales || corrects) && !check_data(model, data, err)) {

@@ -359,6 +359,12 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *buffers, s
             add_scales(&rows, op->tensor, "calibration.scale", op->tensor->rows);
         if (qb_linear_input_scale(op->linear, &alpha))
             add_scales(&rows, op->tensor, "input_scale", op->tensor->cols);
+        if (qb_linear_point_bytes(op->linear))
+            add_row(&rows, op->tensor, "transport.point",
+                    (struct qb_net_buffer){.roles = op->tensor->roles | QB_ROLE_BIAS,
+                                           .store = "fp32",
+                                           .bytes = qb_linear_point_bytes(op->linear),
+                                           .held_bytes = qb_linear_point_bytes(op->linear)});
     }
     const uint32_t vectors = QB_ROLE_BIAS | QB_ROLE_NORM | QB_ROLE_POSITION;
     for (size_t i = 0; i < net->model->tensor_count; i++) {
