@@ -6,7 +6,8 @@
 
 extern const struct qb_experiment qb_experiment_roundtrip, qb_experiment_linearity, qb_experiment_depth,
     qb_experiment_greedy, qb_experiment_teacher_forced, qb_experiment_attribute, qb_experiment_memory,
-    qb_experiment_speed, qb_experiment_kl, qb_experiment_kv, qb_experiment_recall, qb_experiment_choice;
+    qb_experiment_speed, qb_experiment_kl, qb_experiment_kv, qb_experiment_recall, qb_experiment_choice,
+    qb_experiment_predict;
 
 static const struct qb_experiment *const experiments[] = {&qb_experiment_roundtrip,
                                                           &qb_experiment_linearity,
@@ -20,6 +21,7 @@ static const struct qb_experiment *const experiments[] = {&qb_experiment_roundtr
                                                           &qb_experiment_attribute,
                                                           &qb_experiment_memory,
                                                           &qb_experiment_speed,
+                                                          &qb_experiment_predict,
                                                           NULL};
 
 const struct qb_experiment *const *qb_experiments(void)

@@ -228,6 +228,8 @@ static void print_inputs(unsigned reads, struct qb_text *out)
                     reads & QB_READS_AS_LLAMA ? ", or {base: FILE}: llama.cpp's logits base file" : "");
     if (reads & QB_READS_TASKS)
         qb_text_add(out, "tasks (files of questions)");
+    if (reads & QB_READS_CALIBRATION)
+        qb_text_add(out, "calibration");
 }
 
 static enum qb_status list_experiments(const struct qb_registry *registry, struct qb_listing *listing,

@@ -67,6 +67,37 @@ static void add_options(const struct qb_model *model, struct qb_text *out)
     qb_text_add(out, "\n%-14s %s\n", "sha256", model->sha256);
 }
 
+/* Exact zeros of the matrices by role, in the order of the file. A logarithmic code has none (docs/zoo.md, "Zeros"). */
+static void add_zeros(const struct qb_model *model, struct qb_text *out)
+{
+    const struct qb_tensor *tensors = model->tensors;
+    const uint32_t vector = QB_ROLE_NORM | QB_ROLE_BIAS;
+    bool any = false;
+    for (size_t i = 0; i < model->tensor_count; i++) {
+        size_t values = 0, zeros = 0, rows = 0, first = 0;
+        while (tensors[first].roles != tensors[i].roles)
+            first++;
+        for (size_t k = first; first == i && !(tensors[i].roles & vector) && k < model->tensor_count; k++)
+            if (tensors[k].roles == tensors[i].roles) {
+                values += tensors[k].rows * tensors[k].cols;
+                zeros += tensors[k].zeros;
+                rows += tensors[k].zero_rows;
+            }
+        if (zeros == 0)
+            continue;
+        qb_text_add(out, "%-14s ", any ? "" : "zeros");
+        qb_role_print(tensors[i].roles, out);
+        qb_text_add(out, ": %zu of %zu weights are exactly 0 (%.3g%%)", zeros, values,
+                    100 * (double)zeros / (double)values);
+        if (rows > 0)
+            qb_text_add(out, ", %zu row%s hold%s nothing else", rows, rows == 1 ? "" : "s", rows == 1 ? "s" : "");
+        qb_text_add(out, "\n");
+        any = true;
+    }
+    if (!any)
+        qb_text_add(out, "%-14s no weight of a matrix is exactly 0\n", "zeros");
+}
+
 static enum qb_status add_model(const struct qb_model *model, struct qb_text *out, struct qb_error *err)
 {
     struct qb_converted *rows = NULL;
@@ -78,6 +109,7 @@ static enum qb_status add_model(const struct qb_model *model, struct qb_text *ou
         if (model->tensors[i].beyond_f16)
             qb_text_add(out, "%s: %zu of %zu values are beyond F16's largest, 65504\n", model->tensors[i].name,
                         model->tensors[i].beyond_f16, model->tensors[i].rows * model->tensors[i].cols);
+    add_zeros(model, out);
     if (!qb_model_stored(model, &rows, &count, err))
         qb_weights_table(rows, count, QB_OUTPUT_CONSOLE, out);
     qb_free(rows);

@@ -12,7 +12,7 @@ extern const struct qb_metric qb_metrics_roundtrip[], qb_metrics_linearity[], qb
     qb_metrics_divergence[], qb_metrics_greedy_arms[], qb_metrics_agreement[], qb_metrics_kl[],
     qb_metrics_teacher_forced[], qb_metrics_attribute[], qb_metrics_tensors[], qb_metrics_memory[],
     qb_metrics_memory_growth[], qb_metrics_speed[], qb_metrics_pairs[], qb_metrics_llama[], qb_metrics_kv[],
-    qb_metrics_recall[], qb_metrics_choice[];
+    qb_metrics_recall[], qb_metrics_choice[], qb_metrics_predict[];
 
 /* `kl` and `kv` record what teacher-forced does, and have its metrics, too: these are copies under their names. */
 enum { SHARED_MAX = 40 };
@@ -30,6 +30,7 @@ static const struct {
 
 static const struct qb_metric *const groups[] = {
     qb_metrics_roundtrip,
+    qb_metrics_predict,
     qb_metrics_linearity,
     qb_metrics_depth,
     qb_metrics_greedy,

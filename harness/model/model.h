@@ -27,6 +27,7 @@ struct qb_tensor {
     size_t size;                    /* of bytes */
     bool mapped;                    /* bytes are a mapping whose pages may be dropped: they are read again at use */
     size_t beyond_f16;              /* values that are infinite as F16 */
+    size_t zeros, zero_rows;        /* values that are exactly 0 (or -0), and rows of nothing else */
 };
 
 struct qb_model {

@@ -24,6 +24,17 @@ static const float *finite_rows(const struct qb_tensor *tensor, size_t row, size
     return err->status ? NULL : x;
 }
 
+static void count_zeros(struct qb_tensor *tensor, const float *x, size_t rows)
+{
+    for (size_t row = 0; row < rows; row++, x += tensor->cols) {
+        size_t zeros = 0;
+        for (size_t i = 0; i < tensor->cols; i++)
+            zeros += x[i] == 0;
+        tensor->zeros += zeros;
+        tensor->zero_rows += zeros == tensor->cols;
+    }
+}
+
 /* One pass over a tensor. A vector's values go to `vector`, and the tensor is those from here on. */
 static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float *vector, struct qb_hash *hash,
                                   struct qb_error *err)
@@ -39,6 +50,7 @@ static enum qb_status read_tensor(struct qb_tensor *tensor, float *buffer, float
             return err->status;
         qb_hash_bytes(hash, x, count * tensor->cols * sizeof *x);
         tensor->beyond_f16 += model_beyond_f16(x, count * tensor->cols);
+        count_zeros(tensor, x, count);
         if (is_vector(tensor))
             memcpy(vector, x, tensor->cols * sizeof *x);
         if (tensor->mapped)

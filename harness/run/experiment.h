@@ -60,7 +60,9 @@ enum {
     QB_READS_OWN_TEXT = 4, /* with corpus: {greedy: N} what FP32 itself writes after prompt 0 */
     QB_READS_AS_LLAMA = 8, /* a text's chunks as llama.cpp's perplexity tool takes them: one after another from the
                               start, with BOS in the place of each first token where the tokenizer adds one */
-    QB_READS_TASKS = 16    /* multiple choice */
+    QB_READS_TASKS = 16,   /* multiple choice */
+    /* The calibration text itself; a variant that is calibrated on it needs no flag. */
+    QB_READS_CALIBRATION = 32
 };
 
 struct qb_experiment {

@@ -155,11 +155,14 @@ static void check_overridden(struct idle *w, size_t m, size_t e)
 
 /* ---- models ---- */
 
+/* Is the calibration text of model m read: by a variant that is calibrated, or by an experiment? */
 static bool calibrates(const struct idle *w, size_t m)
 {
     for (size_t i = 0; i < w->plan->count; i++) {
         const struct qb_plan_cell *cell = &w->plan->cells[i];
-        if (cell->model == m && cell->variant != QB_PLAN_NONE && w->suite->variants[cell->variant]->takes_contexts)
+        if (cell->model == m && cell->variant != QB_PLAN_NONE &&
+            (w->suite->variants[cell->variant]->takes_contexts ||
+             w->suite->experiments[cell->experiment].experiment->reads & QB_READS_CALIBRATION))
             return true;
     }
     return false;

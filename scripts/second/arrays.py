@@ -63,6 +63,11 @@ CHECKS = {
         ("no mean square of errors is above the largest squared",
          when(("error_power", "max_abs_error"), lambda c: c["error_power"] <= c["tensor_values"] * c["max_abs_error"] ** 2 * (1 + 1e-12))),
     ],
+    "predict": [
+        ("nothing is lost where nothing is wrong: without an error of weights no other is there",
+         when(("error_power", "relative_power", "weighted_error_power"),
+              lambda c: (c["error_power"] > 0) | ((c["relative_power"] == 0) & (c["weighted_error_power"] == 0)))),
+    ],
     "depth": [
         ("errors are not negative", when(("local_error", "accumulated_error"), lambda c: np.append(c["local_error"], c["accumulated_error"]) >= 0)),
     ],

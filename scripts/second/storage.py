@@ -1,4 +1,4 @@
-"""Metrics of roundtrip, linearity, depth and memory."""
+"""Metrics of roundtrip, predict, linearity, depth and memory."""
 import math
 
 import numpy as np
@@ -54,6 +54,31 @@ def sqnr_of_input(name):
 
 for name in ("gaussian", "laplace", "student_t5", "log_uniform", "uniform"):
     entry("roundtrip", f"sqnr_db_{name}", sqnr_of_input(name), infinite=True)
+
+
+# ---- predict: ratios of errors to signals, averaged over weights ----
+
+
+def mean_ratio(signal, error):
+    def compute(c):
+        if not needs(c, signal):
+            return None
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = math.fsum(np.where(c[error] == 0, 0.0, c[error] / c[signal])) / len(c[signal])
+        return st.exact(math.inf if mean == 0 else -10 * math.log10(mean), len(c[signal]))
+
+    return compute
+
+
+entry("predict", "weight_sqnr_db", mean_ratio("signal_power", "error_power"), infinite=True)
+entry("predict", "weighted_sqnr_db", mean_ratio("weighted_signal_power", "weighted_error_power"), infinite=True)
+entry("predict", "output_sqnr_db", mean_ratio("output_power", "output_error_power"), infinite=True)
+
+
+@metric("predict", "relative_rms", identity=0)
+def relative_rms(c):
+    count = c["nonzero_values"].sum() if needs(c, "nonzero_values") else 0
+    return st.exact(math.sqrt(math.fsum(c["relative_power"]) / count), len(c["nonzero_values"])) if count else None
 
 
 # ---- linearity: medians over independent trials ----

@@ -42,4 +42,19 @@ same "learned positions" "$(rows data/models/kjv-transformer.safetensors)" \
 cp -r data/models/tiny-llama "$TMP/yarn"
 sed -i '0,/{/s//{"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 288},/; /"rope_scaling": null/d' "$TMP/yarn/config.json"
 has "yarn: its own rows" "$(rows "$TMP/yarn")" "rope.theta rope.scaling rope.factor rope.original_context rope.beta_fast rope.beta_slow"
+
+# ---- exact zeros, by role: counted with NumPy in the shipped files ----
+# zeros MODEL: its lines
+zeros() { "$Q" inspect "$1" | sed -n '/^zeros /,/^[a-y]/p' | sed 's/^zeros//; s/^ *//' | grep exactly | paste -sd'|'; }
+same "tiny-llama has 3" "$(zeros data/models/tiny-llama)" \
+    "attn.o: 2 of 393216 weights are exactly 0 (0.000509%)|mlp.down: 1 of 786432 weights are exactly 0 (0.000127%)"
+"$Q" make-model chain --vocab 6 --hidden 8 --layers 1 -o "$TMP/few.safetensors" 2>/dev/null
+same "drawn ones have none" "$(zeros "$TMP/few.safetensors")" "no weight of a matrix is exactly 0"
+size=$(wc -c <"$TMP/few.safetensors") # ends with a bias of 6; before it the last row of 8 of a matrix, and one value of the row above
+head -c $((size - 60)) "$TMP/few.safetensors" >"$TMP/zero.safetensors"
+head -c 60 /dev/zero >>"$TMP/zero.safetensors"
+last=$("$Q" inspect "$TMP/few.safetensors" | grep -c 'F32 .* x 8$')
+check "matrices of rows of 8" test "$last" -gt 0
+has "nine zeros, a row of nothing else" "$(zeros "$TMP/zero.safetensors")" ": 9 of "
+has "and the row is told" "$(zeros "$TMP/zero.safetensors")" ", 1 row holds nothing else"
 finish

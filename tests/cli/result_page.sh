@@ -45,6 +45,7 @@ variants:
   - {name: more, codec: int8, placement: ["mlp.*"], others: [{codec: fp16, placement: ["attn.*"]}], act: fp16}
 experiments:
   roundtrip: {rows: 32, cols: 256}
+  predict: {positions: 16}
   linearity: {trials: 5, length: 256}
   depth: {positions: 10}
   greedy: {steps: 10}
@@ -114,7 +115,7 @@ on_page() {
 }
 in_file "$TMP/r.h5" >"$TMP/file"
 on_page $page >"$TMP/page"
-check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 12
+check "the file has arrays of all experiments" test "$(cut -d' ' -f1 "$TMP/file" | sort -u | wc -l)" = 13
 same "every array is on the page, with its type" "$(comm -23 "$TMP/file" "$TMP/page")" ""
 same "every array of the page is in the file" "$(comm -13 "$TMP/file" "$TMP/page")" ""
 # The same page with other words: each change is found out.

@@ -60,6 +60,7 @@ variants:
   - {name: small, kv: {keys: q4_0, values: q4_0, block: 1}}
 experiments:
   roundtrip: {rows: 32, cols: 64}
+  predict: {positions: 40}
   linearity: {trials: 20, length: 256}
   depth: {positions: 10}
   greedy: {steps: 60}

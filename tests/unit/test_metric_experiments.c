@@ -170,6 +170,41 @@ Test(linearity, ratio_and_verdict)
     qb_record_free(&record);
 }
 
+/* Two weights: 10 log10 of the mean of 1/100 and 3/100 is -16.9897 (log10 0.02 = -1.69897). */
+Test(predict, by_hand)
+{
+    struct qb_record record = {0};
+    double signal[] = {100, 1000, 0}, error[] = {1, 30, 0}, relative[] = {2, 6, 0};
+    int64_t nonzero[] = {1, 1, 0};
+    put(&record, "signal_power", QB_F64, 2, 0, signal);
+    put(&record, "error_power", QB_F64, 2, 0, error);
+    put(&record, "relative_power", QB_F64, 2, 0, relative);
+    put(&record, "nonzero_values", QB_I64, 2, 0, nonzero);
+    cr_assert_float_eq(must("predict", &record, "weight_sqnr_db").value, 16.9897000433602, 1e-12);
+    cr_assert_eq(must("predict", &record, "relative_rms").value, 2);
+    cr_assert(absent("predict", &record, "weighted_sqnr_db") && absent("predict", &record, "output_sqnr_db"));
+    qb_record_free(&record);
+    record = (struct qb_record){0};
+    put(&record, "output_power", QB_F64, 3, 0, signal);
+    put(&record, "output_error_power", QB_F64, 3, 0, error);
+    cr_assert_float_eq(must("predict", &record, "output_sqnr_db").value, 18.7506126339171, 1e-12,
+                       "a weight of zeros has no error: log10(0.04 / 3) = -1.87506126339171");
+    for (int i = 0; i < 3; i++)
+        ((double *)qb_record_find(&record, "output_error_power")->data)[i] = i == 2;
+    struct qb_value value = must("predict", &record, "output_sqnr_db");
+    cr_assert(isinf(value.value) && value.value < 0, "an error over no signal");
+    for (int i = 0; i < 3; i++)
+        ((double *)qb_record_find(&record, "output_error_power")->data)[i] = 0;
+    value = must("predict", &record, "output_sqnr_db");
+    cr_assert(isinf(value.value) && value.value > 0, "exact");
+    qb_record_free(&record);
+    record = (struct qb_record){0};
+    put(&record, "relative_power", QB_F64, 1, 0, relative + 2);
+    put(&record, "nonzero_values", QB_I64, 1, 0, nonzero + 2);
+    cr_assert(must("predict", &record, "relative_rms").flags & QB_FLAG_ABSENT, "no weight but zeros");
+    qb_record_free(&record);
+}
+
 Test(roundtrip, by_hand)
 {
     struct qb_record record = {0};

@@ -179,6 +179,17 @@ Test(report_sources, depth)
     check("depth", &r, 4);
 }
 
+Test(report_sources, predict)
+{
+    static const char *const names[] = {
+        "signal_power", "error_power",        "weighted_signal_power", "weighted_error_power",
+        "output_power", "output_error_power", "relative_power",        NULL};
+    struct qb_record r = {0};
+    list(&r, names, QB_F64, 9, 0);
+    reals(&r, "nonzero_values", QB_I64, 9, 0);
+    check("predict", &r, 4);
+}
+
 Test(report_sources, linearity)
 {
     static const char *const names[] = {"additivity_error",
