@@ -79,6 +79,8 @@ struct qb_variant {
     enum qb_input_rule input_scale; /* by a scale for each input */
     bool input_search;              /* awq: alpha is searched */
     double input_alpha;             /* alpha, unless it is */
+    bool compensate;                /* errors of a column are spread over the next ones (compute/compensate.h); on
+                                       calibration contexts, too */
     struct qb_format kv[2];         /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
     size_t kv_block;                /* positions of a block of them; 0: both are FP32, no cache is encoded */
     bool kv_rotate;                 /* they are kept rotated */
@@ -93,7 +95,7 @@ struct qb_variant {
     char **asked, **asked_fp16;
     struct qb_calibration calibration;
     bool calibrated;     /* scale || alpha || fp16_roles */
-    bool takes_contexts; /* calibrated or input_scale: a net of it is made with calibration contexts */
+    bool takes_contexts; /* calibrated, input_scale or compensate: a net of it is made with calibration contexts */
     const char *warning; /* deprecation, or the tolerance of its arithmetic: to print once and to store; NULL; static */
     char *canonical;     /* everything above as text, for content keys and provenance */
     const char *file;    /* where it was declared */
@@ -128,10 +130,10 @@ enum qb_floor qb_variant_floor(const struct qb_variant *variant);
 enum qb_status qb_variant_check_name(const struct qb_variant *variant, const struct qb_yaml *node,
                                      const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err);
 
-/* Does it change weights before it encodes them (rotate, input_scale)? */
+/* Does it change weights before it encodes them (rotate, input_scale, compensate)? */
 static inline bool qb_variant_conditions(const struct qb_variant *variant)
 {
-    return variant->rotate || variant->input_scale;
+    return variant->rotate || variant->input_scale || variant->compensate;
 }
 
 /* Are the weights that are placed stored encoded (not so where activations alone are)? */
@@ -142,8 +144,8 @@ bool qb_variant_stores(const struct qb_variant *variant);
  * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate} or the
  * name of a variant whose kv it takes, act (as otherwise),
  * others (a list of maps: codec, options and placement of each; path decode alone has it), rotate (none|hadamard),
- * input_scale (none|awq|smoothquant, or {rule, alpha: NUMBER in [0, 1] or search}; both on path decode without
- * calibration), activations, path
+ * input_scale (none|awq|smoothquant, or {rule, alpha: NUMBER in [0, 1] or search}), compensate
+ * (none|gptq; all three on path decode without calibration), activations, path
  * (decode|domain), domain (activations|weights|both), stored, cache, placement (list of roles or globs), tensors and
  * except (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows,
  * alpha_contexts, alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed): the

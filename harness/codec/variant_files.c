@@ -11,7 +11,7 @@
 static const char *const known_keys[] = {"name",      "summary",     "order",  "base",        "codec",      "options",
                                          "otherwise", "activations", "path",   "domain",      "stored",     "cache",
                                          "placement", "tensors",     "except", "calibration", "arithmetic", "kv",
-                                         "act",       "others",      "rotate", "input_scale", NULL};
+                                         "act",       "others",      "rotate", "input_scale", "compensate", NULL};
 
 bool variant_name_fits(const char *name)
 {
