@@ -345,23 +345,27 @@ static enum qb_status read_input_scale(const struct qb_yaml *node, struct qb_var
 /* What is done to weights before they are encoded. */
 static enum qb_status read_conditioning(const struct qb_yaml *map, struct qb_variant *v, struct qb_error *err)
 {
-    const struct qb_yaml *rotate = qb_yaml_get(map, "rotate"), *scale = qb_yaml_get(map, "input_scale");
-    int word = 0;
-    if (rotate && read_word(rotate, (const char *const[]){"none", "hadamard", NULL}, &word, err))
+    static const char *const keys[] = {"rotate", "input_scale", "compensate"};
+    const struct qb_yaml *nodes[3];
+    int rotate = 0, compensate = 0;
+    for (size_t i = 0; i < 3; i++)
+        nodes[i] = qb_yaml_get(map, keys[i]);
+    if ((nodes[0] && read_word(nodes[0], (const char *const[]){"none", "hadamard", NULL}, &rotate, err)) ||
+        (nodes[1] && read_input_scale(nodes[1], v, err)) ||
+        (nodes[2] && read_word(nodes[2], (const char *const[]){"none", "gptq", NULL}, &compensate, err)))
         return err->status;
-    v->rotate = word == 1;
-    if (scale && read_input_scale(scale, v, err))
-        return err->status;
+    v->rotate = rotate == 1;
+    v->compensate = compensate == 1;
     if (!qb_variant_conditions(v))
         return QB_OK;
-    const struct qb_yaml *node = v->rotate ? rotate : scale;
+    const size_t key = v->rotate ? 0 : v->input_scale ? 1 : 2;
     if (v->path != QB_PATH_DECODE)
-        return qb_yaml_fail(node, err,
+        return qb_yaml_fail(nodes[key], err,
                             "only path: decode has it: coordinates of changed weights are not those of the weights");
-    return v->calibrated ? qb_yaml_fail(node, err,
-                                        "calibration and %s do not go together: S, alpha and FP16 correct "
-                                        "weights as they are",
-                                        v->rotate ? "rotate" : "input_scale")
+    return v->calibrated ? qb_yaml_fail(nodes[key], err,
+                                        "calibration and %s do not go together: S, alpha and FP16 correct weights as "
+                                        "they are",
+                                        keys[key])
                          : QB_OK;
 }
 
@@ -442,7 +446,7 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
     static const char *const need_codec[] = {"options",  "otherwise",   "others", "activations", "path",
                                              "domain",   "stored",      "cache",  "placement",   "tensors",
                                              "except",   "calibration", "rotate", "input_scale", "fraction",
-                                             "multiply", "point",       "form",   NULL};
+                                             "multiply", "point",       "form",   "compensate",  NULL};
     const struct qb_yaml *arithmetic = qb_yaml_get(map, "arithmetic");
     int word = 0;
     for (size_t i = 0; need_codec[i]; i++)
@@ -506,6 +510,6 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
     if ((calibration && read_calibration(calibration, options, registry, v, isa, err)) ||
         read_conditioning(map, v, err))
         return err->status;
-    v->takes_contexts = v->calibrated || v->input_scale;
+    v->takes_contexts = v->calibrated || v->input_scale || v->compensate;
     return QB_OK;
 }

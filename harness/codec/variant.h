@@ -101,6 +101,8 @@ struct qb_variant {
     enum qb_input_rule input_scale; /* by a scale for each input */
     bool input_search;              /* awq: alpha is searched */
     double input_alpha;             /* alpha, unless it is */
+    bool compensate;                /* errors of a column are spread over the next ones (compute/compensate.h); on
+                                       calibration contexts, too */
     struct qb_format kv[2];         /* how keys and values are kept (compute/kv.h); plugin NULL: FP32 */
     size_t kv_block;                /* positions of a block of them; 0: both are FP32, no cache is encoded */
     bool kv_rotate;                 /* they are kept rotated */
@@ -115,7 +117,7 @@ struct qb_variant {
     char **asked, **asked_fp16;
     struct qb_calibration calibration;
     bool calibrated;     /* scale || alpha || fp16_roles || transport.mean */
-    bool takes_contexts; /* calibrated or input_scale: a net of it is made with calibration contexts */
+    bool takes_contexts; /* calibrated, input_scale or compensate: a net of it is made with calibration contexts */
     const char *warning; /* deprecation, or the tolerance of its arithmetic: to print once and to store; NULL; static */
     char *canonical;     /* everything above as text, for content keys and provenance */
     const char *file;    /* where it was declared */
@@ -150,10 +152,10 @@ enum qb_floor qb_variant_floor(const struct qb_variant *variant);
 enum qb_status qb_variant_check_name(const struct qb_variant *variant, const struct qb_yaml *node,
                                      const struct qb_registry *registry, enum qb_isa isa, struct qb_error *err);
 
-/* Does it change weights before it encodes them (rotate, input_scale)? */
+/* Does it change weights before it encodes them (rotate, input_scale, compensate)? */
 static inline bool qb_variant_conditions(const struct qb_variant *variant)
 {
-    return variant->rotate || variant->input_scale;
+    return variant->rotate || variant->input_scale || variant->compensate;
 }
 
 /* Are the weights that are placed stored encoded (not so where activations alone are)? */
@@ -164,15 +166,15 @@ bool qb_variant_stores(const struct qb_variant *variant);
  * options}: path decode alone has it), kv {keys, values (each as otherwise), block, rotate} or the
  * name of a variant whose kv it takes, act (as otherwise),
  * others (a list of maps: codec, options and placement of each; path decode alone has it), rotate (none|hadamard),
- * input_scale (none|awq|smoothquant, or {rule, alpha: NUMBER in [0, 1] or search}; both on path decode without
- * calibration), activations, path (decode|domain|domain-exact|transport), domain (activations|weights|both), fraction
- * and multiply (added|decoded) of path domain-exact, point (position|mean) and form (tangent|linear) of path transport,
- * stored, cache, placement (list of roles or globs), tensors and except (lists of globs of tensor names), calibration
- * {scale, alpha, fp16, scale_range, alpha_range, rows, alpha_contexts, alpha_on, options}. A variant without a codec
- * takes kv, act and arithmetic (forward|reversed): the order in which each linear product sums its terms; one with a
- * codec on path decode, uncached, arithmetic (forward|fused): fused where the codec's options give a layout that
- * kernels read, else an error. `order` in a built-in's file is its place in lists. The caller frees with
- * qb_variant_free. */
+ * input_scale (none|awq|smoothquant, or {rule, alpha: NUMBER in [0, 1] or search}), compensate
+ * (none|gptq; all three on path decode without calibration), activations, path (decode|domain|domain-exact|transport),
+ * domain (activations|weights|both), fraction and multiply (added|decoded) of path domain-exact, point (position|mean)
+ * and form (tangent|linear) of path transport, stored, cache, placement (list of roles or globs), tensors and except
+ * (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows, alpha_contexts,
+ * alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed): the order in which
+ * each linear product sums its terms; one with a codec on path decode, uncached, arithmetic (forward|fused): fused
+ * where the codec's options give a layout that kernels read, else an error. `order` in a built-in's file is its place
+ * in lists. The caller frees with qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

@@ -9,9 +9,10 @@
 #include "codec/variant_parts.h"
 
 static const char *const known_keys[] = {
-    "name",   "summary", "order",    "base",      "codec",   "options", "otherwise",   "activations", "path",
-    "domain", "stored",  "cache",    "placement", "tensors", "except",  "calibration", "arithmetic",  "kv",
-    "act",    "others",  "fraction", "multiply",  "point",   "form",    "rotate",      "input_scale", NULL};
+    "name",        "summary",     "order",      "base",   "codec",       "options",    "otherwise",
+    "activations", "path",        "domain",     "stored", "cache",       "placement",  "tensors",
+    "except",      "calibration", "arithmetic", "kv",     "act",         "others",     "fraction",
+    "multiply",    "point",       "form",       "rotate", "input_scale", "compensate", NULL};
 
 bool variant_name_fits(const char *name)
 {

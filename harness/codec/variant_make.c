@@ -46,6 +46,8 @@ static void print_conditioning(const struct qb_variant *v, struct qb_text *out)
         else
             qb_text_add(out, "%.17g", v->input_alpha);
     }
+    if (v->compensate)
+        qb_text_add(out, " compensate=gptq");
 }
 
 static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err)

@@ -37,8 +37,7 @@ static void largest(const float *x, size_t rows, size_t cols, double *out)
             out[j] = fmax(out[j], fabs((double)x[i * cols + j]));
 }
 
-/* gram[cols, cols] = x^T x in FP32. */
-static enum qb_status make_gram(const struct qb_seen *seen, size_t cols, float *gram, struct qb_error *err)
+enum qb_status qb_gram(const struct qb_seen *seen, size_t cols, float *gram, struct qb_error *err)
 {
     float *turned = qb_alloc(cols * seen->n, sizeof *turned, "inputs by channel", err);
     if (!turned)
@@ -53,16 +52,15 @@ static enum qb_status make_gram(const struct qb_seen *seen, size_t cols, float *
 
 /* ---- s ---- */
 
-static enum qb_status check(const float *scale, size_t cols, const char *tensor, struct qb_error *err)
+static enum qb_status check(const float *scale, size_t cols, struct qb_error *err)
 {
     for (size_t j = 0; j < cols; j++)
         if (!isfinite(scale[j]) || scale[j] <= 0)
-            return qb_fail(err, QB_ERR_NUMERIC, "tensor %s: the scale of input %zu is %g", tensor, j, (double)scale[j]);
+            return qb_fail(err, QB_ERR_NUMERIC, "the scale of input %zu is %g", j, (double)scale[j]);
     return QB_OK;
 }
 
-static enum qb_status awq(const double *inputs, double alpha, size_t cols, const char *tensor, float *scale,
-                          struct qb_error *err)
+static enum qb_status awq(const double *inputs, double alpha, size_t cols, float *scale, struct qb_error *err)
 {
     double least = INFINITY, most = 0;
     for (size_t j = 0; j < cols; j++) {
@@ -74,7 +72,7 @@ static enum qb_status awq(const double *inputs, double alpha, size_t cols, const
     }
     for (size_t j = 0; j < cols; j++)
         scale[j] = inputs[j] > 0 ? (float)(fmax(pow(inputs[j], alpha), AWQ_LEAST) / (sqrt(least) * sqrt(most))) : 1.0f;
-    return check(scale, cols, tensor, err);
+    return check(scale, cols, err);
 }
 
 /* Rows of the blocks as FP32, panel by panel, to `take`. */
@@ -119,7 +117,7 @@ static enum qb_status smoothquant(const struct search *s, double alpha, float *s
                 : 1.0f;
     qb_free(panel);
     qb_free(weights);
-    return err->status ? err->status : check(scale, cols, s->matrix->name, err);
+    return err->status ? err->status : check(scale, cols, err);
 }
 
 /* ---- AWQ's search ---- */
@@ -169,11 +167,11 @@ static enum qb_status search_alpha(struct search *s, float *scale, double *alpha
     float *room = qb_alloc(3 * most * cols, sizeof *room, "rows of weights", err);
     s->gram = room ? qb_alloc(cols * cols, sizeof *s->gram, "products of inputs", err) : NULL;
     if (s->gram)
-        make_gram(s->seen, cols, s->gram, err);
+        qb_gram(s->seen, cols, s->gram, err);
     *alpha = 0;
     for (int step = 0; !err->status && step < STEPS; step++) {
         double sum = 0;
-        if (awq(s->inputs, (double)step / STEPS, cols, s->matrix->name, scale, err))
+        if (awq(s->inputs, (double)step / STEPS, cols, scale, err))
             break;
         for (size_t b = 0; b < s->count && !err->status; b++)
             block_error(s, &s->blocks[b], &conditioning, room, most, &sum, err);
@@ -202,7 +200,7 @@ enum qb_status qb_input_scale(const struct qb_variant *variant, const struct qb_
     } else {
         mean_inputs(seen, matrix->cols, s.inputs);
         if (!variant->input_search || !search_alpha(&s, scale, alpha, err))
-            awq(s.inputs, *alpha, matrix->cols, matrix->name, scale, err);
+            awq(s.inputs, *alpha, matrix->cols, scale, err);
     }
     qb_free(s.inputs);
     return err->status;

@@ -34,4 +34,7 @@ enum qb_status qb_input_scale(const struct qb_variant *variant, const struct qb_
                               const struct qb_scaled_block *blocks, size_t count, const struct qb_seen *seen,
                               float *scale, double *alpha, struct qb_error *err);
 
+/* gram[cols, cols] = x^T x in FP32. */
+enum qb_status qb_gram(const struct qb_seen *seen, size_t cols, float *gram, struct qb_error *err);
+
 #endif

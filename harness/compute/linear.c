@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "compute/compensate.h"
 #include "compute/linear_parts.h"
 
 static enum treatment treatment_of(const struct qb_variant *variant, const char *name, uint32_t roles)
@@ -93,7 +94,8 @@ static enum qb_status prepare_logs(struct segment *segment, const struct qb_log_
 
 /* Makes what the segment's products multiply: the source's rows as they are, or encoded. */
 static enum qb_status store(struct segment *segment, const struct qb_variant *variant, const struct qb_matrix *source,
-                            const struct qb_conditioning *conditioning, struct qb_error *err)
+                            const struct qb_conditioning *conditioning, const struct qb_seen *seen,
+                            struct qb_error *err)
 {
     struct qb_matrix changed = *source;
     enum qb_reading reading = segment->treatment == TREAT_REVERSED ? QB_READ_REVERSED : QB_READ_VALUES;
@@ -108,7 +110,10 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     if (segment->format) {
         segment->keep = variant->cache && reading == QB_READ_VALUES;
         changed.conditioning = segment->conditioned ? conditioning : NULL;
-        if (qb_matrix_encode(&changed, segment->row, segment->rows, segment->format, &segment->matrix, err))
+        if (variant->compensate && seen
+                ? qb_matrix_encode_compensated(&changed, segment->row, segment->rows, segment->format, seen,
+                                               &segment->matrix, err)
+                : qb_matrix_encode(&changed, segment->row, segment->rows, segment->format, &segment->matrix, err))
             return err->status;
         segment->bytes = (void *)(uintptr_t)segment->matrix.bytes;
         segment->first = 0;
@@ -129,7 +134,7 @@ static enum qb_status condition(struct qb_linear *linear, const struct qb_varian
 {
     struct qb_scaled_block blocks[QB_CUT_MAX];
     size_t count = 0;
-    if (!variant || !qb_variant_conditions(variant))
+    if (!variant || (!variant->rotate && !variant->input_scale))
         return QB_OK;
     for (size_t i = 0; i < linear->segment_count; i++) {
         struct segment *segment = &linear->segments[i];
@@ -186,7 +191,7 @@ enum qb_status qb_linear_create_seen(const struct qb_variant *variant, const str
     new->segment_count = cut_segments(variant, matrix, new->segments);
     condition(new, variant, matrix, seen, err);
     for (size_t i = 0; i < new->segment_count && !err->status; i++)
-        store(&new->segments[i], variant, matrix, &new->conditioning, err);
+        store(&new->segments[i], variant, matrix, &new->conditioning, seen, err);
     if (err->status) {
         qb_linear_free(new);
         return err->status;

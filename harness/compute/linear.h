@@ -50,8 +50,8 @@ size_t qb_linear_cut(const struct qb_variant *variant, const struct qb_matrix *m
  * and are turned round at each use. */
 enum qb_status qb_linear_create(const struct qb_variant *variant, const struct qb_matrix *matrix, const float *bias,
                                 struct qb_linear **linear, struct qb_error *err);
-/* The same for a variant that estimates something on the inputs that the operator takes (input_scale): from `seen`.
- * NULL, as above: nothing is known of them, and s is 1. */
+/* The same for a variant that estimates something on the inputs that the operator takes (input_scale, compensate): from
+ * `seen`. NULL, as above: nothing is known of them, and s is 1. */
 enum qb_status qb_linear_create_seen(const struct qb_variant *variant, const struct qb_matrix *matrix,
                                      const float *bias, const struct qb_seen *seen, struct qb_linear **linear,
                                      struct qb_error *err);

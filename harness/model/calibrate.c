@@ -273,7 +273,7 @@ enum qb_status qb_net_prepare(const struct qb_model *model, const struct qb_vari
                               struct qb_error *err)
 {
     struct qb_net *new = NULL;
-    const bool scales = variant && variant->input_scale;
+    const bool scales = variant && (variant->input_scale || variant->compensate);
     const bool corrects =
         variant && (variant->calibration.scale || variant->calibration.alpha || variant->transport.mean);
     if (net_create(model, variant, scales, pool, &new, err))

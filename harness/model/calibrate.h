@@ -13,8 +13,9 @@ struct qb_calibration_data {
 /* The net of model under variant (NULL: FP32 reference), ready to run: qb_net_create, and for a calibrated variant S
  * and alpha estimated on `data` and set. Under input_scale each encoded matrix gets s from the inputs that FP32 gives
  * it at all positions of data, and the head from the final hidden states; an embedding that is no head has no inputs,
- * and s 1. Without data (NULL, or no tokens) such a variant is QB_ERR_INPUT naming the model. Borrows model, variant
- * and pool; free with qb_net_free. */
+ * and s 1. Under compensate the
+ * inputs are those that the matrices before give which are encoded already. Without data (NULL, or no tokens) such a
+ * variant is QB_ERR_INPUT naming the model. Borrows model, variant and pool; free with qb_net_free. */
 enum qb_status qb_net_prepare(const struct qb_model *model, const struct qb_variant *variant,
                               const struct qb_calibration_data *data, struct qb_pool *pool, struct qb_net **net,
                               struct qb_error *err);

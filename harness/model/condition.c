@@ -1,6 +1,6 @@
 /* Operators that are estimated on the inputs which FP32 gives them: a net that multiplies the model's own weights runs
- * over the calibration contexts, and of each operator, when its inputs come by, the encoded one is made; at the end
- * these take the places of the others. */
+ * over the calibration contexts, and of each operator, when its inputs come by, the encoded one is made. These take
+ * the places of the others at the end; under compensate at once, so that the next see what they give. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/calibrate.h"
@@ -21,6 +21,13 @@ static void drop_before(struct work *work, const struct qb_tensor *tensor)
         qb_map_drop(before->bytes, before->size);
 }
 
+static void place(struct qb_net *net, size_t index, struct qb_linear *made)
+{
+    if (net->linears[index].linear != made)
+        qb_linear_free(net->linears[index].linear);
+    net->linears[index].linear = made;
+}
+
 static enum qb_status see(void *context, size_t index, const float *x, size_t n, struct qb_error *err)
 {
     struct work *work = context;
@@ -30,15 +37,6 @@ static enum qb_status see(void *context, size_t index, const float *x, size_t n,
     return work->made[index]
                ? QB_OK
                : net_operator(net, net->linears[index].tensor, net->variant, x ? &seen : NULL, &work->made[index], err);
-}
-
-static void replace(struct qb_net *net, struct qb_linear **made)
-{
-    for (size_t i = 0; i < net->linear_count; i++) {
-        qb_linear_free(net->linears[i].linear);
-        net->linears[i].linear = made[i];
-    }
-    net->unencoded = false;
 }
 
 enum qb_status net_condition(struct qb_net *net, const struct qb_calibration_data *data, struct qb_error *err)
@@ -55,10 +53,12 @@ enum qb_status net_condition(struct qb_net *net, const struct qb_calibration_dat
     }
     for (size_t i = 0; hidden && i < net->linear_count && !err->status; i++)
         see(&work, i, NULL, 0, err); /* an embedding, of which rows are looked up */
-    if (hidden && !err->status)
-        replace(net, work.made);
-    for (size_t i = 0; err->status && work.made && i < net->linear_count; i++)
-        qb_linear_free(work.made[i]);
+    for (size_t i = 0; work.made && i < net->linear_count; i++)
+        if (!err->status)
+            place(net, i, work.made[i]);
+        else if (net->linears[i].linear != work.made[i])
+            qb_linear_free(work.made[i]);
+    net->unencoded = err->status != QB_OK;
     qb_free(hidden);
     qb_free(work.made);
     qb_net_drop_working(net);

@@ -189,6 +189,8 @@ static void check_conditioning(struct work *w)
     }
     if (w->variant->rotate && !turns)
         unbound(w, "rotate", "hadamard", "no matrix that is encoded has an even number of columns");
+    if (w->variant->compensate && !takes)
+        unbound(w, "compensate", "gptq", "an embedding's rows are looked up, it takes no inputs");
     if (w->variant->input_scale && !takes)
         unbound(w, "input_scale", w->variant->input_scale == QB_INPUT_SCALE_AWQ ? "awq" : "smoothquant",
                 "an embedding's rows are looked up, it takes no inputs");

@@ -63,6 +63,57 @@ def search(w, x, h):
     return order[0] / 20, errors
 
 
+# GPTQ (Frantar et al., algorithm 1) by its formulas, each format's levels written out; what compensate.h adds to it: levels
+# reach from the least to the greatest that a scope had, and of each the first to have it keeps its code.
+
+def levels_q4_0(w):
+    """Of rows [rows, 32]: value -> level."""
+    top = np.take_along_axis(w, np.abs(w).argmax(axis=1)[:, None], 1)
+    d = (top / np.float32(-8)).astype(np.float16).astype(np.float64)
+    inverse = np.divide(1, d, where=d != 0, out=np.zeros_like(d))
+    return lambda x: (np.clip(np.floor(x * inverse + 8.5), 0, 15) - 8) * d
+
+
+def levels_int8(w, axis):
+    scale = np.abs(w).max(axis=axis, keepdims=True) / 127
+    return lambda x: np.clip(np.rint(x / scale), -127, 127) * scale
+
+
+def gptq(w, x, group, levels, together):
+    w, cols = w.astype(np.float64).copy(), w.shape[1]
+    hessian = x.T @ x
+    hessian[np.diag_indices(cols)] += 0.01 * hessian.diagonal().mean()
+    upper = np.linalg.cholesky(np.linalg.inv(hessian)).T
+    nearest = np.inf
+    for start in range(0, cols, group):
+        to_level = levels(w[:, start:start + group])
+        came = to_level(w[:, start:start + group])
+        least, most = (came.min(), came.max()) if together else (came.min(1), came.max(1))
+        seen = {"least": np.zeros(len(w), bool), "most": np.zeros(len(w), bool)}
+        for j in range(start, start + group):
+            column = came[:, j - start]
+            value = to_level(np.clip(w[:, j], least, most)[:, None])[:, 0]
+            keep = (column == least) & ~seen["least"] | (column == most) & ~seen["most"]
+            seen["least"] |= column == least
+            seen["most"] |= column == most
+            value = np.where(keep, column, value)
+            w[:, j + 1:] -= np.outer((w[:, j] - value) / upper[j, j], upper[j, j + 1:])
+            w[:, j] = value
+    return w
+
+
+def compensated(w, x):
+    out = {"q4_0": gptq(w, x, 32, levels_q4_0, False),
+           "int8_row": gptq(w, x, w.shape[1], lambda a: levels_int8(a, 1), False),
+           "int8_tensor": gptq(w, x, w.shape[1], lambda a: levels_int8(a, None), True)}
+    plain = {"q4_0": q4_0(w), "int8_row": levels_int8(w, 1)(w), "int8_tensor": levels_int8(w, None)(w)}
+    for name in out:
+        cost = [float((((w - a) @ x.T) ** 2).sum()) for a in (plain[name], out[name])]
+        print(name, cost)
+        assert cost[1] < cost[0]
+    return {name: flat(value) for name, value in out.items()}
+
+
 def flat(x):
     return [float(f"{v:.12g}") for v in np.asarray(x).reshape(-1)]
 
@@ -78,6 +129,7 @@ def main():
             for name, by in (("search", np.eye(cols)), ("search_rotated", h)):
                 alpha, errors = search(w.astype(np.float64), x.astype(np.float64), by)
                 case[name] = {"alpha": alpha, "errors": flat(errors), "s": flat(awq(x, alpha))}
+            case["compensated"] = compensated(w.astype(np.float64), x.astype(np.float64))
         cases.append(case)
     origin = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "gguf")}
     text = json.dumps({"origin": {"by": "make_conditioning.py", **origin}, "rows": ROWS, "seen": SEEN, "cases": cases})

@@ -68,7 +68,8 @@ Test(conditioning_golden, products_are_those_of_the_weights)
         "{codec: fp32, placement: [mlp.up], input_scale: smoothquant}",
         "{codec: fp32, placement: [mlp.up], rotate: hadamard, input_scale: {rule: smoothquant, alpha: 0.8}}",
         "{codec: fp32, placement: [mlp.up], rotate: hadamard, input_scale: awq, arithmetic: fused}",
-        "{codec: fp32, placement: [mlp.up], rotate: hadamard, input_scale: awq, cache: true}"};
+        "{codec: fp32, placement: [mlp.up], rotate: hadamard, input_scale: awq, cache: true}",
+        "{codec: fp32, placement: [mlp.up], rotate: hadamard, input_scale: smoothquant, compensate: gptq}"};
     const json_t *due;
     struct one one;
     size_t index;
@@ -188,4 +189,60 @@ Test(conditioning_golden, alpha_is_searched_by_output_error)
         }
     }
     cr_assert_eq(seen, 2);
+}
+
+/* Every code is the one that the formulas give: GPTQ with the levels of each format written out. */
+Test(conditioning_golden, errors_are_compensated_by_the_rule)
+{
+    static const char *const formats[][2] = {{"q4_0", "codec: q4_0"},
+                                             {"int8_row", "codec: int8, options: {scope: row}"},
+                                             {"int8_tensor", "codec: int8, options: {scope: tensor}"}};
+    const json_t *due;
+    struct one one;
+    size_t index, seen = 0;
+    json_array_foreach(json_object_get(golden, "cases"), index, due)
+    {
+        open_case(due, &one);
+        for (size_t k = 0; k < 3 && json_object_get(due, "compensated"); k++) {
+            char text[200];
+            float rows[ROWS * COLS], plain[ROWS * COLS];
+            seen++;
+            snprintf(text, sizeof text, "{%s, placement: [mlp.up], compensate: gptq}", formats[k][1]);
+            struct qb_variant *v = variant_of(text);
+            struct qb_linear *linear = linear_of(&one, v), *without = NULL;
+            MUST(qb_linear_rows(linear, 0, ROWS, rows, &err));
+            golden_near(text, rows, json_object_get(json_object_get(due, "compensated"), formats[k][0]),
+                        ROWS * one.cols, 1e-6);
+            MUST(qb_linear_create(v, &one.matrix, NULL, &without, &err));
+            MUST(qb_linear_rows(without, 0, ROWS, plain, &err));
+            cr_expect_neq(memcmp(rows, plain, ROWS * one.cols * sizeof *rows), 0, "nothing was compensated");
+            qb_linear_free(without);
+            qb_linear_free(linear);
+            qb_variant_free(v);
+        }
+    }
+    cr_assert_eq(seen, 3);
+}
+
+/* Where the levels follow from more than a scope's extremes, what was rounded to is not what is stored. */
+Test(conditioning_golden, formats_without_a_fixed_grid_are_refused)
+{
+    static const char *const texts[] = {"codec: qins8, options: {scope: row}", "codec: codebook4", "codec: q4_k",
+                                        "codec: int4, options: {clip: mse}"};
+    float w[ROWS * 256], x[SEEN * 256];
+    golden_numbers(21, ROWS * 256, 1, w);
+    golden_numbers(22, SEEN * 256, 1, x);
+    const struct qb_matrix matrix = {
+        .name = "w", .roles = QB_ROLE_MLP_UP, .rows = ROWS, .cols = 256, .bytes = w, .size = sizeof w};
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+        char text[200];
+        struct qb_linear *linear = NULL;
+        struct qb_error e = {0};
+        const struct qb_seen seen = {x, SEEN, pool};
+        snprintf(text, sizeof text, "{%s, placement: [mlp.up], compensate: gptq}", texts[k]);
+        struct qb_variant *v = variant_of(text);
+        cr_expect_eq(qb_linear_create_seen(v, &matrix, NULL, &seen, &linear, &e), QB_ERR_INPUT, "%s", text);
+        cr_expect_not_null(strstr(e.message, "cannot be compensated"), "%s: %s", text, e.message);
+        qb_variant_free(v);
+    }
 }

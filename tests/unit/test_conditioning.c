@@ -68,7 +68,7 @@ Test(conditioning, equal_bits_for_any_number_of_threads)
 {
     static float one[POSITIONS * VOCAB], three[POSITIONS * VOCAB];
     static const char text[] = "{codec: int8, options: {scope: row}, placement: ['attn.*', 'mlp.*', embed, head], "
-                               "rotate: hadamard, input_scale: awq}";
+                               "rotate: hadamard, input_scale: awq, compensate: gptq}";
     struct qb_model *model = support_small("transformer", true);
     logits_of(model, text, 1, one);
     logits_of(model, text, 3, three);
@@ -158,7 +158,8 @@ Test(conditioning, a_request_without_effect_is_told)
 Test(conditioning, none_is_no_key)
 {
     struct qb_variant *a = variant_of("{codec: int8, placement: ['mlp.*']}");
-    struct qb_variant *b = variant_of("{codec: int8, placement: ['mlp.*'], rotate: none, input_scale: none}");
+    struct qb_variant *b =
+        variant_of("{codec: int8, placement: ['mlp.*'], rotate: none, input_scale: none, compensate: none}");
     cr_expect_str_eq(a->canonical, b->canonical);
     cr_expect_null(strstr(a->canonical, "rotate"));
     cr_expect_not(b->takes_contexts);
@@ -176,6 +177,9 @@ Test(conditioning, what_makes_no_sense_is_refused)
     } cases[] = {
         {"{rotate: hadamard}", "has no effect without a codec"},
         {"{input_scale: awq}", "has no effect without a codec"},
+        {"{compensate: gptq}", "has no effect without a codec"},
+        {"{codec: int8, placement: ['mlp.*'], compensate: all}", "expected one of none, gptq"},
+        {"{codec: qins8, placement: ['mlp.*'], path: domain, compensate: gptq}", "only path: decode has it"},
         {"{codec: int8, placement: ['mlp.*'], rotate: sideways}", "expected one of none, hadamard"},
         {"{codec: int8, placement: ['mlp.*'], input_scale: gptq}", "expected one of none, awq, smoothquant"},
         {"{codec: int8, placement: ['mlp.*'], input_scale: {alpha: 0.5}}", "expected awq or smoothquant"},
