@@ -387,11 +387,14 @@ Test(domain, kjv_transformer)
 {
     enum { LENGTH = 64, VOCAB = 5000 };
 #define FIRST "tensors: [layers.0.attn.qkv.weight]\n" /* make_domain.py says why */
-    static const char *const names[][3] = {{"domain-exact", "domain-exact", ""},
-                                           {"domain-exact-4", "domain-exact", "fraction: 4\n"},
-                                           {"transport", "transport", FIRST},
-                                           {"transport-tangent", "transport", "form: tangent\n" FIRST},
-                                           {"transport-mean", "transport-mean", FIRST}};
+    static const struct {
+        const char *name, *base, *keys;
+        double slack; /* of the KL of a position: coarser where it is that of codes' rounding */
+    } names[] = {{"domain-exact", "domain-exact", "", 0.02},
+                 {"domain-exact-4", "domain-exact", "fraction: 4\n", 0.02},
+                 {"transport", "transport", FIRST, 2e-4},
+                 {"transport-tangent", "transport", "form: tangent\n" FIRST, 0.02},
+                 {"transport-mean", "transport-mean", FIRST, 2e-4}};
     const json_t *expected = json_object_get(golden, "model"), *list = json_object_get(expected, "tokens");
     struct qb_model *model = NULL;
     struct qb_tokenizer *tokenizer;
@@ -413,9 +416,9 @@ Test(domain, kjv_transformer)
     MUST(qb_net_forward(reference, tokens, 1, LENGTH, hidden, &err));
     MUST(qb_net_logits(reference, hidden, LENGTH, logits, &err));
     for (size_t v = 0; v < sizeof names / sizeof *names; v++) {
-        const json_t *one = json_object_get(json_object_get(expected, "variants"), names[v][0]);
+        const json_t *one = json_object_get(json_object_get(expected, "variants"), names[v].name);
         const json_t *first = json_object_get(one, "kl_first");
-        struct qb_variant *variant = variant_like(names[v][1], names[v][2]);
+        struct qb_variant *variant = variant_like(names[v].base, names[v].keys);
         struct qb_net *net = support_net(model, variant, &data, pool);
         double kl = 0;
         unsigned agree = 0;
@@ -424,12 +427,12 @@ Test(domain, kjv_transformer)
         for (size_t i = 0; i < LENGTH; i++) {
             const double here = support_kl(logits + i * VOCAB, theirs + i * VOCAB, VOCAB);
             kl += here / LENGTH;
-            agree += i < 8 && fabs(here - at(first, i)) <= 0.02 * at(first, i);
+            agree += i < 8 && fabs(here - at(first, i)) <= names[v].slack * at(first, i);
         }
         /* A code that falls on the other side moves what follows. */
-        cr_expect_leq(fabs(kl / golden_number(one, "kl_mean") - 1), 0.02, "%s: KL %g, expected %g", names[v][0], kl,
+        cr_expect_leq(fabs(kl / golden_number(one, "kl_mean") - 1), 0.02, "%s: KL %g, expected %g", names[v].name, kl,
                       golden_number(one, "kl_mean"));
-        cr_expect_geq(agree, 6, "%s: %u of the first 8 positions agree", names[v][0], agree);
+        cr_expect_geq(agree, 6, "%s: %u of the first 8 positions agree", names[v].name, agree);
         qb_net_free(net);
         qb_variant_free(variant);
     }
