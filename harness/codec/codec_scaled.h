@@ -444,7 +444,7 @@ static inline int qb_scaled_layout(const struct qb_scaled *scaled, size_t in_byt
     *layout = (struct qb_codec_layout){.kind = scaled->bits == 8 ? QB_LAYOUT_TABLE8 : QB_LAYOUT_TABLE4,
                                        .first = scopes->count * width,
                                        .row_bytes = qb_codes_row(scaled->bits, scaled->cols),
-                                       .scale = scale,
+                                       .scale = (int32_t)scale,
                                        .scale_row = scopes->count > 1 ? scopes->spans.per_row * width : 0,
                                        .group = groups ? scopes->spans.width : 0,
                                        .scale_group = width};

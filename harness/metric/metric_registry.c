@@ -30,7 +30,6 @@ static const struct {
 
 static const struct qb_metric *const groups[] = {
     qb_metrics_roundtrip,
-    qb_metrics_predict,
     qb_metrics_linearity,
     qb_metrics_depth,
     qb_metrics_greedy,
@@ -55,6 +54,7 @@ static const struct qb_metric *const groups[] = {
     qb_metrics_memory,
     qb_metrics_memory_growth,
     qb_metrics_speed,
+    qb_metrics_predict,
 };
 
 enum { METRICS_MAX = 511 };
