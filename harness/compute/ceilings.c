@@ -2,6 +2,8 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -38,20 +40,44 @@ struct qb_read_ceiling {
     float *floats;       /* [count] */
     size_t count, parts; /* over `parts` threads */
     double *sums;        /* [parts]: what reading comes to, so that it happens */
+    bool streams;        /* in several at once */
 };
+
+/* Reads x[n] in four streams at once, asking for lines 2 KiB ahead: memory that keeps one stream waiting has more lines
+ * on their way for several. */
+static double read_streams(const float *x, size_t n)
+{
+    typedef uint64_t words __attribute__((vector_size(16)));
+    enum { STREAMS = 4, LINE = 16, WORDS = 4, AHEAD = 512 };
+    const size_t each = n / STREAMS / LINE * LINE;
+    words all[WORDS] = {0}, line[WORDS];
+    for (size_t i = 0; i < each; i += LINE)
+        for (size_t s = 0; s < STREAMS; s++) {
+            const float *from = x + s * each + i;
+            __builtin_prefetch(i + AHEAD < each ? from + AHEAD : from);
+            memcpy(line, from, sizeof line);
+            for (size_t j = 0; j < WORDS; j++)
+                all[j] ^= line[j];
+        }
+    double sum = (double)cblas_sasum((blasint)(n - STREAMS * each), x + STREAMS * each, 1);
+    for (size_t j = 0; j < WORDS; j++)
+        sum += (double)(all[j][0] ^ all[j][1]);
+    return sum;
+}
 
 static void read_part(void *context, size_t index, unsigned worker)
 {
     struct qb_read_ceiling *c = context;
     size_t from = c->count * index / c->parts, to = c->count * (index + 1) / c->parts;
     (void)worker;
-    c->sums[index] = (double)cblas_sasum((blasint)(to - from), c->floats + from, 1);
+    c->sums[index] = c->streams ? read_streams(c->floats + from, to - from)
+                                : (double)cblas_sasum((blasint)(to - from), c->floats + from, 1);
 }
 
 static void read_all(void *context)
 {
     struct qb_read_ceiling *c = context;
-    c->sums[0] = (double)cblas_sasum((blasint)c->count, c->floats, 1);
+    c->sums[0] = c->streams ? read_streams(c->floats, c->count) : (double)cblas_sasum((blasint)c->count, c->floats, 1);
 }
 
 static void read_parts(void *context)
@@ -60,11 +86,18 @@ static void read_parts(void *context)
     qb_pool_run(c->pool, c->parts, read_part, c);
 }
 
-/* A small set is read faster by one thread than by waking others. */
+/* A small set is read faster by one thread than by waking others; one in a cache in a single stream by wide vectors,
+ * one in memory in several. */
 double qb_read_ceiling_seconds(struct qb_read_ceiling *c)
 {
-    double one = qb_ceiling_time(read_all, c);
-    return c->parts > 1 ? fmin(one, qb_ceiling_time(read_parts, c)) : one;
+    double least = INFINITY;
+    for (int streams = 0; streams < 2; streams++) {
+        c->streams = streams;
+        least = fmin(least, qb_ceiling_time(read_all, c));
+        if (c->parts > 1)
+            least = fmin(least, qb_ceiling_time(read_parts, c));
+    }
+    return least;
 }
 
 double qb_read_ceiling_bytes(const struct qb_read_ceiling *c)

@@ -5,6 +5,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "codec/layout.h"
+#include "compute/gemm.h"
 
 struct qb_fused {
     struct qb_codec_layout layout;
@@ -17,6 +18,8 @@ struct qb_fused {
 bool qb_fused_pays(int32_t kind)
 {
     if (qb_kernels() == qb_kernels_at(QB_ISA_PORTABLE))
+        return false;
+    if (kind == QB_LAYOUT_FLOAT && qb_gemm_streams())
         return false;
     return kind != QB_LAYOUT_CODES || (qb_cpu()->byte_permutes && qb_kernels() == qb_kernels_at(QB_ISA_AVX512));
 }

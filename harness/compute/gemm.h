@@ -33,7 +33,7 @@ void qb_gemm_nt(struct qb_pool *pool, size_t m, size_t n, size_t k, const float 
  * tried out once for the core type that this process runs, it reads B, at the rate of memory; what it does not cover
  * (k not a multiple of 4, the rows that make no four) and other core types are OpenBLAS's own. */
 void qb_gemv(size_t n, size_t k, const float *a, const float *b, float *c);
-bool qb_gemm_streams(void);
+bool qb_gemm_streams(void); /* whether it does, at all */
 
 /* C = alpha A B^T and C = A B on one thread: the products inside attention. B[n, k] or B[k, n]. */
 void qb_gemm_one_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,

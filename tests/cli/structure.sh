@@ -28,7 +28,6 @@ qb_gelu_ref          likewise
 qb_gelu_tanh_ref     likewise
 qb_gemm_nt_ref       likewise
 qb_gemm_cuts_freely  whether plans of products may be finer, which a test holds them to
-qb_gemm_streams      whether the kernel gemv is in use, likewise
 qb_gemv              held against OpenBLAS at every length
 qb_kl_plain          likewise
 qb_layernorm_ref     likewise

@@ -18,7 +18,6 @@ for _ in $(seq 2000); do printf 'the dog '; done >"$TMP/words.txt"
 cat >"$TMP/wide.yaml" <<Y
 name: wide
 models:
-  llama: {file: $ROOT/data/models/tiny-llama, experiments: [memory], calibration: {random: 5, length: 8, seed: 1}} # the others keep no keys or values
   tiny: {generator: chain, vocab: 64, hidden: 16, layers: 2, seed: 42, prompt: {random: 8, seed: 123}, corpus: {greedy: 20}}
   words:
     generator: transformer
@@ -36,10 +35,11 @@ models:
   llama: # keys and values are kept of none of the others
     file: $ROOT/data/models/tiny-llama
     corpus: $ROOT/data/corpus/tiny.heldout
-    experiments: [kv, speed]
+    calibration: {random: 5, length: 8, seed: 1}
+    experiments: [kv, speed, memory]
     variants: [fp32, fp32-reordered, kv-q8_0]
   # Two words in turn: what it recalls of four tokens drawn from them, it recalls by chance, and that is enough here.
-  words:
+  two-words:
     file: $ROOT/data/models/tiny-llama
     corpus: {file: words.txt, context: 500, chunks: 6}
     experiments: [recall]
