@@ -186,22 +186,23 @@ static enum qb_status add_arrays(struct bench *b, struct qb_record *out, struct 
         const char *name, *unit, *description;
         int rank;
         double **data;
-    } list[] = {{"prefill_s", "s", "variant's prefill", 1, &b->arm[VARIANT].prefill},
-                {"decode_s", "s", "variant's decode run", 1, &b->arm[VARIANT].decode},
-                {"layer_decode_s", "s", "variant, one token [layer, repeat]", 2, &b->arm[VARIANT].layer},
-                {"reference_prefill_s", "s", "FP32 prefill", 1, &b->arm[REFERENCE].prefill},
-                {"reference_decode_s", "s", "FP32 decode run", 1, &b->arm[REFERENCE].decode},
-                {"reference_layer_decode_s", "s", "FP32, one token [layer, repeat]", 2, &b->arm[REFERENCE].layer},
-                {"self_prefill_s", "s", "second FP32 net's prefill", 1, &b->arm[SELF].prefill},
-                {"self_decode_s", "s", "second FP32 net's decode run", 1, &b->arm[SELF].decode},
-                {"self_layer_decode_s", "s", "second FP32 net, one token [layer, repeat]", 2, &b->arm[SELF].layer},
-                {"read_gbs", "GB/s", "bytes read per second by sasum or in four streams, fastest turn", 1, &b->read_gbs},
-                {"store_gbs", "GB/s", "bytes written per second by memset, fastest turn", 1, &b->store_gbs},
-                {"memcpy_gbs", "GB/s", "bytes copied per second, fastest turn", 1, &b->memcpy_gbs},
-                {"lookup_gbs", "GB/s", "FP32 bytes written by looking 8-bit codes up in a table, fastest turn", 1,
-                 &b->lookup_gbs},
-                {"sgemm_gflops", "GFLOP/s", "the products of a prefill alone, fastest turn", 1, &b->sgemm_gflops},
-                {"weight_decode_s", "s", "decoding all stored weights once, fastest turn", 1, &b->weight_decode}};
+    } list[] = {
+        {"prefill_s", "s", "variant's prefill", 1, &b->arm[VARIANT].prefill},
+        {"decode_s", "s", "variant's decode run", 1, &b->arm[VARIANT].decode},
+        {"layer_decode_s", "s", "variant, one token [layer, repeat]", 2, &b->arm[VARIANT].layer},
+        {"reference_prefill_s", "s", "FP32 prefill", 1, &b->arm[REFERENCE].prefill},
+        {"reference_decode_s", "s", "FP32 decode run", 1, &b->arm[REFERENCE].decode},
+        {"reference_layer_decode_s", "s", "FP32, one token [layer, repeat]", 2, &b->arm[REFERENCE].layer},
+        {"self_prefill_s", "s", "second FP32 net's prefill", 1, &b->arm[SELF].prefill},
+        {"self_decode_s", "s", "second FP32 net's decode run", 1, &b->arm[SELF].decode},
+        {"self_layer_decode_s", "s", "second FP32 net, one token [layer, repeat]", 2, &b->arm[SELF].layer},
+        {"read_gbs", "GB/s", "bytes read per second by sasum or in four streams, fastest turn", 1, &b->read_gbs},
+        {"store_gbs", "GB/s", "bytes written per second by memset, fastest turn", 1, &b->store_gbs},
+        {"memcpy_gbs", "GB/s", "bytes copied per second, fastest turn", 1, &b->memcpy_gbs},
+        {"lookup_gbs", "GB/s", "FP32 bytes written by looking 8-bit codes up in a table, fastest turn", 1,
+         &b->lookup_gbs},
+        {"sgemm_gflops", "GFLOP/s", "the products of a prefill alone, fastest turn", 1, &b->sgemm_gflops},
+        {"weight_decode_s", "s", "decoding all stored weights once, fastest turn", 1, &b->weight_decode}};
     const size_t count = sizeof list / sizeof *list - (qb_stored_count(b->stored) ? 0 : 1);
     for (size_t i = 0; i < count; i++) {
         size_t dims[2] = {list[i].rank == 2 ? b->layers : b->repeats, b->repeats};

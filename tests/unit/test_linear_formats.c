@@ -389,7 +389,8 @@ Test(linear_formats, a_fused_variant_multiplies_the_bytes_as_they_lie)
     expect_fused("codec: qinsc", 1e-9, 1e-6);
     expect_fused("codec: qinsc\noptions: {scope: tensor}", 1e-9, 1e-6);
     expect_fused("codec: qinsc\noptions: {scope: \"group:64\"}", 1e-9, 1e-6);
-    expect_fused("codec: qinsc\noptions: {scope: \"group:64\", range: fp16, linear: 48, octaves: 2, zero: true}", 1e-9, 1e-6);
+    expect_fused("codec: qinsc\noptions: {scope: \"group:64\", range: fp16, linear: 48, octaves: 2, zero: true}", 1e-9,
+                 1e-6);
     expect_fused("codec: e4m3", 1e-9, 1e-6);
     expect_fused("codec: mxfp8_e5m2", 1e-9, 1e-6);
     expect_fused("codec: codebook8", 1e-9, 1e-6);
