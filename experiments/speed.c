@@ -196,7 +196,7 @@ static enum qb_status add_arrays(struct bench *b, struct qb_record *out, struct 
         {"self_prefill_s", "s", "second FP32 net's prefill", 1, &b->arm[SELF].prefill},
         {"self_decode_s", "s", "second FP32 net's decode run", 1, &b->arm[SELF].decode},
         {"self_layer_decode_s", "s", "second FP32 net, one token [layer, repeat]", 2, &b->arm[SELF].layer},
-        {"read_gbs", "GB/s", "bytes read per second by sasum or in four streams, fastest turn", 1, &b->read_gbs},
+        {"read_gbs", "GB/s", "bytes read per second by sasum or in eight streams, fastest turn", 1, &b->read_gbs},
         {"store_gbs", "GB/s", "bytes written per second by memset, fastest turn", 1, &b->store_gbs},
         {"memcpy_gbs", "GB/s", "bytes copied per second, fastest turn", 1, &b->memcpy_gbs},
         {"lookup_gbs", "GB/s", "FP32 bytes written by looking 8-bit codes up in a table, fastest turn", 1,

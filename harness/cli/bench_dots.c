@@ -10,10 +10,11 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "bench_probe.h"
+#include "compute/ceilings.h"
 #include "compute/fused.h"
 #include "compute/kernels.h"
 
-enum { COLS = 4096, MANY = 8, LEVELS = QB_ISA_AVX512 + 1, TASK_ROWS = 64, STREAMS = 8 };
+enum { COLS = QB_READ_ROW, MANY = 8, LEVELS = QB_ISA_AVX512 + 1, TASK_ROWS = 64, STREAMS = QB_READ_STREAMS };
 #define MATRIX_BYTES ((size_t)128 << 20)
 
 /* How a kind's rows lie in the bytes: codes of all rows first, then their signs. Scales are one a row, of blocks
@@ -105,23 +106,13 @@ static enum qb_status call_blas(void *context, struct qb_error *err)
     return QB_OK;
 }
 
-typedef long long words __attribute__((vector_size(16)));
-
-/* As many rows at a time as the products take: memory answers several streams faster than one. */
+/* As many rows at a time as the products take. */
 static void read_task(void *context, size_t index, unsigned worker)
 {
     struct product *p = context;
-    const unsigned char *rows = p->shared->bytes + index * STREAMS * COLS;
-    words seen[STREAMS] = {{0}}, word;
     (void)worker;
-    for (size_t c = 0; c < COLS; c += sizeof word)
-        for (size_t s = 0; s < STREAMS; s++) {
-            memcpy(&word, rows + s * COLS + c, sizeof word);
-            seen[s] ^= word;
-        }
-    for (size_t s = 1; s < STREAMS; s++)
-        seen[0] ^= seen[s];
-    p->shared->seen[index % STREAMS] ^= (unsigned char)(seen[0][0] ^ seen[0][1]);
+    p->shared->seen[index % STREAMS] ^=
+        (unsigned char)qb_read_streams(p->shared->bytes + index * STREAMS * COLS, STREAMS * COLS);
 }
 
 static enum qb_status call_read(void *context, struct qb_error *err)

@@ -43,26 +43,29 @@ struct qb_read_ceiling {
     bool streams;        /* in several at once */
 };
 
-/* Reads x[n] in four streams at once, asking for lines 2 KiB ahead: memory that keeps one stream waiting has more lines
- * on their way for several. */
-static double read_streams(const float *x, size_t n)
+unsigned qb_read_streams(const void *bytes, size_t size)
 {
     typedef uint64_t words __attribute__((vector_size(16)));
-    enum { STREAMS = 4, LINE = 16, WORDS = 4, AHEAD = 512 };
-    const size_t each = n / STREAMS / LINE * LINE;
-    words all[WORDS] = {0}, line[WORDS];
-    for (size_t i = 0; i < each; i += LINE)
-        for (size_t s = 0; s < STREAMS; s++) {
-            const float *from = x + s * each + i;
-            __builtin_prefetch(i + AHEAD < each ? from + AHEAD : from);
-            memcpy(line, from, sizeof line);
-            for (size_t j = 0; j < WORDS; j++)
-                all[j] ^= line[j];
-        }
-    double sum = (double)cblas_sasum((blasint)(n - STREAMS * each), x + STREAMS * each, 1);
-    for (size_t j = 0; j < WORDS; j++)
-        sum += (double)(all[j][0] ^ all[j][1]);
-    return sum;
+    enum { ROW = QB_READ_ROW, ROWS = QB_READ_STREAMS * ROW, WORDS = 4 };
+    const unsigned char *at = bytes, *end = at + size;
+    words seen[WORDS] = {{0}}, line[WORDS];
+    for (; (size_t)(end - at) >= ROWS; at += ROWS) {
+        const size_t ahead = (size_t)(end - at) >= 2 * ROWS ? ROWS : 0; /* the same place of the rows that come next */
+        for (size_t c = 0; c < ROW; c += sizeof line)
+            for (size_t row = 0; row < ROWS; row += ROW) {
+                __builtin_prefetch(at + ahead + row + c);
+                memcpy(line, at + row + c, sizeof line);
+                for (size_t w = 0; w < WORDS; w++)
+                    seen[w] ^= line[w];
+            }
+    }
+    for (; (size_t)(end - at) >= sizeof *line; at += sizeof *line) {
+        memcpy(line, at, sizeof *line);
+        seen[0] ^= line[0];
+    }
+    for (size_t w = 1; w < WORDS; w++)
+        seen[0] ^= seen[w];
+    return (unsigned)(seen[0][0] ^ seen[0][1]);
 }
 
 static void read_part(void *context, size_t index, unsigned worker)
@@ -70,14 +73,15 @@ static void read_part(void *context, size_t index, unsigned worker)
     struct qb_read_ceiling *c = context;
     size_t from = c->count * index / c->parts, to = c->count * (index + 1) / c->parts;
     (void)worker;
-    c->sums[index] = c->streams ? read_streams(c->floats + from, to - from)
+    c->sums[index] = c->streams ? qb_read_streams(c->floats + from, (to - from) * sizeof *c->floats)
                                 : (double)cblas_sasum((blasint)(to - from), c->floats + from, 1);
 }
 
 static void read_all(void *context)
 {
     struct qb_read_ceiling *c = context;
-    c->sums[0] = c->streams ? read_streams(c->floats, c->count) : (double)cblas_sasum((blasint)c->count, c->floats, 1);
+    c->sums[0] = c->streams ? qb_read_streams(c->floats, c->count * sizeof *c->floats)
+                            : (double)cblas_sasum((blasint)c->count, c->floats, 1);
 }
 
 static void read_parts(void *context)

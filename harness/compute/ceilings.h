@@ -23,6 +23,11 @@ bool qb_ceiling_turn(size_t turn, double start);
 
 /* ---- reading ---- */
 
+enum { QB_READ_STREAMS = 8, QB_READ_ROW = 4096 };
+/* Reads bytes[size], but for less than 16 at their end, and does nothing with them: QB_READ_STREAMS rows of QB_READ_ROW
+ * bytes at a time, for memory answers several streams faster than one. What it gives keeps the reading alive. */
+unsigned qb_read_streams(const void *bytes, size_t size);
+
 struct qb_read_ceiling;
 /* For reading `bytes` (at most QB_CEILING_MOST of them) over the pool's threads. *ceiling is new, for
  * qb_read_ceiling_free; borrows the pool. */
