@@ -88,9 +88,12 @@ enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_sta
     return QB_OK;
 }
 
-enum qb_status qb_record_calibration(const struct qb_net *net, struct qb_record *out, struct qb_error *err)
+enum qb_status qb_record_calibration(const struct qb_cell_env *env, const struct qb_net *net, struct qb_record *out,
+                                     struct qb_error *err)
 {
     const struct qb_net_calibration *c = qb_net_calibration(net);
+    if (!env->variant->calibrated)
+        return QB_OK;
     if (qb_record_f64(out, "alpha", c->alpha, "1", "global logit scale as applied", err) ||
         qb_record_f64(out, "alpha_raw", c->alpha_raw, "1", "logit scale before the clamp", err) ||
         qb_record_f64(out, "logit_std_fp", c->logit_std_fp, "1", "std of the FP32 logits on the contexts", err) ||

@@ -36,8 +36,10 @@ struct qb_row_stats {
 /* NaN or Inf in the logits is QB_ERR_NUMERIC, naming the vocabulary index. */
 enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_stats *stats, struct qb_error *err);
 
-/* alpha, alpha_raw, logit_std_fp, logit_std_q, scale_min[], scale_max[] of a calibrated net into a record. */
-enum qb_status qb_record_calibration(const struct qb_net *net, struct qb_record *out, struct qb_error *err);
+/* alpha, alpha_raw, logit_std_fp, logit_std_q, scale_min[], scale_max[] of a calibrated variant's net into a record;
+ * nothing of another's. */
+enum qb_status qb_record_calibration(const struct qb_cell_env *env, const struct qb_net *net, struct qb_record *out,
+                                     struct qb_error *err);
 
 /* Free-running greedy generation on `net` from prompts[batch, length]: calls visit once a step with the batch's
  * hidden[batch, H] and logits[batch, V] and the statistics of each row, whose rank.top[0] is the token chosen. */

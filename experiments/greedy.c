@@ -245,7 +245,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
         copy_reference(env->reference, "spread", out, err) || copy_reference(env->reference, "margin", out, err) ||
         copy_reference(env->reference, "logit_std", out, err))
         goto out;
-    if (env->variant->takes_contexts && (!env->variant->calibrated || !qb_record_calibration(net, out, err)))
+    if (env->variant->takes_contexts && !qb_record_calibration(env, net, out, err))
         qb_record_overlap(in, in->prompts, in->prompt_count, in->prompt_length, out, err);
 out:
     qb_free(arm.mask);

@@ -206,8 +206,7 @@ static enum qb_status record_facts(const struct qb_cell_env *env, const struct t
         qb_record_i64(out, "scored_from", (int64_t)text->first, "1", "first position of a chunk that is scored", err) ||
         qb_record_i64(out, "base_file", env->inputs->base != NULL, "1", "1: the reference is a logits base file's",
                       err) ||
-        !env->variant->takes_contexts ||
-        (env->variant->calibrated && qb_record_calibration(env->prepared->net, out, err)))
+        !env->variant->takes_contexts || qb_record_calibration(env, env->prepared->net, out, err))
         return err->status;
     return qb_record_overlap(env->inputs, text->read.tokens, text->read.chunks, text->read.context, out, err);
 }

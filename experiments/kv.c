@@ -202,7 +202,7 @@ static enum qb_status record_facts(const struct qb_cell_env *env, const struct w
     const size_t fp16 = arch->layers * 2 * qb_arch_kv_heads(arch) * qb_arch_head_dim(arch) * 2;
     if (qb_record_i64(out, "vocabulary", (int64_t)arch->vocab, "tokens", "size of the vocabulary", err) ||
         qb_record_i64(out, "kv_fp16_bytes_per_token", (int64_t)fp16, "bytes", "the same in FP16", err) ||
-        (env->variant->calibrated && qb_record_calibration(env->prepared->net, out, err)))
+        qb_record_calibration(env, env->prepared->net, out, err))
         return err->status;
     return qb_record_overlap(env->inputs, walk->text.tokens, walk->text.chunks, walk->text.context, out, err);
 }

@@ -96,8 +96,7 @@ static enum qb_status measure(struct work *w, struct qb_record *out, struct qb_e
         (w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err)) &&
         (w->q = qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err)) &&
         !qb_parts_run(w->env->parts, out, w->rows->count, piece, compare_piece, w, err) &&
-        w->env->variant->takes_contexts &&
-        (!w->env->variant->calibrated || !qb_record_calibration(w->env->prepared->net, out, err)))
+        w->env->variant->takes_contexts && !qb_record_calibration(w->env, w->env->prepared->net, out, err))
         qb_forced_overlap(w->env, w->text, out, err);
     qb_free(w->q);
     qb_free(w->p);
