@@ -1,33 +1,15 @@
 /* tiny-llama with encoded activations between layers against transformers (act_forward.json), in one pass and in steps
  * over a KV cache. */
-#include "golden_numbers.h"
-#include "net_support.h"
+#include "golden_llama.h"
 
 enum { LENGTH = 8, HEAD = 12 };
 
-static struct qb_pool *pool;
-static struct qb_registry *registry;
-static struct qb_model *model;
-static json_t *golden;
-
 static void begin(void)
 {
-    struct qb_error err = {0};
-    registry = support_registry();
-    pool = support_pool(2);
-    golden = golden_open("tests/golden/act_forward.json");
-    MUST(qb_model_open("data/models/tiny-llama", registry, qb_cpu()->isa, &model, &err));
+    golden_llama_begin("tests/golden/act_forward.json");
 }
 
-static void end(void)
-{
-    qb_model_free(model);
-    json_decref(golden);
-    qb_pool_free(pool);
-    qb_registry_free(registry);
-}
-
-TestSuite(act_golden, .init = begin, .fini = end);
+TestSuite(act_golden, .init = begin, .fini = golden_llama_end);
 
 static double at(const json_t *rows, size_t i, size_t k)
 {

@@ -1,35 +1,17 @@
 /* What predict sums of tiny-llama against transformers' inputs of each layer and NumPy's sums (predict.json). Values do
  * not depend on an order of rows, in which the two differ. */
-#include "golden_numbers.h"
-#include "net_support.h"
+#include "golden_llama.h"
 
 #include "run/experiment.h"
 
 enum { TOKENS = 48 };
 
-static struct qb_pool *pool;
-static struct qb_registry *registry;
-static struct qb_model *model;
-static json_t *golden;
-
 static void begin(void)
 {
-    struct qb_error err = {0};
-    registry = support_registry();
-    pool = support_pool(2);
-    golden = golden_open("tests/golden/predict.json");
-    MUST(qb_model_open("data/models/tiny-llama", registry, qb_cpu()->isa, &model, &err));
+    golden_llama_begin("tests/golden/predict.json");
 }
 
-static void end(void)
-{
-    qb_model_free(model);
-    json_decref(golden);
-    qb_pool_free(pool);
-    qb_registry_free(registry);
-}
-
-TestSuite(predict, .init = begin, .fini = end);
+TestSuite(predict, .init = begin, .fini = golden_llama_end);
 
 /* The experiment under a shipped variant on tokens[contexts, length], of which it may read `positions`. */
 static void run(const char *name, int32_t *tokens, size_t contexts, size_t length, int64_t positions,
