@@ -176,8 +176,10 @@ static enum qb_status add_kind(struct qb_bench_dots *b, size_t k, enum qb_isa to
         if (kind->narrow && code < 128)
             layout.values[code] = ldexpf(1, -code % 16);
     }
+    for (int code = 0; kind->block && code < 16; code++)
+        layout.values[code] = (float)code - 8;
     layout.values[128] = kind->mirrored ? -layout.values[0] : layout.values[128];
-    if (qb_fused_make(&layout, b->shared.bytes, COLS, &b->fused[k], err))
+    if (qb_fused_make(&layout, b->shared.bytes, 0, rows, COLS, &b->fused[k], err))
         return err->status;
     b->reading[k] = (struct product){.shared = &b->shared, .rows = bytes / COLS};
     if (!add(probes, "read", kind->name, (double)bytes, call_read, &b->reading[k], err))

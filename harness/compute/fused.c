@@ -6,13 +6,15 @@
 #include "base/mem.h"
 #include "codec/layout.h"
 #include "compute/gemm.h"
+#include "compute/interleaved.h"
 
 struct qb_fused {
     struct qb_codec_layout layout;
     const unsigned char *bytes;
     size_t cols;
-    struct qb_code_table table;   /* of codes of magnitudes */
-    struct qb_value_table values; /* of codes of values */
+    struct qb_code_table table;         /* of codes of magnitudes */
+    struct qb_value_table values;       /* of codes of values */
+    struct qb_interleaved *interleaved; /* NULL: its kernel reads the bytes as they lie */
 };
 
 bool qb_fused_pays(int32_t kind)
@@ -53,8 +55,8 @@ static void make_table(const float magnitudes[256], struct qb_code_table *table)
     }
 }
 
-enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *bytes, size_t cols,
-                             struct qb_fused **fused, struct qb_error *err)
+enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *bytes, size_t row, size_t rows,
+                             size_t cols, struct qb_fused **fused, struct qb_error *err)
 {
     struct qb_fused *new = *fused = qb_alloc(1, sizeof *new, "a fused product", err);
     if (!new)
@@ -65,11 +67,17 @@ enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *b
     if (layout->kind == QB_LAYOUT_CODES)
         make_table(layout->values, &new->table);
     make_values(layout->values, &new->values);
-    return QB_OK;
+    if (qb_interleaved_suits(layout) && qb_interleaved_make(layout, bytes, row, rows, cols, &new->interleaved, err)) {
+        qb_fused_free(new);
+        *fused = NULL;
+    }
+    return err->status;
 }
 
 void qb_fused_free(struct qb_fused *fused)
 {
+    if (fused)
+        qb_interleaved_free(fused->interleaved);
     qb_free(fused);
 }
 
@@ -77,12 +85,6 @@ void qb_fused_free(struct qb_fused *fused)
 static size_t stride_of(const struct qb_fused *fused)
 {
     return (fused->cols + 63) / 64 * 64;
-}
-
-/* Are there kernels' blocks of 32 columns, each with a scale? */
-static bool is_scaled(const struct qb_codec_layout *l)
-{
-    return l->kind == QB_LAYOUT_TABLE4 || (l->kind == QB_LAYOUT_INT8 && l->group);
 }
 
 /* The order in which the matrix's kernel takes an input's columns. */
@@ -93,12 +95,15 @@ static enum qb_order order_of(const struct qb_fused *fused)
         return QB_ORDER_SQUARES;
     if (l->kind == QB_LAYOUT_TABLE4 && !l->block_bytes)
         return QB_ORDER_PAIRS;
-    return is_scaled(l) && fused->cols % 32 ? QB_ORDER_FILLED : QB_ORDER_PLAIN;
+    return l->kind == QB_LAYOUT_TABLE4 && fused->cols % 32 ? QB_ORDER_FILLED : QB_ORDER_PLAIN;
 }
 
-/* Of one input: in fixed point its unit, and two digits of each value. */
+/* Of one input: in fixed point its unit, and two digits of each value; or blocks of digits. */
 size_t qb_fused_scratch(const struct qb_fused *fused, size_t n)
 {
+    if (fused->interleaved)
+        return n * fused->interleaved->blocks * (sizeof(struct qb_digits) + sizeof(struct qb_wide_digits)) /
+               sizeof(float);
     if (fused->layout.kind == QB_LAYOUT_CODES)
         return n * (sizeof(double) + 2 * stride_of(fused)) / sizeof(float) + sizeof(double) / sizeof(float);
     return order_of(fused) == QB_ORDER_PLAIN ? 0 : n * stride_of(fused);
@@ -131,11 +136,24 @@ static struct qb_fixed_inputs prepare_fixed(const struct qb_fused *fused, const 
     return (struct qb_fixed_inputs){.high = high, .low = low, .stride = stride, .unit = unit};
 }
 
+static struct qb_digit_inputs prepare_digits(const struct qb_fused *fused, const float *x, size_t n, float *scratch)
+{
+    const size_t blocks = fused->interleaved->blocks;
+    struct qb_digits *digits = (struct qb_digits *)(void *)scratch;
+    struct qb_wide_digits *wide = (struct qb_wide_digits *)(void *)(digits + n * blocks);
+    for (size_t i = 0; i < n; i++)
+        qb_kernels()->digits(x + i * fused->cols, fused->cols, fused->interleaved->bias, digits + i * blocks,
+                             wide + i * blocks);
+    return (struct qb_digit_inputs){digits, wide};
+}
+
 struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const float *x, size_t n, float *scratch)
 {
     struct qb_fused_inputs in = {.x = x, .n = n, .stride = fused->cols};
     const enum qb_order order = order_of(fused);
-    if (fused->layout.kind == QB_LAYOUT_CODES)
+    if (fused->interleaved)
+        in.digits = prepare_digits(fused, x, n, scratch);
+    else if (fused->layout.kind == QB_LAYOUT_CODES)
         in.fixed = prepare_fixed(fused, x, n, scratch);
     else if (order != QB_ORDER_PLAIN) {
         in.x = scratch;
@@ -166,7 +184,7 @@ static qb_dots *dots_of(const struct qb_codec_layout *l)
     case QB_LAYOUT_TABLE4:
         return k->table4_dots;
     default:
-        return is_scaled(l) ? k->scaled_dots : k->int8_dots;
+        return k->int8_dots;
     }
 }
 
@@ -189,6 +207,10 @@ void qb_fused_multiply(const struct qb_fused *fused, size_t row, size_t count, c
                                        .sign_stride = l->sign_row,
                                        .sign_bits = l->sign_bits,
                                        .table = &fused->table};
+    if (fused->interleaved) {
+        qb_kernels()->digit_dots(fused->interleaved, row, count, &in->digits, in->n, y, ld);
+        return;
+    }
     if (l->kind == QB_LAYOUT_CODES) {
         qb_kernels()->code_dots(&rows, count, fused->cols, &in->fixed, in->n, y, ld);
         return;

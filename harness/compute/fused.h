@@ -1,6 +1,7 @@
 /* Products that read an encoded matrix as it lies (codec/codec.h, struct qb_codec_layout), never decoded to memory: the
  * arithmetic "fused". Its sums run in another order than those of decoded rows and BLAS, and codes of magnitudes in
- * fixed point, so that its numbers differ by its tolerance (kernels.h, qb_dots and QB_FIXED_TOLERANCE); they are the
+ * fixed point, and so the inputs of integers with a scale for each 32 columns, so that its numbers differ by its
+ * tolerance (kernels.h: qb_dots, qb_digit_dots; QB_FIXED_TOLERANCE); they are the
  * same bits for every instruction set level, number of threads, range of rows and number of inputs. */
 #ifndef QB_FUSED_H
 #define QB_FUSED_H
@@ -26,17 +27,19 @@ bool qb_fused_pays(int32_t kind);
 
 struct qb_fused; /* a matrix prepared for it */
 
-/* Borrows bytes of cols columns that lie by a layout that fits them (codec/layout.h); keeps a copy of the layout. Free
- * with qb_fused_free. */
-enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *bytes, size_t cols,
-                             struct qb_fused **fused, struct qb_error *err);
+/* For products of rows [row, row + rows). Borrows bytes of cols columns that lie by a layout that fits them
+ * (codec/layout.h), and keeps a copy of the layout; of these rows it makes a working copy where the kernels read one
+ * (interleaved.h). Free with qb_fused_free. */
+enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *bytes, size_t row, size_t rows,
+                             size_t cols, struct qb_fused **fused, struct qb_error *err);
 void qb_fused_free(struct qb_fused *fused);
 
 /* Inputs as the matrix's kernel takes them. Of x, y and scratch nothing needs more alignment than a float. */
 struct qb_fused_inputs {
     const float *x; /* [n, stride], borrowed, or in scratch in another order (kernels.h, enum qb_order) */
     size_t n, stride;
-    struct qb_fixed_inputs fixed; /* in scratch */
+    struct qb_fixed_inputs fixed;  /* in scratch */
+    struct qb_digit_inputs digits; /* likewise */
 };
 /* Floats of scratch that n inputs need, and preparing them in it, once for all rows. */
 size_t qb_fused_scratch(const struct qb_fused *fused, size_t n);

@@ -3,7 +3,8 @@
  * same form. All levels give the same bits: lanes and the order of sums are fixed, and nothing is fused
  * (-ffp-contract=off) but where a kernel says so, then at every level. No pointer needs more alignment than its type.
  * What a level does faster is in its kernels_LEVEL.c alone. A new kernel is a field here and its body in
- * kernels_rows.h, kernels_logits.h or kernels_dots.h; bench and the kernels' tests do not build until they have it too.
+ * kernels_rows.h, kernels_logits.h, kernels_dots.h or kernels_digits.h; bench and the kernels' tests do not build until
+ * they have it too.
  */
 #ifndef QB_KERNELS_H
 #define QB_KERNELS_H
@@ -59,6 +60,49 @@ struct qb_fixed_inputs {
  * 1 apart: a y differs from the exact product by at most (cols / 16 + 8) 2^-23 times the sum of |w x|. */
 typedef void qb_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const float *x, size_t stride, size_t n,
                      float *y, size_t ld);
+
+/* Rows of integers with a scale for each 32 columns, 16 of them side by side: a group. Of each group one block of 32
+ * columns follows the other: codes of 8 bits, 64 bytes for each 4 columns, 4 bytes a row; or of 4 bits, 64 bytes for
+ * each 8 columns, a row's first four columns in the lower halves of its 4 bytes, the others in the upper ones. A weight
+ * is (code - bias) scale. Rows behind the last are 0. Made by interleaved.h. */
+enum { QB_INTERLEAVED_ROWS = 16 };
+struct qb_interleaved {
+    size_t row;    /* of the matrix, that is the first here */
+    size_t blocks; /* of a row */
+    bool four_bits, halves;
+    int32_t bias;
+    unsigned char *codes;  /* [groups, blocks], aligned to 64 bytes */
+    unsigned char *scales; /* [groups, blocks, 16] binary16 (halves) or FP32, likewise */
+};
+
+/* 32 columns of an input in fixed point: 65280 upper + 256 middle + low units, nearest to x; digits of 8 bits of which
+ * none is so large that middle and low make no int16. */
+enum { QB_DIGITS_UPPER = 65280, QB_DIGITS_MOST = 8323000 };
+struct qb_digits {
+    int8_t digit[3][32];   /* upper, middle, low */
+    int32_t correction[2]; /* -bias times the sum of upper, and of 256 middle + low */
+    float unit;            /* the largest |x| / QB_DIGITS_MOST, rounded, and at least 2^-126; NaN where an x is none or
+                              infinite */
+};
+struct qb_wide_digits {
+    int16_t part[2][32]; /* upper, 256 middle + low */
+};
+struct qb_digit_inputs {
+    const struct qb_digits *digits;    /* [n, blocks]; columns behind the last are 0 */
+    const struct qb_wide_digits *wide; /* the same */
+};
+
+/* y[i * ld + r] = the product of row `row` + r of the matrix, r < count, with input i < n. A block's sums of codes
+ * times digits are exact. FP32 are: upper sum 65280 + the rest's sum rounded to FP32, by one fused multiply-add; that
+ * times the unit; that times the scale, added to the sum of the row's blocks in front by another. A y differs from the
+ * exact product by at most QB_DIGITS_TOLERANCE * (over blocks, the sum of the largest |x| * sum of |w|) (half a unit of
+ * the inputs)
+ *   + (cols / 32 + 4) 2^-24 * the sum of |w x| + 2^-126 * the sum of |w|.
+ * qb_dots' bound, (cols / 16 + 8) 2^-23 times the sum of |w x|, is the larger one where both are stated in the largest
+ * |x| of a block. */
+#define QB_DIGITS_TOLERANCE 6.01e-8
+typedef void qb_digit_dots(const struct qb_interleaved *w, size_t row, size_t count, const struct qb_digit_inputs *x,
+                           size_t n, float *y, size_t ld);
 
 /* The order in which a kernel takes the columns of an input, which is laid out so once for all rows. */
 enum qb_order {
@@ -116,7 +160,6 @@ struct qb_kernels {
     qb_dots *half_dots;   /* binary16 */
     qb_dots *bfloat_dots; /* the upper halves of FP32 */
     qb_dots *int8_dots;   /* integers, without a scale */
-    qb_dots *scaled_dots; /* integers with scales (a multiple of 32 columns); blocks of 32 columns */
     qb_dots *table4_dots; /* values by codes of 4 bits: in blocks, or x in QB_ORDER_PAIRS; blocks of 32 columns */
     qb_dots *table8_dots; /* values by codes of 8 bits, not in blocks; x in QB_ORDER_SQUARES; blocks of 64 columns, of
                              which columns 16 a + 4 k + e, e < 4, are lane 4 a + e's */
@@ -125,6 +168,10 @@ struct qb_kernels {
     /* The digits of x[cols] to the base 255, high[stride] and low[stride], nearest to x in units of the largest |x| /
      * QB_FIXED_INPUT_MOST, and that unit. */
     void (*fix)(const float *x, size_t cols, size_t stride, int8_t *high, int8_t *low, double *unit);
+    /* Of interleaved integers. */
+    qb_digit_dots *digit_dots;
+    /* The blocks of x[cols] in digits, out[blocks] and wide[blocks], for codes of that bias. */
+    void (*digits)(const float *x, size_t cols, int32_t bias, struct qb_digits *out, struct qb_wide_digits *wide);
 };
 
 /* The table of this process: that of the best level the CPU has, or of the level chosen last. */

@@ -135,6 +135,7 @@ INLINE v16 v16_table(const float *values, const unsigned char *p)
     return (v16){look_up_eight(values, p), look_up_eight(values, p + 32)};
 }
 
+#include "compute/kernels_digits.h"
 #include "compute/kernels_dots.h"
 
 /* Codes of magnitudes: eight weights gathered from a table, their products as 64-bit integers. */
@@ -217,6 +218,116 @@ static void gemv(const float *b, size_t rows, size_t cols, const float *x, float
     }
 }
 
+/* ---- interleaved integers ---- */
+
+/* Sums of codes times digits over a block, of 8 rows each: the upper digit, and the rest. */
+struct block_sums {
+    __m256i upper[2], rest[2];
+};
+
+INLINE __m256i four_times(const int16_t *p)
+{
+    int64_t word;
+    memcpy(&word, p, sizeof word);
+    return _mm256_set1_epi64x(word);
+}
+
+/* Codes of 8 bits are widened: 4 rows a register, whose pairs of columns are added at the end. */
+INLINE struct block_sums sums_of_8(const unsigned char *codes, const struct qb_wide_digits *d)
+{
+    __m256i upper[4], rest[4];
+    for (int q = 0; q < 4; q++)
+        upper[q] = rest[q] = _mm256_setzero_si256();
+    for (int k = 0; k < 8; k++, codes += 64) {
+        ask_ahead(codes, DIGITS_AHEAD);
+        const __m256i du = four_times(d->part[0] + 4 * k), dr = four_times(d->part[1] + 4 * k);
+        for (int q = 0; q < 4; q++) {
+            const __m256i wide = _mm256_cvtepu8_epi16(_mm_load_si128((const __m128i *)(const void *)(codes + 16 * q)));
+            upper[q] = _mm256_add_epi32(upper[q], _mm256_madd_epi16(wide, du));
+            rest[q] = _mm256_add_epi32(rest[q], _mm256_madd_epi16(wide, dr));
+        }
+    }
+    struct block_sums s;
+    for (int h = 0; h < 2; h++) {
+        s.upper[h] = _mm256_permute4x64_epi64(_mm256_hadd_epi32(upper[2 * h], upper[2 * h + 1]), 0xd8);
+        s.rest[h] = _mm256_permute4x64_epi64(_mm256_hadd_epi32(rest[2 * h], rest[2 * h + 1]), 0xd8);
+    }
+    return s;
+}
+
+INLINE __m256i eight_times(const int8_t *p)
+{
+    int32_t word;
+    memcpy(&word, p, sizeof word);
+    return _mm256_set1_epi32(word);
+}
+
+/* Codes of 4 bits: an int16 holds a block's sum of two columns in four, 16 * 15 * 128. */
+INLINE struct block_sums sums_of_4(const unsigned char *codes, const struct qb_digits *d)
+{
+    const __m256i low_bits = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    struct block_sums s;
+    for (int h = 0; h < 2; h++) {
+        __m256i sum[3] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+        for (int k = 0; k < 4; k++) {
+            if (h == 0)
+                ask_ahead(codes + 64 * k, DIGITS_AHEAD);
+            const __m256i both = _mm256_load_si256((const __m256i *)(const void *)(codes + 64 * k + 32 * h));
+            const __m256i low = _mm256_and_si256(both, low_bits);
+            const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), low_bits);
+            for (int j = 0; j < 3; j++) {
+                const __m256i one = _mm256_maddubs_epi16(low, eight_times(d->digit[j] + 8 * k));
+                const __m256i two = _mm256_maddubs_epi16(high, eight_times(d->digit[j] + 8 * k + 4));
+                sum[j] = _mm256_add_epi16(sum[j], _mm256_add_epi16(one, two));
+            }
+        }
+        const __m256i middle = _mm256_slli_epi32(_mm256_madd_epi16(sum[1], ones), 8);
+        s.upper[h] = _mm256_madd_epi16(sum[0], ones);
+        s.rest[h] = _mm256_add_epi32(middle, _mm256_madd_epi16(sum[2], ones));
+    }
+    return s;
+}
+
+INLINE __m256 eight_scales(const struct qb_interleaved *w, size_t at)
+{
+    if (w->halves)
+        return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)(w->scales + 2 * at)));
+    return _mm256_load_ps((const float *)(const void *)(w->scales + 4 * at));
+}
+
+static void digit_sums(const struct qb_interleaved *w, size_t group, size_t groups, const struct qb_digit_inputs *x,
+                       size_t input, size_t inputs, float *sums)
+{
+    const size_t bytes = w->four_bits ? 256 : 512;
+    for (size_t k = 0; k < groups * inputs; k++, sums += GROUP_ROWS) {
+        const size_t i = input + k % inputs;
+        __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+        for (size_t block = 0; block < w->blocks; block++) {
+            const struct qb_digits *d = &x->digits[i * w->blocks + block];
+            const size_t at = (group + k / inputs) * w->blocks + block;
+            const unsigned char *codes = w->codes + at * bytes;
+            const struct block_sums s =
+                w->four_bits ? sums_of_4(codes, d) : sums_of_8(codes, &x->wide[i * w->blocks + block]);
+            for (int h = 0; h < 2; h++) {
+                const __m256i upper = _mm256_add_epi32(s.upper[h], _mm256_set1_epi32(d->correction[0]));
+                const __m256i rest = _mm256_add_epi32(s.rest[h], _mm256_set1_epi32(d->correction[1]));
+                const __m256 units = _mm256_fmadd_ps(_mm256_cvtepi32_ps(upper), _mm256_set1_ps(QB_DIGITS_UPPER),
+                                                     _mm256_cvtepi32_ps(rest));
+                sum[h] = _mm256_fmadd_ps(eight_scales(w, at * GROUP_ROWS + 8 * (size_t)h),
+                                         _mm256_mul_ps(units, _mm256_set1_ps(d->unit)), sum[h]);
+            }
+        }
+        _mm256_storeu_ps(sums, sum[0]);
+        _mm256_storeu_ps(sums + 8, sum[1]);
+    }
+}
+
+static void digit_dots_avx2(const struct qb_interleaved *w, size_t row, size_t count, const struct qb_digit_inputs *x,
+                            size_t n, float *y, size_t ld)
+{
+    by_groups(digit_sums, w, row, count, x, n, y, ld);
+}
+
 void qb_kernels_avx2(struct qb_kernels *kernels)
 {
     set_rows(kernels);
@@ -224,4 +335,6 @@ void qb_kernels_avx2(struct qb_kernels *kernels)
     set_dots(kernels);
     kernels->code_dots = gathered_code_dots;
     kernels->gemv = gemv;
+    set_digits(kernels);
+    kernels->digit_dots = digit_dots_avx2;
 }

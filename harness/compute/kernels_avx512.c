@@ -110,6 +110,7 @@ INLINE v16 v16_table(const float *values, const unsigned char *p)
     return _mm512_i32gather_ps(_mm512_cvtepu8_epi32(codes), values, 4);
 }
 
+#include "compute/kernels_digits.h"
 #include "compute/kernels_dots.h"
 
 #define VBMI __attribute__((target("avx512vbmi,avx512vnni")))
@@ -310,14 +311,124 @@ VBMI static void code_dots_vbmi(const struct qb_coded_rows *w, size_t rows, size
     }
 }
 
+/* ---- interleaved integers, where the CPU sums byte products (VNNI) ---- */
+
+struct block_sums {
+    __m512i upper, middle, low;
+};
+
+/* sum + 64 codes times the digits of 4 columns */
+INLINE_VBMI __m512i add_products(__m512i sum, __m512i codes, const int8_t *digits)
+{
+    return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(four_bytes((const unsigned char *)digits)));
+}
+
+INLINE_VBMI void add_columns(struct block_sums *s, __m512i codes, const struct qb_digits *d, size_t column)
+{
+    s->upper = add_products(s->upper, codes, d->digit[0] + column);
+    s->middle = add_products(s->middle, codes, d->digit[1] + column);
+    s->low = add_products(s->low, codes, d->digit[2] + column);
+}
+
+INLINE_VBMI __m512 sixteen_scales(const struct qb_interleaved *w, size_t block, bool halves)
+{
+    if (halves)
+        return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(const void *)(w->scales + block * 32)));
+    return _mm512_load_ps(w->scales + block * 64);
+}
+
+INLINE_VBMI void digit_body(const struct qb_interleaved *w, bool four_bits, bool halves, size_t group, size_t groups,
+                            const struct qb_digits *x, size_t inputs, float *sums)
+{
+    const size_t bytes = four_bits ? 256 : 512;
+    const __m512i low_bits = _mm512_set1_epi8(15);
+    __m512 sum[2][4];
+    EACH_ROW(groups) EACH_INPUT(inputs) sum[r][i] = _mm512_setzero_ps();
+    for (size_t block = 0; block < w->blocks; block++) {
+        const struct qb_digits *d = x + block;
+        struct block_sums s[2][4];
+        EACH_ROW(groups) EACH_INPUT(inputs)
+        {
+            s[r][i].upper = _mm512_set1_epi32(d[i * w->blocks].correction[0]);
+            s[r][i].middle = _mm512_setzero_si512();
+            s[r][i].low = _mm512_set1_epi32(d[i * w->blocks].correction[1]);
+        }
+        _Pragma("GCC unroll 8") for (size_t k = 0; k < bytes / 64; k++) EACH_ROW(groups)
+        {
+            const size_t at = (group + r) * w->blocks + block;
+            const __m512i codes = _mm512_load_si512(w->codes + at * bytes + 64 * k);
+            ask_ahead(w->codes + at * bytes + 64 * k, DIGITS_AHEAD);
+            if (four_bits) {
+                const __m512i low = _mm512_and_si512(codes, low_bits);
+                const __m512i high = _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_bits);
+                EACH_INPUT(inputs) add_columns(&s[r][i], low, &d[i * w->blocks], 8 * k);
+                EACH_INPUT(inputs) add_columns(&s[r][i], high, &d[i * w->blocks], 8 * k + 4);
+            } else {
+                EACH_INPUT(inputs) add_columns(&s[r][i], codes, &d[i * w->blocks], 4 * k);
+            }
+        }
+        EACH_ROW(groups)
+        {
+            const __m512 scale = sixteen_scales(w, (group + r) * w->blocks + block, halves);
+            EACH_INPUT(inputs)
+            {
+                const __m512i rest = _mm512_add_epi32(_mm512_slli_epi32(s[r][i].middle, 8), s[r][i].low);
+                const __m512 units = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[r][i].upper), _mm512_set1_ps(QB_DIGITS_UPPER),
+                                                     _mm512_cvtepi32_ps(rest));
+                const __m512 product = _mm512_mul_ps(units, _mm512_set1_ps(d[i * w->blocks].unit));
+                sum[r][i] = _mm512_fmadd_ps(scale, product, sum[r][i]);
+            }
+        }
+    }
+    EACH_ROW(groups) EACH_INPUT(inputs) _mm512_storeu_ps(sums + (r * inputs + i) * GROUP_ROWS, sum[r][i]);
+}
+
+/* A body for each width of codes and kind of scales. */
+#define DIGIT_BLOCK(GROUPS, INPUTS)                                                                                    \
+    VBMI static void digit_sums_##GROUPS##_##INPUTS(const struct qb_interleaved *w, size_t group,                      \
+                                                    const struct qb_digits *x, float *sums)                            \
+    {                                                                                                                  \
+        if (w->four_bits && w->halves)                                                                                 \
+            digit_body(w, true, true, group, GROUPS, x, INPUTS, sums);                                                 \
+        else if (w->four_bits)                                                                                         \
+            digit_body(w, true, false, group, GROUPS, x, INPUTS, sums);                                                \
+        else if (w->halves)                                                                                            \
+            digit_body(w, false, true, group, GROUPS, x, INPUTS, sums);                                                \
+        else                                                                                                           \
+            digit_body(w, false, false, group, GROUPS, x, INPUTS, sums);                                               \
+    }
+DIGIT_BLOCK(2, 1)
+DIGIT_BLOCK(1, 4)
+DIGIT_BLOCK(1, 2)
+DIGIT_BLOCK(1, 1)
+
+static void digit_sums(const struct qb_interleaved *w, size_t group, size_t groups, const struct qb_digit_inputs *x,
+                       size_t input, size_t inputs, float *sums)
+{
+    (groups == 2   ? digit_sums_2_1
+     : inputs == 4 ? digit_sums_1_4
+     : inputs == 2 ? digit_sums_1_2
+                   : digit_sums_1_1)(w, group, x->digits + input * w->blocks, sums);
+}
+
+static void digit_dots_vnni(const struct qb_interleaved *w, size_t row, size_t count, const struct qb_digit_inputs *x,
+                            size_t n, float *y, size_t ld)
+{
+    by_groups(digit_sums, w, row, count, x, n, y, ld);
+}
+
 void qb_kernels_avx512(struct qb_kernels *kernels)
 {
     set_rows(kernels);
     set_logits(kernels);
-    qb_code_dots *below = kernels->code_dots;
+    qb_code_dots *code_dots_below = kernels->code_dots;
+    qb_digit_dots *digit_dots_below = kernels->digit_dots;
     set_dots(kernels);
-    kernels->code_dots = below;
+    set_digits(kernels);
+    kernels->code_dots = code_dots_below;
+    kernels->digit_dots = digit_dots_below;
     if (qb_cpu()->byte_permutes) {
+        kernels->digit_dots = digit_dots_vnni;
         kernels->code_dots = code_dots_vbmi;
         kernels->table8_dots = table8_dots_vbmi;
     }

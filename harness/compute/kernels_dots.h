@@ -294,8 +294,6 @@ INLINE struct looked_up look_up_each(const float *values, const unsigned char *c
                                v16_table(values, codes + 12)}};
 }
 
-#define FIRST_INT8(codes) v16_int8(codes)
-#define SECOND_INT8(codes) v16_int8((codes) + HALF_BLOCK)
 #define FIRST_TABLE4(codes) t16_low(&table, codes)
 #define SECOND_TABLE4(codes) t16_high(&table, codes)
 
@@ -303,7 +301,6 @@ VALUE_DOTS(float_dots, v16_float, 4)
 VALUE_DOTS(half_dots, v16_half, 2)
 VALUE_DOTS(bfloat_dots, v16_bfloat, 2)
 VALUE_DOTS(int8_dots, v16_int8, 1)
-SCALED_DOTS(scaled_dots, , FIRST_INT8, SECOND_INT8, 32)
 SCALED_DOTS(table4_dots, const t16 table = t16_load(w->values->value), FIRST_TABLE4, SECOND_TABLE4, 16)
 TABLE8_DOTS(, table8_dots, const float *values = w->values->value, look_up_each(values, codes))
 
@@ -390,7 +387,6 @@ static void set_dots(struct qb_kernels *kernels)
     kernels->half_dots = half_dots;
     kernels->bfloat_dots = bfloat_dots;
     kernels->int8_dots = int8_dots;
-    kernels->scaled_dots = scaled_dots;
     kernels->table4_dots = table4_dots;
     kernels->table8_dots = table8_dots;
     kernels->code_dots = code_dots;

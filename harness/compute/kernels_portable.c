@@ -138,6 +138,7 @@ INLINE v16 v16_table(const float *values, const unsigned char *p)
     return v16_load(x);
 }
 
+#include "compute/kernels_digits.h"
 #include "compute/kernels_dots.h"
 
 /* ---- FP32 rows as they lie ---- */
@@ -167,5 +168,6 @@ void qb_kernels_portable(struct qb_kernels *kernels)
     set_rows(kernels);
     set_logits(kernels);
     set_dots(kernels);
+    set_digits(kernels);
     kernels->gemv = gemv;
 }

@@ -265,7 +265,7 @@ static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *po
     if (p->n > QB_FUSED_MOST)
         return p->matrix->format ? apply_panels(p, pool, err) : apply_view(p, pool, err);
     struct fused_work work = {.product = p, .in = qb_fused_prepare(p->matrix->fused, p->x, p->n, p->scratch)};
-    work.rows = at_most(16 + p->count / 256 * 8, 128); /* whole steps of 8; some 32 tasks, unless rows are many */
+    work.rows = at_most(16 + p->count / 512 * 16, 128); /* whole groups of rows; some 32 tasks, unless rows are many */
     qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, fused_task, &work);
     return err->status;
 }

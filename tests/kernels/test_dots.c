@@ -10,6 +10,7 @@
 #include "codec/guard.h"
 #include "codec/layout.h"
 #include "compute/fused.h"
+#include "compute/interleaved.h"
 #include "compute/kernels.h"
 
 static uint32_t seed;
@@ -51,6 +52,7 @@ struct form {
     size_t group;           /* likewise */
     size_t block;           /* bytes of a block, that begins with its scale; 0: not in blocks */
     bool mirrored, bfloats; /* tables */
+    bool by_one;            /* table4: values that go up by one */
 };
 
 static size_t size_of_scale(int32_t scale)
@@ -79,6 +81,8 @@ static void make_values(const struct form *form, float values[256])
     const size_t codes = form->kind == QB_LAYOUT_TABLE4 ? 16 : 256;
     for (size_t code = 0; code < codes; code++) {
         values[code] = form->kind == QB_LAYOUT_CODES ? (code ? expf(-(float)code / 17) : 0) : some_float();
+        if (form->by_one)
+            values[code] = (float)code - 8;
         if (form->bfloats)
             memset(&values[code], 0, 2);
         if (form->mirrored && code >= 128)
@@ -128,6 +132,21 @@ static struct coded make(const struct form *form, size_t rows, size_t cols)
     return m;
 }
 
+/* Over blocks of 32 columns, the sum of the largest |x| times the sum of |w|. */
+static double block_maxima(const float *w, const float *x, size_t cols)
+{
+    double all = 0;
+    for (size_t first = 0; first < cols; first += 32) {
+        double most = 0, sum = 0;
+        for (size_t c = first; c < cols && c < first + 32; c++) {
+            most = fmax(most, fabs((double)x[c]));
+            sum += fabs((double)w[c]);
+        }
+        all += most * sum;
+    }
+    return all;
+}
+
 /* Is y what the layout's values give, and within what was declared? */
 static void is_product(const struct coded *m, size_t row, const float *x, float y, size_t n)
 {
@@ -145,7 +164,9 @@ static void is_product(const struct coded *m, size_t row, const float *x, float 
         w_most = fmax(w_most, (double)m->layout.values[code]);
     rounding = m->layout.kind == QB_LAYOUT_CODES
                    ? QB_FIXED_TOLERANCE * (x_most * w_sum + w_most * x_sum) + 0x1p-23 * size
-                   : ((double)m->cols / 16 + 8) * 0x1p-23 * size;
+               : qb_interleaved_suits(&m->layout) ? QB_DIGITS_TOLERANCE * block_maxima(w, x, m->cols) +
+                                                        ((double)m->cols / 32 + 4) * 0x1p-24 * size + 0x1p-126 * w_sum
+                                                  : ((double)m->cols / 16 + 8) * 0x1p-23 * size;
     cr_assert(fabs((double)y - sum) <= rounding + 1e-37,
               "%s: row %zu of %zu x %zu, %zu inputs: %.9g, expected %.9g within %.3g (seed %u)", names[m->layout.kind],
               row, m->rows, m->cols, n, (double)y, sum, rounding, seed);
@@ -157,7 +178,7 @@ static void multiply(enum qb_isa isa, const struct coded *m, const float *x, siz
     struct qb_error err = {0};
     struct qb_fused *fused = NULL;
     qb_kernels_use(isa);
-    cr_assert_eq(qb_fused_make(&m->layout, m->bytes.data, m->cols, &fused, &err), QB_OK);
+    cr_assert_eq(qb_fused_make(&m->layout, m->bytes.data, 0, m->rows, m->cols, &fused, &err), QB_OK);
     struct qb_guard room = qb_guard_new("scratch", qb_fused_scratch(fused, n) * sizeof(float), QB_GUARD_AFTER, 0xa5);
     const struct qb_fused_inputs in = qb_fused_prepare(fused, x, n, (float *)(void *)room.data);
     float *out = (float *)(void *)y->data;
@@ -241,7 +262,23 @@ Test(dots, int8_in_blocks) /* Q8_0 */
     try_form((struct form){.kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 34});
 }
 
-Test(dots, table4_in_blocks) /* Q4_0, IQ4_NL */
+Test(dots, int8_in_blocks_by_powers) /* MXINT8 */
+{
+    try_form((struct form){.kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_POWER, .group = 32, .block = 33});
+}
+
+Test(dots, integers_of_4_bits_in_blocks) /* Q4_0 */
+{
+    try_form((struct form){
+        .kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 18, .by_one = true});
+}
+
+Test(dots, integers_of_4_bits_in_pairs)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 96, .by_one = true});
+}
+
+Test(dots, table4_in_blocks) /* IQ4_NL */
 {
     try_form((struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 18});
 }
@@ -292,7 +329,42 @@ Test(dots, codes_with_sign_bytes)
     try_form((struct form){.kind = QB_LAYOUT_CODES});
 }
 
+/* Digits are the nearest fixed point that there is, at every level the same, and their sums are those that correct the
+ * bias of codes. */
+Test(dots, digits_of_inputs)
+{
+    enum { COLS = 75, BLOCKS = 3, BIAS = 128 };
+    static const float sizes[] = {1, 3e-39f, 1e-30f, 1e30f, 3.4e38f};
+    start();
+    for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
+        for (size_t t = 0; t < 100; t++) {
+            float x[COLS];
+            struct qb_digits d[BLOCKS];
+            struct qb_wide_digits wide[BLOCKS];
+            for (size_t c = 0; c < COLS; c++)
+                x[c] = (float)((double)(int32_t)qb_rng_u32(&rng) * 0x1p-31) * sizes[t % 5];
+            qb_kernels_at(isa)->digits(x, COLS, BIAS, d, wide);
+            for (size_t b = 0; b < BLOCKS; b++) {
+                int64_t sums[2] = {0};
+                for (size_t k = 0; k < 32; k++) {
+                    const double exact = 32 * b + k < COLS ? (double)x[32 * b + k] : 0;
+                    const int32_t rest = 256 * d[b].digit[1][k] + d[b].digit[2][k];
+                    const double value = (65280.0 * d[b].digit[0][k] + rest) * (double)d[b].unit;
+                    cr_assert(fabs(value - exact) <= 0.5000001 * (double)d[b].unit, "%s: %.9g, not %.9g (seed %u)",
+                              qb_isa_name(isa), value, exact, seed);
+                    cr_assert(wide[b].part[0][k] == d[b].digit[0][k] && wide[b].part[1][k] == rest);
+                    sums[0] += d[b].digit[0][k];
+                    sums[1] += rest;
+                }
+                cr_assert(d[b].correction[0] == -BIAS * sums[0] && d[b].correction[1] == -BIAS * sums[1]);
+            }
+        }
+}
+
 static const struct form codes = {.kind = QB_LAYOUT_CODES, .sign_bits = true};
+
+static const struct form blocks_of_8 = {
+    .kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 34};
 
 /* Sums of a lane stay within an int32 where all terms have one sign and the greatest size. */
 Test(dots, long_rows_of_the_largest_codes)
@@ -317,13 +389,13 @@ Test(dots, inputs_that_are_not_finite_show)
 {
     static const float wrong[] = {NAN, INFINITY, -INFINITY};
     start();
-    struct coded m = make(&codes, 2, 70);
+    struct coded m[] = {make(&codes, 2, 70), make(&blocks_of_8, 2, 96)};
     for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
-        for (size_t k = 0; k < 3; k++) {
-            float x[70] = {1, 2, 3};
+        for (size_t k = 0; k < 6; k++) {
+            float x[96] = {1, 2, 3};
             struct qb_guard y = qb_guard_new("y", 2 * sizeof(float), QB_GUARD_AFTER, 0);
-            x[66] = wrong[k];
-            multiply(isa, &m, x, 1, &y, 2);
+            x[66] = wrong[k / 2];
+            multiply(isa, &m[k % 2], x, 1, &y, 2);
             cr_assert(isnan(*(const float *)(const void *)y.data));
         }
 }
@@ -331,12 +403,12 @@ Test(dots, inputs_that_are_not_finite_show)
 Test(dots, inputs_of_zeros_and_of_denormals)
 {
     start();
-    struct coded m = make(&codes, 2, 70);
+    struct coded m[] = {make(&codes, 2, 70), make(&blocks_of_8, 2, 96)};
     for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
-        for (int k = 0; k < 2; k++) {
-            float x[70] = {k ? 1e-44f : 0, k ? -1e-44f : -0.0f};
+        for (int k = 0; k < 4; k++) {
+            float x[96] = {k / 2 ? 1e-44f : 0, k / 2 ? -1e-44f : -0.0f};
             struct qb_guard y = qb_guard_new("y", 2 * sizeof(float), QB_GUARD_AFTER, 0xff);
-            multiply(isa, &m, x, 1, &y, 2);
-            is_product(&m, 0, x, *(const float *)(const void *)y.data, 1);
+            multiply(isa, &m[k % 2], x, 1, &y, 2);
+            is_product(&m[k % 2], 0, x, *(const float *)(const void *)y.data, 1);
         }
 }

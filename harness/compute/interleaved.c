@@ -1,0 +1,93 @@
+#include "compute/interleaved.h"
+
+#include <string.h>
+#include "base/mem.h"
+#include "codec/layout.h"
+
+enum { ROWS = QB_INTERLEAVED_ROWS, BLOCK = 32, STEP = 4 /* columns of a row that lie together */ };
+
+static bool goes_up_by_one(const float values[16])
+{
+    if (!(values[0] >= -15 && values[0] <= 0))
+        return false;
+    for (int code = 0; code < 16; code++)
+        if (values[code] != (float)((int)values[0] + code))
+            return false;
+    return true;
+}
+
+bool qb_interleaved_suits(const struct qb_codec_layout *l)
+{
+    return l->group && (l->kind == QB_LAYOUT_INT8 || (l->kind == QB_LAYOUT_TABLE4 && goes_up_by_one(l->values) &&
+                                                      l->scale != QB_LAYOUT_SCALE_POWER));
+}
+
+/* The codes of n <= 32 columns from c on, biased so that none is negative; the others 0. */
+static void read_codes(const struct qb_codec_layout *l, const unsigned char *line, size_t c, size_t n,
+                       uint8_t codes[BLOCK])
+{
+    memset(codes, 0, BLOCK);
+    if (l->kind == QB_LAYOUT_INT8) {
+        const unsigned char *from = line + (l->block_bytes ? c / BLOCK * l->block_bytes : c);
+        for (size_t k = 0; k < n; k++)
+            codes[k] = from[k] ^ 128;
+        return;
+    }
+    const unsigned char *from = line + c / BLOCK * (l->block_bytes ? l->block_bytes : BLOCK / 2);
+    for (size_t k = 0; k < n; k++)
+        codes[k] = l->block_bytes ? (k < 16 ? from[k] & 15 : from[k - 16] >> 4)
+                                  : (uint8_t)(k % 2 ? from[k / 2] >> 4 : from[k / 2] & 15);
+}
+
+static void put_block(struct qb_interleaved *w, const struct qb_codec_layout *l, const unsigned char *bytes, size_t row,
+                      size_t place, size_t block, size_t cols)
+{
+    uint8_t codes[BLOCK];
+    const size_t c = block * BLOCK, at = place / ROWS * w->blocks + block, lane = place % ROWS;
+    read_codes(l, bytes + l->first + row * l->row_bytes, c, cols - c < BLOCK ? cols - c : BLOCK, codes);
+    unsigned char *to = w->codes + at * (ROWS * BLOCK) / (w->four_bits ? 2 : 1) + lane * STEP;
+    for (size_t k = 0; k < BLOCK; k++)
+        if (w->four_bits)
+            to[k / 8 * ROWS * STEP + k % STEP] |= (uint8_t)(codes[k] << (k % 8 < 4 ? 0 : 4));
+        else
+            to[k / STEP * ROWS * STEP + k % STEP] = codes[k];
+    const unsigned char *scale = bytes + l->scales + row * l->scale_row + c / l->group * l->scale_group;
+    if (w->halves) {
+        memcpy(w->scales + (at * ROWS + lane) * 2, scale, 2);
+    } else {
+        const float value = qb_layout_scale(l->scale, scale);
+        memcpy(w->scales + (at * ROWS + lane) * sizeof value, &value, sizeof value);
+    }
+}
+
+enum qb_status qb_interleaved_make(const struct qb_codec_layout *l, const unsigned char *bytes, size_t row, size_t rows,
+                                   size_t cols, struct qb_interleaved **out, struct qb_error *err)
+{
+    const size_t blocks = (cols + BLOCK - 1) / BLOCK, groups = (rows + ROWS - 1) / ROWS;
+    const bool four = l->kind == QB_LAYOUT_TABLE4, halves = l->scale == QB_LAYOUT_SCALE_HALF;
+    struct qb_interleaved *w = *out = qb_alloc(1, sizeof *w, "an interleaved matrix", err);
+    if (!w)
+        return err->status;
+    *w = (struct qb_interleaved){
+        .row = row, .blocks = blocks, .four_bits = four, .halves = halves, .bias = four ? -(int32_t)l->values[0] : 128};
+    w->codes = qb_alloc(groups * blocks, (size_t)(ROWS * BLOCK) / (four ? 2 : 1), "interleaved codes", err);
+    w->scales = w->codes ? qb_alloc(groups * blocks, ROWS * (halves ? 2 : sizeof(float)), "their scales", err) : NULL;
+    if (!w->scales) {
+        qb_interleaved_free(w);
+        *out = NULL;
+        return err->status;
+    }
+    for (size_t place = 0; place < rows; place++)
+        for (size_t block = 0; block < blocks; block++)
+            put_block(w, l, bytes, row + place, place, block, cols);
+    return QB_OK;
+}
+
+void qb_interleaved_free(struct qb_interleaved *w)
+{
+    if (!w)
+        return;
+    qb_free(w->codes);
+    qb_free(w->scales);
+    qb_free(w);
+}
