@@ -44,7 +44,7 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
         (stores && env->options[OPTION_SWAP].i &&
          swap_run(&judge, (size_t)env->options[OPTION_ORDER_CHUNKS].i, out, err)))
         goto out;
-    if (env->variant->calibrated)
+    if (env->variant->takes_contexts)
         qb_forced_overlap(env, &judge.text, out, err);
 out:
     judge_close(&judge);

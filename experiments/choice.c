@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "calibration_overlap.h"
 #include "common.h"
 
 enum {
@@ -167,6 +168,20 @@ static enum qb_status record_names(const struct qb_tasks *t, struct qb_record *o
     return err->status;
 }
 
+/* Of the variant's contexts those that stand in a prompt with its choice. */
+static enum qb_status record_overlap(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
+{
+    const struct qb_tasks *t = env->inputs->tasks;
+    struct qb_token_piece *pieces =
+        env->variant->takes_contexts ? qb_alloc(t->choice_count, sizeof *pieces, "prompts", err) : NULL;
+    for (size_t i = 0; pieces && i < t->choice_count; i++)
+        pieces[i] = (struct qb_token_piece){(size_t)t->choices[i].first, (size_t)t->choices[i].length};
+    if (pieces)
+        qb_record_pieces_overlap(env->inputs, t->tokens, pieces, t->choice_count, out, err);
+    qb_free(pieces);
+    return err->status;
+}
+
 static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err)
 {
     const struct qb_tasks *tasks = env->inputs->tasks;
@@ -180,8 +195,8 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
         return err->status;
     memcpy(theirs, due->data, n * sizeof *theirs);
     if (!score(env, env->prepared->net, ours, out, err) && !record_choices(tasks, out, err) &&
-        !record_items(tasks, out, err) && !record_counts(tasks, out, err))
-        record_names(tasks, out, err);
+        !record_items(tasks, out, err) && !record_counts(tasks, out, err) && !record_names(tasks, out, err))
+        record_overlap(env, out, err);
     return err->status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "calibration_overlap.h"
 #include "chunk_text.h"
 #include "common.h"
 
@@ -191,7 +192,8 @@ static enum qb_status run(const struct qb_cell_env *env, struct qb_record *out, 
     if (err->status || record_items(&items, out, err))
         goto out;
     memcpy(theirs, due->data, due->count * sizeof *theirs);
-    answer_all(&items, env->prepared->net, tokens, target, err);
+    if (!answer_all(&items, env->prepared->net, tokens, target, err) && env->variant->takes_contexts)
+        qb_record_overlap(env->inputs, items.text.tokens, items.text.chunks, items.text.context, out, err);
 out:
     qb_chunk_text_close(&items.text);
     return err->status;

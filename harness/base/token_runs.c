@@ -78,26 +78,59 @@ static void scan(const struct windows *w, const int32_t *piece, size_t length, u
     }
 }
 
+/* Every window of the contexts in a table, and seen[count], both new. */
+static enum qb_status open_windows(struct windows *w, size_t count, uint8_t **seen, struct qb_error *err)
+{
+    size_t room = 16;
+    while (room < 2 * count * (w->length - w->window + 1))
+        room *= 2;
+    w->mask = room - 1;
+    *seen = qb_alloc(count, 1, "contexts seen", err);
+    w->slots = *seen ? qb_alloc(room, sizeof *w->slots, "windows of the contexts", err) : NULL;
+    for (size_t c = 0; w->slots && c < count; c++)
+        add_context(w, c);
+    return err->status;
+}
+
+static void close_windows(struct windows *w, size_t count, uint8_t *seen, size_t *overlap)
+{
+    for (size_t c = 0; w->slots && c < count; c++)
+        *overlap += seen[c];
+    qb_free(w->slots);
+    qb_free(seen);
+}
+
 enum qb_status qb_contexts_in_text(const int32_t *contexts, size_t count, size_t length, const int32_t *text,
                                    size_t pieces, size_t piece_length, size_t *overlap, struct qb_error *err)
 {
-    size_t window = length < WINDOW ? length : WINDOW, room = 16;
+    size_t window = length < WINDOW ? length : WINDOW;
     window = piece_length < window ? piece_length : window;
     *overlap = 0;
     if (count == 0 || pieces == 0 || window == 0 || (window < length && window < SHORTEST))
         return QB_OK;
-    while (room < 2 * count * (length - window + 1))
-        room *= 2;
-    struct windows w = {.contexts = contexts, .length = length, .window = window, .mask = room - 1};
-    uint8_t *seen = qb_alloc(count, 1, "contexts seen", err);
-    w.slots = seen ? qb_alloc(room, sizeof *w.slots, "windows of the contexts", err) : NULL;
-    for (size_t c = 0; w.slots && c < count; c++)
-        add_context(&w, c);
+    struct windows w = {.contexts = contexts, .length = length, .window = window};
+    uint8_t *seen = NULL;
+    open_windows(&w, count, &seen, err);
     for (size_t p = 0; w.slots && p < pieces; p++)
         scan(&w, text + p * piece_length, piece_length, seen);
-    for (size_t c = 0; w.slots && c < count; c++)
-        *overlap += seen[c];
-    qb_free(w.slots);
-    qb_free(seen);
+    close_windows(&w, count, seen, overlap);
+    return err->status;
+}
+
+enum qb_status qb_contexts_in_pieces(const int32_t *contexts, size_t count, size_t length, const int32_t *text,
+                                     const struct qb_token_piece *pieces, size_t piece_count, size_t *overlap,
+                                     struct qb_error *err)
+{
+    const size_t window = length < WINDOW ? length : WINDOW;
+    *overlap = 0;
+    if (count == 0 || piece_count == 0 || window == 0)
+        return QB_OK;
+    struct windows w = {.contexts = contexts, .length = length, .window = window};
+    uint8_t *seen = NULL;
+    open_windows(&w, count, &seen, err);
+    for (size_t p = 0; w.slots && p < piece_count; p++)
+        if (pieces[p].length >= window)
+            scan(&w, text + pieces[p].first, pieces[p].length, seen);
+    close_windows(&w, count, seen, overlap);
     return err->status;
 }

@@ -13,4 +13,13 @@
 enum qb_status qb_contexts_in_text(const int32_t *contexts, size_t count, size_t length, const int32_t *text,
                                    size_t pieces, size_t piece_length, size_t *overlap, struct qb_error *err);
 
+/* The same over pieces of any length, text[first .. first + length): runs of min(32, length of a context) tokens.
+ * Pieces that are shorter than that are left out. */
+struct qb_token_piece {
+    size_t first, length;
+};
+enum qb_status qb_contexts_in_pieces(const int32_t *contexts, size_t count, size_t length, const int32_t *text,
+                                     const struct qb_token_piece *pieces, size_t piece_count, size_t *overlap,
+                                     struct qb_error *err);
+
 #endif

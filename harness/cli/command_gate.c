@@ -4,9 +4,11 @@
 #include "base/path.h"
 #include "base/file.h"
 #include "base/only.h"
+#include "base/mem.h"
+#include "front_output.h"
 #include "gate_output.h"
 
-enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, FAILED, ONLY };
+enum { BASELINE, RULES, JUNIT, MARKDOWN, OUTPUT, FRESH, ALPHA, ALLOW, FAILED, FRONT, ONLY };
 static const struct qb_flag flags[] = {
     {"baseline", 'b', "FILE", "a baseline (JSON) or another result file"},
     {"rules", 0, "FILE", "rules (default: the shipped data/gate/default.yaml)"},
@@ -17,6 +19,8 @@ static const struct qb_flag flags[] = {
     {"alpha", 0, "RATE", "error rate of all tests together (default 0.05)"},
     {"allow-inconclusive", 0, NULL, "exit 0 when nothing failed but something stayed open"},
     {"failed", 0, NULL, "print the rows alone that failed or stayed open; files have all"},
+    {"front", 0, "VARIANT",
+     "place it among the formats of both files: Pareto front, dominated or not; a glob, repeatable"},
     {"only", 0, "M/V/E", "globs of model, variant and experiment; fewer parts: the rest is *; repeatable"},
     {0}};
 static const struct qb_usage usage = {
@@ -26,10 +30,13 @@ static const struct qb_usage usage = {
         "Compares a result file with a baseline, metric by metric, by rules with margins. A row is pass, fail,\n"
         "inconclusive (too little data to say) or new; a rule that matched nothing is named. Exits 0 when all is pass\n"
         "or new, 1 when something failed, 2 when nothing was compared, 4 when nothing failed but something is\n"
-        "inconclusive.",
+        "inconclusive. --front says where a format stands: its KL against the bits of a weight beside every format of "
+        "both\n"
+        "files; of the rows it prints those that --failed does, in csv and json none.",
     .flags = flags,
     .examples = "  qinsbench gate gate.h5 --baseline data/baselines/gate.json\n"
-                "  qinsbench gate new.h5 --baseline old.h5 --junit gate.xml --markdown gate.md",
+                "  qinsbench gate new.h5 --baseline old.h5 --junit gate.xml --markdown gate.md\n"
+                "  qinsbench gate mine.h5 --baseline data/baselines/gate-zoo.json --only '*/mine' --front mine",
 };
 
 struct request {
@@ -38,6 +45,14 @@ struct request {
     bool fresh, allow, failed;
     double alpha;
     struct qb_only only;
+    struct qb_globs front;
+};
+
+/* The formats that were placed. */
+struct places {
+    struct qb_front **fronts; /* [count], owned */
+    size_t count;
+    bool lacking; /* one could not be placed */
 };
 
 static enum qb_status take(int flag, const char *value, struct request *r, struct qb_error *err)
@@ -68,6 +83,8 @@ static enum qb_status take(int flag, const char *value, struct request *r, struc
     case FAILED:
         r->failed = true;
         break;
+    case FRONT:
+        return qb_globs_add(&r->front, "--front", value, err);
     default:
         return qb_only_add(&r->only, value, err);
     }
@@ -109,11 +126,11 @@ static enum qb_status write_report(const char *path, void (*print)(const struct 
     return err->status;
 }
 
-static int exit_code(const struct qb_gate *gate, bool allow)
+static int exit_code(const struct qb_gate *gate, const struct places *places, bool allow)
 {
-    if (gate->verdicts[QB_GATE_FAIL])
+    if (gate->verdicts[QB_GATE_FAIL] || places->lacking)
         return QB_EXIT_SHORT;
-    if (gate->compared == 0)
+    if (gate->compared == 0 && places->count == 0)
         return qb_complain("gate: nothing was compared: no metric that a rule names is on both sides; this is no pass");
     return gate->verdicts[QB_GATE_INCONCLUSIVE] && !allow ? QB_EXIT_INCONCLUSIVE : QB_EXIT_DONE;
 }
@@ -134,7 +151,48 @@ static enum qb_status check_only(const struct qb_only *only, const struct qb_bas
     return err->status;
 }
 
-static int report(const struct request *r, const struct qb_gate *gate)
+/* Each chosen variant of the result, on each model that it was run on. */
+static enum qb_status place(const struct request *r, const struct qb_baseline *result,
+                            const struct qb_baseline *baseline, struct places *places, struct qb_error *err)
+{
+    struct qb_choice variants = {0};
+    for (size_t i = 0; i < result->count; i++)
+        qb_choice_add(&variants, result->cells[i].variant);
+    if (r->front.count && !qb_globs_check(&r->front, &variants, "--front", "variant of the result", err))
+        places->fronts = qb_alloc(result->count, sizeof *places->fronts, "fronts", err);
+    for (size_t i = 0; places->fronts && i < result->count && !err->status; i++) {
+        const struct qb_baseline_cell *cell = &result->cells[i];
+        bool there = !qb_globs_match(&r->front, cell->variant) ||
+                     !qb_only_matches(&r->only, cell->model, cell->variant, cell->experiment);
+        for (size_t k = 0; k < places->count && !there; k++)
+            there = strcmp(places->fronts[k]->model, cell->model) == 0 &&
+                    strcmp(places->fronts[k]->formats[places->fronts[k]->placed].variant, cell->variant) == 0;
+        if (there ||
+            qb_front_place(result, baseline, cell->model, cell->variant, r->alpha, &places->fronts[places->count], err))
+            continue;
+        places->lacking = places->lacking || places->fronts[places->count]->verdict == QB_FRONT_NONE;
+        places->count++;
+    }
+    qb_choice_free(&variants);
+    return err->status;
+}
+
+static void places_free(struct places *places)
+{
+    for (size_t i = 0; i < places->count; i++)
+        qb_front_free(places->fronts[i]);
+    qb_free(places->fronts);
+}
+
+static void print(const struct request *r, const struct qb_gate *gate, const struct places *places, struct qb_text *out)
+{
+    if (places->count == 0 || r->output == QB_OUTPUT_CONSOLE || r->output == QB_OUTPUT_MARKDOWN)
+        qb_gate_print(gate, r->output, r->failed || places->count, out);
+    if (places->count)
+        qb_front_print(places->fronts, places->count, r->output, out);
+}
+
+static int report(const struct request *r, const struct qb_gate *gate, const struct places *places)
 {
     struct qb_error err = {0};
     struct qb_text out = {0};
@@ -144,9 +202,9 @@ static int report(const struct request *r, const struct qb_gate *gate)
         write_report(r->markdown, qb_gate_markdown_report, gate, &err)) {
         qb_complain_error(&err);
     } else {
-        qb_gate_print(gate, r->output, r->failed, &out);
+        print(r, gate, places, &out);
         code = qb_print(&out);
-        code = code == QB_EXIT_DONE ? exit_code(gate, r->allow) : code;
+        code = code == QB_EXIT_DONE ? exit_code(gate, places, r->allow) : code;
     }
     qb_text_free(&out);
     return code;
@@ -159,6 +217,7 @@ int qb_command_gate(int argc, char **argv)
     struct qb_baseline *result = NULL, *baseline = NULL;
     struct qb_gate_rules *rules = NULL;
     struct qb_gate *gate = NULL;
+    struct places places = {0};
     int code = parse(argc, argv, &r);
     if (code != QB_FLAG_END)
         return code;
@@ -169,12 +228,15 @@ int qb_command_gate(int argc, char **argv)
         return qb_complain_error(&err);
     struct qb_gate_options options = {.alpha = r.alpha, .fresh_inputs = r.fresh, .only = r.only};
     if (qb_open_rules(r.rules, &rules, &err) || qb_baseline_load(r.result, &result, &err) ||
-        qb_baseline_load(r.baseline, &baseline, &err) || check_only(&r.only, result, baseline, &err)) {
+        qb_baseline_load(r.baseline, &baseline, &err) || check_only(&r.only, result, baseline, &err) ||
+        place(&r, result, baseline, &places, &err)) {
         code = qb_complain_error(&err);
     } else {
         options.rules = rules;
-        code = qb_gate_run(result, baseline, &options, &gate, &err) ? qb_complain_error(&err) : report(&r, gate);
+        code =
+            qb_gate_run(result, baseline, &options, &gate, &err) ? qb_complain_error(&err) : report(&r, gate, &places);
     }
+    places_free(&places);
     qb_gate_free(gate);
     qb_baseline_free(baseline);
     qb_baseline_free(result);

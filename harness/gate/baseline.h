@@ -45,10 +45,10 @@ struct qb_baseline_cell {
     char tokenizer_sha256[QB_HASH_HEX];                  /* "": the model has none, or it is not recorded */
     char *options, *definition;                          /* the experiment's options; the variant, canonical */
     enum qb_floor floor;                                 /* that the definition makes it */
-    uint64_t encoded_weights;                            /* of the model; 0: none, or not known (a baseline file) */
-    struct qb_baseline_codec *codecs;                    /* those that the definition names, by id */
-    struct qb_baseline_tensor *tensors;                  /* in the file's order */
-    struct qb_baseline_metric *metrics;                  /* in the registry's order */
+    uint64_t encoded_weights;           /* of the model; 0: none, or not known (an older program's file) */
+    struct qb_baseline_codec *codecs;   /* those that the definition names, by id */
+    struct qb_baseline_tensor *tensors; /* in the file's order */
+    struct qb_baseline_metric *metrics; /* in the registry's order */
     size_t codec_count, tensor_count, metric_count;
 };
 

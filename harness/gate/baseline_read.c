@@ -200,9 +200,11 @@ static enum qb_status read_lists(const json_t *object, const struct qb_json_plac
 
 static enum qb_status read_cell(const json_t *object, const struct qb_json_place *at, struct qb_baseline_cell *cell)
 {
-    static const char *const keys[] = {"model",   "variant",      "experiment",       "state",      "message",
-                                       "inputs",  "model_sha256", "options",          "definition", "codecs",
-                                       "tensors", "metrics",      "tokenizer_sha256", NULL};
+    static const char *const keys[] = {"model",   "variant",      "experiment",       "state",           "message",
+                                       "inputs",  "model_sha256", "options",          "definition",      "codecs",
+                                       "tensors", "metrics",      "tokenizer_sha256", "encoded_weights", NULL};
+    struct qb_json_place weights = qb_json_inside(at, "encoded_weights");
+    const json_t *w = json_object_get(object, "encoded_weights");
     int state;
     if (qb_json_known(object, keys, at) || qb_json_name(object, "model", at, &cell->model) ||
         qb_json_name(object, "variant", at, &cell->variant) ||
@@ -215,6 +217,9 @@ static enum qb_status read_cell(const json_t *object, const struct qb_json_place
         qb_json_text(object, "options", at, &cell->options) ||
         qb_json_text(object, "definition", at, &cell->definition))
         return at->err->status;
+    if (w && (!json_is_integer(w) || json_integer_value(w) < 1))
+        return qb_json_wrong(&weights, "expected how many weights are encoded, a whole number from 1");
+    cell->encoded_weights = w ? (uint64_t)json_integer_value(w) : 0;
     cell->state = (enum qb_cell_state)state;
     cell->floor = qb_floor_of_definition(cell->definition);
     return read_lists(object, at, cell);

@@ -1,4 +1,5 @@
 /* A baseline as JSON: stable order, a line a metric, shortest decimals. */
+#include <inttypes.h>
 #include <math.h>
 #include "base/text_format.h"
 #include "gate/baseline.h"
@@ -99,6 +100,8 @@ static void print_cell(const struct qb_baseline_cell *cell, struct qb_text *out)
         pair(out, ",\n      ", "tokenizer_sha256", cell->tokenizer_sha256);
     pair(out, ",\n      ", "options", cell->options);
     pair(out, ",\n      ", "definition", cell->definition);
+    if (cell->encoded_weights) /* files of older programs lack it, and their digest with it */
+        qb_text_add(out, ",\n      \"encoded_weights\": %" PRIu64, cell->encoded_weights);
     print_codecs(cell, out);
     qb_text_add(out, ",\n      \"metrics\": [");
     for (size_t i = 0; i < cell->metric_count; i++) {

@@ -110,7 +110,7 @@ on_page() {
         END { flush() }' "$1" | awk '
         $1 == "teacher-forced" { print "kl", $2, $3, $4; print "kv", $2, $3, $4 } # which record what it does
         $1 == "calibrated" { print "teacher-forced", $2, $3, $4; print "greedy", $2, $3, $4; print "kl", $2, $3, $4; print "kv", $2, $3, $4 }
-        $1 == "calibrated" && $2 ~ /^calibration_/ { print "attribute", $2, $3, $4 }
+        $1 == "calibrated" && $2 ~ /^calibration_/ { for (i = split("attribute recall choice", who, " "); i; i--) print who[i], $2, $3, $4 }
         $1 != "calibrated"' | sort -u
 }
 in_file "$TMP/r.h5" >"$TMP/file"

@@ -103,6 +103,35 @@ Test(calibration_overlap, agrees_with_a_search_of_all_places)
     }
 }
 
+static size_t found_in(const int32_t *contexts, size_t count, size_t length, const int32_t *text,
+                       const struct qb_token_piece *pieces, size_t n)
+{
+    struct qb_error err = {0};
+    size_t overlap = 77;
+    cr_assert_eq(qb_contexts_in_pieces(contexts, count, length, text, pieces, n, &overlap, &err), QB_OK, "%s",
+                 err.message);
+    cr_assert_eq(qb_mem_stats().live_bytes, 0);
+    return overlap;
+}
+
+Test(calibration_overlap, pieces_of_any_length)
+{
+    static int32_t contexts[3 * 40], text[200];
+    const struct qb_token_piece pieces[] = {{0, 31}, {31, 32}, {63, 100}}, halves[] = {{31, 16}, {47, 16}};
+    fill(contexts, 3 * 40, 5000, 8);
+    fill(text, 200, 5000, 9);
+    cr_expect_eq(found_in(contexts, 3, 40, text, pieces, 3), 0);
+    memcpy(text + 31, contexts + 5, 32 * sizeof *text);
+    cr_expect_eq(found_in(contexts, 3, 40, text, pieces, 3), 1, "a run of 32 is a whole piece");
+    cr_expect_eq(found_in(contexts, 3, 40, text, halves, 2), 0, "a run over two pieces is none");
+    memcpy(text + 131, contexts + 80 + 8, 32 * sizeof *text);
+    cr_expect_eq(found_in(contexts, 3, 40, text, pieces, 3), 2, "at the end of the last piece");
+    memcpy(text, contexts + 40, 31 * sizeof *text);
+    cr_expect_eq(found_in(contexts, 3, 40, text, pieces, 3), 2, "31 of a row are too few");
+    text[131]++;
+    cr_expect_eq(found_in(contexts, 3, 40, text, pieces, 3), 1);
+}
+
 Test(calibration_overlap, a_record_says_both_numbers)
 {
     static int32_t tokens[100];
