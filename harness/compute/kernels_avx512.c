@@ -3,6 +3,7 @@
 #include "base/cpu.h"
 #include "compute/kernels_logits.h"
 #include "compute/kernels_rows.h"
+#include "compute/kernels_split.h"
 
 typedef __m512 v16;
 
@@ -316,6 +317,7 @@ void qb_kernels_avx512(struct qb_kernels *kernels)
     set_logits(kernels);
     qb_code_dots *below = kernels->code_dots;
     set_dots(kernels);
+    set_split(kernels);
     kernels->code_dots = below;
     if (qb_cpu()->byte_permutes) {
         kernels->code_dots = code_dots_vbmi;
