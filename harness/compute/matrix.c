@@ -278,11 +278,12 @@ static bool is_float(const struct qb_matrix *m)
     return !m->format && !m->conditioning;
 }
 
-enum { LINE_FLOATS = 16, SPLIT_PANEL = 64 }; /* rows that a task splits, then multiplies: in the second-level cache */
+enum { LINE_FLOATS = 16, SPLIT_STEP = 2 * QB_SPLIT_ROWS, SPLIT_CACHE = 1 << 18 /* floats */ };
 
 /* What the tasks of a split product share. Tiles begin where a line does. */
 struct split_work {
     const struct qb_product *product;
+    size_t rows;      /* of a task */
     uint16_t *inputs; /* their tiles, turned */
     float *panels;    /* of each worker: its rows' tiles, then the rows where they are no floats yet */
     struct qb_task_error failed;
@@ -295,10 +296,21 @@ static size_t split_floats(size_t rows, size_t cols)
     return tiles * QB_SPLIT_TERMS * QB_SPLIT_TILE * sizeof(uint16_t) / sizeof(float);
 }
 
-static size_t split_panel_floats(const struct qb_matrix *m)
+/* Rows that a task splits, then multiplies by all inputs, which come from the third-level cache for each task anew: as
+ * many as the second-level cache holds beside them, and as many for every thread. */
+static size_t split_panel(const struct qb_product *p, unsigned threads)
 {
-    const size_t rows = is_float(m) ? 0 : SPLIT_PANEL * m->cols;
-    return split_floats(SPLIT_PANEL, m->cols) + (rows + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    const size_t fit = SPLIT_CACHE / split_floats(SPLIT_STEP, p->matrix->cols) * SPLIT_STEP;
+    const size_t most = fit > SPLIT_STEP ? fit : SPLIT_STEP,
+                 parts = ((p->count + most - 1) / most + threads - 1) / threads;
+    const size_t rows = (p->count + parts * threads - 1) / (parts * threads);
+    return (rows + SPLIT_STEP - 1) / SPLIT_STEP * SPLIT_STEP;
+}
+
+static size_t split_panel_floats(const struct qb_matrix *m, size_t panel)
+{
+    const size_t rows = is_float(m) ? 0 : panel * m->cols;
+    return split_floats(panel, m->cols) + (rows + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
 static void split_inputs_task(void *context, size_t index, unsigned worker)
@@ -317,9 +329,9 @@ static void split_task(void *context, size_t index, unsigned worker)
     struct qb_error err = {0};
     const struct qb_product *p = work->product;
     const struct qb_matrix *m = p->matrix;
-    const size_t row = index * SPLIT_PANEL, count = at_most(SPLIT_PANEL, p->count - row);
-    uint16_t *tiles = (uint16_t *)(void *)(work->panels + worker * split_panel_floats(m));
-    float *copy = work->panels + worker * split_panel_floats(m) + split_floats(SPLIT_PANEL, m->cols);
+    const size_t row = index * work->rows, count = at_most(work->rows, p->count - row);
+    uint16_t *tiles = (uint16_t *)(void *)(work->panels + worker * split_panel_floats(m, work->rows));
+    float *copy = work->panels + worker * split_panel_floats(m, work->rows) + split_floats(work->rows, m->cols);
     const float *rows = is_float(m) ? (const float *)m->bytes + (p->row + row) * m->cols : copy;
     if (!is_float(m) && qb_matrix_rows(m, p->row + row, count, copy, &err)) {
         qb_task_fail(&work->failed, &err);
@@ -336,9 +348,10 @@ static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *po
     const size_t past = (uintptr_t)p->scratch / sizeof(float) % LINE_FLOATS;
     float *scratch = p->scratch + (past ? LINE_FLOATS - past : 0);
     struct split_work work = {.product = p, .inputs = (uint16_t *)(void *)scratch, .failed = QB_TASKS_FINE};
+    work.rows = split_panel(p, qb_pool_threads(pool));
     work.panels = scratch + split_floats(p->n, p->matrix->cols);
     qb_pool_run(pool, (p->n + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS, split_inputs_task, &work);
-    qb_pool_run(pool, (p->count + SPLIT_PANEL - 1) / SPLIT_PANEL, split_task, &work);
+    qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, split_task, &work);
     return qb_task_status(&work.failed, err);
 }
 
@@ -412,7 +425,8 @@ size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
     if (p->ops->apply == apply_logs)
         return qb_log_scratch(p->matrix->logs, p->n);
     if (p->ops->apply == apply_split)
-        return LINE_FLOATS + split_floats(p->n, p->matrix->cols) + threads * split_panel_floats(p->matrix);
+        return LINE_FLOATS + split_floats(p->n, p->matrix->cols) +
+               threads * split_panel_floats(p->matrix, split_panel(p, threads));
     if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
         return qb_fused_scratch(p->matrix->fused, p->n);
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, threads);
