@@ -1,5 +1,5 @@
 # qinsbench: `make repro` runs the source suite and prints the claims ledger; `make test` runs every test.
-# Sources are found by folder: a new file needs no line here. SIMD files end in _avx2.c or _avx512.c.
+# Sources are found by folder: a new file needs no line here. SIMD files end in _avx2.c, _avx512.c or _amx.c.
 BUILD ?= build
 PREFIX ?= /usr/local
 CC ?= cc
@@ -19,7 +19,10 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 LDLIBS_ALL = $(PKG_LIBS) -ldl -lm -pthread
 
-simd_flags = $(if $(filter %_avx512.c,$(1)),-mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl,$(if $(filter %_avx2.c,$(1)),-mavx2 -mfma -mf16c))
+avx2_flags = -mavx2 -mfma -mf16c
+avx512_flags = $(avx2_flags) -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl
+amx_flags = $(avx512_flags) -mamx-tile -mamx-bf16
+simd_flags = $(foreach level,avx2 avx512 amx,$(if $(filter %_$(level).c,$(1)),$($(level)_flags)))
 
 LIB_SRC := $(sort $(wildcard harness/base/*.c harness/codec/*.c harness/compute/*.c harness/weights/*.c \
 	harness/arch/*.c harness/tokenizer/*.c harness/model/*.c harness/metric/*.c harness/store/*.c harness/gate/*.c harness/run/*.c experiments/*.c reports/*.c))
@@ -48,7 +51,7 @@ $(BUILD)/libqinsbench.a: $(LIB_OBJ) $(BUILD)/compute_version.o
 # What content keys cover of the program; written anew only when that changes.
 $(BUILD)/compute_version.c: FORCE
 	@mkdir -p $(@D)
-	@version=$$(scripts/compute_version.sh "$$($(CC) --version | head -n 1) $(CFLAGS_ALL) $(call simd_flags,_avx2.c) $(call simd_flags,_avx512.c)") && \
+	@version=$$(scripts/compute_version.sh "$$($(CC) --version | head -n 1) $(CFLAGS_ALL) $(avx2_flags) $(avx512_flags) $(amx_flags)") && \
 	code="const char *qb_compute_version(void) { return \"$$version\"; }" && \
 	{ printf '%s\n' "$$code" | cmp -s - $@ || printf '%s\n' "$$code" > $@; }
 $(BUILD)/compute_version.o: $(BUILD)/compute_version.c

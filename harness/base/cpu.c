@@ -7,10 +7,11 @@
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
 #include "base/utf8.h"
 #endif
 
-static const char *const isa_names[] = {"portable", "avx2", "avx512"};
+static const char *const isa_names[] = {"portable", "avx2", "avx512", "amx"};
 
 #if defined(__x86_64__)
 /* __builtin_cpu_supports also asks the operating system (XGETBV). clang 14 has no "f16c" in it, so that bit comes from
@@ -21,6 +22,21 @@ static bool has_f16c(void)
     return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx >> 29 & 1);
 }
 
+/* AMX TILE and BF16 (CPUID leaf 7, EDX bits 24 and 22), the state of tiles kept by the operating system (XCR0 bits 17
+ * and 18; SDM vol. 1, 13.3), and Linux's leave to use them, which a process asks for once (arch_prctl's
+ * ARCH_REQ_XCOMP_PERM, Documentation/arch/x86/xstate.rst): its threads and those that it forks have it, too. */
+static bool has_amx(void)
+{
+    enum { TILE_DATA = 18, ASK = 0x1023 };
+    unsigned eax, ebx, ecx, edx, low, high;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx >> 27 & 1) || /* XGETBV */
+        !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || !(edx >> 24 & 1) || !(edx >> 22 & 1))
+        return false;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    (void)high;
+    return (low >> 17 & 3) == 3 && syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+}
+
 static void read_features(struct qb_cpu *cpu)
 {
     __builtin_cpu_init();
@@ -29,6 +45,7 @@ static void read_features(struct qb_cpu *cpu)
          bw = __builtin_cpu_supports("avx512bw"), dq = __builtin_cpu_supports("avx512dq"),
          vl = __builtin_cpu_supports("avx512vl"), vbmi = __builtin_cpu_supports("avx512vbmi"),
          vnni = __builtin_cpu_supports("avx512vnni");
+    const bool avx512 = avx2 && fma && f16c && f && cd && bw && dq && vl, amx = avx512 && has_amx();
     const struct {
         const char *name;
         bool have;
@@ -44,15 +61,16 @@ static void read_features(struct qb_cpu *cpu)
                  {"avx512vl", vl},
                  {"avx512vbmi", vbmi},
                  {"avx512vnni", vnni},
-                 {"avx512bf16", __builtin_cpu_supports("avx512bf16")}};
+                 {"avx512bf16", __builtin_cpu_supports("avx512bf16")},
+                 {"amx_bf16", amx}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (flags[i].have) {
             size_t used = strlen(cpu->features);
             snprintf(cpu->features + used, sizeof cpu->features - used, "%s%s", used ? " " : "", flags[i].name);
         }
     if (avx2 && fma && f16c)
-        cpu->isa = f && cd && bw && dq && vl ? QB_ISA_AVX512 : QB_ISA_AVX2;
-    cpu->byte_permutes = cpu->isa == QB_ISA_AVX512 && vbmi && vnni;
+        cpu->isa = amx ? QB_ISA_AMX : avx512 ? QB_ISA_AVX512 : QB_ISA_AVX2;
+    cpu->byte_permutes = avx512 && vbmi && vnni;
 }
 #else
 static void read_features(struct qb_cpu *cpu)
@@ -123,6 +141,7 @@ bool qb_isa_parse(const char *name, enum qb_isa *isa)
 const char *qb_blas_coretype(void)
 {
     switch (qb_cpu()->isa) {
+    case QB_ISA_AMX:
     case QB_ISA_AVX512:
         return "SKYLAKEX";
     case QB_ISA_AVX2:

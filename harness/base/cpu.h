@@ -13,10 +13,10 @@ struct qb_cpu {
     bool byte_permutes; /* beyond AVX-512's level: VBMI and VNNI */
 };
 
-/* Read once, then constant. */
+/* Read once, then constant. Where the CPU has AMX, this asks Linux for leave to use it. */
 const struct qb_cpu *qb_cpu(void);
 
-/* "portable", "avx2", "avx512"; and back (false: no such name). */
+/* "portable", "avx2", "avx512", "amx"; and back (false: no such name). */
 const char *qb_isa_name(enum qb_isa isa);
 bool qb_isa_parse(const char *name, enum qb_isa *isa);
 

@@ -143,7 +143,7 @@ enum qb_status qb_bench_codecs(const struct qb_registry *registry, const char *g
         return err->status;
     b->x = qb_alloc((size_t)ROWS * COLS, sizeof *b->x, "matrix", err);
     b->out = qb_alloc((size_t)ROWS * COLS, sizeof *b->out, "matrix", err);
-    b->items = qb_alloc(qb_registry_count(registry) * 3, sizeof *b->items, "codec probes", err);
+    b->items = qb_alloc(qb_registry_count(registry) * (QB_ISA_AMX + 1), sizeof *b->items, "codec probes", err);
     if (!b->x || !b->out || !b->items || add_ceilings(b, probes, err))
         return err->status;
     qb_rng_seed(&rng, 42);

@@ -14,7 +14,7 @@
 #include "compute/fused.h"
 #include "compute/kernels.h"
 
-enum { COLS = QB_READ_ROW, MANY = 8, LEVELS = QB_ISA_AVX512 + 1, TASK_ROWS = 64, STREAMS = QB_READ_STREAMS };
+enum { COLS = QB_READ_ROW, MANY = 8, LEVELS = QB_ISA_AMX + 1, TASK_ROWS = 64, STREAMS = QB_READ_STREAMS };
 #define MATRIX_BYTES ((size_t)128 << 20)
 
 /* How a kind's rows lie in the bytes: codes of all rows first, then their signs. Scales are one a row, of blocks

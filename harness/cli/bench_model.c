@@ -153,8 +153,11 @@ static void serve_variant(void *context, int socket)
     if (err.status)
         qb_serve_error(&err, socket);
     else
-        qb_serve_net(&(struct qb_arm_offer){arm.net, qb_net_fused(arm.net) ? "fused" : "forward", (unsigned)r->threads,
-                                            b->rss_before},
+        qb_serve_net(&(struct qb_arm_offer){arm.net,
+                                            arm.variant->split      ? "split"
+                                            : qb_net_fused(arm.net) ? "fused"
+                                                                    : "forward",
+                                            (unsigned)r->threads, b->rss_before},
                      socket);
 }
 

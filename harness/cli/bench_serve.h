@@ -7,7 +7,7 @@
 
 struct qb_arm_offer {
     struct qb_net *net;
-    const char *arithmetic; /* "fp32", "forward", "fused" */
+    const char *arithmetic; /* "fp32", "forward", "fused", "split" */
     unsigned threads;
     size_t rss_before; /* bytes */
 };

@@ -47,7 +47,7 @@ static const struct qb_flag flags[] = {
     {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
     {"blas-core", 0, "NAME", "OpenBLAS core type (OPENBLAS_CORETYPE), or auto"},
     {"only", 0, "GLOB", "codecs whose id matches"},
-    {"isa", 0, "LEVEL", "highest level to measure: portable, avx2 or avx512"},
+    {"isa", 0, "LEVEL", "highest level to measure: portable, avx2, avx512 or amx"},
     {"square", 0, NULL, "print OpenBLAS's rate on one square product and end"},
     {"variant", 0, "NAME", "model: an arm under a shipped variant, or a variant's .yaml; repeatable"},
     {"calibration", 0, "FILE", "model: text for a calibrated variant"},

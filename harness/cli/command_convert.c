@@ -21,7 +21,7 @@ static const struct qb_flag flags[] = {
     {"variant", 0, "NAME", "a shipped variant, or a variant's .yaml; default qins (QINS_CODEC_AT_REST)"},
     {"codec", 0, "ID[:K=V,...]", "instead: every weight matrix in this codec; or a PLUGIN.so, for its codec"},
     {"force", 0, NULL, "encode again what a lossy codec encoded before"},
-    {"isa", 0, "LEVEL", "portable, avx2 or avx512"},
+    {"isa", 0, "LEVEL", "portable, avx2, avx512 or amx"},
     {"output", 0, "FORMAT", "console (default), csv, json or markdown"},
     {0}};
 static const struct qb_usage usage = {

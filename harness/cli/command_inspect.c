@@ -23,7 +23,7 @@ static const struct qb_flag flags[] = {
     {"set", 0, "KEY=VALUE", "a suite: set a key first; repeatable"},
     {"codec", 0, "PLUGIN.so", "a model, suite or variant: load a codec from outside; repeatable"},
     {"only", 0, "M/V/E", "a suite: as run's; a result file: its cells; repeatable"},
-    {"isa", 0, "LEVEL", "a codec, model, suite or variant: portable, avx2 or avx512"},
+    {"isa", 0, "LEVEL", "a codec, model, suite or variant: portable, avx2, avx512 or amx"},
     {0}};
 static const struct qb_usage usage = {
     "inspect", "FILE [options]",

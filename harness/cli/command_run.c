@@ -24,7 +24,7 @@ static const struct qb_flag flags[] = {
     {"force", 0, NULL, "drop the finished cells of -o that this run does not keep"},
     {"set", 0, "KEY=VALUE", "set a key of the suite first, e.g. models.source-chain.seed=7; repeatable"},
     {"codec", 0, "PLUGIN.so", "load a codec from outside; repeatable"},
-    {"isa", 0, "LEVEL", "portable, avx2 or avx512; default: the best that this CPU has"},
+    {"isa", 0, "LEVEL", "portable, avx2, avx512 or amx; default: the best that this CPU has"},
     {"blas-core", 0, "NAME", "OpenBLAS core type (OPENBLAS_CORETYPE), or auto"},
     {"cache", 0, "DIR", "folder of FP32 references that runs share; default: .cache beside the result file"},
     {"cache-size", 0, "BYTES", "its bound, such as 512MiB; 0: no cache; default 2GiB"},

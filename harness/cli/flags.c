@@ -136,7 +136,7 @@ enum qb_status qb_parse_count(const char *flag, const char *text, long min, long
 enum qb_status qb_parse_isa(const char *text, enum qb_isa *isa, struct qb_error *err)
 {
     if (!qb_isa_parse(text, isa))
-        return qb_fail(err, QB_ERR_INPUT, "--isa: expected portable, avx2 or avx512, found '%s'", text);
+        return qb_fail(err, QB_ERR_INPUT, "--isa: expected portable, avx2, avx512 or amx, found '%s'", text);
     if (*isa > qb_cpu()->isa)
         return qb_fail(err, QB_ERR_INPUT, "--isa %s: this CPU goes up to %s", text, qb_isa_name(qb_cpu()->isa));
     return QB_OK;

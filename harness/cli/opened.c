@@ -119,7 +119,7 @@ enum qb_status qb_arm_make(struct qb_opened *opened, const char *variant, struct
     if (qb_open_variant(variant, opened->registry, qb_cpu()->isa, &arm->variant, err))
         return err->status;
     const struct qb_variant *v = arm->variant;
-    if (opened->fused && !v->fused && !v->reversed && !v->takes_contexts && v->path == QB_PATH_DECODE)
+    if (opened->fused && !v->fused && !v->reversed && !v->split && !v->takes_contexts && v->path == QB_PATH_DECODE)
         arm->variant->fused = QB_FUSED_FASTER;
     if (arm->variant->takes_contexts && !opened->calibration)
         qb_fail(err, QB_ERR_INPUT, "variant '%s' is calibrated: give a text with --calibration FILE", variant);

@@ -27,6 +27,11 @@ static const char fused_warning[] =
     "columns, the sum of largest input * sum of |weights|) beside FP32's roundings; more inputs at once, as kl and "
     "prefill read them, are decoded";
 
+static const char split_warning[] =
+    "arithmetic: split: every linear product is six products of BF16 terms, each number a sum of three: within (1.06 * "
+    "columns / 32 + 21.1) * 2^-24 * sum of |weight * input| of the exact one, and not the reference's bits; from "
+    "0x1.ffp127 on, a number gives NaN. Fast where the processor has AMX, slow elsewhere, the same bits everywhere";
+
 /* One of the words, NULL-terminated; its index in *value. */
 static enum qb_status read_word(const struct qb_yaml *node, const char *const *words, int *value, struct qb_error *err)
 {
@@ -454,20 +459,29 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
     for (size_t i = 0; need_codec[i]; i++)
         if (qb_yaml_get(map, need_codec[i]))
             return qb_yaml_fail(qb_yaml_get(map, need_codec[i]), err, "has no effect without a codec");
-    if (arithmetic && read_word(arithmetic, (const char *const[]){"forward", "reversed", NULL}, &word, err))
+    if (arithmetic && read_word(arithmetic, (const char *const[]){"forward", "reversed", "split", NULL}, &word, err))
         return err->status;
     v->reversed = word == 1;
+    v->split = word == 2;
+    v->warning = v->split ? split_warning : NULL;
     return QB_OK;
 }
 
 /* arithmetic of a variant with a codec. */
-static enum qb_status read_fused(const struct qb_yaml *node, struct qb_variant *v, struct qb_error *err)
+static enum qb_status read_arithmetic(const struct qb_yaml *node, struct qb_variant *v, struct qb_error *err)
 {
     int word = 0;
-    if (read_word(node, (const char *const[]){"forward", "fused", NULL}, &word, err) || word == 0)
+    if (read_word(node, (const char *const[]){"forward", "fused", "split", NULL}, &word, err) || word == 0)
         return err->status;
     if (v->path != QB_PATH_DECODE || v->cache)
-        return qb_yaml_fail(node, err, "fused: only path: decode without cache has products of encoded weights");
+        return qb_yaml_fail(node, err, "%s",
+                            word == 1 ? "fused: only path: decode without cache has products of encoded weights"
+                                      : "split: only path: decode without cache multiplies so");
+    v->split = word == 2;
+    if (v->split) {
+        v->warning = split_warning;
+        return QB_OK;
+    }
     v->fused = QB_FUSED_ALL;
     v->warning = fused_warning;
     return check_layout(node, &v->weights, err) || (v->otherwise.plugin && check_layout(node, &v->otherwise, err))
@@ -507,7 +521,7 @@ enum qb_status variant_fill(const struct qb_yaml *map, const struct qb_registry 
         variant_read_names(qb_yaml_get(map, "except"), &v->except, err))
         return err->status;
     if (read_path(map, v, isa, err) || (otherwise && read_otherwise(otherwise, registry, isa, v, err)) ||
-        (others && read_others(others, registry, isa, v, err)) || (arithmetic && read_fused(arithmetic, v, err)))
+        (others && read_others(others, registry, isa, v, err)) || (arithmetic && read_arithmetic(arithmetic, v, err)))
         return err->status;
     if ((calibration && read_calibration(calibration, options, registry, v, isa, err)) ||
         read_conditioning(map, v, err))

@@ -15,7 +15,7 @@ static bool stores_all(const struct qb_variant *v)
 
 enum qb_floor qb_variant_floor(const struct qb_variant *variant)
 {
-    if (variant->kv_block || variant->act.plugin || qb_variant_conditions(variant))
+    if (variant->split || variant->kv_block || variant->act.plugin || qb_variant_conditions(variant))
         return QB_FLOOR_NONE;
     if (!variant->encoded)
         return variant->reversed ? QB_FLOOR_ARITHMETIC : QB_FLOOR_IDENTITY;

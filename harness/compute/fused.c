@@ -23,7 +23,8 @@ bool qb_fused_pays(int32_t kind)
         return false;
     if (kind == QB_LAYOUT_FLOAT && qb_gemm_streams())
         return false;
-    return kind != QB_LAYOUT_CODES || (qb_cpu()->byte_permutes && qb_kernels() == qb_kernels_at(QB_ISA_AVX512));
+    return kind != QB_LAYOUT_CODES ||
+           (qb_cpu()->byte_permutes && qb_kernels()->code_dots == qb_kernels_at(QB_ISA_AVX512)->code_dots);
 }
 
 static void make_values(const float values[256], struct qb_value_table *table)

@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include "base/cpu.h"
 
-static void (*const levels[])(struct qb_kernels *) = {
-    [QB_ISA_PORTABLE] = qb_kernels_portable, [QB_ISA_AVX2] = qb_kernels_avx2, [QB_ISA_AVX512] = qb_kernels_avx512};
+static void (*const levels[])(struct qb_kernels *) = {[QB_ISA_PORTABLE] = qb_kernels_portable,
+                                                      [QB_ISA_AVX2] = qb_kernels_avx2,
+                                                      [QB_ISA_AVX512] = qb_kernels_avx512,
+                                                      [QB_ISA_AMX] = qb_kernels_amx};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 static struct qb_kernels tables[LEVELS];

@@ -3,8 +3,8 @@
  * same form. All levels give the same bits: lanes and the order of sums are fixed, and nothing is fused
  * (-ffp-contract=off) but where a kernel says so, then at every level. No pointer needs more alignment than its type.
  * What a level does faster is in its kernels_LEVEL.c alone. A new kernel is a field here and its body in
- * kernels_rows.h, kernels_logits.h, kernels_dots.h or kernels_digits.h; bench and the kernels' tests do not build until
- * they have it too.
+ * kernels_rows.h, kernels_logits.h, kernels_dots.h, kernels_digits.h or kernels_split.h; bench and the kernels' tests
+ * do not build until they have it too.
  */
 #ifndef QB_KERNELS_H
 #define QB_KERNELS_H
@@ -117,6 +117,28 @@ enum qb_order {
 typedef void qb_code_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const struct qb_fixed_inputs *x,
                           size_t n, float *y, size_t ld);
 
+/* Products of BF16 terms: a number as the sum of three, x = x1 + x2 + x3, x1 the BF16 number nearest to x, x2 the one
+ * nearest to what is left, x3 the rest, which is one. Of the nine products of w's and x's terms the six largest count.
+ * Rows lie in tiles of 16 rows and 32 columns, [16][32], or turned, [16 pairs of columns][16 rows][2]; the three terms'
+ * tiles of 32 columns behind each other, then the next columns'; filled up with zeros.
+ *
+ * With u = 2^-24 and B tiles of columns: |w1| <= (1 + 2^-8) |w|, |w2| <= 2^-8 |w|, |w3| <= 2^-16 |w|, and so for x. The
+ * first terms' products are rounded at most B + 17 times each (16 in their sum of 32 columns, one where even and odd
+ * ones meet, B where tiles do), the small ones, at most 2^-7 of |w x|, 5 B + 17 times, and before the first terms' do;
+ * what is left out is at most (2 + 2^-8) u |w x|. Altogether within QB_SPLIT_TOLERANCE(B) times the sum of |w x|, where
+ * cols < 2^20; beside that, numbers under 2^-126 count as 0: 2^-125 (102 B + the sums of |w| and of |x|). A |w| or |x|
+ * of 0x1.ffp127 and more, of which no BF16 number is nearest, gives NaN, as Inf does. */
+#define QB_SPLIT_TOLERANCE(B) ((1.06 * (double)(B) + 20) * 0x1p-24)
+enum {
+    QB_SPLIT_ROWS = 16,
+    QB_SPLIT_COLS = 32,
+    QB_SPLIT_TILE = QB_SPLIT_ROWS * QB_SPLIT_COLS,
+    QB_SPLIT_TERMS = 3,
+    QB_SPLIT_SMALL = 5 /* products, but for the first terms' */
+};
+/* Terms of w and x, from 0, of the small products, in the order in which they are added: each has one of the last. */
+static const uint8_t qb_split_products[QB_SPLIT_SMALL][2] = {{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}};
+
 enum { QB_GEMV_COLS = 4096 };
 
 /* Sums over i of w_i, w_i t_i and w_i g(t_i), where w_i = exp(p_i - p_k), t_i = (p_i - q_i) - (p_k - q_k) and
@@ -172,6 +194,13 @@ struct qb_kernels {
     qb_digit_dots *digit_dots;
     /* The blocks of x[cols] in digits, out[blocks] and wide[blocks], for codes of that bias. */
     void (*digits)(const float *x, size_t cols, int32_t bias, struct qb_digits *out, struct qb_wide_digits *wide);
+
+    /* Products of BF16 terms. The tiles of x[rows, cols], rows <= QB_SPLIT_ROWS. */
+    void (*split)(const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles);
+    /* y[i * ld + r] = row r of w, r < rows, times input i < n of x, whose tiles are turned. Small products first, those
+     * of 32 columns after each other; then the first terms'. Within 32 columns the even ones and the odd ones make a
+     * sum each, by fused multiply-adds. What is smaller than the smallest normal number is read and written as 0. */
+    void (*split_dots)(const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y, size_t ld);
 };
 
 /* The table of this process: that of the best level the CPU has, or of the level chosen last. */
@@ -188,5 +217,6 @@ const struct qb_kernels *qb_kernels_at(enum qb_isa isa);
 void qb_kernels_portable(struct qb_kernels *kernels);
 void qb_kernels_avx2(struct qb_kernels *kernels);
 void qb_kernels_avx512(struct qb_kernels *kernels);
+void qb_kernels_amx(struct qb_kernels *kernels);
 
 #endif

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 #include "compute/kernels_logits.h"
 #include "compute/kernels_rows.h"
+#include "compute/kernels_split.h"
 
 typedef struct {
     __m256 low, high;
@@ -333,6 +334,7 @@ void qb_kernels_avx2(struct qb_kernels *kernels)
     set_rows(kernels);
     set_logits(kernels);
     set_dots(kernels);
+    set_split(kernels);
     kernels->code_dots = gathered_code_dots;
     kernels->gemv = gemv;
     set_digits(kernels);

@@ -3,6 +3,7 @@
 #include "base/cpu.h"
 #include "compute/kernels_logits.h"
 #include "compute/kernels_rows.h"
+#include "compute/kernels_split.h"
 
 typedef __m512 v16;
 
@@ -425,6 +426,7 @@ void qb_kernels_avx512(struct qb_kernels *kernels)
     qb_digit_dots *digit_dots_below = kernels->digit_dots;
     set_dots(kernels);
     set_digits(kernels);
+    set_split(kernels);
     kernels->code_dots = code_dots_below;
     kernels->digit_dots = digit_dots_below;
     if (qb_cpu()->byte_permutes) {

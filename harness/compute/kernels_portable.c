@@ -2,6 +2,7 @@
 #include "codec/codec_util.h" /* halves */
 #include "compute/kernels_logits.h"
 #include "compute/kernels_rows.h"
+#include "compute/kernels_split.h"
 
 enum { QUARTERS = 4 };
 typedef struct {
@@ -169,5 +170,6 @@ void qb_kernels_portable(struct qb_kernels *kernels)
     set_logits(kernels);
     set_dots(kernels);
     set_digits(kernels);
+    set_split(kernels);
     kernels->gemv = gemv;
 }

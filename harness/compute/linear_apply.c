@@ -102,7 +102,7 @@ static enum qb_status make_cache(struct segment *segment, struct qb_pool *pool, 
     matrix->mapped = false;
     matrix->bytes = cache;
     matrix->size = qb_size_of(cache);
-    segment->ops = qb_matrix_ops(matrix, QB_READ_VALUES);
+    segment->ops = qb_matrix_ops(matrix, segment->ops->reading);
     return QB_OK;
 }
 
@@ -122,7 +122,7 @@ void qb_linear_share_fp32(struct qb_linear *linear, const struct qb_linear *held
             continue;
         segment->matrix = held->segments[0].matrix;
         segment->first = segment->row;
-        segment->ops = held->segments[0].ops;
+        segment->ops = qb_matrix_ops(&segment->matrix, segment->ops->reading);
     }
 }
 

@@ -1,12 +1,13 @@
-/* The products of a matrix in a format. All but a codec's own and the fused ones make, for every shape, the BLAS calls
- * that FP32 rows would get (gemm.h), on panels of rows that are read into scratch right before: few inputs take a panel
- * a worker, many a group of panels that all workers read, then multiply. */
+/* The products of a matrix in a format. All but a codec's own, the fused and the split ones make, for every shape, the
+ * BLAS calls that FP32 rows would get (gemm.h), on panels of rows that are read into scratch right before: few inputs
+ * take a panel a worker, many a group of panels that all workers read, then multiply. */
 #include "compute/matrix.h"
 
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
 #include "compute/gemm.h"
+#include "compute/kernels.h"
 
 #define READ_ROWS 32                   /* rows a task reads */
 #define GROUP_FLOATS ((size_t)2 << 20) /* of a group of panels, unless there is a panel a worker */
@@ -270,6 +271,90 @@ static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *po
     return err->status;
 }
 
+/* ---- products of BF16 terms ---- */
+
+static bool is_float(const struct qb_matrix *m)
+{
+    return !m->format && !m->conditioning;
+}
+
+enum { LINE_FLOATS = 16, SPLIT_STEP = 2 * QB_SPLIT_ROWS, SPLIT_CACHE = 1 << 18 /* floats */ };
+
+/* What the tasks of a split product share. Tiles begin where a line does. */
+struct split_work {
+    const struct qb_product *product;
+    size_t rows;      /* of a task */
+    uint16_t *inputs; /* their tiles, turned */
+    float *panels;    /* of each worker: its rows' tiles, then the rows where they are no floats yet */
+    struct qb_task_error failed;
+};
+
+/* Floats that the tiles of so many rows take. */
+static size_t split_floats(size_t rows, size_t cols)
+{
+    const size_t tiles = (rows + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS * ((cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS);
+    return tiles * QB_SPLIT_TERMS * QB_SPLIT_TILE * sizeof(uint16_t) / sizeof(float);
+}
+
+/* Rows that a task splits, then multiplies by all inputs, which come from the third-level cache for each task anew: as
+ * many as the second-level cache holds beside them, and as many for every thread. */
+static size_t split_panel(const struct qb_product *p, unsigned threads)
+{
+    const size_t fit = SPLIT_CACHE / split_floats(SPLIT_STEP, p->matrix->cols) * SPLIT_STEP;
+    const size_t most = fit > SPLIT_STEP ? fit : SPLIT_STEP,
+                 parts = ((p->count + most - 1) / most + threads - 1) / threads;
+    const size_t rows = (p->count + parts * threads - 1) / (parts * threads);
+    return (rows + SPLIT_STEP - 1) / SPLIT_STEP * SPLIT_STEP;
+}
+
+static size_t split_panel_floats(const struct qb_matrix *m, size_t panel)
+{
+    const size_t rows = is_float(m) ? 0 : panel * m->cols;
+    return split_floats(panel, m->cols) + (rows + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+static void split_inputs_task(void *context, size_t index, unsigned worker)
+{
+    const struct split_work *work = context;
+    const struct qb_product *p = work->product;
+    const size_t cols = p->matrix->cols, first = index * QB_SPLIT_ROWS, floats = split_floats(1, cols);
+    (void)worker;
+    qb_kernels()->split(p->x + first * cols, at_most(QB_SPLIT_ROWS, p->n - first), cols, true,
+                        work->inputs + index * floats * 2);
+}
+
+static void split_task(void *context, size_t index, unsigned worker)
+{
+    struct split_work *work = context;
+    struct qb_error err = {0};
+    const struct qb_product *p = work->product;
+    const struct qb_matrix *m = p->matrix;
+    const size_t row = index * work->rows, count = at_most(work->rows, p->count - row);
+    uint16_t *tiles = (uint16_t *)(void *)(work->panels + worker * split_panel_floats(m, work->rows));
+    float *copy = work->panels + worker * split_panel_floats(m, work->rows) + split_floats(work->rows, m->cols);
+    const float *rows = is_float(m) ? (const float *)m->bytes + (p->row + row) * m->cols : copy;
+    if (!is_float(m) && qb_matrix_rows(m, p->row + row, count, copy, &err)) {
+        qb_task_fail(&work->failed, &err);
+        return;
+    }
+    for (size_t r = 0; r < count; r += QB_SPLIT_ROWS)
+        qb_kernels()->split(rows + r * m->cols, at_most(QB_SPLIT_ROWS, count - r), m->cols, false,
+                            tiles + 2 * split_floats(r, m->cols));
+    qb_kernels()->split_dots(tiles, count, work->inputs, p->n, m->cols, p->y + row, p->ld);
+}
+
+static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
+{
+    const size_t past = (uintptr_t)p->scratch / sizeof(float) % LINE_FLOATS;
+    float *scratch = p->scratch + (past ? LINE_FLOATS - past : 0);
+    struct split_work work = {.product = p, .inputs = (uint16_t *)(void *)scratch, .failed = QB_TASKS_FINE};
+    work.rows = split_panel(p, qb_pool_threads(pool));
+    work.panels = scratch + split_floats(p->n, p->matrix->cols);
+    qb_pool_run(pool, (p->n + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS, split_inputs_task, &work);
+    qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, split_task, &work);
+    return qb_task_status(&work.failed, err);
+}
+
 /* What the tasks of a product of logarithms share. */
 struct log_work {
     const struct qb_product *product;
@@ -299,11 +384,6 @@ enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool
 
 /* ---- the table ---- */
 
-static bool is_float(const struct qb_matrix *m)
-{
-    return !m->format && !m->conditioning;
-}
-
 static bool is_fused(const struct qb_matrix *m)
 {
     return m->fused != NULL;
@@ -329,6 +409,7 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_rea
         {"decode+blas", QB_READ_VALUES, any, apply_panels, true, qb_matrix_rows},
         {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},
         {"reversed+blas", QB_READ_REVERSED, any, apply_panels, false, reversed_rows},
+        {"split", QB_READ_SPLIT, any, apply_split, false, qb_matrix_rows},
         {"logarithms", QB_READ_LOGARITHMS, any, apply_logs, false, qb_matrix_rows},
     };
     size_t i = 0;
@@ -343,6 +424,9 @@ size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
         return 0;
     if (p->ops->apply == apply_logs)
         return qb_log_scratch(p->matrix->logs, p->n);
+    if (p->ops->apply == apply_split)
+        return LINE_FLOATS + split_floats(p->n, p->matrix->cols) +
+               threads * split_panel_floats(p->matrix, split_panel(p, threads));
     if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
         return qb_fused_scratch(p->matrix->fused, p->n);
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, threads);

@@ -28,6 +28,7 @@ static enum qb_status refuse_variant(const struct qb_model *model, const struct 
 {
     struct qb_effect effect = {0};
     const char *why = variant->reversed                 ? "sums its products in another order"
+                      : variant->split                  ? "multiplies BF16 terms"
                       : variant->path != QB_PATH_DECODE ? "computes on code values"
                       : variant->calibrated             ? "is calibrated on contexts"
                       : qb_variant_conditions(variant)

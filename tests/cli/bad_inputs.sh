@@ -62,7 +62,7 @@ bad "-j two" "found 'two'" run "$TMP/good.yaml" -j two
 bad "--threads 1000" "--threads: expected an integer" run "$TMP/good.yaml" --threads 1000
 bad "--only that selects nothing" "no model matches 'kjv-*'; there is tiny" run "$TMP/good.yaml" --only 'kjv-*' -o "$TMP/bad.h5"
 bad "--only of four parts" "one to three globs" run "$TMP/good.yaml" --only a/b/c/d -o "$TMP/bad.h5"
-bad "--isa sse9" "expected portable, avx2 or avx512" run "$TMP/good.yaml" --isa sse9
+bad "--isa sse9" "expected portable, avx2, avx512 or amx" run "$TMP/good.yaml" --isa sse9
 bad "--blas-core with an unknown name" "OpenBLAS does not know it" run "$TMP/good.yaml" --blas-core Abacus
 bad "--cache-size that is no size" "expected bytes such as 2GiB" run "$TMP/good.yaml" --cache-size plenty
 bad "--set without =" "expected key=value" run "$TMP/good.yaml" --set models.tiny.seed

@@ -149,9 +149,10 @@ static const struct {
              {"gelu_tanh", call_gelu_tanh}, {"silu", call_silu},       {"softcap", call_softcap}, {"add", call_add},
              {"multiply", call_multiply},   {"affine", call_affine},   {"softmax", call_softmax}, {"max", call_max},
              {"find", call_find},           {"sums", call_sums},       {"kl_sums", call_kl_sums}, {"gemv", call_gemv}};
-/* "sums" is of two kernels; those that read encoded weights are in test_dots. */
-enum { DOTS = 10 };
-_Static_assert(sizeof(struct qb_kernels) == (sizeof calls / sizeof *calls + 1 + DOTS) * sizeof(void (*)(void)),
+/* "sums" is of two kernels; those that read encoded weights are in test_dots, those of BF16
+ * terms in test_split. */
+enum { DOTS = 10, SPLIT = 2 };
+_Static_assert(sizeof(struct qb_kernels) == (sizeof calls / sizeof *calls + 1 + DOTS + SPLIT) * sizeof(void (*)(void)),
                "a new kernel has its line in calls[]");
 
 static void compare(enum qb_isa isa)

@@ -75,7 +75,8 @@ static void expect_alike(const char *codec, const char *name)
 
 Test(linear_formats, a_weight_is_used_in_the_models_format)
 {
-    static const char *const variants[] = {NULL, "fp32-reordered", "pattern-a", "legacy", "legacy-both", "calibrated"};
+    static const char *const variants[] = {NULL,     "fp32-reordered", "fp32-split", "pattern-a",
+                                           "legacy", "legacy-both",    "calibrated"};
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         expect_alike("fp16", variants[i]);
         expect_alike("bf16", variants[i]);
@@ -100,9 +101,9 @@ Test(linear_formats, a_weight_is_used_in_the_models_format)
  */
 Test(linear_formats, a_borrowed_weight_can_be_held_as_fp32)
 {
-    static const char *const variants[] = {NULL, "calibrated", "fp32-reordered"};
-    const size_t copies[] = {ROWS * COLS * 4, ROWS / 3 * COLS * 4, 0}; /* calibrated borrows v alone */
-    for (size_t v = 0; v < 3; v++) {
+    static const char *const variants[] = {NULL, "calibrated", "fp32-reordered", "fp32-split"};
+    const size_t copies[] = {ROWS * COLS * 4, ROWS / 3 * COLS * 4, 0, ROWS * COLS * 4}; /* calibrated borrows v alone */
+    for (size_t v = 0; v < 4; v++) {
         struct twins *t = twins_of("fp16");
         struct qb_variant *variant = variants[v] ? support_variant(registry, variants[v]) : NULL;
         struct qb_pool *pool = support_pool(1);
@@ -117,7 +118,7 @@ Test(linear_formats, a_borrowed_weight_can_be_held_as_fp32)
         MUST(qb_linear_apply(l, pool, t->x, N, t->y[1], true, &err));
         cr_expect_eq(memcmp(t->y[0], t->y[1], sizeof t->y[0]), 0, "variant %zu", v);
         cr_expect_eq(qb_linear_foreign_bytes(l), 0);
-        cr_expect_str_eq(qb_linear_segment(l, last).product, v == 2 ? "reversed+blas" : "view");
+        cr_expect_str_eq(qb_linear_segment(l, last).product, v == 2 ? "reversed+blas" : v == 3 ? "split" : "view");
         if (copies[v])
             cr_expect_eq(qb_linear_segment(l, last).held_bytes, copies[v]);
         qb_linear_free(l);

@@ -90,6 +90,7 @@ Test(net, decoder_agrees_with_forward)
     decoder_agrees("transformer", false, "int8-channel");
     decoder_agrees("transformer", true, "fp32-reordered");
     decoder_agrees("transformer", false, "fp32-reordered");
+    decoder_agrees("transformer", true, "fp32-split");
     decoder_agrees("chain", false, NULL);
 }
 

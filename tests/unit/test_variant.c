@@ -45,22 +45,10 @@ Test(variant, roles)
 
 Test(variant, every_built_in_is_read_in_order)
 {
-    static const char *const promised[] = {"fp32",
-                                           "fp16",
-                                           "bf16",
-                                           "pattern-a",
-                                           "pattern-a-cached",
-                                           "legacy",
-                                           "legacy-weights",
-                                           "legacy-both",
-                                           "legacy-asrun",
-                                           "calibrated",
-                                           "calibrated-asrun",
-                                           "calibrated-range-kept",
-                                           "int8-tensor",
-                                           "int8-channel",
-                                           "fp32-reordered",
-                                           "calibrated-stored"};
+    static const char *const promised[] = {
+        "fp32",           "fp16",         "bf16",           "pattern-a",  "pattern-a-cached", "legacy",
+        "legacy-weights", "legacy-both",  "legacy-asrun",   "calibrated", "calibrated-asrun", "calibrated-range-kept",
+        "int8-tensor",    "int8-channel", "fp32-reordered", "fp32-split", "calibrated-stored"};
     char **names;
     size_t count = 0, found = 0;
     MUST(qb_variant_names(&names, &err));
@@ -74,7 +62,7 @@ Test(variant, every_built_in_is_read_in_order)
         cr_expect_eq(v->kv_block > 0, kv || strstr(v->name, "-kv-") || strncmp(v->name, "profile-", 8) == 0, "%s",
                      v->name);
         cr_expect_eq(v->act.plugin != NULL, act, "%s", v->name);
-        cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN, "%s", v->name);
+        cr_expect_eq(v->warning != NULL, v->path == QB_PATH_DOMAIN || v->split, "%s", v->name);
         for (size_t i = 0; i < count; i++) {
             struct qb_variant *other = support_variant(registry, names[i]);
             cr_expect_str_neq(strchr(v->canonical + 8, ' ') ? strchr(v->canonical + 8, ' ') : "",
@@ -146,6 +134,11 @@ Test(variant, what_the_built_ins_mean)
     v = support_variant(registry, "fp32-reordered");
     cr_expect(v->reversed && !v->encoded && !qb_variant_stores(v));
     cr_expect(strstr(v->canonical, "arithmetic=reversed"), "%s", v->canonical);
+    qb_variant_free(v);
+    v = support_variant(registry, "fp32-split");
+    cr_expect(v->split && !v->reversed && !v->encoded && qb_variant_floor(v) == QB_FLOOR_NONE);
+    cr_expect(strstr(v->canonical, " arithmetic=split") && strstr(v->warning, "arithmetic: split"), "%s", v->canonical);
+    cr_expect_eq(qb_floor_of_definition(v->canonical), QB_FLOOR_NONE);
     qb_variant_free(v);
     v = support_variant(registry, "kv-documented");
     cr_expect_str_eq(v->kv[0].plugin->codec->id, "fp16");
