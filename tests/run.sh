@@ -6,6 +6,16 @@ cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-build}
 [ -z "${SANITIZED:-}" ] || export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export BUILD QINSBENCH_CODECS="$PWD/$BUILD/codecs" QINSBENCH="$PWD/$BUILD/qinsbench" OPENBLAS_NUM_THREADS=1
+
+# OpenBLAS's core type as the program chooses it (qb_blas_coretype, base/cpu.h; unit/test_cpu holds this equal): where OpenBLAS
+# does not know a new CPU it takes another one's kernels, of other bits.
+has() {
+    for flag in "$@"; do grep -m 1 '^flags' /proc/cpuinfo | grep -qw "$flag" || return 1; done
+}
+if [ -z "${OPENBLAS_CORETYPE:-}" ] && has avx2 fma; then
+    export OPENBLAS_CORETYPE=Haswell
+    ! has avx512f avx512dq avx512cd avx512bw avx512vl || export OPENBLAS_CORETYPE=SKYLAKEX
+fi
 passed=0 failed=0 names=""
 
 one() { # name command...

@@ -68,11 +68,14 @@ enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *b
     if (layout->kind == QB_LAYOUT_CODES)
         make_table(layout->values, &new->table);
     make_values(layout->values, &new->values);
-    if (qb_interleaved_suits(layout) && qb_interleaved_make(layout, bytes, row, rows, cols, &new->interleaved, err)) {
+    if (!qb_interleaved_suits(layout))
+        return QB_OK;
+    const enum qb_status status = qb_interleaved_make(layout, bytes, row, rows, cols, &new->interleaved, err);
+    if (status) {
         qb_fused_free(new);
         *fused = NULL;
     }
-    return err->status;
+    return status;
 }
 
 void qb_fused_free(struct qb_fused *fused)
