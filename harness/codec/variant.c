@@ -21,11 +21,10 @@ static const char domain_warning[] = "deprecated: this variant computes on the c
 static const char fused_warning[] =
     "arithmetic: fused: products of up to 8 inputs read the encoded weights as they lie, or a copy with rows side by "
     "side, FP32 sums in another order than the reference's; codes of magnitudes (qins8) in fixed point, where a "
-    "product "
-    "may be off by 1.54e-5 (largest input * sum of |weights| + largest weight * sum of |inputs|); integers with scales "
-    "of 32 columns or groups of them (q8_0, q4_0, int8) with inputs in fixed point, off by 6.01e-8 (over blocks of 32 "
-    "columns, the sum of largest input * sum of |weights|) beside FP32's roundings; more inputs at once, as kl and "
-    "prefill read them, are decoded";
+    "product may be off by 1.54e-5 (largest input * sum of |weights| + largest weight * sum of |inputs|); integers "
+    "with scales of 32 columns or groups of them (q8_0, q4_0, int8) with inputs in fixed point, off by 6.01e-8 (over "
+    "blocks of 32 columns, the sum of largest input * sum of |weights|) beside FP32's roundings; more inputs at once, "
+    "as kl and prefill read them, are decoded";
 
 static const char split_warning[] =
     "arithmetic: split: every linear product is six products of BF16 terms, each number a sum of three: within (1.06 * "
