@@ -156,12 +156,7 @@ static float lanes_product(const float *b, const float *x, size_t cols)
 
 static void gemv(const float *b, size_t rows, size_t cols, const float *x, float *y)
 {
-    for (size_t r = 0; r < rows; r++, b += cols) {
-        float sum = 0;
-        for (size_t c = 0; c < cols; c += QB_GEMV_COLS)
-            sum += lanes_product(b + c, x + c, cols - c < QB_GEMV_COLS ? cols - c : QB_GEMV_COLS);
-        y[r] = sum;
-    }
+    by_sums(lanes_product, b, rows, cols, x, y);
 }
 
 void qb_kernels_portable(struct qb_kernels *kernels)
