@@ -40,7 +40,7 @@ struct bench {
     size_t deepest;  /* positions of the deepest context that decode is timed behind; 0: of none */
     int32_t *tokens; /* [prefill + decode], or [deepest] where that is more */
     float *hidden, *wide_in, *wide_out, *logits;
-    double *weight_decode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs, *read_gbs, *store_gbs;
+    double *weight_decode, *weight_encode, *memcpy_gbs, *sgemm_gflops, *lookup_gbs, *read_gbs, *store_gbs;
     struct qb_work work; /* of the variant */
     bool held;           /* no arm decodes what it does not encode */
     struct qb_stored *stored;
@@ -173,7 +173,9 @@ static enum qb_status add_scalars(struct bench *b, struct qb_record *out, struct
         {"decode_bytes", "bytes", "stored weight bytes that a decode step reads", b->work.step_bytes},
         {"held", "1", "1: no arm decodes weights that it does not encode; 0: as the model's file has them", b->held},
         {"weight_decode_bytes", "bytes", "FP32 bytes written by decoding all stored weights once",
-         (double)qb_stored_decoded(b->stored)}};
+         (double)qb_stored_decoded(b->stored)},
+        {"weight_encode_bytes", "bytes", "FP32 bytes of the rows that encoding is timed on",
+         (double)qb_stored_sample_bytes(b->stored)}};
     qb_ceilings_record(b->ceilings, out, err);
     for (size_t i = 0; i < sizeof list / sizeof *list && !err->status; i++)
         qb_record_f64(out, list[i].name, list[i].value, list[i].unit, list[i].description, err);
@@ -202,8 +204,9 @@ static enum qb_status add_arrays(struct bench *b, struct qb_record *out, struct 
         {"lookup_gbs", "GB/s", "FP32 bytes written by looking 8-bit codes up in a table, fastest turn", 1,
          &b->lookup_gbs},
         {"sgemm_gflops", "GFLOP/s", "the products of a prefill alone, fastest turn", 1, &b->sgemm_gflops},
-        {"weight_decode_s", "s", "decoding all stored weights once, fastest turn", 1, &b->weight_decode}};
-    const size_t count = sizeof list / sizeof *list - (qb_stored_count(b->stored) ? 0 : 1);
+        {"weight_decode_s", "s", "decoding all stored weights once, fastest turn", 1, &b->weight_decode},
+        {"weight_encode_s", "s", "encoding some rows of the largest block, fastest turn", 1, &b->weight_encode}};
+    const size_t count = sizeof list / sizeof *list - (qb_stored_count(b->stored) ? 0 : 2);
     for (size_t i = 0; i < count; i++) {
         size_t dims[2] = {list[i].rank == 2 ? b->layers : b->repeats, b->repeats};
         *list[i].data =
@@ -242,7 +245,8 @@ static enum qb_status bench_open(struct bench *b, struct qb_error *err)
     b->arm[VARIANT].net = env->prepared->net;
     if (fill_tokens(b, err) || qb_cell_fp32(env, &b->arm[REFERENCE].net, err) ||
         qb_cell_fp32(env, &b->arm[SELF].net, err) || hold_fp32(b, err) ||
-        qb_net_work(b->arm[VARIANT].net, &b->work, err) || qb_stored_create(env->prepared->net, &b->stored, err) ||
+        qb_net_work(b->arm[VARIANT].net, &b->work, err) ||
+        qb_stored_create(env->prepared->net, b->arm[REFERENCE].net, &b->stored, err) ||
         qb_ceilings_create(env, b->arm[REFERENCE].net, b->stored, b->work.step_bytes, b->prefill, &b->ceilings, err))
         return err->status;
     size_t width = qb_net_width(b->arm[REFERENCE].net);
@@ -280,8 +284,10 @@ static void measure_ceilings(struct bench *b, size_t repeat)
     b->memcpy_gbs[repeat] = rates.memcpy_gbs;
     b->lookup_gbs[repeat] = rates.lookup_gbs;
     b->sgemm_gflops[repeat] = rates.sgemm_gflops;
-    if (b->weight_decode)
+    if (b->weight_decode) {
         b->weight_decode[repeat] = rates.weight_decode_s;
+        b->weight_encode[repeat] = rates.weight_encode_s;
+    }
 }
 
 /* The first round is untimed: what it stores is overwritten. */

@@ -74,16 +74,25 @@ static void decode_all(void *context)
     qb_stored_decode((void *)(uintptr_t)c->stored);
 }
 
+static void encode_sample(void *context)
+{
+    struct qb_ceilings *c = context;
+    qb_stored_encode((void *)(uintptr_t)c->stored);
+}
+
 /* Decoding and writing the same number of bytes alternate, so that what slows the machine for longer slows both and
  * their ratio holds. */
 void qb_ceilings_measure(struct qb_ceilings *c, struct qb_ceiling_rates *rates)
 {
     double decode = INFINITY, copied = INFINITY, looked = INFINITY, read = INFINITY, filled = INFINITY;
+    double encode = INFINITY;
     const double start = qb_clock();
     qb_product_ceiling_reset(c->products);
     for (size_t turn = 0; qb_ceiling_turn(turn, start); turn++) {
-        if (qb_stored_count(c->stored))
+        if (qb_stored_count(c->stored)) {
             decode = fmin(decode, qb_ceiling_time(decode_all, c));
+            encode = fmin(encode, qb_ceiling_time(encode_sample, c));
+        }
         looked = fmin(looked, qb_ceiling_time(lookup, c));
         filled = fmin(filled, qb_ceiling_time(fill, c));
         copied = fmin(copied, qb_ceiling_time(copy, c));
@@ -95,7 +104,8 @@ void qb_ceilings_measure(struct qb_ceilings *c, struct qb_ceiling_rates *rates)
                                        .memcpy_gbs = (double)c->copied / copied / 1e9,
                                        .lookup_gbs = (double)c->copied / looked / 1e9,
                                        .sgemm_gflops = qb_product_ceiling_gflops(c->products),
-                                       .weight_decode_s = isfinite(decode) ? decode : NAN};
+                                       .weight_decode_s = isfinite(decode) ? decode : NAN,
+                                       .weight_encode_s = isfinite(encode) ? encode : NAN};
 }
 
 /* ---- working sets ---- */

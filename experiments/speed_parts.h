@@ -12,9 +12,11 @@ enum { QB_SPEED_REFERENCE, QB_SPEED_VARIANT, QB_SPEED_SELF, QB_SPEED_ARMS }; /* 
 /* ---- speed_stored.c: what a net stores encoded, for timing nothing but its decoding ---- */
 
 struct qb_stored;
-/* *stored is new, for qb_stored_free, and borrows from the net; without entries when the net stores nothing encoded. An
- * entry is a row block, or a piece of one that is larger than QB_CEILING_MOST when it is decoded. */
-enum qb_status qb_stored_create(struct qb_net *net, struct qb_stored **stored, struct qb_error *err);
+/* *stored is new, for qb_stored_free, and borrows from `net`; without entries when that stores nothing encoded. An
+ * entry is a row block, or a piece of one that is larger than QB_CEILING_MOST when it is decoded. `fp32`: of the same
+ * model, whose weights are read while it is called. */
+enum qb_status qb_stored_create(struct qb_net *net, struct qb_net *fp32, struct qb_stored **stored,
+                                struct qb_error *err);
 void qb_stored_free(struct qb_stored *stored);
 size_t qb_stored_count(const struct qb_stored *stored);
 size_t qb_stored_values(const struct qb_stored *stored, size_t i); /* weights of entry i */
@@ -22,6 +24,11 @@ size_t qb_stored_bytes(const struct qb_stored *stored);            /* encoded, a
 size_t qb_stored_decoded(const struct qb_stored *stored);          /* FP32 bytes, all together */
 /* Decodes every entry once, each into the same room, through the plugin alone (the host's NaN check left out). */
 void qb_stored_decode(void *stored);
+/* FP32 bytes of the sample that qb_stored_encode encodes: the first rows of the largest entry (qb_panel_rows), as FP32
+ * has them; 0 without entries. */
+size_t qb_stored_sample_bytes(const struct qb_stored *stored);
+/* Encodes the sample once, through the plugin alone. There must be an entry. */
+void qb_stored_encode(void *stored);
 
 /* ---- speed_ceilings.c: what the machine allows, on the working sets that the cell's own passes have ---- */
 
@@ -41,6 +48,7 @@ struct qb_ceiling_rates {
     double lookup_gbs;      /* likewise, each 8-bit code looked up in a table; FP32 bytes written */
     double sgemm_gflops;    /* the products of a prefill alone, over the cell's threads */
     double weight_decode_s; /* decoding all stored weights once; NaN when there are none */
+    double weight_encode_s; /* encoding qb_stored_sample_bytes of FP32; NaN likewise */
 };
 void qb_ceilings_measure(struct qb_ceilings *ceilings, struct qb_ceiling_rates *rates);
 

@@ -58,6 +58,7 @@ PAIRED(prefill_overhead, 1, "prefill_s", "reference_prefill_s", NULL)
 PAIRED(self_decode_overhead, 1, "self_decode_s", "reference_decode_s", NULL)
 PAIRED(self_prefill_overhead, 1, "self_prefill_s", "reference_prefill_s", NULL)
 RATE(weight_decode_gbs, "weight_decode_bytes", 1e9, "weight_decode_s", NULL)
+RATE(weight_encode_gbs, "weight_encode_bytes", 1e9, "weight_encode_s", NULL)
 
 /* Both sides are measured next to each other in a repeat, so the machine's drift cancels. memcpy bounds no decoding: it
  * reads four bytes where a codec of 8-bit codes reads one. */
@@ -357,6 +358,12 @@ const struct qb_metric qb_metrics_speed[] = {
      .direction = QB_HIGHER_IS_BETTER,
      .description = "weight_decode_gbs as a share of a plain table lookup's rate in the same run",
      .compute = weight_decode_lookup_fraction},
+    {.name = "weight_encode_gbs",
+     .experiment = "speed",
+     .unit = "GB/s",
+     .direction = QB_HIGHER_IS_BETTER,
+     .description = "FP32 bytes of weights that are encoded a second, one thread, on rows of the largest matrix",
+     .compute = weight_encode_gbs},
     {.name = "reference_decode_tok_s",
      .experiment = "speed",
      .unit = "tok/s",

@@ -121,18 +121,24 @@ Test(kept_fp16, speed_decodes_what_is_stored)
 {
     static const size_t bytes[] = {2 * (2 * 2048 + 4 * (1024 + 1024 + 8192)), 2 * (2 * 1024 + 4 * 8192), 2 * 2 * 12288};
     static const size_t values[] = {2 * 12288, 2 * (1024 + 8192), 2 * 12288};
+    static const size_t largest[] = {4096, 4096, 4096}; /* up, whole */
     struct bench b = bench_open(KEPT("speed: {}"), 0);
     for (size_t v = 0; v < 3; v++) {
         struct qb_cell_env env = {
             .model = b.model, .variant = b.suite->variants[v], .inputs = &b.inputs, .pool = b.pool};
         struct qb_prepared prepared;
         struct qb_stored *stored = NULL;
+        struct qb_net *fp32 = NULL;
         struct qb_error err = {0};
         cr_assert_eq(qb_cell_prepare(&env, &prepared, &err), QB_OK, "%s", err.message);
-        cr_assert_eq(qb_stored_create(prepared.net, &stored, &err), QB_OK, "%s", err.message);
+        cr_assert_eq(qb_cell_fp32(&env, &fp32, &err), QB_OK, "%s", err.message);
+        cr_assert_eq(qb_stored_create(prepared.net, fp32, &stored, &err), QB_OK, "%s", err.message);
+        qb_net_free(fp32);
         cr_expect_eq(qb_stored_bytes(stored), bytes[v], "%zu", qb_stored_bytes(stored));
         cr_expect_eq(qb_stored_decoded(stored), sizeof(float) * values[v]);
         qb_stored_decode(stored);
+        cr_expect_eq(qb_stored_sample_bytes(stored), sizeof(float) * largest[v], "%zu", qb_stored_sample_bytes(stored));
+        qb_stored_encode(stored);
         qb_stored_free(stored);
         qb_net_free(prepared.net);
     }

@@ -370,6 +370,10 @@ Test(speed, ratios_are_paired_by_repeat)
     cr_assert_float_eq(must("speed", &record, "roofline_fraction").value, 0.25, 1e-12);
     cr_assert_eq(must("speed", &record, "memcpy_gbs").value, 8);
     cr_assert(absent("speed", &record, "weight_decode_gbs"), "nothing to decode");
+    cr_assert(absent("speed", &record, "weight_encode_gbs"), "nothing was encoded");
+    put(&record, "weight_encode_s", QB_F64, 6, 0, ours);
+    put_scalar(&record, "weight_encode_bytes", 4e9); /* 4 GB in 2 s */
+    cr_assert_eq(must("speed", &record, "weight_encode_gbs").value, 2);
     cr_assert(absent("speed", &record, "weight_decode_fraction"), "nothing to decode");
     cr_assert(absent("speed", &record, "prefill_tok_s"));
     /* a token that reads 129 positions anew is no step that reading bounds */

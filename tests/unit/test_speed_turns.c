@@ -108,7 +108,7 @@ static enum qb_status fake_block(struct qb_net *net, size_t layer, const float *
 static void fake_ceilings(struct qb_ceilings *ceilings, struct qb_ceiling_rates *rates)
 {
     (void)ceilings;
-    *rates = (struct qb_ceiling_rates){1, 1, 1, 1, 1, NAN};
+    *rates = (struct qb_ceiling_rates){1, 1, 1, 1, 1, .weight_decode_s = NAN, .weight_encode_s = NAN};
     last = NULL;
 }
 
