@@ -147,6 +147,14 @@ void qb_selection_drop(struct qb_selection *s, size_t m, const char *why)
     s->model_count--;
 }
 
+bool qb_figure_begins_model(const struct qb_result *result, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(qb_result_cell(result, i)->model, qb_result_cell(result, at)->model) == 0)
+            return false;
+    return true;
+}
+
 void qb_selection_end(struct qb_selection *s, struct qb_figure *figure)
 {
     if (s->left_out.size)

@@ -99,6 +99,9 @@ void qb_figure_panel(const struct qb_result *result, struct qb_figure *figure, c
 void qb_figure_decade_arrays(struct qb_figure *figure, size_t panels);
 void qb_figure_decades(struct qb_figure *figure, size_t m, double least, double most);
 
+/* Is no cell before cell `at` of its model? */
+bool qb_figure_begins_model(const struct qb_result *result, size_t at);
+
 /* What the three floors of a model cost: QB_FLOOR_ARITHMETIC, QB_FLOOR_FP16, QB_FLOOR_BF16. NaN: not run. */
 enum { QB_FIGURE_FLOORS = 3 };
 void qb_figure_floors(const struct qb_result *result, const char *model, const char *experiment, const char *metric,

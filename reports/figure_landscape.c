@@ -144,15 +144,6 @@ static bool runs(const struct qb_result *result, const char *experiment)
     return false;
 }
 
-/* Is no cell before this one of its model? */
-static bool begins_model(const struct qb_result *result, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (strcmp(qb_result_cell(result, i)->model, qb_result_cell(result, at)->model) == 0)
-            return false;
-    return true;
-}
-
 static enum qb_status fill(const struct qb_result *result, struct qb_figure *figure, struct qb_error *err)
 {
     struct panel panels[QB_FIGURE_MODELS] = {0};
@@ -160,7 +151,7 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
     for (size_t at = 0; !err->status && at < qb_result_count(result); at++) {
         const char *model = qb_result_cell(result, at)->model;
         struct panel panel;
-        if (!begins_model(result, at))
+        if (!qb_figure_begins_model(result, at))
             continue;
         if (collect(result, s.experiment, model, &panel, err) || panel.count <= QB_FIGURE_VARIANTS ||
             s.model_count == QB_FIGURE_MODELS) {

@@ -17,13 +17,13 @@
 extern const struct qb_figure_kind qb_figure_cache, qb_figure_position, qb_figure_controlled, qb_figure_bits,
     qb_figure_kl, qb_figure_depth, qb_figure_survival, qb_figure_match, qb_figure_flips, qb_figure_attribution,
     qb_figure_tensors, qb_figure_memory, qb_figure_speed, qb_figure_roofline, qb_figure_linearity, qb_figure_codes,
-    qb_figure_encoded, qb_figure_growth, qb_figure_landscape;
+    qb_figure_encoded, qb_figure_growth, qb_figure_landscape, qb_figure_predictors;
 
 static const struct qb_figure_kind *const kinds[] = {
     &qb_figure_controlled, &qb_figure_bits,     &qb_figure_encoded,  &qb_figure_kl,          &qb_figure_depth,
     &qb_figure_survival,   &qb_figure_match,    &qb_figure_flips,    &qb_figure_attribution, &qb_figure_tensors,
     &qb_figure_memory,     &qb_figure_speed,    &qb_figure_roofline, &qb_figure_linearity,   &qb_figure_codes,
-    &qb_figure_cache,      &qb_figure_position, &qb_figure_growth,   &qb_figure_landscape,
+    &qb_figure_cache,      &qb_figure_position, &qb_figure_growth,   &qb_figure_landscape,   &qb_figure_predictors,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 

@@ -70,10 +70,11 @@ def left_out(x, y, ids):
 
 
 def draws(formats, ids):
-    rng = np.random.default_rng(0)
+    """The samples that figure predictors draws (harness/metric/correlation.h): outputs of MT19937 seeded with 0, modulo the number of formats."""
+    words = np.random.RandomState(0)._bit_generator
     rows = [np.flatnonzero(ids == i) for i in range(formats)]
     for _ in range(TIMES):
-        yield np.concatenate([rows[i] for i in rng.integers(formats, size=formats)])
+        yield np.concatenate([rows[i] for i in (words.random_raw(int(formats)) % np.uint64(formats)).astype(int)])
 
 
 def interval(values):

@@ -348,3 +348,46 @@ Test(figures_numbers, a_landscape_of_few_variants_is_left_to_figure_encoded)
     cr_expect(stat(scratch_path("out/figures/landscape.dat"), &info) != 0);
     expect_text("out/README.md", "which figure encoded would tell apart");
 }
+
+static void plant_predict(struct planted *p, const char *model, const char *variant, double kl, const double *error)
+{
+    static const char *const names[] = {"signal_power",          "error_power",          "relative_power",
+                                        "weighted_signal_power", "weighted_error_power", "output_power",
+                                        "output_error_power"};
+    static const int of[] = {-1, 0, 1, -1, 2, -1, 3}; /* -1: a signal, of power 1 */
+    plant_text(p, "kl", model, variant, 100, kl, false);
+    struct qb_cell *cell = planted_cell(p, model, variant, "predict");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        *(double *)plant_array(cell, names[i], QB_F64, 1, 1, 0) = of[i] < 0 ? 1 : error[of[i]];
+    *(int64_t *)plant_array(cell, "nonzero_values", QB_I64, 1, 1, 0) = 1;
+    planted_measure(cell);
+}
+
+/* Six formats, KL from 5.05e-1 down by tens. Ranks by hand: as KL's; reversed; the first two exchanged (1 - 12/210);
+ * 2 3 1 5 6 4 (1 - 72/210). */
+Test(figures_numbers, predictors_are_ranked_and_fitted)
+{
+    static const int order[4][6] = {{1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1}, {2, 1, 3, 4, 5, 6}, {2, 3, 1, 5, 6, 4}};
+    struct planted *p = calloc(1, sizeof *p);
+    for (size_t v = 0; v < 6; v++) {
+        const double error[] = {pow(10, -order[0][v]), pow(10, -order[1][v]), pow(10, -order[2][v]),
+                                pow(10, -order[3][v])};
+        char name[16];
+        snprintf(name, sizeof name, "format-%zu", v);
+        plant_predict(p, "m", name, pow(10, -2.0 - (double)v), error);
+    }
+    plant_predict(p, "m", "exact", 0, (double[]){0, 0, 0, 0});
+    plant_predict(p, "few", "q8_0", 1e-3, (double[]){0.1, 0.1, 0.1, 0.1});
+    draw(p, "svg");
+    expect_text("out/figures/predictors.dat", "\n10 0.505 format-0\n");
+    expect_text("out/figures/predictors.dat", "\n60 5.05e-06 format-5\n");
+    const char *caption = "out/figures/predictors.txt";
+    expect_text(caption, "1.000 [1.000, 1.000]");
+    expect_text(caption, "-1.000");
+    expect_text(caption, "0.943");
+    expect_text(caption, "0.657");
+    expect_text(caption, "slope -1.00");
+    expect_text(caption, "flagged: 1");
+    expect_text(caption, "(too few formats");
+    expect_text("out/figures/predictors.svg", "0.943 [");
+}
