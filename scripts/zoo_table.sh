@@ -1,13 +1,17 @@
 #!/bin/bash
 # The zoo's table, as docs/zoo.md has it, from a result file of suite zoo (or any with kl, memory and roundtrip; where speed
 # is in it, with encode and decode in GB/s of FP32, and decoded tokens a second, of FP32's in brackets):
-#   scripts/zoo_table.sh zoo.h5 MODEL >table.md
+#   scripts/zoo_table.sh MODEL zoo.h5 [MORE.h5...] >table.md
 # A format is dominated where another one takes no more bits and has a smaller KL (or the same and fewer bits); the row
 # names the two of these with the least KL. A difference in KL is not tested here: qinsbench compare does that.
 set -eu
-[ $# -eq 2 ] || { echo "usage: $0 RESULT.h5 MODEL" >&2; exit 2; }
-"${QINSBENCH:-build/qinsbench}" show "$1" --only "$2/*/*" --output csv | tr -d '\r' | awk -F, -v OFS='|' '
-    NR > 1 { value[$2, $3 "/" $4] = $5; lo[$2, $3 "/" $4] = $6; hi[$2, $3 "/" $4] = $7; if (!seen[$2]++) name[++n] = $2 }
+[ $# -ge 2 ] || { echo "usage: $0 MODEL RESULT.h5..." >&2; exit 2; }
+model=$1
+shift
+for file; do
+    "${QINSBENCH:-build/qinsbench}" show "$file" --only "$model/*/*" --output csv
+done | tr -d '\r' | awk -F, -v OFS='|' '
+    $1 != "model" { value[$2, $3 "/" $4] = $5; lo[$2, $3 "/" $4] = $6; hi[$2, $3 "/" $4] = $7; if (!seen[$2]++) name[++n] = $2 }
     function two(x) { return x == "" ? "" : sprintf("%.2g", x) }
     function get(v, what) { return (v, what) in value ? value[v, what] : "" }
     END {
