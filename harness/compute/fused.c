@@ -14,7 +14,8 @@ struct qb_fused {
     size_t cols;
     struct qb_code_table table;         /* of codes of magnitudes */
     struct qb_value_table values;       /* of codes of values */
-    struct qb_interleaved *interleaved; /* NULL: its kernel reads the bytes as they lie */
+    bool by_digits;                     /* inputs are multiplied in digits */
+    struct qb_interleaved *interleaved; /* by digits; NULL: there was no room, and the bytes are read as they lie */
 };
 
 bool qb_fused_pays(int32_t kind)
@@ -68,7 +69,8 @@ enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *b
     if (layout->kind == QB_LAYOUT_CODES)
         make_table(layout->values, &new->table);
     make_values(layout->values, &new->values);
-    if (!qb_interleaved_suits(layout))
+    new->by_digits = qb_interleaved_suits(layout);
+    if (!new->by_digits)
         return QB_OK;
     const enum qb_status status = qb_interleaved_make(layout, bytes, row, rows, cols, &new->interleaved, err);
     if (status) {
@@ -91,6 +93,12 @@ static size_t stride_of(const struct qb_fused *fused)
     return (fused->cols + 63) / 64 * 64;
 }
 
+/* Blocks of digits of a prepared input. */
+static size_t blocks_of(const struct qb_fused *fused)
+{
+    return (fused->cols + 31) / 32;
+}
+
 /* The order in which the matrix's kernel takes an input's columns. */
 static enum qb_order order_of(const struct qb_fused *fused)
 {
@@ -105,9 +113,8 @@ static enum qb_order order_of(const struct qb_fused *fused)
 /* Of one input: in fixed point its unit, and two digits of each value; or blocks of digits. */
 size_t qb_fused_scratch(const struct qb_fused *fused, size_t n)
 {
-    if (fused->interleaved)
-        return n * fused->interleaved->blocks * (sizeof(struct qb_digits) + sizeof(struct qb_wide_digits)) /
-               sizeof(float);
+    if (fused->by_digits)
+        return n * blocks_of(fused) * (sizeof(struct qb_digits) + sizeof(struct qb_wide_digits)) / sizeof(float);
     if (fused->layout.kind == QB_LAYOUT_CODES)
         return n * (sizeof(double) + 2 * stride_of(fused)) / sizeof(float) + sizeof(double) / sizeof(float);
     return order_of(fused) == QB_ORDER_PLAIN ? 0 : n * stride_of(fused);
@@ -142,12 +149,12 @@ static struct qb_fixed_inputs prepare_fixed(const struct qb_fused *fused, const 
 
 static struct qb_digit_inputs prepare_digits(const struct qb_fused *fused, const float *x, size_t n, float *scratch)
 {
-    const size_t blocks = fused->interleaved->blocks;
+    const size_t blocks = blocks_of(fused);
+    const int32_t bias = qb_interleaved_bias(&fused->layout);
     struct qb_digits *digits = (struct qb_digits *)(void *)scratch;
     struct qb_wide_digits *wide = (struct qb_wide_digits *)(void *)(digits + n * blocks);
     for (size_t i = 0; i < n; i++)
-        qb_kernels()->digits(x + i * fused->cols, fused->cols, fused->interleaved->bias, digits + i * blocks,
-                             wide + i * blocks);
+        qb_kernels()->digits(x + i * fused->cols, fused->cols, bias, digits + i * blocks, wide + i * blocks);
     return (struct qb_digit_inputs){digits, wide};
 }
 
@@ -155,7 +162,7 @@ struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const floa
 {
     struct qb_fused_inputs in = {.x = x, .n = n, .stride = fused->cols};
     const enum qb_order order = order_of(fused);
-    if (fused->interleaved)
+    if (fused->by_digits)
         in.digits = prepare_digits(fused, x, n, scratch);
     else if (fused->layout.kind == QB_LAYOUT_CODES)
         in.fixed = prepare_fixed(fused, x, n, scratch);
@@ -213,6 +220,10 @@ void qb_fused_multiply(const struct qb_fused *fused, size_t row, size_t count, c
                                        .table = &fused->table};
     if (fused->interleaved) {
         qb_kernels()->digit_dots(fused->interleaved, row, count, &in->digits, in->n, y, ld);
+        return;
+    }
+    if (fused->by_digits) {
+        qb_stored_digit_dots(l, fused->bytes, row, count, fused->cols, &in->digits, in->n, y, ld);
         return;
     }
     if (l->kind == QB_LAYOUT_CODES) {

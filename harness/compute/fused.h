@@ -29,7 +29,8 @@ struct qb_fused; /* a matrix prepared for it */
 
 /* For products of rows [row, row + rows). Borrows bytes of cols columns that lie by a layout that fits them
  * (codec/layout.h), and keeps a copy of the layout; of these rows it makes a working copy where the kernels read one
- * (interleaved.h). Free with qb_fused_free. */
+ * and it fits (interleaved.h); where it does not, the same bits come from the stored bytes, slower. Free with
+ * qb_fused_free. */
 enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *bytes, size_t row, size_t rows,
                              size_t cols, struct qb_fused **fused, struct qb_error *err);
 void qb_fused_free(struct qb_fused *fused);

@@ -1,5 +1,6 @@
 #include "compute/interleaved.h"
 
+#include <math.h>
 #include <string.h>
 #include "base/mem.h"
 #include "codec/layout.h"
@@ -60,16 +61,60 @@ static void put_block(struct qb_interleaved *w, const struct qb_codec_layout *l,
     }
 }
 
+int32_t qb_interleaved_bias(const struct qb_codec_layout *l)
+{
+    return l->kind == QB_LAYOUT_TABLE4 ? -(int32_t)l->values[0] : 128;
+}
+
+static bool fits(size_t bytes)
+{
+    const size_t machine = qb_machine_room();
+    return bytes <= qb_mem_room() / 2 &&
+           (machine == 0 || (bytes <= machine && machine - bytes >= QB_INTERLEAVED_LEAVES));
+}
+
+void qb_stored_digit_dots(const struct qb_codec_layout *l, const unsigned char *bytes, size_t row, size_t count,
+                          size_t cols, const struct qb_digit_inputs *x, size_t n, float *y, size_t ld)
+{
+    const size_t blocks = (cols + BLOCK - 1) / BLOCK;
+    for (size_t r = 0; r < count; r++) {
+        const unsigned char *line = bytes + l->first + (row + r) * l->row_bytes;
+        const unsigned char *scales = bytes + l->scales + (row + r) * l->scale_row;
+        for (size_t i = 0; i < n; i++)
+            y[i * ld + r] = 0;
+        for (size_t block = 0; block < blocks; block++) {
+            const size_t c = block * BLOCK;
+            uint8_t codes[BLOCK];
+            read_codes(l, line, c, cols - c < BLOCK ? cols - c : BLOCK, codes);
+            const float scale = qb_layout_scale(l->scale, scales + c / l->group * l->scale_group);
+            for (size_t i = 0; i < n; i++) {
+                const struct qb_digits *d = &x->digits[i * blocks + block];
+                const struct qb_wide_digits *wide = &x->wide[i * blocks + block];
+                int32_t upper = d->correction[0], rest = d->correction[1];
+                for (size_t k = 0; k < BLOCK; k++) {
+                    upper += codes[k] * wide->part[0][k];
+                    rest += codes[k] * wide->part[1][k];
+                }
+                float *sum = &y[i * ld + r];
+                *sum = fmaf(scale, fmaf((float)upper, QB_DIGITS_UPPER, (float)rest) * d->unit, *sum);
+            }
+        }
+    }
+}
+
 enum qb_status qb_interleaved_make(const struct qb_codec_layout *l, const unsigned char *bytes, size_t row, size_t rows,
                                    size_t cols, struct qb_interleaved **out, struct qb_error *err)
 {
     const size_t blocks = (cols + BLOCK - 1) / BLOCK, groups = (rows + ROWS - 1) / ROWS;
     const bool four = l->kind == QB_LAYOUT_TABLE4, halves = l->scale == QB_LAYOUT_SCALE_HALF;
+    *out = NULL;
+    if (!fits(groups * blocks * ROWS * ((size_t)BLOCK / (four ? 2 : 1) + (halves ? 2 : sizeof(float)))))
+        return QB_OK;
     struct qb_interleaved *w = *out = qb_alloc(1, sizeof *w, "an interleaved matrix", err);
     if (!w)
         return err->status;
     *w = (struct qb_interleaved){
-        .row = row, .blocks = blocks, .four_bits = four, .halves = halves, .bias = four ? -(int32_t)l->values[0] : 128};
+        .row = row, .blocks = blocks, .four_bits = four, .halves = halves, .bias = qb_interleaved_bias(l)};
     w->codes = qb_alloc(groups * blocks, (size_t)(ROWS * BLOCK) / (four ? 2 : 1), "interleaved codes", err);
     w->scales = w->codes ? qb_alloc(groups * blocks, ROWS * (halves ? 2 : sizeof(float)), "their scales", err) : NULL;
     if (!w->scales) {

@@ -14,10 +14,22 @@
  * with halves or FP32 as scales. */
 bool qb_interleaved_suits(const struct qb_codec_layout *layout);
 
-/* Of rows [row, row + rows) of a matrix of cols columns; its bytes are owned. QB_ERR_MEMORY. Free with
- * qb_interleaved_free, NULL too. */
+/* What copies leave free of the machine's memory at least, for the KV cache and others. */
+#define QB_INTERLEAVED_LEAVES ((size_t)512 << 20)
+
+/* Of rows [row, row + rows) of a matrix of cols columns; its bytes are owned. NULL where it does not fit: where it
+ * would leave less than QB_INTERLEAVED_LEAVES of qb_machine_room, or takes more than half of qb_mem_room (base/mem.h).
+ * QB_ERR_MEMORY. Free with qb_interleaved_free, NULL too. */
 enum qb_status qb_interleaved_make(const struct qb_codec_layout *layout, const unsigned char *bytes, size_t row,
                                    size_t rows, size_t cols, struct qb_interleaved **out, struct qb_error *err);
+
+/* What is added to a code so that it is none below 0 (kernels.h: qb_interleaved, bias). */
+int32_t qb_interleaved_bias(const struct qb_codec_layout *layout);
+
+/* qb_digit_dots (kernels.h), to the same bits, from the stored bytes: for a matrix that has no copy. Slower. */
+void qb_stored_digit_dots(const struct qb_codec_layout *layout, const unsigned char *bytes, size_t row, size_t count,
+                          size_t cols, const struct qb_digit_inputs *x, size_t n, float *y, size_t ld);
+
 void qb_interleaved_free(struct qb_interleaved *w);
 
 #endif

@@ -53,8 +53,9 @@ static enum qb_status read_object(const char *path, size_t line, const json_t *o
     if (read_choices(path, object, choices, &q, err))
         return err->status;
     if (!read_answer(json_object_get(object, "answer"), &q.answer))
-        return qb_fail(err, QB_ERR_INPUT, "%s:%zu: expected \"answer\", an index from 0 or a letter, of %zu choices",
-                       path, line, q.count);
+        return qb_fail(err, QB_ERR_INPUT,
+                       "%s:%zu: expected \"answer\", an index from 0 or a capital letter, of %zu choices", path, line,
+                       q.count);
     q.question = (char *)(uintptr_t)text_of(object, "question");
     q.subject = subject ? (char *)(uintptr_t)json_string_value(subject) : (char[]){""};
     return qb_questions_add(out, path, &q, err);

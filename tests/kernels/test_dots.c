@@ -6,6 +6,7 @@
 #include <string.h>
 #include <criterion/criterion.h>
 #include "base/cpu.h"
+#include "base/mem.h"
 #include "base/rng.h"
 #include "codec/guard.h"
 #include "codec/layout.h"
@@ -411,4 +412,59 @@ Test(dots, inputs_of_zeros_and_of_denormals)
             multiply(isa, &m[k % 2], x, 1, &y, 2);
             is_product(&m[k % 2], 0, x, *(const float *)(const void *)y.data, 1);
         }
+}
+
+/* A matrix whose working copy has no room is multiplied from its stored bytes: the same bits. */
+static void try_without_room(struct form form)
+{
+    const size_t rows = 37, cols = form.block ? 1088 : 1057, n = 3, ld = rows + 1;
+    start();
+    struct coded m = make(&form, rows, cols);
+    struct qb_guard x = qb_guard_new("x", n * cols * sizeof(float), QB_GUARD_AFTER, 0);
+    float *in = (float *)(void *)x.data;
+    qb_rng_normal(&rng, 0, 1, in, n * cols);
+    for (int wrong = 0; wrong < 3; wrong++) {
+        if (wrong)
+            in[cols + 40] = wrong == 1 ? INFINITY : NAN;
+        struct qb_guard with = qb_guard_new("y", n * ld * sizeof(float), QB_GUARD_AFTER, 0xff);
+        struct qb_guard without = qb_guard_new("y", n * ld * sizeof(float), QB_GUARD_AFTER, 0xff);
+        multiply(qb_cpu()->isa, &m, in, n, &with, ld);
+        size_t before = qb_mem_stats().live_bytes;
+        qb_mem_limit(before + (16 << 10)); /* of 20 KiB and more */
+        qb_mem_restart_peak();
+        multiply(qb_cpu()->isa, &m, in, n, &without, ld);
+        cr_assert(qb_mem_stats().peak_bytes <= before + (16 << 10));
+        qb_mem_limit(0);
+        for (size_t i = 0; i < n; i++)
+            for (size_t r = 0; r < rows; r++) {
+                float a, b;
+                memcpy(&a, with.data + 4 * (i * ld + r), 4);
+                memcpy(&b, without.data + 4 * (i * ld + r), 4);
+                cr_assert((isnan(a) && isnan(b)) || memcmp(&a, &b, 4) == 0, "input %zu, row %zu: %.9g, not %.9g", i, r,
+                          (double)b, (double)a);
+                cr_assert_eq(isnan(a) != 0, wrong && i == 1, "input %zu, row %zu: %.9g", i, r, (double)a);
+            }
+    }
+}
+
+Test(dots, int8_in_blocks_without_room)
+{
+    try_without_room((struct form){.kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 34});
+}
+
+Test(dots, int8_in_groups_without_room)
+{
+    try_without_room((struct form){.kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 64});
+}
+
+Test(dots, integers_of_4_bits_in_blocks_without_room)
+{
+    try_without_room((struct form){
+        .kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 18, .by_one = true});
+}
+
+Test(dots, integers_of_4_bits_in_pairs_without_room)
+{
+    try_without_room(
+        (struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 96, .by_one = true});
 }

@@ -76,6 +76,8 @@ Test(tasks, json_lines_that_are_refused)
             "a.jsonl:1: the answer is choice C, of 2 choices");
     REFUSED("a.jsonl", "{\"question\": \"q\", \"choices\": [\"x\", \"y\"], \"answer\": -1}", "expected \"answer\"");
     REFUSED("a.jsonl", "{\"question\": \"q\", \"choices\": [\"x\", \"y\"], \"answer\": 1e99}", "expected \"answer\"");
+    REFUSED("a.jsonl", "{\"question\": \"q\", \"choices\": [\"x\", \"y\"], \"answer\": \"b\"}",
+            "or a capital letter, of 2");
     REFUSED("a.jsonl", "{\"question\": \"q\", \"choices\": [\"x\", \"y\"], \"answer\": 99999999999999999999}",
             "no JSON");
     REFUSED("a.jsonl", "{\"question\": \"q\", \"choices\": [\"x\", \"y\"], \"answer\": NaN}", "a.jsonl:1: no JSON");
