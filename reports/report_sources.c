@@ -167,6 +167,7 @@ static const struct source {
     {"speed", "prefill_tok_s", false, "prefill_s prefill_tokens"},
     {"speed", "prefill_flop_fraction", false, "prefill_s prefill_flop sgemm_gflops"},
     {"speed", "weight_decode_gbs", false, "weight_decode_s weight_decode_bytes"},
+    {"speed", "weight_encode_gbs", false, "weight_encode_s weight_encode_bytes"},
     {"speed", "reference_decode_tok_s", false, "reference_decode_s decode_tokens"},
     {"speed", "reference_prefill_tok_s", false, "reference_prefill_s prefill_tokens"},
     {"speed", "read_gbs", false, "read_gbs"},

@@ -99,6 +99,23 @@ static inline void plant_search(struct planted *p, const char *model)
     }
 }
 
+/* KL grows from kl to 100 kl. One weight, of power 1: `error` has the powers of its error, of the relative one, of the
+ * weighted one and of the products'. */
+static inline void plant_predict(struct planted *p, const char *model, const char *variant, double kl,
+                                 const double *error)
+{
+    static const char *const names[] = {"signal_power",          "error_power",          "relative_power",
+                                        "weighted_signal_power", "weighted_error_power", "output_power",
+                                        "output_error_power"};
+    static const int of[] = {-1, 0, 1, -1, 2, -1, 3}; /* -1: a signal, of power 1 */
+    plant_text(p, "kl", model, variant, 100, kl, false);
+    struct qb_cell *cell = planted_cell(p, model, variant, "predict");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        *(double *)plant_array(cell, names[i], QB_F64, 1, 1, 0) = of[i] < 0 ? 1 : error[of[i]];
+    *(int64_t *)plant_array(cell, "nonzero_values", QB_I64, 1, 1, 0) = 1;
+    planted_measure(cell);
+}
+
 static inline void plant_depth(struct planted *p, const char *model, const char *variant, size_t layers, double scale)
 {
     struct qb_cell *cell = planted_cell(p, model, variant, "depth");
@@ -265,6 +282,12 @@ static inline void plant_all(struct planted *p)
         plant_kv(p, planted_models[m], "kv-q4_0", 400, 1e-4, 432);
     }
     plant_search(p, "kjv-chain");
+    for (size_t v = 0; v < 5; v++) {
+        const double power = 0.001 * (double)(v + 1);
+        char name[16];
+        snprintf(name, sizeof name, "format-%zu", v);
+        plant_predict(p, "source-transformer", name, 1e-5 * (double)(v + 1), (double[]){power, power, power, power});
+    }
     plant_linearity(p, "fp16", 1, 1);
     plant_linearity(p, "int8-tensor", 0.9, 0.9);
     plant_linearity(p, "pattern-a", 1.1, 80);

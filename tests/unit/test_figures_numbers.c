@@ -349,20 +349,6 @@ Test(figures_numbers, a_landscape_of_few_variants_is_left_to_figure_encoded)
     expect_text("out/README.md", "which figure encoded would tell apart");
 }
 
-static void plant_predict(struct planted *p, const char *model, const char *variant, double kl, const double *error)
-{
-    static const char *const names[] = {"signal_power",          "error_power",          "relative_power",
-                                        "weighted_signal_power", "weighted_error_power", "output_power",
-                                        "output_error_power"};
-    static const int of[] = {-1, 0, 1, -1, 2, -1, 3}; /* -1: a signal, of power 1 */
-    plant_text(p, "kl", model, variant, 100, kl, false);
-    struct qb_cell *cell = planted_cell(p, model, variant, "predict");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        *(double *)plant_array(cell, names[i], QB_F64, 1, 1, 0) = of[i] < 0 ? 1 : error[of[i]];
-    *(int64_t *)plant_array(cell, "nonzero_values", QB_I64, 1, 1, 0) = 1;
-    planted_measure(cell);
-}
-
 /* Six formats, KL from 5.05e-1 down by tens. Ranks by hand: as KL's; reversed; the first two exchanged (1 - 12/210);
  * 2 3 1 5 6 4 (1 - 72/210). */
 Test(figures_numbers, predictors_are_ranked_and_fitted)
