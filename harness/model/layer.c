@@ -6,15 +6,21 @@
 #include "compute/rowwise.h"
 #include "model/net_parts.h"
 
-enum qb_status net_apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,
-                         struct qb_error *err)
+enum qb_status net_apply_each(struct qb_net *net, struct part part, const float *x, size_t n, size_t each, float *y,
+                              size_t ld, struct qb_error *err)
 {
     const struct op *op = &net->linears[part.linear];
     if (net->observe && net->observe(net->observer, part.linear, x, n, err))
         return err->status;
-    if (qb_linear_apply_rows(op->linear, net->pool, x, n, part.row, part.rows, y, ld, true, err))
+    if (qb_linear_apply_each(op->linear, net->pool, x, n, each, part.row, part.rows, y, ld, true, err))
         return qb_wrap(err, "tensor %s", op->tensor->name);
     return QB_OK;
+}
+
+enum qb_status net_apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,
+                         struct qb_error *err)
+{
+    return net_apply_each(net, part, x, n, 0, y, ld, err);
 }
 
 /* The kept positions' rows of x[batch * n, width] -> out[batch * kept, width], which may be x. */

@@ -89,6 +89,8 @@ void net_kv_shape(const struct qb_net *net, size_t batch, size_t capacity, size_
 size_t net_product(const struct part *parts, size_t count, struct part *product);
 
 /* y[n, part.rows], rows ld apart, of x[n, cols], with bias. */
+enum qb_status net_apply_each(struct qb_net *net, struct part part, const float *x, size_t n, size_t each, float *y,
+                              size_t ld, struct qb_error *err);
 enum qb_status net_apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,
                          struct qb_error *err);
 /* out[n, width] = norm(x), which may be out; there must be a norm. */
