@@ -85,7 +85,8 @@ enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_sta
     const double std = qb_std_f32(logits, vocab);
     stats->std = (float)std;
     stats->log_sum = qb_logsumexp(logits, vocab);
-    stats->spread = qb_logit_spread_beside(logits, vocab, stats->log_sum, std);
+    if (!qb_logit_spread_beside(logits, vocab, stats->log_sum, std, &stats->spread))
+        stats->spread = (float)qb_logit_spread(logits, vocab, stats->log_sum);
     return QB_OK;
 }
 

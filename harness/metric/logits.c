@@ -212,14 +212,15 @@ double qb_logit_spread(const float *x, size_t n, double log_sum)
 
 /* Two sums of n terms in float64 are within n 2^-52 of the sum of their sizes of each other: so far are two means, by
  * whose square sums of squares about them differ, besides. Twice that and more to both sides. */
-float qb_logit_spread_beside(const float *x, size_t n, double log_sum, double std)
+bool qb_logit_spread_beside(const float *x, size_t n, double log_sum, double std, float *spread)
 {
     bool nan;
     const float least = qb_smallest(x, n), most = qb_kernels()->max(x, n, &nan);
     const double size = fmax(fabs((double)least), fabs((double)most)), mean = (double)n * 0x1p-51 * size / std;
     const double off = (double)(n + 64) * 0x1p-51 + mean * mean;
     const float low = (float)(std * (1 - off)), high = (float)(std * (1 + off));
-    return (double)least >= least_probable(n, log_sum) && low == high ? low : (float)qb_logit_spread(x, n, log_sum);
+    *spread = low;
+    return (double)least >= least_probable(n, log_sum) && low == high;
 }
 
 double qb_std_f32(const float *x, size_t n)

@@ -194,9 +194,10 @@ Test(logits, a_spread_beside_the_std_is_the_plain_one)
                         x[n / 2] = nextafterf(x[n / 2], INFINITY);
                     const double log_sum = qb_logsumexp(x, n);
                     const float due = (float)qb_logit_spread(x, n, log_sum);
-                    const float found = qb_logit_spread_beside(x, n, log_sum, qb_std_f32(x, n));
-                    cr_expect_eq(memcmp(&due, &found, sizeof due), 0, "%zu of %g +- %g: %.9g, expected %.9g", n,
-                                 (double)shifts[s], (double)scales[c], (double)found, (double)due);
+                    float found;
+                    const bool known = qb_logit_spread_beside(x, n, log_sum, qb_std_f32(x, n), &found);
+                    cr_expect(!known || memcmp(&due, &found, sizeof due) == 0, "%zu of %g +- %g: %.9g, expected %.9g",
+                              n, (double)shifts[s], (double)scales[c], (double)found, (double)due);
                 }
 }
 
