@@ -82,9 +82,11 @@ enum qb_status qb_row_stats(const float *logits, size_t vocab, struct qb_row_sta
     qb_rank(logits, vocab, &stats->rank);
     double margin = vocab > 1 ? (double)logits[stats->rank.top[0]] - (double)logits[stats->rank.top[1]] : 0;
     stats->margin = (float)fmin(margin, (double)FLT_MAX); /* next to a mask of -FLT_MAX it may be more */
-    stats->std = (float)qb_std_f32(logits, vocab);
+    const double std = qb_std_f32(logits, vocab);
+    stats->std = (float)std;
     stats->log_sum = qb_logsumexp(logits, vocab);
-    stats->spread = (float)qb_logit_spread(logits, vocab, stats->log_sum);
+    if (!qb_logit_spread_beside(logits, vocab, stats->log_sum, std, &stats->spread))
+        stats->spread = (float)qb_logit_spread(logits, vocab, stats->log_sum);
     return QB_OK;
 }
 

@@ -11,7 +11,8 @@
 #include "metric/logits_base.h"
 #include "positions.h"
 
-#define BLOCK QB_LOGITS_BLOCK /* positions whose logits exist at once; part of what makes two runs bitwise equal */
+#define BLOCK QB_LOGITS_BLOCK   /* positions of a product with the head; part of what makes two runs bitwise equal */
+#define ROOM ((size_t)64 << 20) /* bytes of the logits that exist at once, unless one block takes more */
 
 enum { OPTION_SCORE };
 enum { SCORE_HALF, SCORE_ALL };
@@ -110,21 +111,31 @@ struct work {
     struct qb_net *fp32;        /* or NULL where the base is a file's */
     const float *reference;     /* its hidden states [positions, H] */
     struct qb_logits_base base; /* or all 0 */
-    float *hidden, *p, *q;      /* [scored + 1, H], [BLOCK, vocab], [BLOCK, vocab] */
-    uint16_t *words;            /* [BLOCK, qb_llama_words] */
+    float *hidden, *p, *q;      /* [scored + 1, H], [group, vocab], [group, vocab] */
+    uint16_t *words;            /* a row of the base, qb_llama_words, for each worker */
     struct qb_positions rows;
     struct llama_rows llama;
-    size_t first; /* of the block */
+    size_t group; /* positions whose logits exist at once, whole blocks */
+    size_t first; /* of the group */
 };
+
+/* As many as are within bounds, and every group of a chunk of about the same size. */
+static size_t group_of(size_t scored, size_t vocab)
+{
+    const size_t room = ROOM / (2 * sizeof(float) * BLOCK * vocab), blocks = (scored + BLOCK - 1) / BLOCK;
+    const size_t groups = room > 1 ? (blocks + room - 1) / room : blocks;
+    return (blocks + groups - 1) / groups * BLOCK;
+}
 
 static void llama_task(void *context, size_t i, unsigned worker)
 {
     struct work *w = context;
     const size_t vocab = w->env->model->arch.vocab, at = w->first + i;
-    uint16_t *row = w->words + i * qb_llama_words(vocab);
-    (void)worker;
+    uint16_t *row = w->words + worker * qb_llama_words(vocab);
     if (w->fp32)
         qb_llama_pack(w->p + i * vocab, vocab, row);
+    else
+        qb_logits_base_row(&w->base, at, row);
     const struct qb_llama_position p = qb_llama_compare(row, w->q + i * vocab, vocab, w->rows.target[at]);
     w->llama.kld[at] = p.kld;
     w->llama.nll[at] = p.nll;
@@ -136,12 +147,12 @@ static void llama_task(void *context, size_t i, unsigned worker)
 /* The reference's logits of positions [w->first, w->first + n): of its head, or of the base file. */
 static enum qb_status reference_logits(struct work *w, size_t n, struct qb_error *err)
 {
-    const size_t vocab = w->env->model->arch.vocab, words = qb_llama_words(vocab);
+    const size_t vocab = w->env->model->arch.vocab;
     if (w->fp32)
-        return qb_net_logits(w->fp32, w->reference + w->first * w->env->model->arch.hidden, n, w->p, err);
+        return qb_net_logits_each(w->fp32, w->reference + w->first * w->env->model->arch.hidden, n, BLOCK, w->p, err);
     for (size_t i = 0; i < n; i++) {
-        qb_logits_base_row(&w->base, w->first + i, w->words + i * words);
-        qb_llama_unpack(w->words + i * words, vocab, w->p + i * vocab);
+        qb_logits_base_row(&w->base, w->first + i, w->words);
+        qb_llama_unpack(w->words, vocab, w->p + i * vocab);
     }
     return QB_OK;
 }
@@ -154,10 +165,10 @@ static enum qb_status compare_chunk(void *context, size_t first, size_t rows, st
     const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
     if (read_chunk(w->text, net, c, w->hidden, err))
         return err->status;
-    for (size_t from = 0; from < w->text->scored; from += BLOCK) {
-        const size_t n = w->text->scored - from < BLOCK ? w->text->scored - from : BLOCK;
+    for (size_t from = 0; from < w->text->scored; from += w->group) {
+        const size_t n = w->text->scored - from < w->group ? w->text->scored - from : w->group;
         w->first = c * w->text->scored + from;
-        if (reference_logits(w, n, err) || qb_net_logits(net, w->hidden + from * width, n, w->q, err) ||
+        if (reference_logits(w, n, err) || qb_net_logits_each(net, w->hidden + from * width, n, BLOCK, w->q, err) ||
             qb_positions_block(w->env->pool, w->p, w->q, vocab, w->first, n, &w->rows, err))
             return qb_wrap(err, "chunk %zu", c);
         qb_pool_run(w->env->pool, n, llama_task, w);
@@ -184,9 +195,11 @@ static enum qb_status compare(struct work *w, struct qb_record *out, struct qb_e
     if (in->base ? open_base(in, &w->base, err) : qb_cell_fp32(w->env, &w->fp32, err))
         goto out;
     w->hidden = qb_alloc((w->text->scored + 1) * w->env->model->arch.hidden, sizeof *w->hidden, "hidden states", err);
-    w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err);
-    w->q = qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err);
-    w->words = qb_alloc(BLOCK * qb_llama_words(vocab), sizeof *w->words, "rows of the base", err);
+    w->group = group_of(w->text->scored, vocab);
+    w->p = qb_alloc(w->group * vocab, sizeof *w->p, "reference logits", err);
+    w->q = qb_alloc(w->group * vocab, sizeof *w->q, "logits", err);
+    w->words =
+        qb_alloc(qb_pool_threads(w->env->pool) * qb_llama_words(vocab), sizeof *w->words, "rows of the base", err);
     if (!err->status)
         qb_parts_run(w->env->parts, out, w->rows.count, w->text->scored, compare_chunk, w, err);
 out:

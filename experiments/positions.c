@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/probability.h"
 #include "common.h"
+#include "compute/kernels.h"
 
 enum qb_status qb_positions_add(size_t n, struct qb_positions *r, struct qb_record *out, struct qb_error *err)
 {
@@ -64,16 +65,21 @@ static void compare_ranks(const float *p, const float *q, size_t vocab, const st
     r->reference_hit[i] = p[r->target[i]] == p[ps->rank.top[0]] ? 1.0 / ps->rank.first : 0;
 }
 
+enum { PART = 1024 }; /* of a row, in the first-level cache */
+
 /* The largest |p - q| over tokens that either arm gives a probability. */
 static float largest_difference(const float *p, const float *q, size_t vocab, const struct qb_row_stats *ps,
                                 const struct qb_row_stats *qs)
 {
     const float p_most = p[ps->rank.top[0]], q_most = q[qs->rank.top[0]];
-    float largest = 0;
-    for (size_t v = 0; v < vocab; v++) {
-        float d = fabsf(p[v] - q[v]);
-        if (d > largest && !(qb_improbable(p[v], p_most) && qb_improbable(q[v], q_most)))
-            largest = d;
+    float largest = 0, d[PART];
+    for (size_t from = 0; from < vocab; from += PART) {
+        const size_t n = vocab - from < PART ? vocab - from : PART;
+        for (size_t i = 0; i < n; i++)
+            d[i] = fabsf(p[from + i] - q[from + i]);
+        for (size_t i = 0; (i = qb_kernels()->find(d, n, i, nextafterf(largest, INFINITY))) < n; i++)
+            if (d[i] > largest && !(qb_improbable(p[from + i], p_most) && qb_improbable(q[from + i], q_most)))
+                largest = d[i];
     }
     return fminf(largest, FLT_MAX);
 }
@@ -90,7 +96,8 @@ static enum qb_status compare_row(const float *p, const float *q, size_t vocab, 
     r->kl[i] = qb_kl(p, q, vocab);
     compare_ranks(p, q, vocab, &ps, &qs, r, i);
     r->reference_p[i] = (float)exp((double)p[ps.rank.top[0]] - ps.log_sum);
-    r->logit_std[i] = qb_mask_improbable(p, vocab, mask) ? (float)qb_std_unmasked(p, mask, vocab) : ps.std;
+    const bool masks = qb_improbable(qb_smallest(p, vocab), p[ps.rank.top[0]]);
+    r->logit_std[i] = masks && qb_mask_improbable(p, vocab, mask) ? (float)qb_std_unmasked(p, mask, vocab) : ps.std;
     r->margin[i] = ps.margin;
     r->spread[i] = qs.spread;
     r->reference_spread[i] = ps.spread;

@@ -9,7 +9,7 @@
 #include "bench_probe.h"
 #include "compute/kernels.h"
 
-enum { COLS = 1024, TIMES = 64, KERNELS = 19, LEVELS = QB_ISA_AMX + 1 }; /* a call: one row, so many times */
+enum { COLS = 1024, TIMES = 64, KERNELS = 20, LEVELS = QB_ISA_AMX + 1 }; /* a call: one row, so many times */
 enum { DOTS = 10 };                                                      /* bench_dots.c has these */
 _Static_assert(sizeof(struct qb_kernels) == (KERNELS + DOTS) * sizeof(void (*)(void)),
                "a new kernel has its line in kernels[]");
@@ -102,6 +102,11 @@ static void sum_exp(const struct qb_kernels *k, struct row *r)
     r->sum += k->sum_exp(r->x, COLS, 10);
 }
 
+static void sum_expf(const struct qb_kernels *k, struct row *r)
+{
+    r->sum += k->sum_expf(r->x, COLS, 10);
+}
+
 static void sum_power(const struct qb_kernels *k, struct row *r)
 {
     r->sum += k->sum_power(r->x, COLS, 0.1, 2);
@@ -130,25 +135,11 @@ static void split_dots(const struct qb_kernels *k, struct row *r)
 static const struct {
     const char *name;
     void (*run)(const struct qb_kernels *kernels, struct row *row);
-} kernels[KERNELS] = {{"layernorm", layernorm},
-                      {"rmsnorm", rmsnorm},
-                      {"relu", relu},
-                      {"gelu", gelu},
-                      {"gelu_tanh", gelu_tanh},
-                      {"silu", silu},
-                      {"softcap", softcap},
-                      {"add", add},
-                      {"multiply", multiply},
-                      {"affine", affine},
-                      {"softmax", softmax},
-                      {"max", max},
-                      {"find", find},
-                      {"sum_exp", sum_exp},
-                      {"sum_power", sum_power},
-                      {"kl_sums", kl_sums},
-                      {"gemv", gemv},
-                      {"split", split},
-                      {"split_dots", split_dots}};
+} kernels[KERNELS] = {
+    {"layernorm", layernorm}, {"rmsnorm", rmsnorm}, {"relu", relu}, {"gelu", gelu},         {"gelu_tanh", gelu_tanh},
+    {"silu", silu},           {"softcap", softcap}, {"add", add},   {"multiply", multiply}, {"affine", affine},
+    {"softmax", softmax},     {"max", max},         {"find", find}, {"sum_exp", sum_exp},   {"sum_expf", sum_expf},
+    {"sum_power", sum_power}, {"kl_sums", kl_sums}, {"gemv", gemv}, {"split", split},       {"split_dots", split_dots}};
 
 /* out starts anew with each call: what a kernel makes of its own results stays finite and normal so long. */
 static enum qb_status call(void *context, struct qb_error *err)

@@ -3,8 +3,8 @@
  * same form. All levels give the same bits: lanes and the order of sums are fixed, and nothing is fused
  * (-ffp-contract=off) but where a kernel says so, then at every level. No pointer needs more alignment than its type.
  * What a level does faster is in its kernels_LEVEL.c alone. A new kernel is a field here and its body in
- * kernels_rows.h, kernels_logits.h, kernels_dots.h, kernels_digits.h or kernels_split.h; bench and the kernels' tests
- * do not build until they have it too.
+ * kernels_rows.h, kernels_logits.h, kernels_expf.h, kernels_dots.h, kernels_digits.h or kernels_split.h; bench and the
+ * kernels' tests do not build until they have it too.
  */
 #ifndef QB_KERNELS_H
 #define QB_KERNELS_H
@@ -139,7 +139,7 @@ enum {
 /* Terms of w and x, from 0, of the small products, in the order in which they are added: each has one of the last. */
 static const uint8_t qb_split_products[QB_SPLIT_SMALL][2] = {{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}};
 
-enum { QB_GEMV_COLS = 4096 };
+enum { QB_GEMV_COLS = 4096, QB_EXPF_LEAST = -64 };
 
 /* Sums over i of w_i, w_i t_i and w_i g(t_i), where w_i = exp(p_i - p_k), t_i = (p_i - q_i) - (p_k - q_k) and
  * g(t) = exp(-t) - 1 + t. */
@@ -167,6 +167,9 @@ struct qb_kernels {
     size_t (*find)(const float *x, size_t n, size_t from, float limit);
     /* Sum of exp(x[i] - shift); shift is at least the largest x less 600. */
     double (*sum_exp)(const float *x, size_t n, double shift);
+    /* Sum of expf(x[i] - shift), each to the bits of this process's libm, but 0 where x[i] - shift, at most 0, is under
+     * QB_EXPF_LEAST. */
+    double (*sum_expf)(const float *x, size_t n, float shift);
     /* Sum of (x[i] - shift)^power, power 1 or 2. */
     double (*sum_power)(const float *x, size_t n, double shift, int power);
     struct qb_kl_sums (*kl_sums)(const float *p, const float *q, size_t n, size_t k);

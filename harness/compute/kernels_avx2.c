@@ -4,6 +4,18 @@
 #include "compute/kernels_rows.h"
 #include "compute/kernels_split.h"
 
+INLINE vd fused(vd a, vd b, vd c)
+{
+    return (vd)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+
+INLINE vl gather_bits(const int64_t *table, vl index)
+{
+    return (vl)_mm256_i64gather_epi64((const long long *)table, (__m256i)index, 8);
+}
+
+#include "compute/kernels_expf.h"
+
 typedef struct {
     __m256 low, high;
 } v16;
@@ -328,6 +340,7 @@ void qb_kernels_avx2(struct qb_kernels *kernels)
 {
     set_rows(kernels);
     set_logits(kernels);
+    set_expf(kernels);
     set_dots(kernels);
     set_split(kernels);
     kernels->code_dots = gathered_code_dots;

@@ -5,6 +5,18 @@
 #include "compute/kernels_rows.h"
 #include "compute/kernels_split.h"
 
+INLINE vd fused(vd a, vd b, vd c)
+{
+    return (vd)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+
+INLINE vl gather_bits(const int64_t *table, vl index)
+{
+    return (vl)_mm512_i64gather_epi64((__m512i)index, table, 8);
+}
+
+#include "compute/kernels_expf.h"
+
 typedef __m512 v16;
 
 INLINE v16 v16_load(const float *x)
@@ -422,6 +434,7 @@ void qb_kernels_avx512(struct qb_kernels *kernels)
 {
     set_rows(kernels);
     set_logits(kernels);
+    set_expf(kernels);
     qb_code_dots *code_dots_below = kernels->code_dots;
     qb_digit_dots *digit_dots_below = kernels->digit_dots;
     set_dots(kernels);

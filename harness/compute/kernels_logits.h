@@ -121,6 +121,17 @@ static double sum_exp_kernel(const float *x, size_t n, double shift)
     return add_lanes(sum);
 }
 
+/* By libm itself; what is faster is in kernels_expf.h. */
+static double sum_expf_kernel(const float *x, size_t n, float shift)
+{
+    double sum[SUMS] = {0};
+    for (size_t i = 0; i < n; i++)
+        sum[i % SUMS] += x[i] - shift >= QB_EXPF_LEAST ? (double)expf(x[i] - shift) : 0;
+    vd parts[PARTS];
+    memcpy(parts, sum, sizeof parts);
+    return add_lanes(parts);
+}
+
 static double sum_power_kernel(const float *x, size_t n, double shift, int power)
 {
     vd sum[PARTS] = {{0}};
@@ -194,6 +205,7 @@ static void set_logits(struct qb_kernels *kernels)
     kernels->max = max_kernel;
     kernels->find = find_kernel;
     kernels->sum_exp = sum_exp_kernel;
+    kernels->sum_expf = sum_expf_kernel;
     kernels->sum_power = sum_power_kernel;
     kernels->kl_sums = kl_sums_kernel;
 }

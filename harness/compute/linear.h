@@ -103,6 +103,12 @@ enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *po
                                     size_t row, size_t count, float *y, size_t ld, bool with_bias,
                                     struct qb_error *err);
 
+/* The same with the bits of calls of `each` rows of x one after the other, the last of what is left (0: one call): what
+ * is decoded is decoded once for all full ones. */
+enum qb_status qb_linear_apply_each(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
+                                    size_t each, size_t row, size_t count, float *y, size_t ld, bool with_bias,
+                                    struct qb_error *err);
+
 size_t qb_linear_segments(const struct qb_linear *linear);
 struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t index);
 /* Does any segment come under the variant (is it placed)? */

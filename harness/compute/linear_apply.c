@@ -154,7 +154,7 @@ static enum qb_status make_caches(struct qb_linear *linear, struct qb_pool *pool
 
 /* The products that make y[n, count] of output channels [row, row + count), their x and scratch left open (count 0
  * where a segment has none of the channels), and the inputs that they take. */
-static enum qb_status plan_products(const struct qb_linear *linear, size_t row, size_t count,
+static enum qb_status plan_products(const struct qb_linear *linear, size_t each, size_t row, size_t count,
                                     struct qb_product products[QB_CUT_MAX], struct inputs *in, struct qb_error *err)
 {
     for (size_t i = 0; i < linear->segment_count; i++) {
@@ -167,7 +167,8 @@ static enum qb_status plan_products(const struct qb_linear *linear, size_t row, 
                                           .ops = segment->ops,
                                           .row = segment->first + from - segment->row,
                                           .count = found,
-                                          .n = in->n};
+                                          .n = in->n,
+                                          .each = each};
         if (!takes_x(segment))
             in->floats = (in->n * in->cols + 15) / 16 * 16;
         if (segment->coded_input)
@@ -209,20 +210,21 @@ enum qb_status qb_linear_scratch(const struct qb_linear *linear, unsigned thread
 {
     struct qb_product products[QB_CUT_MAX];
     struct inputs in = {.n = n, .cols = linear->cols};
-    if (!plan_products(linear, row, count, products, &in, err))
+    if (!plan_products(linear, 0, row, count, products, &in, err))
         *floats = count_scratch(linear, threads, products, &in);
     return err->status;
 }
 
-enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
-                                    size_t row, size_t count, float *y, size_t ld, bool with_bias, struct qb_error *err)
+enum qb_status qb_linear_apply_each(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
+                                    size_t each, size_t row, size_t count, float *y, size_t ld, bool with_bias,
+                                    struct qb_error *err)
 {
     if (row > linear->rows || count > linear->rows - row || ld < count)
         return qb_fail(err, QB_ERR_INTERNAL, "output channels [%zu, %zu) of %zu, rows %zu apart", row, row + count,
                        linear->rows, ld);
     struct qb_product products[QB_CUT_MAX];
     struct inputs in = {.x = x, .n = n, .cols = linear->cols, .failed = QB_TASKS_FINE};
-    if (make_caches(linear, pool, row, count, err) || plan_products(linear, row, count, products, &in, err))
+    if (make_caches(linear, pool, row, count, err) || plan_products(linear, each, row, count, products, &in, err))
         return err->status;
     float *scratch = get_scratch(linear, qb_pool_threads(pool), products, &in, err), *to = y;
     if (!scratch || prepare(&in, pool, err))
@@ -241,6 +243,12 @@ enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *po
     qb_affine(pool, y, n, count, ld, linear->scale ? linear->scale + row : NULL,
               with_bias && linear->bias ? linear->bias + row : NULL);
     return QB_OK;
+}
+
+enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
+                                    size_t row, size_t count, float *y, size_t ld, bool with_bias, struct qb_error *err)
+{
+    return qb_linear_apply_each(linear, pool, x, n, 0, row, count, y, ld, with_bias, err);
 }
 
 enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,

@@ -121,6 +121,7 @@ struct work {
     float *panels;
     size_t row, rows; /* read rows [row, row + rows) of the matrix into panels */
     size_t first;     /* number of the panel that this is */
+    size_t times;     /* products with the same rows, of plan.m inputs each, after one another */
     struct qb_task_error failed;
 };
 
@@ -162,7 +163,16 @@ enum qb_status qb_matrix_unpack(const struct qb_matrix *m, const struct qb_matri
     return read_all(&work, pool, row, count, err);
 }
 
-/* A panel that its worker reads for itself, and the one tile that needs it. */
+/* Tile (i, j) of each of the products. */
+static void multiply_tile(const struct work *work, size_t i, size_t j, const float *panel)
+{
+    const struct qb_product *p = work->product;
+    const struct qb_gemm_plan *plan = &work->plan;
+    for (size_t t = 0; t < work->times; t++)
+        qb_gemm_tile(plan, i, j, p->x + t * plan->m * plan->k, plan->k, panel, p->y + t * plan->m * p->ld, p->ld);
+}
+
+/* A panel that its worker reads for itself, and the tiles that need it. */
 static void panel_task(void *context, size_t index, unsigned worker)
 {
     struct work *work = context;
@@ -174,17 +184,15 @@ static void panel_task(void *context, size_t index, unsigned worker)
     if (p->ops->rows(p->matrix, p->row + row, at_most(plan->tile_n, plan->n - row), panel, &err))
         qb_task_fail(&work->failed, &err);
     else
-        qb_gemm_tile(plan, 0, index, p->x, plan->k, panel, p->y, p->ld);
+        multiply_tile(work, 0, index, panel);
 }
 
 static void tile_task(void *context, size_t index, unsigned worker)
 {
     const struct work *work = context;
-    const struct qb_product *p = work->product;
     size_t i = index % work->plan.tiles_m, panel = index / work->plan.tiles_m;
     (void)worker;
-    qb_gemm_tile(&work->plan, i, work->first + panel, p->x, work->plan.k,
-                 work->panels + panel * panel_floats(&work->plan), p->y, p->ld);
+    multiply_tile(work, i, work->first + panel, work->panels + panel * panel_floats(&work->plan));
 }
 
 /* How many panels are in scratch at a time; 0: one a worker. */
@@ -196,11 +204,17 @@ static size_t group_of(const struct qb_gemm_plan *plan, unsigned threads)
     return at_most(group > threads ? group : threads, plan->tiles_n);
 }
 
+/* Products of `each` inputs that a product is made of and that can be multiplied panel by panel. */
+static size_t count_times(const struct qb_product *p)
+{
+    return p->each ? p->n / p->each : 1;
+}
+
 static enum qb_status apply_panels(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
 {
-    struct work work = {.product = p, .panels = p->scratch, .failed = QB_TASKS_FINE};
+    struct work work = {.product = p, .panels = p->scratch, .times = count_times(p), .failed = QB_TASKS_FINE};
     const struct qb_gemm_plan *plan = &work.plan;
-    work.plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, qb_pool_threads(pool));
+    work.plan = qb_gemm_plan(p->n / work.times, p->count, p->matrix->cols, qb_pool_threads(pool));
     size_t group = group_of(plan, qb_pool_threads(pool));
     if (group == 0)
         return run(&work, pool, plan->tiles_n, panel_task, err);
@@ -213,9 +227,23 @@ static enum qb_status apply_panels(const struct qb_product *p, struct qb_pool *p
     return QB_OK;
 }
 
+static void view_task(void *context, size_t index, unsigned worker)
+{
+    const struct work *work = context;
+    const struct qb_product *p = work->product;
+    const size_t i = index % work->plan.tiles_m, j = index / work->plan.tiles_m;
+    (void)worker;
+    multiply_tile(work, i, j, (const float *)p->matrix->bytes + (p->row + j * work->plan.tile_n) * work->plan.k);
+}
+
 static enum qb_status apply_view(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
 {
-    size_t cols = p->matrix->cols;
+    const size_t cols = p->matrix->cols, times = count_times(p);
+    if (times > 1) {
+        struct work work = {.product = p, .times = times, .failed = QB_TASKS_FINE};
+        work.plan = qb_gemm_plan(p->each, p->count, cols, qb_pool_threads(pool));
+        return run(&work, pool, work.plan.tiles_m * work.plan.tiles_n, view_task, err);
+    }
     qb_gemm_nt(pool, p->n, p->count, cols, p->x, cols, (const float *)p->matrix->bytes + p->row * cols, p->y, p->ld);
     return err->status;
 }
@@ -377,9 +405,25 @@ static enum qb_status apply_logs(const struct qb_product *p, struct qb_pool *poo
     return err->status;
 }
 
+/* Can its products of `each` inputs go through the rows together? One input is no tile, but a vector. */
+static bool goes_together(const struct qb_product *p)
+{
+    return p->each > 1 && (p->ops->apply == apply_panels || p->ops->apply == apply_view);
+}
+
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err)
 {
-    return product->n && product->count ? product->ops->apply(product, pool, err) : QB_OK;
+    struct qb_product part = *product;
+    const size_t n = product->count ? product->n : 0, each = product->each ? at_most(product->each, n) : n;
+    const bool together = goes_together(product);
+    for (size_t i = 0; i < n && !err->status; i += part.n) {
+        part.n = together && n - i > each ? (n - i) / each * each : at_most(each, n - i);
+        part.each = part.n > each ? each : 0;
+        part.x = product->x + i * product->matrix->cols;
+        part.y = product->y + i * product->ld;
+        product->ops->apply(&part, pool, err);
+    }
+    return err->status;
 }
 
 /* ---- the table ---- */
@@ -418,7 +462,8 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_rea
     return &table[i];
 }
 
-size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
+/* Of one product of p->n inputs. */
+static size_t scratch_of(const struct qb_product *p, unsigned threads)
 {
     if (p->ops->apply == apply_view || p->n == 0 || p->count == 0)
         return 0;
@@ -432,4 +477,16 @@ size_t qb_product_scratch(const struct qb_product *p, unsigned threads)
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, threads);
     size_t group = group_of(&plan, threads);
     return (group ? group : threads) * panel_floats(&plan);
+}
+
+size_t qb_product_scratch(const struct qb_product *product, unsigned threads)
+{
+    struct qb_product part = *product;
+    if (!product->each || product->each >= product->n)
+        return scratch_of(product, threads);
+    part.n = product->each;
+    const size_t full = scratch_of(&part, threads);
+    part.n = product->n % product->each; /* fewer inputs may take wider panels */
+    const size_t rest = scratch_of(&part, threads);
+    return full > rest ? full : rest;
 }

@@ -44,6 +44,7 @@ struct qb_product {
     size_t row, count;
     const float *x;
     size_t n;
+    size_t each; /* n as so many products of this many inputs, the last one of what is left: their bits; 0: of n */
     float *y;
     size_t ld;      /* floats from a row of y to the next, >= count */
     float *scratch; /* qb_product_scratch floats */
@@ -71,6 +72,8 @@ size_t qb_product_scratch(const struct qb_product *product, unsigned threads);
  * "split" and "logarithms" bitwise the product of the FP32 rows that `ops` reads. "fused" is within its tolerance of
  * that for up to QB_FUSED_MOST inputs, and for more the same. "split" is, whatever the number of inputs, rows and
  * threads and the instruction set level, the same bits: within QB_SPLIT_TOLERANCE (kernels.h) of the exact product. */
+/* Rows that several products of `each` inputs read are decoded once for all of them where that is of up to a few rows.
+ */
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
 
 /* Rows [row, row + count) as `ops` reads them, out[count, cols], over the pool. */

@@ -4,6 +4,24 @@
 #include "compute/kernels.h"
 #include "metric/metric.h"
 
+enum { LANES = 16 }; /* values that a loop handles together, for the compiler's vectors */
+
+float qb_smallest(const float *x, size_t n)
+{
+    float lanes[LANES], least = n > 0 ? x[0] : INFINITY;
+    for (size_t l = 0; l < LANES; l++)
+        lanes[l] = least;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lanes[l] = x[i + l] < lanes[l] ? x[i + l] : lanes[l];
+    for (; i < n; i++)
+        least = x[i] < least ? x[i] : least;
+    for (size_t l = 0; l < LANES; l++)
+        least = lanes[l] < least ? lanes[l] : least;
+    return least;
+}
+
 double qb_logsumexp(const float *x, size_t n)
 {
     const struct qb_kernels *kernel = qb_kernels();
@@ -168,9 +186,15 @@ double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n)
     return sqrt(squares / (double)(count - 1));
 }
 
+/* The least logit that counts in a spread. */
+static double least_probable(size_t n, double log_sum)
+{
+    return log_sum + log(DBL_EPSILON / (double)n);
+}
+
 double qb_logit_spread(const float *x, size_t n, double log_sum)
 {
-    double least = log_sum + log(DBL_EPSILON / (double)n), sum = 0, squares = 0;
+    double least = least_probable(n, log_sum), sum = 0, squares = 0;
     size_t count = 0;
     for (size_t i = 0; i < n; i++)
         if ((double)x[i] >= least) {
@@ -184,6 +208,19 @@ double qb_logit_spread(const float *x, size_t n, double log_sum)
         if ((double)x[i] >= least)
             squares += ((double)x[i] - mean) * ((double)x[i] - mean);
     return sqrt(squares / (double)(count - 1));
+}
+
+/* Two sums of n terms in float64 are within n 2^-52 of the sum of their sizes of each other: so far are two means, by
+ * whose square sums of squares about them differ, besides. Twice that and more to both sides. */
+bool qb_logit_spread_beside(const float *x, size_t n, double log_sum, double std, float *spread)
+{
+    bool nan;
+    const float least = qb_smallest(x, n), most = qb_kernels()->max(x, n, &nan);
+    const double size = fmax(fabs((double)least), fabs((double)most)), mean = (double)n * 0x1p-51 * size / std;
+    const double off = (double)(n + 64) * 0x1p-51 + mean * mean;
+    const float low = (float)(std * (1 - off)), high = (float)(std * (1 + off));
+    *spread = low;
+    return (double)least >= least_probable(n, log_sum) && low == high;
 }
 
 double qb_std_f32(const float *x, size_t n)

@@ -147,6 +147,10 @@ double qb_std_unmasked(const float *x, const uint8_t *mask, size_t n);
  * probabilities). One such token alone is no uniform choice: then its distance to the next, at most FLT_MAX. log_sum:
  * qb_logsumexp(x). */
 double qb_logit_spread(const float *x, size_t n, double log_sum);
+/* (float)qb_logit_spread, to the bit, of a row whose qb_std_f32 is std, in no time; false where it does not follow from
+ * std, as it mostly does where every token counts. */
+bool qb_logit_spread_beside(const float *x, size_t n, double log_sum, double std, float *spread);
+float qb_smallest(const float *x, size_t n);                  /* without NaN; Inf for n = 0 */
 #define QB_UNIFORM_SPREAD 1e-3                                /* a spread under this is nearly uniform */
 void qb_sort(double *x, size_t n);                            /* ascending; no NaN among them */
 double qb_quantile(const double *sorted, size_t n, double p); /* type 7 (R, numpy default) */

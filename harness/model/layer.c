@@ -6,15 +6,21 @@
 #include "compute/rowwise.h"
 #include "model/net_parts.h"
 
-enum qb_status net_apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,
-                         struct qb_error *err)
+enum qb_status net_apply_each(struct qb_net *net, struct part part, const float *x, size_t n, size_t each, float *y,
+                              size_t ld, struct qb_error *err)
 {
     const struct op *op = &net->linears[part.linear];
     if (net->observe && net->observe(net->observer, part.linear, x, n, err))
         return err->status;
-    if (qb_linear_apply_rows(op->linear, net->pool, x, n, part.row, part.rows, y, ld, true, err))
+    if (qb_linear_apply_each(op->linear, net->pool, x, n, each, part.row, part.rows, y, ld, true, err))
         return qb_wrap(err, "tensor %s", op->tensor->name);
     return QB_OK;
+}
+
+static enum qb_status apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,
+                            struct qb_error *err)
+{
+    return net_apply_each(net, part, x, n, 0, y, ld, err);
 }
 
 /* The kept positions' rows of x[batch * n, width] -> out[batch * kept, width], which may be x. */
@@ -87,7 +93,7 @@ static enum qb_status project(struct qb_net *net, const struct part *parts, size
             heads[i] = (struct qb_heads){y, width, n * width};
             y += parts[i].rows;
         }
-        if (net_apply(net, product, x, batch * n, to, width, err))
+        if (apply(net, product, x, batch * n, to, width, err))
             return err->status;
     }
     return QB_OK;
@@ -243,7 +249,7 @@ static enum qb_status attention_half(struct qb_net *net, struct qb_kv *kv, size_
     const float *x = normed(net, &layer->norms[QB_NORM_BEFORE_ATTENTION], h, step->batch * step->n, in, err);
     float *mixed = x ? qb_scratch_get(&net->mixed, kept * layer->attention[QUERY].rows, err) : NULL;
     float *back = mixed ? qb_scratch_get(&net->back, kept * in, err) : NULL;
-    if (!back || attend(net, kv, index, step, x, mixed, err) || net_apply(net, layer->out, mixed, kept, back, in, err))
+    if (!back || attend(net, kv, index, step, x, mixed, err) || apply(net, layer->out, mixed, kept, back, in, err))
         return err->status;
     keep_last(step, h, in, h);
     add_back(net, &layer->norms[QB_NORM_AFTER_ATTENTION], back, kept, in, h);
@@ -273,7 +279,7 @@ static enum qb_status mlp_inner(struct qb_net *net, const struct layer *layer, c
     const size_t width = layer->mlp[UP].rows;
     struct qb_heads side[MLP_SIDES];
     if (!arch->gated) {
-        if (!net_apply(net, layer->mlp[UP], x, n, inner, width, err))
+        if (!apply(net, layer->mlp[UP], x, n, inner, width, err))
             qb_activate(net->pool, activation_of(arch), inner, n, width);
     } else if (!project(net, layer->mlp, MLP_SIDES, x, 1, n, &net->gated, side, err)) {
         qb_gated(net->pool, activation_of(arch), side[GATE].data, side[UP].data, n, width, side[UP].stride, inner);
@@ -294,7 +300,7 @@ static enum qb_status mlp_half(struct qb_net *net, const struct layer *layer, fl
     if (!arch->mlp_down)
         return QB_OK;
     float *back = qb_scratch_get(&net->back, n * in, err);
-    if (!back || net_apply(net, layer->down, inner, n, back, in, err))
+    if (!back || apply(net, layer->down, inner, n, back, in, err))
         return err->status;
     add_back(net, &layer->norms[QB_NORM_AFTER_MLP], back, n, in, h);
     if (out != h)

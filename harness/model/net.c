@@ -33,14 +33,31 @@ enum qb_status net_operator(struct qb_net *net, const struct qb_tensor *tensor, 
     return QB_OK;
 }
 
-static enum qb_status add_operator(struct qb_net *net, const struct qb_tensor *tensor, struct qb_error *err)
+struct making {
+    struct qb_net *net;
+    struct qb_error *errors; /* one an operator: the first in their order counts, whichever comes first in time */
+};
+
+static void make_operator(void *context, size_t i, unsigned worker)
 {
-    struct op *op = &net->linears[net->linear_count];
-    if (net_operator(net, tensor, net->unencoded ? NULL : net->variant, NULL, &op->linear, err))
+    struct making *making = context;
+    struct qb_net *net = making->net;
+    struct op *op = &net->linears[i];
+    (void)worker;
+    net_operator(net, op->tensor, net->unencoded ? NULL : net->variant, NULL, &op->linear, &making->errors[i]);
+}
+
+/* Of the tensors that are listed, each on one thread: encoding takes most of the time. */
+static enum qb_status make_operators(struct qb_net *net, struct qb_error *err)
+{
+    struct making making = {net, qb_alloc(net->linear_count, sizeof *making.errors, "errors of operators", err)};
+    if (!making.errors)
         return err->status;
-    op->tensor = tensor;
-    net->linear_count++;
-    return QB_OK;
+    qb_pool_run(net->pool, net->linear_count, make_operator, &making);
+    for (size_t i = 0; i < net->linear_count && !err->status; i++)
+        *err = making.errors[i];
+    qb_free(making.errors);
+    return err->status;
 }
 
 /* The row block of a fused tensor that has this role, or all of a tensor that is no fused one. */
@@ -52,7 +69,7 @@ static struct part part_of(const struct qb_tensor *tensor, uint32_t role, size_t
     return part;
 }
 
-/* What computes a role: an operator for each tensor, made when it is first asked for. */
+/* What computes a role: an operator for each tensor, listed when it is first asked for and made later. */
 static enum qb_status add_part(struct qb_net *net, uint32_t role, int layer, struct part *part, struct qb_error *err)
 {
     const struct qb_tensor *tensor = qb_model_tensor(net->model, role, layer);
@@ -62,8 +79,8 @@ static enum qb_status add_part(struct qb_net *net, uint32_t role, int layer, str
     size_t index = 0;
     while (index < net->linear_count && net->linears[index].tensor != tensor)
         index++;
-    if (index == net->linear_count && add_operator(net, tensor, err))
-        return err->status;
+    if (index == net->linear_count)
+        net->linears[net->linear_count++].tensor = tensor;
     *part = part_of(tensor, role, index);
     return QB_OK;
 }
@@ -152,7 +169,7 @@ static enum qb_status build(struct qb_net *net, struct qb_error *err)
     for (size_t i = 0; i < arch->layers; width = net->layers[i++].width_out)
         if (add_layer(net, (int)i, width, err))
             return err->status;
-    if (add_part(net, QB_ROLE_HEAD, -1, &net->head, err) || size_act(net, err))
+    if (add_part(net, QB_ROLE_HEAD, -1, &net->head, err) || make_operators(net, err) || size_act(net, err))
         return err->status;
     return arch->learned_positions ? add_positions(net, err) : QB_OK;
 }

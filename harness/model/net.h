@@ -63,9 +63,13 @@ enum qb_status qb_net_forward(struct qb_net *net, const int32_t *tokens, size_t 
 
 /* logits[n, vocab] of hidden[n, H], alpha applied. */
 enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err);
-/* Its two halves: the head with the cap that the family puts on its logits, and alpha in place: alpha is of the logits
- * that the model gives, as the standard deviations that it is found from. What alpha costs or mends is seen between
- * them. */
+/* The same with the bits of calls of `each` positions one after the other (0: one call): the head is decoded once for
+ * all of them. */
+enum qb_status qb_net_logits_each(struct qb_net *net, const float *hidden, size_t n, size_t each, float *logits,
+                                  struct qb_error *err);
+/* The two halves of qb_net_logits: the head with the cap that the family puts on its logits, and alpha in place: alpha
+ * is of the logits that the model gives, as the standard deviations that it is found from. What alpha costs or mends is
+ * seen between them. */
 enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits,
                                  struct qb_error *err);
 void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits);

@@ -211,14 +211,20 @@ enum qb_status qb_net_finish(struct qb_net *net, float *hidden, size_t n, struct
 
 /* ---- logits ---- */
 
-enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err)
+static enum qb_status raw_logits(struct qb_net *net, const float *hidden, size_t n, size_t each, float *logits,
+                                 struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
-    if (n == 0 || net_apply(net, net->head, hidden, n, logits, arch->vocab, err))
+    if (n == 0 || net_apply_each(net, net->head, hidden, n, each, logits, arch->vocab, err))
         return err->status;
     if (arch->logit_softcap > 0)
         qb_softcap(net->pool, logits, n, arch->vocab, arch->logit_softcap);
     return QB_OK;
+}
+
+enum qb_status qb_net_raw_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err)
+{
+    return raw_logits(net, hidden, n, 0, logits, err);
 }
 
 void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits)
@@ -231,10 +237,16 @@ void qb_net_scale_logits(const struct qb_net *net, size_t n, float *logits)
     }
 }
 
-enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err)
+enum qb_status qb_net_logits_each(struct qb_net *net, const float *hidden, size_t n, size_t each, float *logits,
+                                  struct qb_error *err)
 {
-    if (qb_net_raw_logits(net, hidden, n, logits, err))
+    if (raw_logits(net, hidden, n, each, logits, err))
         return err->status;
     qb_net_scale_logits(net, n, logits);
     return QB_OK;
+}
+
+enum qb_status qb_net_logits(struct qb_net *net, const float *hidden, size_t n, float *logits, struct qb_error *err)
+{
+    return qb_net_logits_each(net, hidden, n, 0, logits, err);
 }

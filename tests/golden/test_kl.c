@@ -47,6 +47,35 @@ static bool near(double found, double due)
     return fabs(found - due) <= 4e-6 + 2e-6 * fabs(due);
 }
 
+/* llama.cpp adds float32 terms in float64 in the order of tokens: its bits at every size, by a loop that does the same.
+ */
+Test(kl, sums_are_those_of_the_order_of_tokens)
+{
+    enum { MOST = 3000, ROWS = 400 };
+    static float x[MOST];
+    static uint16_t row[MOST + QB_LLAMA_HEAD];
+    struct qb_rng rng;
+    qb_rng_seed(&rng, 20261128);
+    for (int r = 0; r < ROWS; r++) {
+        const size_t n = r < 70 ? (size_t)r + 1 : 1 + qb_rng_randint(&rng, MOST);
+        float head[2], most = -INFINITY;
+        double sum = 0;
+        qb_rng_normal(&rng, 0, 0.01f * (float)(r * r % 2000), x, n);
+        for (size_t i = 0; i < n; i++)
+            most = x[i] > most ? x[i] : most;
+        for (size_t i = 0; i < n; i++)
+            sum += (double)expf(x[i] - most);
+        qb_llama_pack(x, n, row);
+        memcpy(head, row, sizeof head);
+        float least = most;
+        for (size_t i = 0; i < n; i++)
+            least = x[i] < least ? x[i] : least;
+        least = fmaxf(least, most - 16);
+        cr_expect_eq(head[1], least - most - (float)log(sum), "row %d of %zu", r, n);
+        cr_expect_eq(qb_llama_compare(row, x, n, 0).nll, most + (float)log(sum) - x[0], "row %d of %zu", r, n);
+    }
+}
+
 Test(kl, a_position_is_llama_cpps)
 {
     json_t *one;

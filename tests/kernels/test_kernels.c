@@ -123,7 +123,7 @@ static void call_find(const struct qb_kernels *k, size_t at, size_t n, float *ou
 
 static void call_sums(const struct qb_kernels *k, size_t at, size_t n, float *out)
 {
-    const double sums[3] = {k->sum_exp(x + at, n, 88), k->sum_power(x + at, n, 0.1, 1),
+    const double sums[4] = {k->sum_exp(x + at, n, 88), k->sum_expf(x + at, n, 88), k->sum_power(x + at, n, 0.1, 1),
                             k->sum_power(x + at, n, 0.1, 2)};
     give(sums, sizeof sums, n, out);
 }
@@ -149,10 +149,10 @@ static const struct {
              {"gelu_tanh", call_gelu_tanh}, {"silu", call_silu},       {"softcap", call_softcap}, {"add", call_add},
              {"multiply", call_multiply},   {"affine", call_affine},   {"softmax", call_softmax}, {"max", call_max},
              {"find", call_find},           {"sums", call_sums},       {"kl_sums", call_kl_sums}, {"gemv", call_gemv}};
-/* "sums" is of two kernels; those that read encoded weights are in test_dots, those of BF16
+/* "sums" is of three kernels; those that read encoded weights are in test_dots, those of BF16
  * terms in test_split. */
 enum { DOTS = 10, SPLIT = 2 };
-_Static_assert(sizeof(struct qb_kernels) == (sizeof calls / sizeof *calls + 1 + DOTS + SPLIT) * sizeof(void (*)(void)),
+_Static_assert(sizeof(struct qb_kernels) == (sizeof calls / sizeof *calls + 2 + DOTS + SPLIT) * sizeof(void (*)(void)),
                "a new kernel has its line in calls[]");
 
 static void compare(enum qb_isa isa)

@@ -37,18 +37,29 @@ static struct qb_matrix floats(const float *w, size_t rows, size_t cols)
                               .size = rows * cols * sizeof *w};
 }
 
-static void multiply(const struct qb_matrix *matrix, enum qb_reading reading, size_t row, size_t count, const float *x,
-                     size_t n, unsigned threads, float *y, size_t ld)
+static void multiply_each(const struct qb_matrix *matrix, enum qb_reading reading, size_t row, size_t count,
+                          const float *x, size_t n, size_t each, unsigned threads, float *y, size_t ld)
 {
     struct qb_pool *pool = support_pool(threads);
-    struct qb_product product = {
-        .matrix = matrix, .ops = qb_matrix_ops(matrix, reading), .row = row, .count = count, .x = x, .n = n};
+    struct qb_product product = {.matrix = matrix,
+                                 .ops = qb_matrix_ops(matrix, reading),
+                                 .row = row,
+                                 .count = count,
+                                 .x = x,
+                                 .n = n,
+                                 .each = each};
     product.y = y;
     product.ld = ld;
     product.scratch = malloc(qb_product_scratch(&product, threads) * sizeof(float));
     MUST(qb_product(&product, pool, &err));
     free(product.scratch);
     qb_pool_free(pool);
+}
+
+static void multiply(const struct qb_matrix *matrix, enum qb_reading reading, size_t row, size_t count, const float *x,
+                     size_t n, unsigned threads, float *y, size_t ld)
+{
+    multiply_each(matrix, reading, row, count, x, n, 0, threads, y, ld);
 }
 
 /* Products of encoded rows are, to the bit, those of the FP32 rows that the codec's own functions give. */
@@ -96,6 +107,63 @@ Test(matrix, products_are_those_of_an_fp32_copy)
     expect_products("bf16", QB_READ_REVERSED, 515, 70);
     expect_products("fp32", QB_READ_REVERSED, 700, 521);
     expect_products("qins8", QB_READ_COORDINATES, 515, 70);
+}
+
+/* A product of n inputs, `each` at a time, against as many products. */
+static void expect_each(const struct qb_matrix *matrix, enum qb_reading reading, size_t n, size_t each)
+{
+    const size_t rows = matrix->rows, cols = matrix->cols, row = rows / 3, count = rows / 2, ld = count + 3;
+    float *x = normal(n * cols, 5), *y[2] = {malloc(n * ld * sizeof **y), malloc(n * ld * sizeof **y)};
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        for (size_t k = 0; k < 2; k++)
+            memset(y[k], 0x7f, n * ld * sizeof **y);
+        multiply_each(matrix, reading, row, count, x, n, each, threads, y[0], ld);
+        for (size_t i = 0; i < n; i += each)
+            multiply(matrix, reading, row, count, x + i * cols, n - i < each ? n - i : each, 1, y[1] + i * ld, ld);
+        cr_expect_eq(memcmp(y[0], y[1], n * ld * sizeof **y), 0, "%zu x %zu, n %zu, each %zu, %u threads", rows, cols,
+                     n, each, threads);
+    }
+    free(x);
+    free(y[0]);
+    free(y[1]);
+}
+
+Test(matrix, several_products_in_one_are_each_their_own)
+{
+    static const size_t ns[][2] = {{5, 1}, {70, 32}, {96, 32}, {20, 32}, {95, 47}, {300, 128}, {130, 17}};
+    static const size_t shapes[][2] = {{700, 520}, {515, 70}, {300, 2100}}; /* the last: by the packing kernel */
+    for (size_t s = 0; s < 3; s++) {
+        const size_t rows = shapes[s][0], cols = shapes[s][1];
+        float *w = normal(rows * cols, 1);
+        const struct qb_matrix source = floats(w, rows, cols);
+        struct qb_format fp16 = format_of("fp16");
+        struct qb_matrix matrix;
+        MUST(qb_matrix_encode(&source, 0, rows, &fp16, &matrix, &err));
+        for (size_t i = 0; i < sizeof ns / sizeof *ns; i++) {
+            expect_each(&source, QB_READ_VALUES, ns[i][0], ns[i][1]);
+            expect_each(&matrix, QB_READ_VALUES, ns[i][0], ns[i][1]);
+            expect_each(&source, QB_READ_SPLIT, ns[i][0], ns[i][1]);
+        }
+        qb_free((void *)(uintptr_t)matrix.bytes);
+        qb_format_free(&fp16);
+        free(w);
+    }
+}
+
+Test(matrix, several_products_in_one_decode_once)
+{
+    enum { ROWS = 300, COLS = 70, N = 96 };
+    float *w = normal(ROWS * COLS, 3), *x = normal(N * COLS, 4), *y = malloc(N * ROWS * sizeof *y);
+    const struct qb_matrix source = floats(w, ROWS, COLS);
+    struct qb_matrix matrix;
+    MUST(qb_matrix_encode(&source, 0, ROWS, &counting_format, &matrix, &err));
+    counted.rows_decoded = 0;
+    multiply_each(&matrix, QB_READ_VALUES, 0, ROWS, x, N, 32, 3, y, ROWS);
+    cr_expect_eq(counted.rows_decoded, ROWS, "%ld rows", counted.rows_decoded);
+    qb_free((void *)(uintptr_t)matrix.bytes);
+    free(w);
+    free(x);
+    free(y);
 }
 
 Test(matrix, what_serves_is_known)

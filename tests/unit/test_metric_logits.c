@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include "base/cpu.h"
+#include "base/splitmix.h"
 #include "metric/metric.h"
 
 static bool close_to(double got, double want, double relative)
@@ -170,6 +171,50 @@ Test(logits, topk_equals_a_full_sort)
         qb_topk(x, 1000, 20, top);
         cr_assert_arr_eq(top, order, sizeof top);
     }
+}
+
+/* The float of a spread beside its std is that of the plain loops: also where logits lie far from 0, where few or one
+ * of them counts, and where all are equal. */
+Test(logits, a_spread_beside_the_std_is_the_plain_one)
+{
+    enum { MOST = 5000 };
+    static const float shifts[] = {0, 3, -40, 1e4f, 1e6f}, scales[] = {1e-6f, 1e-2f, 1, 4, 30, 300};
+    static const size_t sizes[] = {1, 2, 3, 15, 16, 17, 256, 1000, MOST};
+    static float x[MOST];
+    uint64_t draw = 20261128;
+    size_t found_out = 0, rows = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t s = 0; s < 5; s++)
+            for (size_t c = 0; c < 6; c++)
+                for (int equal = 0; equal < 3; equal++) { /* all but one; all */
+                    const size_t n = sizes[i];
+                    for (size_t k = 0; k < n; k++)
+                        x[k] = equal ? shifts[s]
+                                     : shifts[s] + scales[c] * ((float)(qb_splitmix_next(&draw) >> 40) * 0x1p-23f - 1);
+                    if (equal == 1)
+                        x[n / 2] = nextafterf(x[n / 2], INFINITY);
+                    const double log_sum = qb_logsumexp(x, n);
+                    const float due = (float)qb_logit_spread(x, n, log_sum);
+                    float found;
+                    const bool known = qb_logit_spread_beside(x, n, log_sum, qb_std_f32(x, n), &found);
+                    found_out += known;
+                    rows++;
+                    cr_expect(!known || memcmp(&due, &found, sizeof due) == 0, "%zu of %g +- %g: %.9g, expected %.9g",
+                              n, (double)shifts[s], (double)scales[c], (double)found, (double)due);
+                }
+    cr_expect(found_out > rows / 4 && found_out < rows, "%zu of %zu", found_out, rows);
+}
+
+Test(logits, smallest)
+{
+    float x[40] = {0};
+    cr_expect(isinf(qb_smallest(x, 0)));
+    for (size_t n = 1; n <= 40; n++)
+        for (size_t at = 0; at < n; at++) {
+            for (size_t i = 0; i < n; i++)
+                x[i] = i == at ? -7 : (float)i;
+            cr_expect_eq(qb_smallest(x, n), -7, "%zu of %zu", at, n);
+        }
 }
 
 Test(logits, margin_and_spread)
