@@ -14,8 +14,8 @@ struct qb_fused {
     size_t cols;
     struct qb_code_table table;         /* of codes of magnitudes */
     struct qb_value_table values;       /* of codes of values */
-    bool by_digits;                     /* inputs are multiplied in digits */
-    struct qb_interleaved *interleaved; /* by digits; NULL: there was no room, and the bytes are read as they lie */
+    bool by_digits;                     /* codes of values, with inputs in digits */
+    struct qb_interleaved *interleaved; /* NULL: no kernel of it, or no room, and the bytes are read as they lie */
 };
 
 bool qb_fused_pays(int32_t kind)
@@ -54,6 +54,8 @@ static void make_table(const float magnitudes[256], struct qb_code_table *table)
         long units = lrint((double)magnitudes[code] * scale);
         table->high[code] = (uint8_t)(units / QB_FIXED_BASE);
         table->low[code] = (uint8_t)(units % QB_FIXED_BASE);
+        if (table->high[code])
+            table->high_end = (size_t)code + 1;
     }
 }
 
@@ -69,9 +71,9 @@ enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *b
     if (layout->kind == QB_LAYOUT_CODES)
         make_table(layout->values, &new->table);
     make_values(layout->values, &new->values);
-    new->by_digits = qb_interleaved_suits(layout);
-    if (!new->by_digits)
+    if (!qb_interleaved_suits(layout))
         return QB_OK;
+    new->by_digits = layout->kind != QB_LAYOUT_CODES;
     const enum qb_status status = qb_interleaved_make(layout, bytes, row, rows, cols, &new->interleaved, err);
     if (status) {
         qb_fused_free(new);
@@ -113,10 +115,10 @@ static enum qb_order order_of(const struct qb_fused *fused)
 /* Of one input: in fixed point its unit, and two digits of each value; or blocks of digits. */
 size_t qb_fused_scratch(const struct qb_fused *fused, size_t n)
 {
-    if (fused->by_digits)
-        return n * blocks_of(fused) * (sizeof(struct qb_digits) + sizeof(struct qb_wide_digits)) / sizeof(float);
     if (fused->layout.kind == QB_LAYOUT_CODES)
         return n * (sizeof(double) + 2 * stride_of(fused)) / sizeof(float) + sizeof(double) / sizeof(float);
+    if (fused->by_digits)
+        return n * blocks_of(fused) * (sizeof(struct qb_digits) + sizeof(struct qb_wide_digits)) / sizeof(float);
     return order_of(fused) == QB_ORDER_PLAIN ? 0 : n * stride_of(fused);
 }
 
@@ -162,10 +164,10 @@ struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const floa
 {
     struct qb_fused_inputs in = {.x = x, .n = n, .stride = fused->cols};
     const enum qb_order order = order_of(fused);
-    if (fused->by_digits)
-        in.digits = prepare_digits(fused, x, n, scratch);
-    else if (fused->layout.kind == QB_LAYOUT_CODES)
+    if (fused->layout.kind == QB_LAYOUT_CODES)
         in.fixed = prepare_fixed(fused, x, n, scratch);
+    else if (fused->by_digits)
+        in.digits = prepare_digits(fused, x, n, scratch);
     else if (order != QB_ORDER_PLAIN) {
         in.x = scratch;
         in.stride = stride_of(fused);
@@ -213,21 +215,21 @@ void qb_fused_multiply(const struct qb_fused *fused, size_t row, size_t count, c
                                        .scale_stride = l->scale_row,
                                        .scale_step = l->group ? l->scale_group : 0,
                                        .scale_blocks = l->group / 32,
-                                       .values = &fused->values,
-                                       .signs = fused->bytes + l->signs + row * l->sign_row,
-                                       .sign_stride = l->sign_row,
-                                       .sign_bits = l->sign_bits,
-                                       .table = &fused->table};
-    if (fused->interleaved) {
+                                       .values = &fused->values};
+    if (l->kind == QB_LAYOUT_CODES && fused->interleaved) {
+        qb_kernels()->code_dots(fused->interleaved, &fused->table, row, count, &in->fixed, in->n, y, ld);
+        return;
+    }
+    if (l->kind == QB_LAYOUT_CODES) {
+        qb_stored_code_dots(l, fused->bytes, &fused->table, row, count, fused->cols, &in->fixed, in->n, y, ld);
+        return;
+    }
+    if (fused->by_digits && fused->interleaved) {
         qb_kernels()->digit_dots(fused->interleaved, row, count, &in->digits, in->n, y, ld);
         return;
     }
     if (fused->by_digits) {
         qb_stored_digit_dots(l, fused->bytes, row, count, fused->cols, &in->digits, in->n, y, ld);
-        return;
-    }
-    if (l->kind == QB_LAYOUT_CODES) {
-        qb_kernels()->code_dots(&rows, count, fused->cols, &in->fixed, in->n, y, ld);
         return;
     }
     dots_of(l)(&rows, count, fused->cols, in->x, in->stride, in->n, y, ld);

@@ -5,7 +5,12 @@
 #include "base/mem.h"
 #include "codec/layout.h"
 
-enum { ROWS = QB_INTERLEAVED_ROWS, BLOCK = 32, STEP = 4 /* columns of a row that lie together */ };
+enum {
+    ROWS = QB_INTERLEAVED_ROWS,
+    BLOCK = 32,
+    STEP = 4, /* columns of a row that lie together */
+    SIGNS = ROWS * BLOCK / 8
+};
 
 static bool goes_up_by_one(const float values[16])
 {
@@ -19,11 +24,13 @@ static bool goes_up_by_one(const float values[16])
 
 bool qb_interleaved_suits(const struct qb_codec_layout *l)
 {
+    if (l->kind == QB_LAYOUT_CODES)
+        return true;
     return l->group && (l->kind == QB_LAYOUT_INT8 || (l->kind == QB_LAYOUT_TABLE4 && goes_up_by_one(l->values) &&
                                                       l->scale != QB_LAYOUT_SCALE_POWER));
 }
 
-/* The codes of n <= 32 columns from c on, biased so that none is negative; the others 0. */
+/* The codes of n <= 32 columns from c on, integers biased so that none is negative; the others 0. */
 static void read_codes(const struct qb_codec_layout *l, const unsigned char *line, size_t c, size_t n,
                        uint8_t codes[BLOCK])
 {
@@ -34,10 +41,31 @@ static void read_codes(const struct qb_codec_layout *l, const unsigned char *lin
             codes[k] = from[k] ^ 128;
         return;
     }
+    if (l->kind == QB_LAYOUT_CODES) {
+        for (size_t k = 0; k < n; k++)
+            codes[k] = line[c + k] ^ QB_CODE_FLIP;
+        return;
+    }
     const unsigned char *from = line + c / BLOCK * (l->block_bytes ? l->block_bytes : BLOCK / 2);
     for (size_t k = 0; k < n; k++)
         codes[k] = l->block_bytes ? (k < 16 ? from[k] & 15 : from[k - 16] >> 4)
                                   : (uint8_t)(k % 2 ? from[k / 2] >> 4 : from[k / 2] & 15);
+}
+
+static bool is_minus(const struct qb_codec_layout *l, const unsigned char *signs, size_t c)
+{
+    return l->sign_bits ? signs[c / 8] >> c % 8 & 1 : signs[c] >> 7;
+}
+
+/* The signs of n <= 32 columns from c on, for the row of that lane. */
+static void put_signs(const struct qb_codec_layout *l, const unsigned char *signs, size_t c, size_t n, size_t lane,
+                      unsigned char to[SIGNS])
+{
+    for (size_t k = 0; k < n; k++) {
+        const bool minus = is_minus(l, signs, c + k);
+        const size_t bit = k / STEP * ROWS * STEP + lane * STEP + k % STEP;
+        to[bit / 8] |= (unsigned char)(minus << bit % 8);
+    }
 }
 
 static void put_block(struct qb_interleaved *w, const struct qb_codec_layout *l, const unsigned char *bytes, size_t row,
@@ -45,13 +73,18 @@ static void put_block(struct qb_interleaved *w, const struct qb_codec_layout *l,
 {
     uint8_t codes[BLOCK];
     const size_t c = block * BLOCK, at = place / ROWS * w->blocks + block, lane = place % ROWS;
-    read_codes(l, bytes + l->first + row * l->row_bytes, c, cols - c < BLOCK ? cols - c : BLOCK, codes);
-    unsigned char *to = w->codes + at * (ROWS * BLOCK) / (w->four_bits ? 2 : 1) + lane * STEP;
+    const size_t n = cols - c < BLOCK ? cols - c : BLOCK;
+    read_codes(l, bytes + l->first + row * l->row_bytes, c, n, codes);
+    unsigned char *to = w->codes + at * w->block + lane * STEP;
     for (size_t k = 0; k < BLOCK; k++)
         if (w->four_bits)
             to[k / 8 * ROWS * STEP + k % STEP] |= (uint8_t)(codes[k] << (k % 8 < 4 ? 0 : 4));
         else
             to[k / STEP * ROWS * STEP + k % STEP] = codes[k];
+    if (l->kind == QB_LAYOUT_CODES) {
+        put_signs(l, bytes + l->signs + row * l->sign_row, c, n, lane, w->codes + at * w->block + ROWS * BLOCK);
+        return;
+    }
     const unsigned char *scale = bytes + l->scales + row * l->scale_row + c / l->group * l->scale_group;
     if (w->halves) {
         memcpy(w->scales + (at * ROWS + lane) * 2, scale, 2);
@@ -102,22 +135,48 @@ void qb_stored_digit_dots(const struct qb_codec_layout *l, const unsigned char *
     }
 }
 
+void qb_stored_code_dots(const struct qb_codec_layout *l, const unsigned char *bytes, const struct qb_code_table *table,
+                         size_t row, size_t count, size_t cols, const struct qb_fixed_inputs *x, size_t n, float *y,
+                         size_t ld)
+{
+    for (size_t r = 0; r < count; r++) {
+        const unsigned char *codes = bytes + l->first + (row + r) * l->row_bytes;
+        const unsigned char *signs = bytes + l->signs + (row + r) * l->sign_row;
+        for (size_t i = 0; i < n; i++) {
+            const int8_t *high = x->high + i * x->stride, *low = x->low + i * x->stride;
+            int64_t sum = 0;
+            for (size_t c = 0; c < cols; c++) {
+                const int64_t weight = table->high[codes[c]] * QB_FIXED_BASE + table->low[codes[c]];
+                sum += (is_minus(l, signs, c) ? -weight : weight) * (high[c] * QB_FIXED_BASE + low[c]);
+            }
+            y[i * ld + r] = (float)((double)sum * (table->unit * x->unit[i]));
+        }
+    }
+}
+
 enum qb_status qb_interleaved_make(const struct qb_codec_layout *l, const unsigned char *bytes, size_t row, size_t rows,
                                    size_t cols, struct qb_interleaved **out, struct qb_error *err)
 {
     const size_t blocks = (cols + BLOCK - 1) / BLOCK, groups = (rows + ROWS - 1) / ROWS;
     const bool four = l->kind == QB_LAYOUT_TABLE4, halves = l->scale == QB_LAYOUT_SCALE_HALF;
+    const bool magnitudes = l->kind == QB_LAYOUT_CODES;
+    const size_t block_bytes = four ? ROWS * BLOCK / 2 : ROWS * BLOCK + (magnitudes ? SIGNS : 0);
     *out = NULL;
-    if (!fits(groups * blocks * ROWS * ((size_t)BLOCK / (four ? 2 : 1) + (halves ? 2 : sizeof(float)))))
+    if (!fits(groups * blocks * (block_bytes + (magnitudes ? 0 : ROWS * (halves ? 2 : sizeof(float))))))
         return QB_OK;
     struct qb_interleaved *w = *out = qb_alloc(1, sizeof *w, "an interleaved matrix", err);
     if (!w)
         return err->status;
-    *w = (struct qb_interleaved){
-        .row = row, .blocks = blocks, .four_bits = four, .halves = halves, .bias = qb_interleaved_bias(l)};
-    w->codes = qb_alloc(groups * blocks, (size_t)(ROWS * BLOCK) / (four ? 2 : 1), "interleaved codes", err);
-    w->scales = w->codes ? qb_alloc(groups * blocks, ROWS * (halves ? 2 : sizeof(float)), "their scales", err) : NULL;
-    if (!w->scales) {
+    *w = (struct qb_interleaved){.row = row,
+                                 .blocks = blocks,
+                                 .block = block_bytes,
+                                 .four_bits = four,
+                                 .halves = halves,
+                                 .bias = qb_interleaved_bias(l)};
+    w->codes = qb_alloc(groups * blocks, block_bytes, "interleaved codes", err);
+    if (w->codes && !magnitudes)
+        w->scales = qb_alloc(groups * blocks, ROWS * (halves ? 2 : sizeof(float)), "their scales", err);
+    if (!w->codes || (!magnitudes && !w->scales)) {
         qb_interleaved_free(w);
         *out = NULL;
         return err->status;

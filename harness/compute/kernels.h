@@ -26,11 +26,6 @@ struct qb_coded_rows {
     size_t scale_step;                   /* 0: no row has several scales; what one there is is left to the caller */
     size_t scale_blocks;                 /* blocks of 32 columns that share a scale */
     const struct qb_value_table *values; /* of TABLE8 and TABLE4 */
-    const unsigned char
-        *signs;         /* of codes of magnitudes, likewise; sign_bits: a bit a column, set for minus, else an */
-    size_t sign_stride; /* int8 a column, negative for minus */
-    bool sign_bits;
-    const struct qb_code_table *table; /* of codes of magnitudes */
 };
 
 /* Values by code, and byte b of each as plane[b], for kernels that look bytes up. */
@@ -46,6 +41,7 @@ struct qb_value_table {
 enum { QB_FIXED_BASE = 255, QB_FIXED_CODE_MOST = 65279, QB_FIXED_INPUT_MOST = 32512 };
 struct qb_code_table {
     uint8_t high[256], low[256]; /* of each code's magnitude, which is rounded to the nearest of its units */
+    size_t high_end;             /* codes from here on have no high digit but 0 */
     double unit;                 /* the largest magnitude / QB_FIXED_CODE_MOST */
 };
 struct qb_fixed_inputs {
@@ -61,18 +57,22 @@ struct qb_fixed_inputs {
 typedef void qb_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const float *x, size_t stride, size_t n,
                      float *y, size_t ld);
 
-/* Rows of integers with a scale for each 32 columns, 16 of them side by side: a group. Of each group one block of 32
- * columns follows the other: codes of 8 bits, 64 bytes for each 4 columns, 4 bytes a row; or of 4 bits, 64 bytes for
- * each 8 columns, a row's first four columns in the lower halves of its 4 bytes, the others in the upper ones. A weight
- * is (code - bias) scale. Rows behind the last are 0. Made by interleaved.h. */
-enum { QB_INTERLEAVED_ROWS = 16 };
+/* Rows of codes, 16 of them side by side: a group. Of each group one block of 32 columns follows the other. Codes of 8
+ * bits: 64 bytes for each 4 columns, 4 bytes a row; of 4 bits: 64 bytes for each 8 columns, a row's first four columns
+ * in the lower halves of its 4 bytes, the others in the upper ones. Integers have a scale for each 32 columns: a weight
+ * is (code - bias) scale. Of magnitudes the codes lie there ^ QB_CODE_FLIP, so that the codes of the smallest ones,
+ * which have no high digit, are those whose upper two bits are 0; behind a block's codes there are a bit for each, set
+ * for minus, in 8 bytes for each 4 columns: bit 4 r + e, of row r's column e. Rows behind the last are 0. Made by
+ * interleaved.h. */
+enum { QB_INTERLEAVED_ROWS = 16, QB_CODE_FLIP = 0xc0 };
 struct qb_interleaved {
     size_t row;    /* of the matrix, that is the first here */
     size_t blocks; /* of a row */
+    size_t block;  /* bytes of codes, and signs, of one */
     bool four_bits, halves;
     int32_t bias;
-    unsigned char *codes;  /* [groups, blocks], aligned to 64 bytes */
-    unsigned char *scales; /* [groups, blocks, 16] binary16 (halves) or FP32, likewise */
+    unsigned char *codes;  /* [groups, blocks, block], aligned to 64 bytes */
+    unsigned char *scales; /* [groups, blocks, 16] binary16 (halves) or FP32, likewise; of magnitudes NULL */
 };
 
 /* 32 columns of an input in fixed point: 65280 upper + 256 middle + low units, nearest to x; digits of 8 bits of which
@@ -114,8 +114,9 @@ enum qb_order {
                          where registers' quarters are interleaved */
 };
 
-typedef void qb_code_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const struct qb_fixed_inputs *x,
-                          size_t n, float *y, size_t ld);
+/* Likewise of interleaved codes of magnitudes: the sum over a row is exact, and rounded to FP32 once. */
+typedef void qb_code_dots(const struct qb_interleaved *w, const struct qb_code_table *table, size_t row, size_t count,
+                          const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld);
 
 /* Products of BF16 terms: a number as the sum of three, x = x1 + x2 + x3, x1 the BF16 number nearest to x, x2 the one
  * nearest to what is left, x3 the rest, which is one. Of the nine products of w's and x's terms the six largest count.

@@ -158,51 +158,6 @@ static inline __m256i eight_weights(const int32_t table[256], const unsigned cha
     return _mm256_sub_epi32(_mm256_xor_si256(_mm256_i32gather_epi32(table, code, 4), minus), minus);
 }
 
-static inline __m256i eight_bytes(const void *p)
-{
-    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
-}
-
-static int64_t codes_of_row(const struct qb_coded_rows *w, const int32_t table[256], size_t r, size_t cols,
-                            const int8_t *high, const int8_t *low)
-{
-    const unsigned char *codes = w->bytes + r * w->stride, *signs = w->signs + r * w->sign_stride;
-    const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    __m256i even = _mm256_setzero_si256(), odd = even;
-    for (size_t c = 0; c < cols; c += 8) {
-        unsigned char last[16] = {0}; /* the row's last codes and signs, where they are not eight */
-        const unsigned char *eight = codes + c, *sign = w->sign_bits ? signs + c / 8 : signs + c;
-        if (cols - c < 8) {
-            memcpy(last, eight, cols - c);
-            memcpy(last + 8, sign, w->sign_bits ? 1 : cols - c);
-            eight = last;
-            sign = last + 8;
-        }
-        __m256i minus = w->sign_bits ? _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(*sign), bits), bits)
-                                     : _mm256_srai_epi32(eight_bytes(sign), 31);
-        __m256i weights = eight_weights(table, eight, minus), h = eight_bytes(high + c);
-        __m256i x =
-            _mm256_add_epi32(_mm256_sub_epi32(_mm256_slli_epi32(h, 8), h), eight_bytes(low + c)); /* 255 h + l */
-        even = _mm256_add_epi64(even, _mm256_mul_epi32(weights, x));
-        odd = _mm256_add_epi64(odd, _mm256_mul_epi32(_mm256_srli_epi64(weights, 32), _mm256_srli_epi64(x, 32)));
-    }
-    int64_t sums[4];
-    even = _mm256_add_epi64(even, odd);
-    memcpy(sums, &even, sizeof sums);
-    return sums[0] + sums[1] + sums[2] + sums[3];
-}
-
-static void gathered_code_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const struct qb_fixed_inputs *x,
-                               size_t n, float *y, size_t ld)
-{
-    int32_t table[256];
-    units_of_codes(w->table, table);
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < n; i++)
-            y[i * ld + r] = from_fixed(codes_of_row(w, table, r, cols, x->high + i * x->stride, x->low + i * x->stride),
-                                       w->table->unit, x->unit[i]);
-}
-
 /* FP32 rows as they lie: one row at a time, for the memory is read ahead of one stream and not of several short ones.
  * The next row's sum begins while this one's ends. */
 INLINE float lanes_product(const float *b, const float *x, size_t cols)
@@ -303,17 +258,17 @@ INLINE __m256 eight_scales(const struct qb_interleaved *w, size_t at)
     return _mm256_load_ps((const float *)(const void *)(w->scales + 4 * at));
 }
 
-static void digit_sums(const struct qb_interleaved *w, size_t group, size_t groups, const struct qb_digit_inputs *x,
-                       size_t input, size_t inputs, float *sums)
+static void digit_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of, size_t input,
+                       size_t inputs, float *sums)
 {
-    const size_t bytes = w->four_bits ? 256 : 512;
+    const struct qb_digit_inputs *x = inputs_of;
     for (size_t k = 0; k < groups * inputs; k++, sums += GROUP_ROWS) {
         const size_t i = input + k % inputs;
         __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
         for (size_t block = 0; block < w->blocks; block++) {
             const struct qb_digits *d = &x->digits[i * w->blocks + block];
             const size_t at = (group + k / inputs) * w->blocks + block;
-            const unsigned char *codes = w->codes + at * bytes;
+            const unsigned char *codes = w->codes + at * w->block;
             const struct block_sums s =
                 w->four_bits ? sums_of_4(codes, d) : sums_of_8(codes, &x->wide[i * w->blocks + block]);
             for (int h = 0; h < 2; h++) {
@@ -336,6 +291,59 @@ static void digit_dots_avx2(const struct qb_interleaved *w, size_t row, size_t c
     by_groups(digit_sums, w, row, count, x, n, y, ld);
 }
 
+/* ---- interleaved codes of magnitudes: looked up by gathering ---- */
+
+/* Sums of a group's rows in units: of each two rows, their even columns and their odd ones. */
+INLINE void add_block(const int32_t units[256], const unsigned char *p, const int8_t *high, const int8_t *low,
+                      __m256i sum[GROUP_ROWS / 2])
+{
+    const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const unsigned char *signs = p + GROUP_ROWS * BLOCK_COLS;
+    for (int k = 0; k < BLOCK_COLS / STEP_COLS; k++, high += STEP_COLS, low += STEP_COLS) {
+        const __m256i h = _mm256_cvtepi8_epi32(_mm256_castsi256_si128(eight_times(high)));
+        const __m256i l = _mm256_cvtepi8_epi32(_mm256_castsi256_si128(eight_times(low)));
+        const __m256i x = _mm256_add_epi32(_mm256_sub_epi32(_mm256_slli_epi32(h, 8), h), l); /* 255 h + l */
+        const __m256i odd = _mm256_srli_epi64(x, 32);
+        ask_ahead(p, DIGITS_AHEAD);
+        for (int pair = 0; pair < GROUP_ROWS / 2; pair++, p += 8, signs++) {
+            const __m256i minus = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(*signs), bits), bits);
+            const __m256i weights = eight_weights(units, p, minus);
+            sum[pair] =
+                _mm256_add_epi64(sum[pair], _mm256_add_epi64(_mm256_mul_epi32(weights, x),
+                                                             _mm256_mul_epi32(_mm256_srli_epi64(weights, 32), odd)));
+        }
+    }
+}
+
+static void gathered_code_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of,
+                               size_t input, size_t inputs, float *sums)
+{
+    const struct code_inputs *in = inputs_of;
+    int32_t units[256];
+    units_of_codes(in->table, units);
+    for (size_t k = 0; k < groups * inputs; k++, sums += GROUP_ROWS) {
+        const size_t i = input + k % inputs;
+        const unsigned char *p = w->codes + (group + k / inputs) * w->blocks * w->block;
+        const int8_t *high = in->x->high + i * in->x->stride, *low = in->x->low + i * in->x->stride;
+        __m256i sum[GROUP_ROWS / 2];
+        for (int pair = 0; pair < GROUP_ROWS / 2; pair++)
+            sum[pair] = _mm256_setzero_si256();
+        for (size_t block = 0; block < w->blocks; block++, p += w->block)
+            add_block(units, p, high + block * BLOCK_COLS, low + block * BLOCK_COLS, sum);
+        for (int r = 0; r < GROUP_ROWS; r++) {
+            int64_t parts[4];
+            memcpy(parts, &sum[r / 2], sizeof parts);
+            sums[r] = from_fixed(parts[r % 2 * 2] + parts[r % 2 * 2 + 1], in->table->unit, in->x->unit[i]);
+        }
+    }
+}
+
+static void code_dots_avx2(const struct qb_interleaved *w, const struct qb_code_table *table, size_t row, size_t count,
+                           const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld)
+{
+    by_groups(gathered_code_sums, w, row, count, &(struct code_inputs){x, table}, n, y, ld);
+}
+
 void qb_kernels_avx2(struct qb_kernels *kernels)
 {
     set_rows(kernels);
@@ -343,8 +351,8 @@ void qb_kernels_avx2(struct qb_kernels *kernels)
     set_expf(kernels);
     set_dots(kernels);
     set_split(kernels);
-    kernels->code_dots = gathered_code_dots;
     kernels->gemv = gemv;
     set_digits(kernels);
     kernels->digit_dots = digit_dots_avx2;
+    kernels->code_dots = code_dots_avx2;
 }

@@ -193,135 +193,154 @@ static void table8_dots_vbmi(const struct qb_coded_rows *w, size_t rows, size_t 
                           : mirrored_table8)(w, rows, cols, x, stride, n, y, ld);
 }
 
-/* ---- codes of magnitudes, where the CPU also permutes bytes (VBMI) and sums byte products (VNNI) ---- */
+/* ---- interleaved codes of magnitudes, where the CPU also permutes bytes (VBMI) and sums byte products (VNNI) ----
+ * Two permutations under masks take fewer steps of Intel's than one of two registers does. */
 
-/* A digit of all 256 codes, 64 a register. */
-struct digits {
+/* A digit by code as it lies: of codes whose upper two bits are k, part[k]. */
+struct digit_table {
     __m512i part[4];
 };
 
-INLINE_VBMI struct digits load_digits(const uint8_t table[256])
+INLINE_VBMI struct digit_table load_digits(const uint8_t table[256])
 {
-    struct digits d;
-    for (int i = 0; i < 4; i++)
-        d.part[i] = _mm512_loadu_si512(table + 64 * i);
+    struct digit_table d;
+    for (int k = 0; k < 4; k++)
+        d.part[k] = _mm512_loadu_si512(table + 64 * (k ^ QB_CODE_FLIP >> 6));
     return d;
 }
 
-/* The digit of 64 codes: a permutation reads seven bits of each, `upper` are those whose eighth is set. */
-INLINE_VBMI __m512i look_up(const struct digits *d, __m512i codes, __mmask64 upper)
+/* Of 64 codes those whose bit 6, 7, and both, are set. */
+struct code_masks {
+    __mmask64 six, seven, both;
+};
+
+/* Where codes have the upper bits 0, 1, 2 or 3; of the lowest 4 - `parts` the digit is 0. */
+INLINE_VBMI __m512i look_up(const struct digit_table *d, int parts, __m512i codes, struct code_masks m)
 {
-    return _mm512_mask_blend_epi8(upper, _mm512_permutex2var_epi8(d->part[0], codes, d->part[1]),
-                                  _mm512_permutex2var_epi8(d->part[2], codes, d->part[3]));
+    __m512i digit;
+    if (parts == 4) {
+        digit = _mm512_permutexvar_epi8(codes, d->part[0]);
+        digit = _mm512_mask_permutexvar_epi8(digit, m.six, codes, d->part[1]);
+        digit = _mm512_mask_permutexvar_epi8(digit, m.seven, codes, d->part[2]);
+    } else if (parts == 3) {
+        digit = _mm512_maskz_permutexvar_epi8(m.six, codes, d->part[1]);
+        digit = _mm512_mask_permutexvar_epi8(digit, m.seven, codes, d->part[2]);
+    } else {
+        digit = _mm512_maskz_permutexvar_epi8(m.seven, codes, d->part[2]);
+    }
+    return _mm512_mask_permutexvar_epi8(digit, m.both, codes, d->part[3]);
 }
 
-/* Sums of the products of digits, in 16 lanes: 255^2 high + 255 middle + low. A lane grows by less than 4 * 2 * 2^15 in
- * 64 columns: int32 holds 8192 such steps. */
-enum { STEP = 64, STEPS_MOST = 8192 };
+/* Sums of the products of digits, a row in each lane: 255^2 high + 255 middle + low. A lane grows by at most 2 * 4 *
+ * 254 * 127 in 4 columns: int32 holds 8192 such steps. */
+enum { CODE_BLOCKS_MOST = 8192 * STEP_COLS / BLOCK_COLS };
 struct digit_sums {
     __m512i high, middle, low;
 };
 
-INLINE_VBMI int64_t fixed_sum(const struct digit_sums *s)
+INLINE_VBMI __m512i times_base(__m512i x)
 {
-    const __m512i *parts[3] = {&s->high, &s->middle, &s->low};
-    int64_t sum = 0;
-    for (int i = 0; i < 3; i++) {
-        __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(*parts[i]));
-        __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(*parts[i], 1));
-        sum = sum * QB_FIXED_BASE + _mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
-    }
-    return sum;
+    return _mm512_sub_epi64(_mm512_slli_epi64(x, 8), x);
 }
 
-/* 64 columns of a row from c on, or the `valid` ones alone: their codes, and which are negative. */
-INLINE_VBMI __m512i step_codes(const struct qb_coded_rows *w, bool sign_bits, size_t r, size_t c, bool whole,
-                               __mmask64 valid, __mmask64 *minus)
+/* The upper or lower eight lanes' sums. */
+INLINE_VBMI __m512i eight_sums(const struct digit_sums *s, int half)
 {
-    const unsigned char *codes = w->bytes + r * w->stride + c, *signs = w->signs + r * w->sign_stride;
-    *minus = 0;
-    if (sign_bits)
-        memcpy(minus, signs + c / 8, whole ? sizeof *minus : ((size_t)_mm_popcnt_u64(valid) + 7) / 8);
-    else
-        *minus = _mm512_movepi8_mask(whole ? _mm512_loadu_si512(signs + c) : _mm512_maskz_loadu_epi8(valid, signs + c));
-    return whole ? _mm512_loadu_si512(codes) : _mm512_maskz_loadu_epi8(valid, codes);
+    const __m512i high =
+        _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(s->high, 1) : _mm512_castsi512_si256(s->high));
+    const __m512i middle =
+        _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(s->middle, 1) : _mm512_castsi512_si256(s->middle));
+    const __m512i low =
+        _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(s->low, 1) : _mm512_castsi512_si256(s->low));
+    return _mm512_add_epi64(times_base(_mm512_add_epi64(times_base(high), middle)), low);
 }
 
-/* ROWS rows from `row` on times INPUTS inputs from `input` on, over columns [from, end): sums + what they hold. */
-#define CODE_STEP(ROWS, INPUTS, WHOLE, VALID)                                                                          \
-    EACH_ROW(ROWS)                                                                                                     \
-    {                                                                                                                  \
-        __mmask64 minus;                                                                                               \
-        ask_ahead(w->bytes + (row + r) * w->stride + c, ahead * w->stride);                                            \
-        if (!sign_bits || c % (8 * LINE) == 0)                                                                         \
-            ask_ahead(w->signs + (row + r) * w->sign_stride + (sign_bits ? c / 8 : c), ahead * w->sign_stride);        \
-        __m512i codes = step_codes(w, sign_bits, row + r, c, WHOLE, VALID, &minus);                                    \
-        __mmask64 upper = _mm512_movepi8_mask(codes);                                                                  \
-        __m512i wh = look_up(&high, codes, upper), wl = look_up(&low, codes, upper);                                   \
-        EACH_INPUT(INPUTS)                                                                                             \
-        {                                                                                                              \
-            const size_t at = (input + i) * x->stride + c;                                                             \
-            __m512i xh = _mm512_loadu_si512(x->high + at), xl = _mm512_loadu_si512(x->low + at);                       \
-            xh = _mm512_mask_sub_epi8(xh, minus, zero, xh);                                                            \
-            xl = _mm512_mask_sub_epi8(xl, minus, zero, xl);                                                            \
-            s[r][i].high = _mm512_dpbusd_epi32(s[r][i].high, wh, xh);                                                  \
-            s[r][i].middle = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(s[r][i].middle, wh, xl), wl, xh);                 \
-            s[r][i].low = _mm512_dpbusd_epi32(s[r][i].low, wl, xl);                                                    \
-        }                                                                                                              \
+/* 4 columns of an input, in each row's lane with the row's signs. */
+INLINE_VBMI __m512i four_signed(const int8_t *x, __mmask64 minus)
+{
+    const __m512i four = _mm512_set1_epi32(four_bytes((const unsigned char *)x));
+    return _mm512_mask_sub_epi8(four, minus, _mm512_setzero_si512(), four);
+}
+
+INLINE_VBMI void code_body(const struct qb_interleaved *w, int high_parts, size_t group, size_t groups,
+                           const struct code_inputs *in, size_t input, size_t inputs, float *sums)
+{
+    const struct digit_table high = load_digits(in->table->high), low = load_digits(in->table->low);
+    const struct qb_fixed_inputs *x = in->x;
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i total[2][4][2];
+    EACH_ROW(groups) EACH_INPUT(inputs) total[r][i][0] = total[r][i][1] = zero;
+    for (size_t from = 0, end; from < w->blocks; from = end) {
+        struct digit_sums s[2][4];
+        EACH_ROW(groups) EACH_INPUT(inputs) s[r][i] = (struct digit_sums){zero, zero, zero};
+        end = w->blocks - from < CODE_BLOCKS_MOST ? w->blocks : from + CODE_BLOCKS_MOST;
+        for (size_t block = from; block < end; block++) {
+            EACH_ROW(groups)
+            ask_ahead(w->codes + ((group + r) * w->blocks + block) * w->block + 512, DIGITS_AHEAD);
+            _Pragma("GCC unroll 2") for (size_t k = 0; k < BLOCK_COLS / STEP_COLS; k++) EACH_ROW(groups)
+            {
+                const unsigned char *p = w->codes + ((group + r) * w->blocks + block) * w->block;
+                const __m512i codes = _mm512_load_si512(p + 64 * k);
+                const __mmask64 six = _mm512_movepi8_mask(_mm512_add_epi8(codes, codes));
+                const __mmask64 seven = _mm512_movepi8_mask(codes);
+                const struct code_masks masks = {six, seven, six & seven};
+                __mmask64 minus;
+                memcpy(&minus, p + 512 + 8 * k, sizeof minus);
+                ask_ahead(p + 64 * k, DIGITS_AHEAD);
+                const __m512i wh = look_up(&high, high_parts, codes, masks), wl = look_up(&low, 4, codes, masks);
+                EACH_INPUT(inputs)
+                {
+                    const size_t at = (input + i) * x->stride + block * BLOCK_COLS + STEP_COLS * k;
+                    const __m512i xh = four_signed(x->high + at, minus), xl = four_signed(x->low + at, minus);
+                    s[r][i].high = _mm512_dpbusd_epi32(s[r][i].high, wh, xh);
+                    s[r][i].middle = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(s[r][i].middle, wh, xl), wl, xh);
+                    s[r][i].low = _mm512_dpbusd_epi32(s[r][i].low, wl, xl);
+                }
+            }
+        }
+        for (int half = 0; half < 2; half++)
+            EACH_ROW(groups)
+            EACH_INPUT(inputs) total[r][i][half] = _mm512_add_epi64(total[r][i][half], eight_sums(&s[r][i], half));
     }
-#define CODE_BLOCK(ROWS, INPUTS)                                                                                       \
-    INLINE_VBMI void code_block_##ROWS##_##INPUTS(const struct qb_coded_rows *w, bool sign_bits, size_t ahead,         \
-                                                  size_t row, size_t from, size_t end,                                 \
-                                                  const struct qb_fixed_inputs *x, size_t input, int64_t *sums)        \
+    for (int half = 0; half < 2; half++)
+        EACH_ROW(groups) EACH_INPUT(inputs)
+        {
+            const __m512d unit = _mm512_set1_pd(in->table->unit * x->unit[input + i]);
+            _mm256_storeu_ps(sums + (r * inputs + i) * GROUP_ROWS + 8 * half,
+                             _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_cvtepi64_pd(total[r][i][half]), unit)));
+        }
+}
+
+/* A body for each number of 64 codes that may have a high digit. */
+#define CODE_BLOCK(GROUPS, INPUTS)                                                                                     \
+    VBMI static void code_sums_##GROUPS##_##INPUTS(const struct qb_interleaved *w, size_t group,                       \
+                                                   const struct code_inputs *in, size_t input, float *sums)            \
     {                                                                                                                  \
-        const struct digits high = load_digits(w->table->high), low = load_digits(w->table->low);                      \
-        const __m512i zero = _mm512_setzero_si512();                                                                   \
-        struct digit_sums s[ROWS][INPUTS];                                                                             \
-        EACH_ROW(ROWS) EACH_INPUT(INPUTS) s[r][i] = (struct digit_sums){zero, zero, zero};                             \
-        size_t c = from;                                                                                               \
-        for (; c + STEP <= end; c += STEP)                                                                             \
-            CODE_STEP(ROWS, INPUTS, true, 0)                                                                           \
-        if (c < end)                                                                                                   \
-            CODE_STEP(ROWS, INPUTS, false, ((__mmask64)1 << (end - c)) - 1)                                            \
-        EACH_ROW(ROWS) EACH_INPUT(INPUTS) sums[r * (INPUTS) + i] += fixed_sum(&s[r][i]);                               \
-    }                                                                                                                  \
-    VBMI static void code_dots_##ROWS##_##INPUTS(const struct qb_coded_rows *w, size_t ahead, size_t row, size_t from, \
-                                                 size_t end, const struct qb_fixed_inputs *x, size_t input,            \
-                                                 int64_t *sums)                                                        \
-    {                                                                                                                  \
-        if (w->sign_bits)                                                                                              \
-            code_block_##ROWS##_##INPUTS(w, true, ahead, row, from, end, x, input, sums);                              \
+        if (in->table->high_end <= 128)                                                                                \
+            code_body(w, 2, group, GROUPS, in, input, INPUTS, sums);                                                   \
+        else if (in->table->high_end <= 192)                                                                           \
+            code_body(w, 3, group, GROUPS, in, input, INPUTS, sums);                                                   \
         else                                                                                                           \
-            code_block_##ROWS##_##INPUTS(w, false, ahead, row, from, end, x, input, sums);                             \
+            code_body(w, 4, group, GROUPS, in, input, INPUTS, sums);                                                   \
     }
-CODE_BLOCK(4, 1)
-CODE_BLOCK(2, 2)
+CODE_BLOCK(2, 1)
+CODE_BLOCK(1, 4)
+CODE_BLOCK(1, 2)
 CODE_BLOCK(1, 1)
 
-VBMI static void code_dots_vbmi(const struct qb_coded_rows *w, size_t rows, size_t cols,
-                                const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld)
+static void code_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of, size_t input,
+                      size_t inputs, float *sums)
 {
-    for (size_t r = 0, step; r < rows; r += step) {
-        step = n == 1 && rows - r >= 4 ? 4 : n > 1 && rows - r >= 2 ? 2 : 1;
-        const size_t ahead = rows - r >= 2 * step ? step : 0; /* rows */
-        for (size_t i = 0, inputs; i < n; i += inputs) {
-            int64_t sums[4] = {0};
-            inputs = step == 2 && n - i >= 2 ? 2 : 1;
-            for (size_t c = 0; c < cols; c += (size_t)STEPS_MOST * STEP) {
-                size_t end = cols - c < (size_t)STEPS_MOST * STEP ? cols : c + (size_t)STEPS_MOST * STEP;
-                if (step == 4)
-                    code_dots_4_1(w, ahead, r, c, end, x, i, sums);
-                else if (inputs == 2)
-                    code_dots_2_2(w, ahead, r, c, end, x, i, sums);
-                else
-                    for (size_t k = 0; k < step; k++)
-                        code_dots_1_1(w, 0, r + k, c, end, x, i, sums + k);
-            }
-            for (size_t k = 0; k < step; k++)
-                for (size_t j = 0; j < inputs; j++)
-                    y[(i + j) * ld + r + k] = from_fixed(sums[k * inputs + j], w->table->unit, x->unit[i + j]);
-        }
-    }
+    (groups == 2   ? code_sums_2_1
+     : inputs == 4 ? code_sums_1_4
+     : inputs == 2 ? code_sums_1_2
+                   : code_sums_1_1)(w, group, inputs_of, input, sums);
+}
+
+static void code_dots_vbmi(const struct qb_interleaved *w, const struct qb_code_table *table, size_t row, size_t count,
+                           const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld)
+{
+    by_groups(code_sums, w, row, count, &(struct code_inputs){x, table}, n, y, ld);
 }
 
 /* ---- interleaved integers, where the CPU sums byte products (VNNI) ---- */
@@ -353,7 +372,7 @@ INLINE_VBMI __m512 sixteen_scales(const struct qb_interleaved *w, size_t block, 
 INLINE_VBMI void digit_body(const struct qb_interleaved *w, bool four_bits, bool halves, size_t group, size_t groups,
                             const struct qb_digits *x, size_t inputs, float *sums)
 {
-    const size_t bytes = four_bits ? 256 : 512;
+    const size_t bytes = four_bits ? 256 : 512; /* w->block, as a constant */
     const __m512i low_bits = _mm512_set1_epi8(15);
     __m512 sum[2][4];
     EACH_ROW(groups) EACH_INPUT(inputs) sum[r][i] = _mm512_setzero_ps();
@@ -415,9 +434,10 @@ DIGIT_BLOCK(1, 4)
 DIGIT_BLOCK(1, 2)
 DIGIT_BLOCK(1, 1)
 
-static void digit_sums(const struct qb_interleaved *w, size_t group, size_t groups, const struct qb_digit_inputs *x,
-                       size_t input, size_t inputs, float *sums)
+static void digit_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of, size_t input,
+                       size_t inputs, float *sums)
 {
+    const struct qb_digit_inputs *x = inputs_of;
     (groups == 2   ? digit_sums_2_1
      : inputs == 4 ? digit_sums_1_4
      : inputs == 2 ? digit_sums_1_2

@@ -1,5 +1,5 @@
-/* Products of interleaved integers (kernels.h, struct qb_interleaved) with inputs in digits: the inputs' digits, which
- * every level's file builds for itself, and the plain product, which is the reference of the levels' own. */
+/* Products of interleaved codes (kernels.h, struct qb_interleaved) with inputs in digits: the inputs' digits, which
+ * every level's file builds for itself, and the plain products, which are the reference of the levels' own. */
 #include <math.h>
 #include <string.h>
 #include "codec/codec_util.h" /* halves */
@@ -7,7 +7,7 @@
 
 /* DIGITS_AHEAD: bytes ahead in the stream of codes that are asked for; 1 to 16 KiB were alike. To ask behind the end
  * costs nothing. */
-enum { BLOCK_COLS = 32, GROUP_ROWS = QB_INTERLEAVED_ROWS, DIGITS_AHEAD = 4096 };
+enum { BLOCK_COLS = 32, STEP_COLS = 4, GROUP_ROWS = QB_INTERLEAVED_ROWS, DIGITS_AHEAD = 4096 };
 
 static void digits(const float *restrict x, size_t cols, int32_t bias, struct qb_digits *restrict out,
                    struct qb_wide_digits *restrict wide)
@@ -60,13 +60,13 @@ static void digits(const float *restrict x, size_t cols, int32_t bias, struct qb
     }
 }
 
-/* sums[(g * inputs + i) * 16 + r] = row r of group `group` + g times input `input` + i. */
-typedef void group_sums(const struct qb_interleaved *w, size_t group, size_t groups, const struct qb_digit_inputs *x,
-                        size_t input, size_t inputs, float *sums);
+/* sums[(g * inputs + i) * 16 + r] = row r of group `group` + g times input `input` + i. x: as the product has them. */
+typedef void group_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *x, size_t input,
+                        size_t inputs, float *sums);
 
 /* Any rows by groups that are computed whole: one input by two groups at a time, several by four or two inputs. */
 static inline void by_groups(group_sums *product, const struct qb_interleaved *w, size_t row, size_t count,
-                             const struct qb_digit_inputs *x, size_t n, float *y, size_t ld)
+                             const void *x, size_t n, float *y, size_t ld)
 {
     enum { MOST = 4 };
     const size_t first = row - w->row, end = first + count;
@@ -106,10 +106,10 @@ static int32_t interleaved_code(const struct qb_interleaved *w, const unsigned c
     return p[k / 8 * GROUP_ROWS * 4 + k % 4] >> (k % 8 < 4 ? 0 : 4) & 15;
 }
 
-static void plain_sums(const struct qb_interleaved *w, size_t group, size_t groups, const struct qb_digit_inputs *x,
-                       size_t input, size_t inputs, float *sums)
+static void plain_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of, size_t input,
+                       size_t inputs, float *sums)
 {
-    const size_t bytes = (size_t)(GROUP_ROWS * BLOCK_COLS) / (w->four_bits ? 2 : 1);
+    const struct qb_digit_inputs *x = inputs_of;
     memset(sums, 0, groups * inputs * GROUP_ROWS * sizeof *sums);
     for (size_t g = 0; g < groups; g++)
         for (size_t block = 0; block < w->blocks; block++)
@@ -118,7 +118,7 @@ static void plain_sums(const struct qb_interleaved *w, size_t group, size_t grou
                 const float scale = interleaved_scale(w, at * GROUP_ROWS + lane);
                 int32_t codes[BLOCK_COLS];
                 for (size_t k = 0; k < BLOCK_COLS; k++)
-                    codes[k] = interleaved_code(w, w->codes + at * bytes + lane * 4, k);
+                    codes[k] = interleaved_code(w, w->codes + at * w->block + lane * STEP_COLS, k);
                 for (size_t i = 0; i < inputs; i++) {
                     const struct qb_digits *d = &x->digits[(input + i) * w->blocks + block];
                     int32_t upper = d->correction[0], rest = d->correction[1];
@@ -138,8 +138,69 @@ static void digit_dots(const struct qb_interleaved *w, size_t row, size_t count,
     by_groups(plain_sums, w, row, count, x, n, y, ld);
 }
 
+/* ---- codes of magnitudes ---- */
+
+/* Inputs of a product of them. */
+struct code_inputs {
+    const struct qb_fixed_inputs *x;
+    const struct qb_code_table *table;
+};
+
+/* The one rounding of an exact sum. */
+static inline float from_fixed(int64_t sum, double weight_unit, double input_unit)
+{
+    return (float)((double)sum * (weight_unit * input_unit));
+}
+
+/* The magnitudes of codes as they lie, in units of the table. */
+static inline void units_of_codes(const struct qb_code_table *table, int32_t units[256])
+{
+    for (int code = 0; code < 256; code++)
+        units[code ^ QB_CODE_FLIP] = table->high[code] * QB_FIXED_BASE + table->low[code];
+}
+
+/* The signed weight of a row's column k of a block, in units: of which the codes begin at p. */
+static inline int32_t signed_units(const int32_t units[256], const unsigned char *p, size_t lane, size_t k)
+{
+    const size_t at = k / STEP_COLS * GROUP_ROWS * STEP_COLS + lane * STEP_COLS + k % STEP_COLS;
+    const bool minus = p[GROUP_ROWS * BLOCK_COLS + at / 8] >> at % 8 & 1;
+    return minus ? -units[p[at]] : units[p[at]];
+}
+
+static void plain_code_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of,
+                            size_t input, size_t inputs, float *sums)
+{
+    const struct code_inputs *in = inputs_of;
+    int32_t units[256];
+    units_of_codes(in->table, units);
+    for (size_t g = 0; g < groups; g++)
+        for (size_t lane = 0; lane < GROUP_ROWS; lane++) {
+            int64_t sum[4] = {0};
+            for (size_t block = 0; block < w->blocks; block++) {
+                const unsigned char *p = w->codes + ((group + g) * w->blocks + block) * w->block;
+                for (size_t k = 0; k < BLOCK_COLS; k++) {
+                    const int64_t weight = signed_units(units, p, lane, k);
+                    for (size_t i = 0; i < inputs; i++) {
+                        const size_t at = (input + i) * in->x->stride + block * BLOCK_COLS + k;
+                        sum[i] += weight * (in->x->high[at] * QB_FIXED_BASE + in->x->low[at]);
+                    }
+                }
+            }
+            for (size_t i = 0; i < inputs; i++)
+                sums[(g * inputs + i) * GROUP_ROWS + lane] =
+                    from_fixed(sum[i], in->table->unit, in->x->unit[input + i]);
+        }
+}
+
+static void code_dots(const struct qb_interleaved *w, const struct qb_code_table *table, size_t row, size_t count,
+                      const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld)
+{
+    by_groups(plain_code_sums, w, row, count, &(struct code_inputs){x, table}, n, y, ld);
+}
+
 static void set_digits(struct qb_kernels *kernels)
 {
     kernels->digits = digits;
     kernels->digit_dots = digit_dots;
+    kernels->code_dots = code_dots;
 }

@@ -316,58 +316,7 @@ VALUE_DOTS(int8_dots, v16_int8, 1)
 SCALED_DOTS(table4_dots, const t16 table = t16_load(w->values->value), FIRST_TABLE4, SECOND_TABLE4, 16)
 TABLE8_DOTS(, table8_dots, const float *values = w->values->value, look_up_each(values, codes))
 
-/* ---- codes of magnitudes, in integers ---- */
-
-/* The one rounding of an exact sum. */
-INLINE float from_fixed(int64_t sum, double weight_unit, double input_unit)
-{
-    return (float)((double)sum * (weight_unit * input_unit));
-}
-
-/* Each code's magnitude in units of the table. */
-INLINE void units_of_codes(const struct qb_code_table *table, int32_t units[256])
-{
-    for (int code = 0; code < 256; code++)
-        units[code] = table->high[code] * QB_FIXED_BASE + table->low[code];
-}
-
-enum { PART = 64, PART_INPUTS = 8 };
-
-/* The signed weights of n <= PART columns from c on, in units of the table. */
-INLINE void part_weights(const struct qb_coded_rows *w, const int32_t table[256], size_t r, size_t c, size_t n,
-                         int32_t out[PART])
-{
-    const unsigned char *codes = w->bytes + r * w->stride + c, *signs = w->signs + r * w->sign_stride;
-    for (size_t k = 0; k < n; k++) {
-        int32_t minus = w->sign_bits ? -(signs[(c + k) / 8] >> (c + k) % 8 & 1) : -(signs[c + k] >> 7);
-        out[k] = (table[codes[k]] ^ minus) - minus;
-    }
-    memset(out + n, 0, (PART - n) * sizeof *out);
-}
-
-static void code_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, const struct qb_fixed_inputs *x,
-                      size_t n, float *y, size_t ld)
-{
-    int32_t table[256], weights[PART];
-    units_of_codes(w->table, table);
-    for (size_t r = 0; r < rows; r++)
-        for (size_t first = 0; first < n; first += PART_INPUTS) {
-            const size_t inputs = n - first < PART_INPUTS ? n - first : PART_INPUTS;
-            int64_t sums[PART_INPUTS] = {0};
-            for (size_t c = 0; c < cols; c += PART) {
-                part_weights(w, table, r, c, cols - c < PART ? cols - c : PART, weights);
-                for (size_t i = 0; i < inputs; i++) {
-                    const int8_t *high = x->high + (first + i) * x->stride + c, *low = x->low + (high - x->high);
-                    int64_t sum = 0;
-                    for (size_t k = 0; k < PART; k++)
-                        sum += (int64_t)weights[k] * (high[k] * QB_FIXED_BASE + low[k]);
-                    sums[i] += sum;
-                }
-            }
-            for (size_t i = 0; i < inputs; i++)
-                y[(first + i) * ld + r] = from_fixed(sums[i], w->table->unit, x->unit[first + i]);
-        }
-}
+/* ---- inputs of codes of magnitudes ---- */
 
 static void fix(const float *x, size_t cols, size_t stride, int8_t *high, int8_t *low, double *unit)
 {
@@ -401,6 +350,5 @@ static void set_dots(struct qb_kernels *kernels)
     kernels->int8_dots = int8_dots;
     kernels->table4_dots = table4_dots;
     kernels->table8_dots = table8_dots;
-    kernels->code_dots = code_dots;
     kernels->fix = fix;
 }

@@ -54,6 +54,8 @@ struct form {
     size_t block;           /* bytes of a block, that begins with its scale; 0: not in blocks */
     bool mirrored, bfloats; /* tables */
     bool by_one;            /* table4: values that go up by one */
+    float slope;            /* codes: steps to a magnitude that is e times smaller; 0: 17 */
+    bool rising;            /* codes: the largest last */
 };
 
 static size_t size_of_scale(int32_t scale)
@@ -81,7 +83,9 @@ static void make_values(const struct form *form, float values[256])
 {
     const size_t codes = form->kind == QB_LAYOUT_TABLE4 ? 16 : 256;
     for (size_t code = 0; code < codes; code++) {
-        values[code] = form->kind == QB_LAYOUT_CODES ? (code ? expf(-(float)code / 17) : 0) : some_float();
+        const size_t step = form->rising ? 255 - code : code;
+        const float slope = form->slope > 0 ? form->slope : 17;
+        values[code] = form->kind == QB_LAYOUT_CODES ? (step ? expf(-(float)step / slope) : 0) : some_float();
         if (form->by_one)
             values[code] = (float)code - 8;
         if (form->bfloats)
@@ -330,6 +334,22 @@ Test(dots, codes_with_sign_bytes)
     try_form((struct form){.kind = QB_LAYOUT_CODES});
 }
 
+/* Magnitudes that need both digits: up to code 94 above, here up to 166, all, and the last ones. */
+Test(dots, codes_of_a_narrower_range)
+{
+    try_form((struct form){.kind = QB_LAYOUT_CODES, .sign_bits = true, .slope = 30});
+}
+
+Test(dots, codes_of_a_narrow_range)
+{
+    try_form((struct form){.kind = QB_LAYOUT_CODES, .sign_bits = true, .slope = 100});
+}
+
+Test(dots, codes_that_rise)
+{
+    try_form((struct form){.kind = QB_LAYOUT_CODES, .rising = true});
+}
+
 /* Digits are the nearest fixed point that there is, at every level the same, and their sums are those that correct the
  * bias of codes. */
 Test(dots, digits_of_inputs)
@@ -467,4 +487,14 @@ Test(dots, integers_of_4_bits_in_pairs_without_room)
 {
     try_without_room(
         (struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 96, .by_one = true});
+}
+
+Test(dots, codes_with_sign_bits_without_room)
+{
+    try_without_room((struct form){.kind = QB_LAYOUT_CODES, .sign_bits = true});
+}
+
+Test(dots, codes_with_sign_bytes_without_room)
+{
+    try_without_room((struct form){.kind = QB_LAYOUT_CODES, .rising = true});
 }
