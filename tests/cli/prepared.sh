@@ -17,7 +17,7 @@ suite log 600 >"$TMP/s.yaml"
 for jobs in 1 2; do
     rm -f "$QB_PLANTED.log"
     check "five cells run, -j $jobs" run -o "$TMP/log$jobs.h5" -j $jobs
-    same "a process encodes for the four, and one for the timed cell, -j $jobs" "$(sort -u "$QB_PLANTED.log" | wc -l)" 2
+    same "a process encodes for the four, one for the timed cell, which times encoding itself, -j $jobs" "$(sort -u "$QB_PLANTED.log" | wc -l)" 3
 done
 same "the number of jobs changes no value" "$(summary "$TMP/log1.h5")" "$(summary "$TMP/log2.h5")"
 rm -f "$QB_PLANTED.log"
