@@ -300,7 +300,7 @@ INLINE_VBMI void code_body(const struct qb_interleaved *w, int high_parts, size_
         }
         for (int half = 0; half < 2; half++)
             EACH_ROW(groups)
-            EACH_INPUT(inputs) total[r][i][half] = _mm512_add_epi64(total[r][i][half], eight_sums(&s[r][i], half));
+        EACH_INPUT(inputs) total[r][i][half] = _mm512_add_epi64(total[r][i][half], eight_sums(&s[r][i], half));
     }
     for (int half = 0; half < 2; half++)
         EACH_ROW(groups) EACH_INPUT(inputs)
