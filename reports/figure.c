@@ -140,9 +140,14 @@ void qb_select_text(const struct qb_result *result, const char *const *wanted, s
     qb_select(result, "kl", wanted, most, selection);
 }
 
+void qb_selection_lacks(struct qb_selection *s, const char *model, const char *why)
+{
+    qb_text_add(&s->left_out, "%smodel %s (%s)", s->left_out.size ? ", " : "", model, why);
+}
+
 void qb_selection_drop(struct qb_selection *s, size_t m, const char *why)
 {
-    qb_text_add(&s->left_out, "%smodel %s (%s)", s->left_out.size ? ", " : "", s->models[m], why);
+    qb_selection_lacks(s, s->models[m], why);
     memmove(&s->models[m], &s->models[m + 1], (s->model_count - m - 1) * sizeof s->models[0]);
     s->model_count--;
 }

@@ -76,7 +76,9 @@ void qb_select(const struct qb_result *result, const char *experiment, const cha
 /* The same of what reads a text: of teacher-forced, or of a run without it of kl; selection->experiment says which. */
 void qb_select_text(const struct qb_result *result, const char *const *wanted, size_t most,
                     struct qb_selection *selection);
-/* Takes model `m` out again and says so: "model x (why)". */
+/* Says that a model is not drawn: "model x (why)". */
+void qb_selection_lacks(struct qb_selection *selection, const char *model, const char *why);
+/* Takes model `m` out again and says so. */
 void qb_selection_drop(struct qb_selection *selection, size_t m, const char *why);
 /* Sentence for the caption on what was not drawn; nothing when all was. Frees the selection's text. */
 void qb_selection_end(struct qb_selection *selection, struct qb_figure *figure);

@@ -156,9 +156,10 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
         if (collect(result, s.experiment, model, &panel, err) || panel.count <= QB_FIGURE_VARIANTS ||
             s.model_count == QB_FIGURE_MODELS) {
             if (panel.count > 0)
-                qb_text_add(&s.left_out, "%smodel %s (%s)", s.left_out.size ? ", " : "", model,
-                            panel.count > QB_FIGURE_VARIANTS ? "there are too many models"
-                                                             : "no more variants than figure encoded tells apart");
+                qb_selection_lacks(&s, model,
+                                   panel.count > QB_FIGURE_VARIANTS
+                                       ? "there are too many models"
+                                       : "no more variants than figure encoded tells apart");
             qb_free(panel.spots);
         } else {
             panels[s.model_count] = panel;

@@ -157,9 +157,9 @@ static enum qb_status fill(const struct qb_result *result, struct qb_figure *fig
             continue;
         if (collect(result, model, &of_model, err) || of_model.count < FEWEST || s.model_count == QB_FIGURE_MODELS) {
             if (of_model.count + of_model.left_out > 0)
-                qb_text_add(&s.left_out, "%smodel %s (%s)", s.left_out.size ? ", " : "", model,
-                            of_model.count < FEWEST ? "too few formats with KL and error"
-                                                    : "there are too many models");
+                qb_selection_lacks(&s, model,
+                                   of_model.count < FEWEST ? "too few formats with KL and error"
+                                                           : "there are too many models");
             qb_free(of_model.formats);
             if (err->status)
                 break;

@@ -149,7 +149,7 @@ void qb_stored_code_dots(const struct qb_codec_layout *l, const unsigned char *b
                 const int64_t weight = table->high[codes[c]] * QB_FIXED_BASE + table->low[codes[c]];
                 sum += (is_minus(l, signs, c) ? -weight : weight) * (high[c] * QB_FIXED_BASE + low[c]);
             }
-            y[i * ld + r] = (float)((double)sum * (table->unit * x->unit[i]));
+            y[i * ld + r] = qb_from_fixed(sum, table->unit, x->unit[i]);
         }
     }
 }

@@ -50,6 +50,12 @@ struct qb_fixed_inputs {
     const double *unit;       /* [n]; NaN where an input is NaN or infinite */
 };
 
+/* The one rounding of an exact sum of codes of magnitudes and inputs in fixed point. */
+static inline float qb_from_fixed(int64_t sum, double weight_unit, double input_unit)
+{
+    return (float)((double)sum * (weight_unit * input_unit));
+}
+
 /* y[i * ld + r] = the product of row r of w, r < rows, with input i < n, whose column c is x[i * stride + c]. Weights
  * are read encoded, values of blocks without their scale, which multiplies the sum over its block. Sums run in 16 FP32
  * lanes by fused multiply-adds, column c (of blocks: of each half block) in lane c mod 16, then over lanes 8, 4, 2 and

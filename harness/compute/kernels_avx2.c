@@ -333,7 +333,7 @@ static void gathered_code_sums(const struct qb_interleaved *w, size_t group, siz
         for (int r = 0; r < GROUP_ROWS; r++) {
             int64_t parts[4];
             memcpy(parts, &sum[r / 2], sizeof parts);
-            sums[r] = from_fixed(parts[r % 2 * 2] + parts[r % 2 * 2 + 1], in->table->unit, in->x->unit[i]);
+            sums[r] = qb_from_fixed(parts[r % 2 * 2] + parts[r % 2 * 2 + 1], in->table->unit, in->x->unit[i]);
         }
     }
 }

@@ -146,12 +146,6 @@ struct code_inputs {
     const struct qb_code_table *table;
 };
 
-/* The one rounding of an exact sum. */
-static inline float from_fixed(int64_t sum, double weight_unit, double input_unit)
-{
-    return (float)((double)sum * (weight_unit * input_unit));
-}
-
 /* The magnitudes of codes as they lie, in units of the table. */
 static inline void units_of_codes(const struct qb_code_table *table, int32_t units[256])
 {
@@ -188,7 +182,7 @@ static void plain_code_sums(const struct qb_interleaved *w, size_t group, size_t
             }
             for (size_t i = 0; i < inputs; i++)
                 sums[(g * inputs + i) * GROUP_ROWS + lane] =
-                    from_fixed(sum[i], in->table->unit, in->x->unit[input + i]);
+                    qb_from_fixed(sum[i], in->table->unit, in->x->unit[input + i]);
         }
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "base/rng.h"
+#include "metric/metric.h"
 
 struct entry {
     double value;
@@ -86,20 +87,6 @@ enum qb_status qb_spearman(const double *x, const double *y, size_t n, double *r
     return err->status;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Of sorted x[n], n > 0. */
-static double percentile(const double *x, size_t n, double share)
-{
-    const double at = share * (double)(n - 1);
-    const size_t below = (size_t)at;
-    return below + 1 < n ? x[below] + (at - (double)below) * (x[below + 1] - x[below]) : x[n - 1];
-}
-
 enum qb_status qb_spearman_interval(const double *x, const double *y, size_t n, double *lo, double *hi,
                                     struct qb_error *err)
 {
@@ -119,9 +106,9 @@ enum qb_status qb_spearman_interval(const double *x, const double *y, size_t n, 
             count += isnan(r.rho[count]) ? 0 : 1;
         }
         if (count > 0) {
-            qsort(r.rho, count, sizeof *r.rho, ascending);
-            *lo = percentile(r.rho, count, 0.025);
-            *hi = percentile(r.rho, count, 0.975);
+            qb_sort(r.rho, count);
+            *lo = qb_quantile(r.rho, count, 0.025);
+            *hi = qb_quantile(r.rho, count, 0.975);
         }
     }
     room_free(&r);
