@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include "base/cpu.h"
 #include "base/mem.h"
 #include "codec/layout.h"
 #include "compute/gemm.h"
@@ -19,14 +18,11 @@ struct qb_fused {
     struct qb_interleaved *interleaved; /* NULL: no kernel of it, or no room, and the bytes are read as they lie */
 };
 
-bool qb_fused_pays(const struct qb_codec_layout *layout)
+bool qb_fused_pays(int32_t kind)
 {
     if (qb_kernels() == qb_kernels_at(QB_ISA_PORTABLE))
         return false;
-    if (layout->kind == QB_LAYOUT_FLOAT && qb_gemm_streams())
-        return false;
-    return !qb_interleaved_magnitudes(layout) ||
-           (qb_cpu()->byte_permutes && qb_kernels()->code_dots == qb_kernels_at(QB_ISA_AVX512)->code_dots);
+    return kind != QB_LAYOUT_FLOAT || !qb_gemm_streams();
 }
 
 static void make_values(const float values[256], struct qb_value_table *table)

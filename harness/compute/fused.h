@@ -22,9 +22,9 @@ enum { QB_FUSED_MOST = 8 };
 #define QB_FIXED_TOLERANCE 1.54e-5
 
 /* Is it faster than decoding rows and BLAS, with the kernels in use? Not so the portable ones, which compute fused
- * multiply-adds by libm on some CPUs; nor codes of magnitudes without byte
- * permutes, nor FP32 where qb_gemv reads it at the rate of memory. */
-bool qb_fused_pays(const struct qb_codec_layout *layout);
+ * multiply-adds by libm on some CPUs; nor FP32 where qb_gemv reads it at the rate of memory. kind: enum
+ * qb_layout_kind. */
+bool qb_fused_pays(int32_t kind);
 
 struct qb_fused; /* a matrix prepared for it */
 

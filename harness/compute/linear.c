@@ -70,7 +70,7 @@ static enum qb_status fuse(struct segment *segment, enum qb_fusing fusing, struc
     bool known = !m->format;
     if (m->format && qb_layout_of(m->format, m->rows, m->cols, m->bytes, m->size, &layout, &known, err))
         return err->status;
-    if (known && (fusing == QB_FUSED_ALL || qb_fused_pays(&layout)) &&
+    if (known && (fusing == QB_FUSED_ALL || qb_fused_pays(layout.kind)) &&
         !qb_fused_make(&layout, m->bytes, segment->first, segment->rows, m->cols, &segment->fused, err))
         m->fused = segment->fused;
     return err->status;
