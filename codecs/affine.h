@@ -102,8 +102,8 @@ static inline int affine_encode(const struct affine *affine, size_t rows, size_t
     return QB_CODEC_OK;
 }
 
-static inline int affine_decode(const struct affine *affine, size_t rows, size_t cols, const void *in, size_t in_bytes,
-                                size_t row, size_t count, float *out, struct qb_codec_error *error)
+static inline int affine_decode(const struct affine *affine, int32_t isa, size_t rows, size_t cols, const void *in,
+                                size_t in_bytes, size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
     struct qb_scopes scopes = {0};
     size_t bytes = 0, scope;
@@ -118,7 +118,7 @@ static inline int affine_decode(const struct affine *affine, size_t rows, size_t
         if (!affine_load(affine, (const unsigned char *)in + at, &fit))
             return qb_refuse(error, QB_CODEC_BAD_BYTES, at, "byte %zu starts a scale that no encode gives", at);
         float *to = out + (span.first - row * cols);
-        status = qb_scaled_values(affine->bits, numbers, cols, in_row, span.col, span.size, 1, in,
+        status = qb_scaled_values(isa, affine->bits, numbers, cols, in_row, span.col, span.size, 1, in,
                                   scopes.count * affine_header(affine) + in_row * qb_codes_row(affine->bits, cols), to,
                                   error);
         for (size_t i = 0; !status && i < span.size; i++)
@@ -146,7 +146,7 @@ static inline int affine_decode(const struct affine *affine, size_t rows, size_t
                       size_t row, size_t count, float *out, struct qb_codec_error *error)                              \
     {                                                                                                                  \
         const struct affine affine = DESCRIBE(config);                                                                 \
-        return affine_decode(&affine, rows, cols, in, in_bytes, row, count, out, error);                               \
+        return affine_decode(&affine, config->isa, rows, cols, in, in_bytes, row, count, out, error);                  \
     }                                                                                                                  \
     QB_CODEC_ENTRY(, .encoded_size = encoded_size, .encode = encode, .decode = decode, __VA_ARGS__)
 

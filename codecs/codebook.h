@@ -13,6 +13,7 @@ enum { CODEBOOK_BINS = 65536, CODEBOOK_ROUNDS = 1000 };
 struct codebook {
     struct qb_scope scope;
     unsigned bits;
+    int32_t isa;             /* enum qb_isa */
     struct qb_scopes scopes; /* of the shape, and what follows */
     unsigned entries;
     size_t tables, line, bytes;
@@ -210,7 +211,7 @@ static inline int codebook_decode(struct codebook *book, size_t rows, size_t col
             if (!isfinite(table[i]) || (i > 0 && table[i] < table[i - 1]))
                 return qb_refuse(error, QB_CODEC_BAD_BYTES, scope * size + i * sizeof *table,
                                  "entry %zu of table %zu is not finite or below the one before", i, scope);
-        status = qb_scaled_values(book->bits, table, cols, in_row, span.col, span.size, 1, bytes,
+        status = qb_scaled_values(book->isa, book->bits, table, cols, in_row, span.col, span.size, 1, bytes,
                                   book->tables + in_row * book->line, out + (span.first - row * cols), error);
     }
     return status;
@@ -250,7 +251,7 @@ static inline int codebook_layout(struct codebook *book, size_t rows, size_t col
     static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \
                       size_t row, size_t count, float *out, struct qb_codec_error *error)                              \
     {                                                                                                                  \
-        struct codebook book = {.scope = config->options[0].scope, .bits = (BITS)};                                    \
+        struct codebook book = {.scope = config->options[0].scope, .bits = (BITS), .isa = config->isa};                \
         return codebook_decode(&book, rows, cols, in, in_bytes, row, count, out, error);                               \
     }                                                                                                                  \
     static int layout(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \

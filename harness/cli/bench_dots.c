@@ -26,18 +26,26 @@ static const struct kind {
     size_t row, sign_row;  /* bytes of COLS columns */
     size_t block;          /* bytes of 32 columns */
     bool mirrored, narrow; /* tables: halves with the other sign, values that are bfloats */
-} kinds[] = {{"fp32", QB_LAYOUT_FLOAT, 4 * COLS, 0, 0, 0, 0},
-             {"fp16", QB_LAYOUT_HALF, 2 * COLS, 0, 0, 0, 0},
-             {"bf16", QB_LAYOUT_BFLOAT, 2 * COLS, 0, 0, 0, 0},
-             {"int8", QB_LAYOUT_INT8, COLS, 0, 0, 0, 0},
-             {"q8_0", QB_LAYOUT_INT8, COLS / 32 * 34, 0, 34, 0, 0},
-             {"q4_0", QB_LAYOUT_TABLE4, COLS / 32 * 18, 0, 18, 0, 0},
-             {"nf4, a scale a row", QB_LAYOUT_TABLE4, COLS / 2, 0, 0, 0, 0},
-             {"e4m3", QB_LAYOUT_TABLE8, COLS, 0, 0, true, true},
-             {"qinsc 8 bits", QB_LAYOUT_TABLE8, COLS, 0, 0, true, false},
-             {"codebook8", QB_LAYOUT_TABLE8, COLS, 0, 0, false, false},
-             {"qins8 9 bits", QB_LAYOUT_CODES, COLS, COLS / 8, 0, 0, 0},
-             {"qins8 16 bits", QB_LAYOUT_CODES, COLS, COLS, 0, 0, 0}};
+    size_t group;          /* columns that share an FP32 scale; a row's lie in front of its codes */
+    float octaves;         /* tables: magnitudes evenly over so many */
+} kinds[] = {{.name = "fp32", .kind = QB_LAYOUT_FLOAT, .row = 4 * COLS},
+             {.name = "fp16", .kind = QB_LAYOUT_HALF, .row = 2 * COLS},
+             {.name = "bf16", .kind = QB_LAYOUT_BFLOAT, .row = 2 * COLS},
+             {.name = "int8", .kind = QB_LAYOUT_INT8, .row = COLS},
+             {.name = "q8_0", .kind = QB_LAYOUT_INT8, .row = COLS / 32 * 34, .block = 34},
+             {.name = "q4_0", .kind = QB_LAYOUT_TABLE4, .row = COLS / 32 * 18, .block = 18},
+             {.name = "nf4, a scale a row", .kind = QB_LAYOUT_TABLE4, .row = COLS / 2},
+             {.name = "bfloats and a sign", .kind = QB_LAYOUT_TABLE8, .row = COLS, .mirrored = true, .narrow = true},
+             {.name = "qinsc", .kind = QB_LAYOUT_TABLE8, .row = COLS, .mirrored = true, .octaves = 7},
+             {.name = "qinsc, groups of 128",
+              .kind = QB_LAYOUT_TABLE8,
+              .row = COLS + COLS / 32,
+              .mirrored = true,
+              .octaves = 7,
+              .group = 128},
+             {.name = "codebook8", .kind = QB_LAYOUT_TABLE8, .row = COLS},
+             {.name = "qins8 9 bits", .kind = QB_LAYOUT_CODES, .row = COLS, .sign_row = COLS / 8},
+             {.name = "qins8 16 bits", .kind = QB_LAYOUT_CODES, .row = COLS, .sign_row = COLS}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 struct shared {
@@ -166,15 +174,17 @@ static enum qb_status add_kind(struct qb_bench_dots *b, size_t k, enum qb_isa to
     layout.sign_bits = kind->sign_row < COLS;
     layout.signs = rows * kind->row;
     layout.block_bytes = kind->block;
-    layout.first = kind->block % 16;
+    layout.first = kind->group ? COLS / kind->group * sizeof(float) : kind->block % 16;
     layout.scale = kind->block ? QB_LAYOUT_SCALE_HALF : QB_LAYOUT_SCALE_FLOAT;
-    layout.group = kind->block ? 32 : 0;
+    layout.group = kind->block ? 32 : kind->group;
     layout.scale_row = kind->row;
-    layout.scale_group = kind->block;
+    layout.scale_group = kind->block ? kind->block : sizeof(float);
     for (int code = 1; code < 256; code++) {
         layout.values[code] = kind->mirrored && code > 128 ? -layout.values[code - 128] : 1.0f / (float)code;
         if (kind->narrow && code < 128)
             layout.values[code] = ldexpf(1, -code % 16);
+        if (kind->octaves > 0 && code < 128)
+            layout.values[code] = exp2f(-kind->octaves * (float)(code - 1) / 126);
     }
     for (int code = 0; kind->block && code < 16; code++)
         layout.values[code] = (float)code - 8;

@@ -14,6 +14,9 @@
 
 #include <math.h>
 #include <stdbool.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 /* ---- levels ---- */
 
@@ -72,8 +75,10 @@ static inline void qb_levels_minifloat(struct qb_levels *levels, unsigned expone
 static inline unsigned qb_levels_code(const struct qb_levels *levels, double t)
 {
     const double place = levels->sign ? fabs(t) : t;
-    unsigned i = 0;
-    for (unsigned step = QB_LEVELS_MAX / 2; step > 0; step /= 2)
+    unsigned i = 0, step = QB_LEVELS_MAX / 2;
+    while (step > 1 && step >= levels->count)
+        step /= 2;
+    for (; step > 0; step /= 2)
         i += step * (unsigned)(levels->edge[i + step - 1] < place); /* without a branch, which no one could predict */
     if (levels->even && levels->edge[i] == place && i + 1 < levels->count)
         i += levels->code[i] & 1;
@@ -221,6 +226,7 @@ struct qb_scaled {
     const char *unsupported; /* why these options make no format; NULL: they do */
     size_t rows, cols;
     struct qb_scopes scopes;
+    int32_t isa; /* enum qb_isa */
 };
 
 static inline size_t qb_scale_bytes(const struct qb_scaled *scaled)
@@ -246,6 +252,15 @@ static inline void qb_scale_store(const struct qb_scaled *scaled, float amax, un
     if (!isfinite(scale * qb_scale_reach(scaled)))
         scale = nextafterf(scale, 0);
     memcpy(place, &scale, sizeof scale);
+}
+
+/* 2^(byte - 127), of a byte below 255: its exponent, or the one denormal. */
+static inline float qb_power_of_two(unsigned byte)
+{
+    const uint32_t word = byte ? (uint32_t)byte << 23 : 0x00400000u;
+    float value;
+    memcpy(&value, &word, sizeof value);
+    return value;
 }
 
 /* Until a scope's last span its scale is the largest magnitude so far. */
@@ -274,7 +289,7 @@ static inline size_t qb_scales_load(const struct qb_scaled *scaled, const unsign
 {
     const size_t at = scope * qb_scale_bytes(scaled);
     if (scaled->kind == QB_SCALE_POWER)
-        *scale = in[at] < 255 ? ldexpf(1, in[at] - 127) : NAN;
+        *scale = in[at] < 255 ? qb_power_of_two(in[at]) : NAN;
     else
         memcpy(scale, in + at, sizeof *scale);
     return !signbit(*scale) && isfinite(*scale * qb_scale_reach(scaled)) ? SIZE_MAX : at;
@@ -364,9 +379,50 @@ static inline int qb_scaled_encode(const struct qb_scaled *scaled, unsigned pass
     return status;
 }
 
+/* out[n] = scale * value[codes[n]], of codes of 8 bits; every level the same floats. */
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static inline size_t qb_look_up_avx2(const float *value, const unsigned char *codes,
+                                                                     size_t n, float scale, float *out)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i eight = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(codes + i)));
+        _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_i32gather_ps(value, eight, 4), _mm256_set1_ps(scale)));
+    }
+    return i;
+}
+
+__attribute__((target("avx512f"))) static inline size_t
+qb_look_up_avx512(const float *value, const unsigned char *codes, size_t n, float scale, float *out)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m512i sixteen = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(codes + i)));
+        _mm512_storeu_ps(out + i, _mm512_mul_ps(_mm512_i32gather_ps(sixteen, value, 4), _mm512_set1_ps(scale)));
+    }
+    return i;
+}
+#endif
+
+static inline void qb_look_up(int32_t isa, const float *value, const unsigned char *codes, size_t n, float scale,
+                              float *out)
+{
+    size_t i = 0;
+#if defined(__x86_64__)
+    if (isa >= QB_ISA_AVX512)
+        i = qb_look_up_avx512(value, codes, n, scale, out);
+    else if (isa >= QB_ISA_AVX2)
+        i = qb_look_up_avx2(value, codes, n, scale, out);
+#else
+    (void)isa;
+#endif
+    for (; i < n; i++)
+        out[i] = scale * value[codes[i]];
+}
+
 /* out[n] = scale * the values of codes col ... col + n of a row that lies at bytes + at and is the matrix's `row`. */
-static inline int qb_scaled_values(unsigned bits, const float *value, size_t cols, size_t row, size_t col, size_t n,
-                                   float scale, const unsigned char *bytes, size_t at, float *out,
+static inline int qb_scaled_values(int32_t isa, unsigned bits, const float *value, size_t cols, size_t row, size_t col,
+                                   size_t n, float scale, const unsigned char *bytes, size_t at, float *out,
                                    struct qb_codec_error *error)
 {
     for (size_t done = 0, some; done < n; done += some) {
@@ -374,8 +430,7 @@ static inline int qb_scaled_values(unsigned bits, const float *value, size_t col
         const unsigned char *bytewise = bytes + at + col + done; /* codes of 8 bits */
         some = n - done < QB_CODES_STEP ? n - done : QB_CODES_STEP;
         if (bits == 8) {
-            for (size_t i = 0; i < some; i++)
-                out[done + i] = scale * value[bytewise[i]];
+            qb_look_up(isa, value, bytewise, some, scale, out + done);
         } else {
             qb_codes_get(bits, cols, col + done, some, bytes + at, codes);
             for (size_t i = 0; i < some; i++)
@@ -408,9 +463,9 @@ static inline int qb_scaled_decode(const struct qb_scaled *scaled, const void *i
         const size_t bad = scales->load(scaled, bytes, scope, &scale);
         if (bad != SIZE_MAX)
             return qb_refuse(error, QB_CODEC_BAD_BYTES, bad, "byte %zu starts a scale that no encode gives", bad);
-        status =
-            qb_scaled_values(scaled->bits, qb_levels_of(scaled, bytes, scope)->value, cols, in_row, span.col, span.size,
-                             scale, bytes, codes + in_row * line, out + (span.first - row * cols), error);
+        status = qb_scaled_values(scaled->isa, scaled->bits, qb_levels_of(scaled, bytes, scope)->value, cols, in_row,
+                                  span.col, span.size, scale, bytes, codes + in_row * line,
+                                  out + (span.first - row * cols), error);
     }
     return status;
 }
@@ -473,6 +528,7 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
             scaled->rows = rows;                                                                                       \
             scaled->cols = cols;                                                                                       \
             scaled->scopes = qb_scopes_of(scaled->scope, scaled->runs_on, rows, cols);                                 \
+            scaled->isa = config->isa;                                                                                 \
             if (scaled->unsupported)                                                                                   \
                 status = qb_refuse(error, QB_CODEC_UNSUPPORTED, SIZE_MAX, "%s", scaled->unsupported);                  \
         }                                                                                                              \

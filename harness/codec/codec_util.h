@@ -31,7 +31,7 @@ qb_refuse(struct qb_codec_error *error, int status, size_t index, const char *fo
  * sign bit, which was masked off; a constant inner loop is what compilers vectorise. */
 static inline size_t qb_first_nonfinite(const float *x, size_t n)
 {
-    enum { STEP = 256 };
+    enum { STEP = 32 };
     size_t i = 0;
     for (; i + STEP <= n; i += STEP) {
         uint32_t seen = 0;

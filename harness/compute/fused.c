@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include "base/cpu.h"
 #include "base/mem.h"
 #include "codec/layout.h"
 #include "compute/gemm.h"
@@ -12,9 +11,10 @@ struct qb_fused {
     struct qb_codec_layout layout;
     const unsigned char *bytes;
     size_t cols;
-    struct qb_code_table table;         /* of codes of magnitudes */
-    struct qb_value_table values;       /* of codes of values */
-    bool by_digits;                     /* codes of values, with inputs in digits */
+    struct qb_code_table table;         /* by_codes */
+    struct qb_value_table values;       /* of other codes */
+    bool by_codes;                      /* codes of magnitudes, inputs in fixed point */
+    bool by_digits;                     /* integers, inputs in digits */
     struct qb_interleaved *interleaved; /* NULL: no kernel of it, or no room, and the bytes are read as they lie */
 };
 
@@ -22,10 +22,7 @@ bool qb_fused_pays(int32_t kind)
 {
     if (qb_kernels() == qb_kernels_at(QB_ISA_PORTABLE))
         return false;
-    if (kind == QB_LAYOUT_FLOAT && qb_gemm_streams())
-        return false;
-    return kind != QB_LAYOUT_CODES ||
-           (qb_cpu()->byte_permutes && qb_kernels()->code_dots == qb_kernels_at(QB_ISA_AVX512)->code_dots);
+    return kind != QB_LAYOUT_FLOAT || !qb_gemm_streams();
 }
 
 static void make_values(const float values[256], struct qb_value_table *table)
@@ -43,19 +40,22 @@ static void make_values(const float values[256], struct qb_value_table *table)
     }
 }
 
-static void make_table(const float magnitudes[256], struct qb_code_table *table)
+/* Of the magnitudes of `count` codes, 256 or, of signed ones, 128. */
+static void make_table(const float *magnitudes, int count, struct qb_code_table *table)
 {
+    const int flip = count == 256 ? QB_CODE_FLIP : 0;
     float most = 0;
-    for (int code = 0; code < 256; code++)
+    for (int code = 0; code < count; code++)
         most = magnitudes[code] > most ? magnitudes[code] : most;
     const double scale = most > 0 ? QB_FIXED_CODE_MOST / (double)most : 0;
     table->unit = (double)most / QB_FIXED_CODE_MOST;
-    for (int code = 0; code < 256; code++) {
-        long units = lrint((double)magnitudes[code] * scale);
-        table->high[code] = (uint8_t)(units / QB_FIXED_BASE);
-        table->low[code] = (uint8_t)(units % QB_FIXED_BASE);
-        if (table->high[code])
-            table->high_end = (size_t)code + 1;
+    table->high_begin = 256;
+    for (int lies = count - 1; lies >= 0; lies--) {
+        long units = lrint((double)magnitudes[lies ^ flip] * scale);
+        table->high[lies] = (uint8_t)(units / QB_FIXED_BASE);
+        table->low[lies] = (uint8_t)(units % QB_FIXED_BASE);
+        if (table->high[lies])
+            table->high_begin = (size_t)lies;
     }
 }
 
@@ -68,12 +68,14 @@ enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *b
     new->layout = *layout;
     new->bytes = bytes;
     new->cols = cols;
-    if (layout->kind == QB_LAYOUT_CODES)
-        make_table(layout->values, &new->table);
-    make_values(layout->values, &new->values);
+    new->by_codes = qb_interleaved_magnitudes(layout);
+    if (new->by_codes)
+        make_table(layout->values, layout->kind == QB_LAYOUT_CODES ? 256 : 128, &new->table);
+    else
+        make_values(layout->values, &new->values);
     if (!qb_interleaved_suits(layout))
         return QB_OK;
-    new->by_digits = layout->kind != QB_LAYOUT_CODES;
+    new->by_digits = !new->by_codes;
     const enum qb_status status = qb_interleaved_make(layout, bytes, row, rows, cols, &new->interleaved, err);
     if (status) {
         qb_fused_free(new);
@@ -115,7 +117,7 @@ static enum qb_order order_of(const struct qb_fused *fused)
 /* Of one input: in fixed point its unit, and two digits of each value; or blocks of digits. */
 size_t qb_fused_scratch(const struct qb_fused *fused, size_t n)
 {
-    if (fused->layout.kind == QB_LAYOUT_CODES)
+    if (fused->by_codes)
         return n * (sizeof(double) + 2 * stride_of(fused)) / sizeof(float) + sizeof(double) / sizeof(float);
     if (fused->by_digits)
         return n * blocks_of(fused) * (sizeof(struct qb_digits) + sizeof(struct qb_wide_digits)) / sizeof(float);
@@ -164,7 +166,7 @@ struct qb_fused_inputs qb_fused_prepare(const struct qb_fused *fused, const floa
 {
     struct qb_fused_inputs in = {.x = x, .n = n, .stride = fused->cols};
     const enum qb_order order = order_of(fused);
-    if (fused->layout.kind == QB_LAYOUT_CODES)
+    if (fused->by_codes)
         in.fixed = prepare_fixed(fused, x, n, scratch);
     else if (fused->by_digits)
         in.digits = prepare_digits(fused, x, n, scratch);
@@ -216,23 +218,16 @@ void qb_fused_multiply(const struct qb_fused *fused, size_t row, size_t count, c
                                        .scale_step = l->group ? l->scale_group : 0,
                                        .scale_blocks = l->group / 32,
                                        .values = &fused->values};
-    if (l->kind == QB_LAYOUT_CODES && fused->interleaved) {
+    if (fused->by_codes && fused->interleaved)
         qb_kernels()->code_dots(fused->interleaved, &fused->table, row, count, &in->fixed, in->n, y, ld);
-        return;
-    }
-    if (l->kind == QB_LAYOUT_CODES) {
+    else if (fused->by_codes)
         qb_stored_code_dots(l, fused->bytes, &fused->table, row, count, fused->cols, &in->fixed, in->n, y, ld);
-        return;
-    }
-    if (fused->by_digits && fused->interleaved) {
+    else if (fused->by_digits && fused->interleaved)
         qb_kernels()->digit_dots(fused->interleaved, row, count, &in->digits, in->n, y, ld);
-        return;
-    }
-    if (fused->by_digits) {
+    else if (fused->by_digits)
         qb_stored_digit_dots(l, fused->bytes, row, count, fused->cols, &in->digits, in->n, y, ld);
-        return;
-    }
-    dots_of(l)(&rows, count, fused->cols, in->x, in->stride, in->n, y, ld);
+    else
+        dots_of(l)(&rows, count, fused->cols, in->x, in->stride, in->n, y, ld);
     if (l->group || l->scale == QB_LAYOUT_SCALE_NONE)
         return;
     for (size_t r = 0; r < count; r++) {

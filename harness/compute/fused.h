@@ -16,13 +16,14 @@
 enum { QB_FUSED_MOST = 8 };
 
 /* Codes of magnitudes: a y differs from the exact product by at most this times (the largest |x| * sum of |w| + the
- * largest magnitude of all codes * sum of |x|), beside the rounding of its result. Half a unit of either, and both
- * units' product: (1/2 + 1/4 2^-14) / QB_FIXED_INPUT_MOST. */
+ * largest magnitude of all codes * sum of |x|), beside the rounding of its result; of codes with scales for 32 columns
+ * or more this holds of each 32 columns under their scale, beside (cols / 32 + 4) 2^-23 the sum of |w x|. Half a unit
+ * of either, and both units' product: (1/2 + 1/4 2^-14) / QB_FIXED_INPUT_MOST. */
 #define QB_FIXED_TOLERANCE 1.54e-5
 
 /* Is it faster than decoding rows and BLAS, with the kernels in use? Not so the portable ones, which compute fused
- * multiply-adds by libm on some CPUs; nor codes of magnitudes without byte
- * permutes, nor FP32 where qb_gemv reads it at the rate of memory. kind: enum qb_layout_kind. */
+ * multiply-adds by libm on some CPUs; nor FP32 where qb_gemv reads it at the rate of memory. kind: enum
+ * qb_layout_kind. */
 bool qb_fused_pays(int32_t kind);
 
 struct qb_fused; /* a matrix prepared for it */

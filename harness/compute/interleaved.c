@@ -22,9 +22,32 @@ static bool goes_up_by_one(const float values[16])
     return true;
 }
 
+/* Of 256 values by a code: is the upper bit the sign of a magnitude? */
+static bool is_signed(const float values[256])
+{
+    enum { APART = 8 }; /* units */
+    float most = 0;
+    for (int code = 0; code < 128; code++) {
+        if (!(values[code] >= 0) || values[code | 128] != -values[code])
+            return false;
+        most = values[code] > most ? values[code] : most;
+    }
+    const double least = (double)most * APART / QB_FIXED_CODE_MOST;
+    for (int a = 0; a < 128; a++)
+        for (int b = 0; b < a; b++)
+            if (values[a] != values[b] && fabs((double)values[a] - (double)values[b]) < least)
+                return false;
+    return most > 0;
+}
+
+bool qb_interleaved_magnitudes(const struct qb_codec_layout *l)
+{
+    return l->kind == QB_LAYOUT_CODES || (l->kind == QB_LAYOUT_TABLE8 && is_signed(l->values));
+}
+
 bool qb_interleaved_suits(const struct qb_codec_layout *l)
 {
-    if (l->kind == QB_LAYOUT_CODES)
+    if (qb_interleaved_magnitudes(l))
         return true;
     return l->group && (l->kind == QB_LAYOUT_INT8 || (l->kind == QB_LAYOUT_TABLE4 && goes_up_by_one(l->values) &&
                                                       l->scale != QB_LAYOUT_SCALE_POWER));
@@ -41,9 +64,9 @@ static void read_codes(const struct qb_codec_layout *l, const unsigned char *lin
             codes[k] = from[k] ^ 128;
         return;
     }
-    if (l->kind == QB_LAYOUT_CODES) {
+    if (l->kind == QB_LAYOUT_CODES || l->kind == QB_LAYOUT_TABLE8) {
         for (size_t k = 0; k < n; k++)
-            codes[k] = line[c + k] ^ QB_CODE_FLIP;
+            codes[k] = line[c + k] ^ (l->kind == QB_LAYOUT_CODES ? QB_CODE_FLIP : 0);
         return;
     }
     const unsigned char *from = line + c / BLOCK * (l->block_bytes ? l->block_bytes : BLOCK / 2);
@@ -85,6 +108,8 @@ static void put_block(struct qb_interleaved *w, const struct qb_codec_layout *l,
         put_signs(l, bytes + l->signs + row * l->sign_row, c, n, lane, w->codes + at * w->block + ROWS * BLOCK);
         return;
     }
+    if (!w->scales)
+        return;
     const unsigned char *scale = bytes + l->scales + row * l->scale_row + c / l->group * l->scale_group;
     if (w->halves) {
         memcpy(w->scales + (at * ROWS + lane) * 2, scale, 2);
@@ -139,18 +164,35 @@ void qb_stored_code_dots(const struct qb_codec_layout *l, const unsigned char *b
                          size_t row, size_t count, size_t cols, const struct qb_fixed_inputs *x, size_t n, float *y,
                          size_t ld)
 {
-    for (size_t r = 0; r < count; r++) {
-        const unsigned char *codes = bytes + l->first + (row + r) * l->row_bytes;
+    for (size_t at = 0; at < count * n; at++) {
+        const size_t r = at / n, i = at % n;
+        const unsigned char *line = bytes + l->first + (row + r) * l->row_bytes;
         const unsigned char *signs = bytes + l->signs + (row + r) * l->sign_row;
-        for (size_t i = 0; i < n; i++) {
-            const int8_t *high = x->high + i * x->stride, *low = x->low + i * x->stride;
-            int64_t sum = 0;
-            for (size_t c = 0; c < cols; c++) {
-                const int64_t weight = table->high[codes[c]] * QB_FIXED_BASE + table->low[codes[c]];
-                sum += (is_minus(l, signs, c) ? -weight : weight) * (high[c] * QB_FIXED_BASE + low[c]);
+        const unsigned char *scales = bytes + l->scales + (row + r) * l->scale_row;
+        const int8_t *high = x->high + i * x->stride, *low = x->low + i * x->stride;
+        int64_t whole = 0;
+        float scaled = 0;
+        for (size_t c = 0; c < cols; c += BLOCK) {
+            const size_t count_here = cols - c < BLOCK ? cols - c : BLOCK;
+            uint8_t codes[BLOCK];
+            int32_t sums[3] = {0};
+            read_codes(l, line, c, count_here, codes);
+            for (size_t k = 0; k < count_here; k++) {
+                const bool apart = l->kind == QB_LAYOUT_CODES;
+                const unsigned code = apart ? codes[k] : codes[k] & 127u;
+                const int32_t sign = (apart ? is_minus(l, signs, c + k) : codes[k] >> 7) ? -1 : 1;
+                const int32_t xh = sign * high[c + k], xl = sign * low[c + k];
+                sums[0] += table->high[code] * xh;
+                sums[1] += table->high[code] * xl + table->low[code] * xh;
+                sums[2] += table->low[code] * xl;
             }
-            y[i * ld + r] = qb_from_fixed(sum, table->unit, x->unit[i]);
+            if (l->group)
+                scaled = fmaf(qb_layout_scale(l->scale, scales + c / l->group * l->scale_group),
+                              qb_from_digit_sums(sums[0], sums[1], sums[2], table->unit, x->unit[i]), scaled);
+            else
+                whole += ((int64_t)sums[0] * QB_FIXED_BASE + sums[1]) * QB_FIXED_BASE + sums[2];
         }
+        y[i * ld + r] = l->group ? scaled : qb_from_fixed(whole, table->unit, x->unit[i]);
     }
 }
 
@@ -159,10 +201,10 @@ enum qb_status qb_interleaved_make(const struct qb_codec_layout *l, const unsign
 {
     const size_t blocks = (cols + BLOCK - 1) / BLOCK, groups = (rows + ROWS - 1) / ROWS;
     const bool four = l->kind == QB_LAYOUT_TABLE4, halves = l->scale == QB_LAYOUT_SCALE_HALF;
-    const bool magnitudes = l->kind == QB_LAYOUT_CODES;
-    const size_t block_bytes = four ? ROWS * BLOCK / 2 : ROWS * BLOCK + (magnitudes ? SIGNS : 0);
+    const size_t block_bytes = four ? ROWS * BLOCK / 2 : ROWS * BLOCK + (l->kind == QB_LAYOUT_CODES ? SIGNS : 0);
+    const size_t scale_bytes = l->group ? ROWS * (halves ? 2 : sizeof(float)) : 0;
     *out = NULL;
-    if (!fits(groups * blocks * (block_bytes + (magnitudes ? 0 : ROWS * (halves ? 2 : sizeof(float))))))
+    if (!fits(groups * blocks * (block_bytes + scale_bytes)))
         return QB_OK;
     struct qb_interleaved *w = *out = qb_alloc(1, sizeof *w, "an interleaved matrix", err);
     if (!w)
@@ -172,11 +214,12 @@ enum qb_status qb_interleaved_make(const struct qb_codec_layout *l, const unsign
                                  .block = block_bytes,
                                  .four_bits = four,
                                  .halves = halves,
+                                 .signed_codes = l->kind == QB_LAYOUT_TABLE8,
                                  .bias = qb_interleaved_bias(l)};
     w->codes = qb_alloc(groups * blocks, block_bytes, "interleaved codes", err);
-    if (w->codes && !magnitudes)
-        w->scales = qb_alloc(groups * blocks, ROWS * (halves ? 2 : sizeof(float)), "their scales", err);
-    if (!w->codes || (!magnitudes && !w->scales)) {
+    if (w->codes && scale_bytes)
+        w->scales = qb_alloc(groups * blocks, scale_bytes, "their scales", err);
+    if (!w->codes || (scale_bytes && !w->scales)) {
         qb_interleaved_free(w);
         *out = NULL;
         return err->status;

@@ -14,6 +14,11 @@
  * integers that go up by one, with halves or FP32 as scales. */
 bool qb_interleaved_suits(const struct qb_codec_layout *layout);
 
+/* Are its codes those of magnitudes, with a sign apart or in the upper bit of 8? Such tables are taken where the fixed
+ * point (kernels.h, struct qb_code_table) tells the magnitudes apart well: any two by 8 units, so that no weight moves
+ * by more than a 16th of what lies between them. */
+bool qb_interleaved_magnitudes(const struct qb_codec_layout *layout);
+
 /* What copies leave free of the machine's memory at least, for the KV cache and others. */
 #define QB_INTERLEAVED_LEAVES ((size_t)512 << 20)
 

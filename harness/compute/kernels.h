@@ -9,6 +9,7 @@
 #ifndef QB_KERNELS_H
 #define QB_KERNELS_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,11 +38,12 @@ struct qb_value_table {
 };
 
 /* Fixed point that products of codes run in: a weight is +-(255 high + low) weight units, an input 255 high + low
- * input units. Digits to the base 255, so that the negative of every digit of an input is an int8, too. */
+ * input units. Digits to the base 255, so that the negative of every digit of an input is an int8, too. By the code as
+ * it lies in struct qb_interleaved: of a code whose upper bit is its sign, without that. */
 enum { QB_FIXED_BASE = 255, QB_FIXED_CODE_MOST = 65279, QB_FIXED_INPUT_MOST = 32512 };
 struct qb_code_table {
     uint8_t high[256], low[256]; /* of each code's magnitude, which is rounded to the nearest of its units */
-    size_t high_end;             /* codes from here on have no high digit but 0 */
+    size_t high_begin;           /* codes below have no high digit but 0 */
     double unit;                 /* the largest magnitude / QB_FIXED_CODE_MOST */
 };
 struct qb_fixed_inputs {
@@ -56,6 +58,15 @@ static inline float qb_from_fixed(int64_t sum, double weight_unit, double input_
     return (float)((double)sum * (weight_unit * input_unit));
 }
 
+/* Likewise of 32 columns that share a scale, from the exact sums of the products of their digits, each below 2^24; two
+ * roundings, and one under the unit. */
+static inline float qb_from_digit_sums(int32_t high, int32_t middle, int32_t low, double weight_unit, double input_unit)
+{
+    const float units =
+        fmaf(QB_FIXED_BASE * QB_FIXED_BASE, (float)high, fmaf(QB_FIXED_BASE, (float)middle, (float)low));
+    return units * (float)(weight_unit * input_unit);
+}
+
 /* y[i * ld + r] = the product of row r of w, r < rows, with input i < n, whose column c is x[i * stride + c]. Weights
  * are read encoded, values of blocks without their scale, which multiplies the sum over its block. Sums run in 16 FP32
  * lanes by fused multiply-adds, column c (of blocks: of each half block) in lane c mod 16, then over lanes 8, 4, 2 and
@@ -68,17 +79,19 @@ typedef void qb_dots(const struct qb_coded_rows *w, size_t rows, size_t cols, co
  * in the lower halves of its 4 bytes, the others in the upper ones. Integers have a scale for each 32 columns: a weight
  * is (code - bias) scale. Of magnitudes the codes lie there ^ QB_CODE_FLIP, so that the codes of the smallest ones,
  * which have no high digit, are those whose upper two bits are 0; behind a block's codes there are a bit for each, set
- * for minus, in 8 bytes for each 4 columns: bit 4 r + e, of row r's column e. Rows behind the last are 0. Made by
- * interleaved.h. */
+ * for minus, in 8 bytes for each 4 columns: bit 4 r + e, of row r's column e. Or a code's upper bit is its sign; then
+ * it lies as it is. Rows behind the last are 0. Made by interleaved.h. */
 enum { QB_INTERLEAVED_ROWS = 16, QB_CODE_FLIP = 0xc0 };
 struct qb_interleaved {
     size_t row;    /* of the matrix, that is the first here */
     size_t blocks; /* of a row */
     size_t block;  /* bytes of codes, and signs, of one */
     bool four_bits, halves;
+    bool signed_codes; /* of magnitudes, with the sign in the upper bit */
     int32_t bias;
     unsigned char *codes;  /* [groups, blocks, block], aligned to 64 bytes */
-    unsigned char *scales; /* [groups, blocks, 16] binary16 (halves) or FP32, likewise; of magnitudes NULL */
+    unsigned char *scales; /* [groups, blocks, 16] binary16 (halves) or FP32, likewise; NULL: of magnitudes that have
+                              none for each 32 columns */
 };
 
 /* 32 columns of an input in fixed point: 65280 upper + 256 middle + low units, nearest to x; digits of 8 bits of which
@@ -120,7 +133,9 @@ enum qb_order {
                          where registers' quarters are interleaved */
 };
 
-/* Likewise of interleaved codes of magnitudes: the sum over a row is exact, and rounded to FP32 once. */
+/* Likewise of interleaved codes of magnitudes. Without scales the sum over a row is exact, and rounded to FP32 once.
+ * With them the sums over 32 columns are, come from qb_from_digit_sums, and are multiplied by their scale and added to
+ * the sum of the blocks in front by one fused multiply-add. */
 typedef void qb_code_dots(const struct qb_interleaved *w, const struct qb_code_table *table, size_t row, size_t count,
                           const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld);
 
@@ -181,10 +196,10 @@ struct qb_kernels {
     double (*sum_power)(const float *x, size_t n, double shift, int power);
     struct qb_kl_sums (*kl_sums)(const float *p, const float *q, size_t n, size_t k);
 
-    /* y[r] = row r of b[rows, cols] times x[cols], rows read one after the other as they lie in memory; cols a multiple
-     * of 4. The order of OpenBLAS's sgemv for Haswell and what follows it: of QB_GEMV_COLS columns at a time a sum in 8
-     * FP32 lanes of fused multiply-adds, the 4 columns that make no 8 first and in the lower lanes; lanes 4 apart are
-     * added, then neighbours, then those two; these sums are added to 0 one after the other. */
+    /* y[r] = row r of b[rows, cols] times x[cols]; cols a multiple of 4. The order of OpenBLAS's sgemv for Haswell and
+     * what follows it: of QB_GEMV_COLS columns at a time a sum in 8 FP32 lanes of fused multiply-adds, the 4 columns
+     * that make no 8 first and in the lower lanes; lanes 4 apart are added, then neighbours, then those two; these sums
+     * are added to 0 one after the other. */
     void (*gemv)(const float *b, size_t rows, size_t cols, const float *x, float *y);
 
     /* Products that read encoded weights; see qb_dots. */

@@ -66,9 +66,9 @@ INLINE void turn_tiles(uint16_t *tiles, size_t count)
 
 INLINE __m512 nearest_bfloat(__m512 x)
 {
-    const __m512i bits = _mm512_castps_si512(x),
-                  odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const __m512i bits = _mm512_castps_si512(x), down = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
+    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    const __m512i rounded = _mm512_mask_add_epi32(down, odd, bits, _mm512_set1_epi32(0x8000));
     return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32((int)0xffff0000u)));
 }
 
@@ -80,25 +80,39 @@ INLINE void store_upper(uint16_t *to, __m512 low, __m512 high)
     _mm512_storeu_si512(to, _mm512_permutex2var_epi16(_mm512_castps_si512(low), upper, _mm512_castps_si512(high)));
 }
 
+INLINE __mmask16 first_lanes(size_t n)
+{
+    return n < 16 ? (__mmask16)((1u << n) - 1) : 0xffff;
+}
+
+/* The tiles of `left` columns, at most 32, that a line of cols has from x on. Rows lie too far apart to be read ahead
+ * by the processor itself: it is asked for the next tiles' columns. */
+INLINE void split_columns(const float *x, size_t rows, size_t cols, size_t left, uint16_t *to)
+{
+    const __mmask16 low = first_lanes(left), high = left < 16 ? 0 : first_lanes(left - 16);
+    for (size_t r = 0; r < QB_SPLIT_ROWS; r++, to += QB_SPLIT_COLS) {
+        const float *from = x + (r < rows ? r : 0) * cols;
+        _mm_prefetch((const char *)(from + QB_SPLIT_COLS), _MM_HINT_T0);
+        _mm_prefetch((const char *)(from + QB_SPLIT_COLS + 16), _MM_HINT_T0);
+        __m512 a = _mm512_maskz_loadu_ps(r < rows ? low : 0, from);
+        __m512 b = _mm512_maskz_loadu_ps(r < rows ? high : 0, from + (high ? 16 : 0));
+        for (size_t t = 0; t < 2; t++) {
+            const __m512 near_a = nearest_bfloat(a), near_b = nearest_bfloat(b);
+            store_upper(to + t * QB_SPLIT_TILE, near_a, near_b);
+            a = _mm512_sub_ps(a, near_a);
+            b = _mm512_sub_ps(b, near_b);
+        }
+        store_upper(to + 2 * QB_SPLIT_TILE, a, b);
+    }
+}
+
 static void split(const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles)
 {
     for (size_t c = 0; c < cols; c += QB_SPLIT_COLS, tiles += QB_SPLIT_TERMS * QB_SPLIT_TILE) {
-        const size_t left = cols - c;
-        const __mmask16 low = left < 16 ? (__mmask16)((1u << left) - 1) : 0xffff;
-        const __mmask16 high = left < 16 ? 0 : left < 32 ? (__mmask16)((1u << (left - 16)) - 1) : 0xffff;
-        uint16_t *to = tiles;
-        for (size_t r = 0; r < QB_SPLIT_ROWS; r++, to += QB_SPLIT_COLS) {
-            const float *from = x + (r < rows ? r : 0) * cols + c;
-            __m512 a = _mm512_maskz_loadu_ps(r < rows ? low : 0, from);
-            __m512 b = _mm512_maskz_loadu_ps(r < rows ? high : 0, from + (high ? 16 : 0));
-            for (size_t t = 0; t < 2; t++) {
-                const __m512 near_a = nearest_bfloat(a), near_b = nearest_bfloat(b);
-                store_upper(to + t * QB_SPLIT_TILE, near_a, near_b);
-                a = _mm512_sub_ps(a, near_a);
-                b = _mm512_sub_ps(b, near_b);
-            }
-            store_upper(to + 2 * QB_SPLIT_TILE, a, b);
-        }
+        if (rows == QB_SPLIT_ROWS && cols - c >= QB_SPLIT_COLS) /* without masks */
+            split_columns(x + c, QB_SPLIT_ROWS, cols, QB_SPLIT_COLS, tiles);
+        else
+            split_columns(x + c, rows, cols, cols - c, tiles);
         if (turned)
             turn_tiles(tiles, QB_SPLIT_TERMS);
     }
@@ -119,45 +133,82 @@ static void split(const float *x, size_t rows, size_t cols, bool turned, uint16_
         if (two_inputs)                                                                                                \
             _tile_loadd(7, x + block + (TERM)*QB_SPLIT_TILE, REGISTER_BYTES);                                          \
     } while (0)
-#define MULTIPLY()                                                                                                     \
+#define MULTIPLY(PART, PARTS)                                                                                          \
     do {                                                                                                               \
         _tile_dpbf16ps(0, 4, 6);                                                                                       \
+        ask_for(next, 4 * (PART), 4 * (PARTS), terms);                                                                 \
         if (two_inputs)                                                                                                \
             _tile_dpbf16ps(1, 4, 7);                                                                                   \
+        ask_for(next, 4 * (PART) + 1, 4 * (PARTS), terms);                                                             \
         if (two_rows)                                                                                                  \
             _tile_dpbf16ps(2, 5, 6);                                                                                   \
+        ask_for(next, 4 * (PART) + 2, 4 * (PARTS), terms);                                                             \
         if (two_rows && two_inputs)                                                                                    \
             _tile_dpbf16ps(3, 5, 7);                                                                                   \
+        ask_for(next, 4 * (PART) + 3, 4 * (PARTS), terms);                                                             \
     } while (0)
 
-/* The order of qb_split_products, of two neighbours of which one term stays. */
-INLINE void multiply(const uint16_t *w, const uint16_t *x, size_t tiles, size_t block, bool two_rows, bool two_inputs)
+/* Asks for part `part` of `parts` of the lines of so many terms of four tiles. */
+INLINE void ask_for(const uint16_t *const tiles[4], size_t part, size_t parts, size_t terms)
+{
+    const size_t lines = terms * QB_SPLIT_ROWS, count = (4 * lines + parts - 1) / parts, first = part * count;
+#pragma GCC unroll 16
+    for (size_t i = 0; i < count; i++)
+        if (first + i < 4 * lines)
+            _mm_prefetch((const char *)(tiles[(first + i) / lines] + (first + i) % lines * QB_SPLIT_COLS), _MM_HINT_T0);
+}
+
+/* Lines that are needed much later, to be brought from the third-level cache into the second: `each` at a time. */
+struct later {
+    const uint16_t *at;
+    size_t each;
+};
+
+INLINE void ask_later(struct later *later)
+{
+    for (size_t i = 0; i < later->each; i++, later->at += QB_SPLIT_COLS)
+        _mm_prefetch((const char *)later->at, _MM_HINT_T1);
+}
+
+/* The order of qb_split_products, of two neighbours of which one term stays. Loads do not wait for products only where
+ * they find their lines in the first-level cache: those of the tiles that come next are asked for between products, a
+ * few at a time. */
+INLINE void multiply(const uint16_t *w, const uint16_t *x, size_t tiles, size_t block, bool two_rows, bool two_inputs,
+                     struct later *later)
 {
     const uint16_t *const first_w = w, *const first_x = x;
-    const size_t step = QB_SPLIT_TERMS * QB_SPLIT_TILE;
+    const size_t step = QB_SPLIT_TERMS * QB_SPLIT_TILE, second_w = two_rows ? block : 0,
+                 second_x = two_inputs ? block : 0;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (size_t t = 0; t < tiles; t++, w += step, x += step) {
+    for (size_t t = 0, terms = QB_SPLIT_TERMS; t < tiles; t++, w += step, x += step) {
+        const uint16_t *const next[4] = {x + step, x + step + second_x, w + step, w + step + second_w};
         LOAD_ROWS(0);
         LOAD_INPUTS(2);
-        MULTIPLY();
+        MULTIPLY(0, 5);
+        ask_later(later);
         LOAD_INPUTS(1);
-        MULTIPLY();
+        MULTIPLY(1, 5);
+        ask_later(later);
         LOAD_ROWS(1);
-        MULTIPLY();
+        MULTIPLY(2, 5);
+        ask_later(later);
         LOAD_INPUTS(0);
-        MULTIPLY();
+        MULTIPLY(3, 5);
+        ask_later(later);
         LOAD_ROWS(2);
-        MULTIPLY();
+        MULTIPLY(4, 5);
+        ask_later(later);
     }
     w = first_w;
     x = first_x;
-    for (size_t t = 0; t < tiles; t++, w += step, x += step) {
+    for (size_t t = 0, terms = 1; t < tiles; t++, w += step, x += step) {
+        const uint16_t *const next[4] = {x + 2 * step, x + 2 * step + second_x, w + 2 * step, w + 2 * step + second_w};
         LOAD_ROWS(0);
         LOAD_INPUTS(0);
-        MULTIPLY();
+        MULTIPLY(0, 1);
     }
 }
 
@@ -185,18 +236,20 @@ static void split_dots(const uint16_t *w, size_t rows, const uint16_t *x, size_t
     float sums[4][REGISTER_ROWS * 16] __attribute__((aligned(64)));
     keep_order();
     _tile_loadconfig(&config);
-    for (size_t i = 0; i < n; i += 32, x += 2 * block)
+    for (size_t i = 0; i < n; i += 32, x += 2 * block) {
+        const size_t lines = 2 * QB_SPLIT_TERMS * QB_SPLIT_ROWS, parts = (rows + 31) / 32 * QB_SPLIT_SMALL;
+        struct later later = {x + 2 * block, n - i > 32 ? (lines + parts - 1) / parts : 0}; /* the next inputs */
         for (size_t r = 0; r < rows; r += 32) {
             const uint16_t *from = w + r / QB_SPLIT_ROWS * block;
             const bool two_rows = rows - r > 16, two_inputs = n - i > 16;
             if (two_rows && two_inputs)
-                multiply(from, x, tiles, block, true, true);
+                multiply(from, x, tiles, block, true, true, &later);
             else if (two_rows)
-                multiply(from, x, tiles, block, true, false);
+                multiply(from, x, tiles, block, true, false, &later);
             else if (two_inputs)
-                multiply(from, x, tiles, block, false, true);
+                multiply(from, x, tiles, block, false, true, &later);
             else
-                multiply(from, x, tiles, block, false, false);
+                multiply(from, x, tiles, block, false, false, &later);
             _tile_stored(0, sums[0], REGISTER_BYTES);
             _tile_stored(1, sums[1], REGISTER_BYTES);
             _tile_stored(2, sums[2], REGISTER_BYTES);
@@ -208,6 +261,7 @@ static void split_dots(const uint16_t *w, size_t rows, const uint16_t *x, size_t
                     put(sums[s], at_most_16(rows - row), at_most_16(n - input), y + input * ld + row, ld);
             }
         }
+    }
     _tile_release();
 }
 

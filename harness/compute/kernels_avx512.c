@@ -205,7 +205,7 @@ INLINE_VBMI struct digit_table load_digits(const uint8_t table[256])
 {
     struct digit_table d;
     for (int k = 0; k < 4; k++)
-        d.part[k] = _mm512_loadu_si512(table + 64 * (k ^ QB_CODE_FLIP >> 6));
+        d.part[k] = _mm512_loadu_si512(table + 64 * k);
     return d;
 }
 
@@ -231,9 +231,13 @@ INLINE_VBMI __m512i look_up(const struct digit_table *d, int parts, __m512i code
     return _mm512_mask_permutexvar_epi8(digit, m.both, codes, d->part[3]);
 }
 
-/* Sums of the products of digits, a row in each lane: 255^2 high + 255 middle + low. A lane grows by at most 2 * 4 *
- * 254 * 127 in 4 columns: int32 holds 8192 such steps. */
-enum { CODE_BLOCKS_MOST = 8192 * STEP_COLS / BLOCK_COLS };
+/* Of codes whose upper bit is their sign; bit 6 of those in `six` is set. */
+INLINE_VBMI __m512i look_up_signed(const struct digit_table *d, __m512i codes, __mmask64 six)
+{
+    return _mm512_mask_permutexvar_epi8(_mm512_permutexvar_epi8(codes, d->part[0]), six, codes, d->part[1]);
+}
+
+/* Sums of the products of digits, a row in each lane: 255^2 high + 255 middle + low. */
 struct digit_sums {
     __m512i high, middle, low;
 };
@@ -262,11 +266,61 @@ INLINE_VBMI __m512i four_signed(const int8_t *x, __mmask64 minus)
     return _mm512_mask_sub_epi8(four, minus, _mm512_setzero_si512(), four);
 }
 
-INLINE_VBMI void code_body(const struct qb_interleaved *w, int high_parts, size_t group, size_t groups,
+/* 64 codes, 4 columns of each row, times those of inputs. */
+INLINE_VBMI void add_codes(struct digit_sums *s, size_t inputs, __m512i wh, __m512i wl, __mmask64 minus,
+                           const struct qb_fixed_inputs *x, size_t at)
+{
+    EACH_INPUT(inputs)
+    {
+        const __m512i xh = four_signed(x->high + at + i * x->stride, minus);
+        const __m512i xl = four_signed(x->low + at + i * x->stride, minus);
+        s[i].high = _mm512_dpbusd_epi32(s[i].high, wh, xh);
+        s[i].middle = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(s[i].middle, wh, xl), wl, xh);
+        s[i].low = _mm512_dpbusd_epi32(s[i].low, wl, xl);
+    }
+}
+
+/* The codes of a step of 4 columns, by `parts`: 0 of signed codes, else how many 64 codes may have a high digit. */
+INLINE_VBMI void add_step(struct digit_sums *s, size_t inputs, int parts, const struct digit_table *high,
+                          const struct digit_table *low, const unsigned char *block, size_t step,
+                          const struct qb_fixed_inputs *x, size_t at)
+{
+    const __m512i codes = _mm512_load_si512(block + 64 * step);
+    const __mmask64 seven = _mm512_movepi8_mask(codes);
+    ask_ahead(block + 64 * step, DIGITS_AHEAD);
+    if (parts == 0) {
+        const __mmask64 six = _mm512_test_epi8_mask(codes, _mm512_set1_epi8(64));
+        add_codes(s, inputs, look_up_signed(high, codes, six), look_up_signed(low, codes, six), seven, x, at);
+    } else {
+        const __mmask64 six = _mm512_movepi8_mask(_mm512_add_epi8(codes, codes));
+        const struct code_masks masks = {six, seven, six & seven};
+        __mmask64 minus;
+        memcpy(&minus, block + 512 + 8 * step, sizeof minus);
+        add_codes(s, inputs, look_up(high, parts, codes, masks), look_up(low, 4, codes, masks), minus, x, at);
+    }
+}
+
+/* qb_from_digit_sums of 16 rows. */
+INLINE_VBMI __m512 block_products(const struct digit_sums *s, float unit)
+{
+    const __m512 base = _mm512_set1_ps(QB_FIXED_BASE), square = _mm512_set1_ps(QB_FIXED_BASE * QB_FIXED_BASE);
+    const __m512 lower = _mm512_fmadd_ps(base, _mm512_cvtepi32_ps(s->middle), _mm512_cvtepi32_ps(s->low));
+    return _mm512_mul_ps(_mm512_fmadd_ps(square, _mm512_cvtepi32_ps(s->high), lower), _mm512_set1_ps(unit));
+}
+
+INLINE_VBMI __m512 sixteen_scales(const struct qb_interleaved *w, size_t block, bool halves)
+{
+    if (halves)
+        return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(const void *)(w->scales + block * 32)));
+    return _mm512_load_ps(w->scales + block * 64);
+}
+
+/* Without scales: whole rows, the sums of lanes emptied before they are full. */
+INLINE_VBMI void code_body(const struct qb_interleaved *w, int parts, size_t group, size_t groups,
                            const struct code_inputs *in, size_t input, size_t inputs, float *sums)
 {
     const struct digit_table high = load_digits(in->table->high), low = load_digits(in->table->low);
-    const struct qb_fixed_inputs *x = in->x;
+    const size_t bytes = parts ? 576 : 512; /* w->block, as a constant */
     const __m512i zero = _mm512_setzero_si512();
     __m512i total[2][4][2];
     EACH_ROW(groups) EACH_INPUT(inputs) total[r][i][0] = total[r][i][1] = zero;
@@ -275,28 +329,12 @@ INLINE_VBMI void code_body(const struct qb_interleaved *w, int high_parts, size_
         EACH_ROW(groups) EACH_INPUT(inputs) s[r][i] = (struct digit_sums){zero, zero, zero};
         end = w->blocks - from < CODE_BLOCKS_MOST ? w->blocks : from + CODE_BLOCKS_MOST;
         for (size_t block = from; block < end; block++) {
-            EACH_ROW(groups)
-            ask_ahead(w->codes + ((group + r) * w->blocks + block) * w->block + 512, DIGITS_AHEAD);
+            const unsigned char *p = w->codes + (group * w->blocks + block) * bytes;
+            if (parts)
+                EACH_ROW(groups) ask_ahead(p + r * w->blocks * bytes + 512, DIGITS_AHEAD);
             _Pragma("GCC unroll 2") for (size_t k = 0; k < BLOCK_COLS / STEP_COLS; k++) EACH_ROW(groups)
-            {
-                const unsigned char *p = w->codes + ((group + r) * w->blocks + block) * w->block;
-                const __m512i codes = _mm512_load_si512(p + 64 * k);
-                const __mmask64 six = _mm512_movepi8_mask(_mm512_add_epi8(codes, codes));
-                const __mmask64 seven = _mm512_movepi8_mask(codes);
-                const struct code_masks masks = {six, seven, six & seven};
-                __mmask64 minus;
-                memcpy(&minus, p + 512 + 8 * k, sizeof minus);
-                ask_ahead(p + 64 * k, DIGITS_AHEAD);
-                const __m512i wh = look_up(&high, high_parts, codes, masks), wl = look_up(&low, 4, codes, masks);
-                EACH_INPUT(inputs)
-                {
-                    const size_t at = (input + i) * x->stride + block * BLOCK_COLS + STEP_COLS * k;
-                    const __m512i xh = four_signed(x->high + at, minus), xl = four_signed(x->low + at, minus);
-                    s[r][i].high = _mm512_dpbusd_epi32(s[r][i].high, wh, xh);
-                    s[r][i].middle = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(s[r][i].middle, wh, xl), wl, xh);
-                    s[r][i].low = _mm512_dpbusd_epi32(s[r][i].low, wl, xl);
-                }
-            }
+                add_step(s[r], inputs, parts, &high, &low, p + r * w->blocks * bytes, k, in->x,
+                         input * in->x->stride + block * BLOCK_COLS + STEP_COLS * k);
         }
         for (int half = 0; half < 2; half++)
             EACH_ROW(groups)
@@ -305,20 +343,54 @@ INLINE_VBMI void code_body(const struct qb_interleaved *w, int high_parts, size_
     for (int half = 0; half < 2; half++)
         EACH_ROW(groups) EACH_INPUT(inputs)
         {
-            const __m512d unit = _mm512_set1_pd(in->table->unit * x->unit[input + i]);
+            const __m512d unit = _mm512_set1_pd(in->table->unit * in->x->unit[input + i]);
             _mm256_storeu_ps(sums + (r * inputs + i) * GROUP_ROWS + 8 * half,
                              _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_cvtepi64_pd(total[r][i][half]), unit)));
         }
 }
 
-/* A body for each number of 64 codes that may have a high digit. */
+INLINE_VBMI void scaled_code_body(const struct qb_interleaved *w, int parts, bool halves, size_t group, size_t groups,
+                                  const struct code_inputs *in, size_t input, size_t inputs, float *sums)
+{
+    const struct digit_table high = load_digits(in->table->high), low = load_digits(in->table->low);
+    const size_t bytes = parts ? 576 : 512;
+    const __m512i zero = _mm512_setzero_si512();
+    __m512 sum[2][4];
+    float unit[4];
+    EACH_ROW(groups) EACH_INPUT(inputs) sum[r][i] = _mm512_setzero_ps();
+    EACH_INPUT(inputs) unit[i] = (float)(in->table->unit * in->x->unit[input + i]);
+    for (size_t block = 0; block < w->blocks; block++) {
+        const unsigned char *p = w->codes + (group * w->blocks + block) * bytes;
+        struct digit_sums s[2][4];
+        EACH_ROW(groups) EACH_INPUT(inputs) s[r][i] = (struct digit_sums){zero, zero, zero};
+        if (parts)
+            EACH_ROW(groups) ask_ahead(p + r * w->blocks * bytes + 512, DIGITS_AHEAD);
+        _Pragma("GCC unroll 8") for (size_t k = 0; k < BLOCK_COLS / STEP_COLS; k++) EACH_ROW(groups)
+            add_step(s[r], inputs, parts, &high, &low, p + r * w->blocks * bytes, k, in->x,
+                     input * in->x->stride + block * BLOCK_COLS + STEP_COLS * k);
+        EACH_ROW(groups)
+        {
+            const __m512 scale = sixteen_scales(w, (group + r) * w->blocks + block, halves);
+            EACH_INPUT(inputs) sum[r][i] = _mm512_fmadd_ps(scale, block_products(&s[r][i], unit[i]), sum[r][i]);
+        }
+    }
+    EACH_ROW(groups) EACH_INPUT(inputs) _mm512_storeu_ps(sums + (r * inputs + i) * GROUP_ROWS, sum[r][i]);
+}
+
+/* A body for each number of 64 codes that may have a high digit; for each kind of scales. */
 #define CODE_BLOCK(GROUPS, INPUTS)                                                                                     \
     VBMI static void code_sums_##GROUPS##_##INPUTS(const struct qb_interleaved *w, size_t group,                       \
                                                    const struct code_inputs *in, size_t input, float *sums)            \
     {                                                                                                                  \
-        if (in->table->high_end <= 128)                                                                                \
+        if (w->scales && w->halves)                                                                                    \
+            scaled_code_body(w, 0, true, group, GROUPS, in, input, INPUTS, sums);                                      \
+        else if (w->scales)                                                                                            \
+            scaled_code_body(w, 0, false, group, GROUPS, in, input, INPUTS, sums);                                     \
+        else if (w->signed_codes)                                                                                      \
+            code_body(w, 0, group, GROUPS, in, input, INPUTS, sums);                                                   \
+        else if (in->table->high_begin >= 128)                                                                         \
             code_body(w, 2, group, GROUPS, in, input, INPUTS, sums);                                                   \
-        else if (in->table->high_end <= 192)                                                                           \
+        else if (in->table->high_begin >= 64)                                                                          \
             code_body(w, 3, group, GROUPS, in, input, INPUTS, sums);                                                   \
         else                                                                                                           \
             code_body(w, 4, group, GROUPS, in, input, INPUTS, sums);                                                   \
@@ -360,13 +432,6 @@ INLINE_VBMI void add_columns(struct block_sums *s, __m512i codes, const struct q
     s->upper = add_products(s->upper, codes, d->digit[0] + column);
     s->middle = add_products(s->middle, codes, d->digit[1] + column);
     s->low = add_products(s->low, codes, d->digit[2] + column);
-}
-
-INLINE_VBMI __m512 sixteen_scales(const struct qb_interleaved *w, size_t block, bool halves)
-{
-    if (halves)
-        return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(const void *)(w->scales + block * 32)));
-    return _mm512_load_ps(w->scales + block * 64);
 }
 
 INLINE_VBMI void digit_body(const struct qb_interleaved *w, bool four_bits, bool halves, size_t group, size_t groups,

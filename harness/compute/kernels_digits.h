@@ -140,50 +140,67 @@ static void digit_dots(const struct qb_interleaved *w, size_t row, size_t count,
 
 /* ---- codes of magnitudes ---- */
 
+/* Blocks whose sums of digits' products an int32 holds: one grows by at most 2 * 255 * 127 a column. */
+enum { CODE_BLOCKS_MOST = 1024 };
+
 /* Inputs of a product of them. */
 struct code_inputs {
     const struct qb_fixed_inputs *x;
     const struct qb_code_table *table;
 };
 
-/* The magnitudes of codes as they lie, in units of the table. */
-static inline void units_of_codes(const struct qb_code_table *table, int32_t units[256])
-{
-    for (int code = 0; code < 256; code++)
-        units[code ^ QB_CODE_FLIP] = table->high[code] * QB_FIXED_BASE + table->low[code];
-}
-
-/* The signed weight of a row's column k of a block, in units: of which the codes begin at p. */
-static inline int32_t signed_units(const int32_t units[256], const unsigned char *p, size_t lane, size_t k)
+/* Column k of a block whose codes begin at p, of the row in a lane: its code, without a sign in it, and whether it is
+ * minus. */
+static inline unsigned code_at(const struct qb_interleaved *w, const unsigned char *p, size_t lane, size_t k,
+                               bool *minus)
 {
     const size_t at = k / STEP_COLS * GROUP_ROWS * STEP_COLS + lane * STEP_COLS + k % STEP_COLS;
-    const bool minus = p[GROUP_ROWS * BLOCK_COLS + at / 8] >> at % 8 & 1;
-    return minus ? -units[p[at]] : units[p[at]];
+    *minus = w->signed_codes ? p[at] >> 7 : p[GROUP_ROWS * BLOCK_COLS + at / 8] >> at % 8 & 1;
+    return w->signed_codes ? p[at] & 127u : p[at];
+}
+
+/* The sums of the products of digits over 32 columns: high and high, one of each, low and low. */
+struct code_sums {
+    int32_t high, middle, low;
+};
+
+static inline struct code_sums code_block(const struct qb_interleaved *w, const struct code_inputs *in,
+                                          const unsigned char *p, size_t lane, size_t input, size_t block)
+{
+    const size_t first = input * in->x->stride + block * BLOCK_COLS;
+    struct code_sums s = {0};
+    for (size_t k = 0; k < BLOCK_COLS; k++) {
+        bool minus;
+        const unsigned code = code_at(w, p, lane, k, &minus);
+        const int32_t sign = minus ? -1 : 1;
+        const int32_t wh = sign * in->table->high[code], wl = sign * in->table->low[code];
+        const int32_t xh = in->x->high[first + k], xl = in->x->low[first + k];
+        s.high += wh * xh;
+        s.middle += wh * xl + wl * xh;
+        s.low += wl * xl;
+    }
+    return s;
 }
 
 static void plain_code_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of,
                             size_t input, size_t inputs, float *sums)
 {
     const struct code_inputs *in = inputs_of;
-    int32_t units[256];
-    units_of_codes(in->table, units);
-    for (size_t g = 0; g < groups; g++)
-        for (size_t lane = 0; lane < GROUP_ROWS; lane++) {
-            int64_t sum[4] = {0};
-            for (size_t block = 0; block < w->blocks; block++) {
-                const unsigned char *p = w->codes + ((group + g) * w->blocks + block) * w->block;
-                for (size_t k = 0; k < BLOCK_COLS; k++) {
-                    const int64_t weight = signed_units(units, p, lane, k);
-                    for (size_t i = 0; i < inputs; i++) {
-                        const size_t at = (input + i) * in->x->stride + block * BLOCK_COLS + k;
-                        sum[i] += weight * (in->x->high[at] * QB_FIXED_BASE + in->x->low[at]);
-                    }
-                }
-            }
-            for (size_t i = 0; i < inputs; i++)
-                sums[(g * inputs + i) * GROUP_ROWS + lane] =
-                    qb_from_fixed(sum[i], in->table->unit, in->x->unit[input + i]);
+    for (size_t at = 0; at < groups * inputs * GROUP_ROWS; at++) {
+        const size_t g = group + at / GROUP_ROWS / inputs, lane = at % GROUP_ROWS, i = input + at / GROUP_ROWS % inputs;
+        int64_t whole = 0;
+        float scaled = 0;
+        for (size_t block = 0; block < w->blocks; block++) {
+            const size_t place = g * w->blocks + block;
+            const struct code_sums s = code_block(w, in, w->codes + place * w->block, lane, i, block);
+            if (w->scales)
+                scaled = fmaf(interleaved_scale(w, place * GROUP_ROWS + lane),
+                              qb_from_digit_sums(s.high, s.middle, s.low, in->table->unit, in->x->unit[i]), scaled);
+            else
+                whole += ((int64_t)s.high * QB_FIXED_BASE + s.middle) * QB_FIXED_BASE + s.low;
         }
+        sums[at] = w->scales ? scaled : qb_from_fixed(whole, in->table->unit, in->x->unit[i]);
+    }
 }
 
 static void code_dots(const struct qb_interleaved *w, const struct qb_code_table *table, size_t row, size_t count,

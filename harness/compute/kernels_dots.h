@@ -24,18 +24,6 @@ INLINE void ask_ahead(const unsigned char *p, size_t ahead)
 }
 enum { LINE = 64 };
 
-/* FP32 rows as they lie (kernels.h, gemv): a sum for QB_GEMV_COLS columns at a time, added from the first on. */
-typedef float sum_of_products(const float *b, const float *x, size_t cols);
-INLINE void by_sums(sum_of_products *product, const float *b, size_t rows, size_t cols, const float *x, float *y)
-{
-    for (size_t r = 0; r < rows; r++, b += cols) {
-        float sum = 0;
-        for (size_t c = 0; c < cols; c += QB_GEMV_COLS)
-            sum += product(b + c, x + c, cols - c < QB_GEMV_COLS ? cols - c : QB_GEMV_COLS);
-        y[r] = sum;
-    }
-}
-
 /* ROWS rows times INPUTS inputs: macros, so that the sums are named registers at every level. */
 #define EACH_ROW(ROWS) _Pragma("GCC unroll 8") for (size_t r = 0; r < (ROWS); r++)
 #define EACH_INPUT(INPUTS) _Pragma("GCC unroll 8") for (size_t i = 0; i < (INPUTS); i++)

@@ -156,7 +156,11 @@ static float lanes_product(const float *b, const float *x, size_t cols)
 
 static void gemv(const float *b, size_t rows, size_t cols, const float *x, float *y)
 {
-    by_sums(lanes_product, b, rows, cols, x, y);
+    for (size_t r = 0; r < rows; r++, b += cols) {
+        y[r] = 0;
+        for (size_t c = 0; c < cols; c += QB_GEMV_COLS)
+            y[r] += lanes_product(b + c, x + c, cols - c < QB_GEMV_COLS ? cols - c : QB_GEMV_COLS);
+    }
 }
 
 void qb_kernels_portable(struct qb_kernels *kernels)

@@ -306,7 +306,12 @@ static bool is_float(const struct qb_matrix *m)
     return !m->format && !m->conditioning;
 }
 
-enum { LINE_FLOATS = 16, SPLIT_STEP = 2 * QB_SPLIT_ROWS, SPLIT_CACHE = 1 << 18 /* floats */ };
+enum {
+    LINE_FLOATS = 16,
+    SPLIT_STEP = 2 * QB_SPLIT_ROWS,
+    SPLIT_MOST = 3 * SPLIT_STEP,
+    SPLIT_CACHE = 1 << 18 /* floats */
+};
 
 /* What the tasks of a split product share. Tiles begin where a line does. */
 struct split_work {
@@ -325,11 +330,12 @@ static size_t split_floats(size_t rows, size_t cols)
 }
 
 /* Rows that a task splits, then multiplies by all inputs, which come from the third-level cache for each task anew: as
- * many as the second-level cache holds beside them, and as many for every thread. */
+ * many as the second-level cache holds beside them, and as many for every thread. More than SPLIT_MOST gain nothing
+ * (measured), and leave few tasks to a thread whose core is slower. */
 static size_t split_panel(const struct qb_product *p, unsigned threads)
 {
     const size_t fit = SPLIT_CACHE / split_floats(SPLIT_STEP, p->matrix->cols) * SPLIT_STEP;
-    const size_t most = fit > SPLIT_STEP ? fit : SPLIT_STEP,
+    const size_t most = fit > SPLIT_STEP ? at_most(fit, SPLIT_MOST) : SPLIT_STEP,
                  parts = ((p->count + most - 1) / most + threads - 1) / threads;
     const size_t rows = (p->count + parts * threads - 1) / (parts * threads);
     return (rows + SPLIT_STEP - 1) / SPLIT_STEP * SPLIT_STEP;

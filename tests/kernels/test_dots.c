@@ -54,6 +54,7 @@ struct form {
     size_t block;           /* bytes of a block, that begins with its scale; 0: not in blocks */
     bool mirrored, bfloats; /* tables */
     bool by_one;            /* table4: values that go up by one */
+    bool logs;              /* table8: magnitudes a 16th of an octave apart, and a sign; QINS in 8 bits */
     float slope;            /* codes: steps to a magnitude that is e times smaller; 0: 17 */
     bool rising;            /* codes: the largest last */
 };
@@ -88,9 +89,11 @@ static void make_values(const struct form *form, float values[256])
         values[code] = form->kind == QB_LAYOUT_CODES ? (step ? expf(-(float)step / slope) : 0) : some_float();
         if (form->by_one)
             values[code] = (float)code - 8;
+        if (form->logs)
+            values[code] = exp2f(-(float)code / 16);
         if (form->bfloats)
             memset(&values[code], 0, 2);
-        if (form->mirrored && code >= 128)
+        if ((form->mirrored || form->logs) && code >= 128)
             values[code] = -values[code - 128];
     }
 }
@@ -152,23 +155,35 @@ static double block_maxima(const float *w, const float *x, size_t cols)
     return all;
 }
 
+/* Over all columns, the sum of |x| times the largest magnitude under the column's scale. */
+static double code_maxima(const struct coded *m, size_t row, const float *x)
+{
+    const struct qb_codec_layout *l = &m->layout;
+    const unsigned char *scales = m->bytes.data + l->scales + row * l->scale_row;
+    double most = 0, all = 0;
+    for (int code = 0; code < 256; code++)
+        most = fmax(most, (double)l->values[code]);
+    for (size_t c = 0; c < m->cols; c++)
+        all += most * fabs((double)x[c]) *
+               fabs((double)qb_layout_scale(l->scale, scales + (l->group ? c / l->group * l->scale_group : 0)));
+    return all;
+}
+
 /* Is y what the layout's values give, and within what was declared? */
 static void is_product(const struct coded *m, size_t row, const float *x, float y, size_t n)
 {
     float *w = calloc(m->cols, sizeof *w);
-    double sum = 0, size = 0, rounding = 0, x_most = 0, x_sum = 0, w_most = 0, w_sum = 0;
+    double sum = 0, size = 0, rounding = 0, x_most = 0, w_sum = 0;
     qb_layout_row(&m->layout, m->bytes.data, row, m->cols, w);
     for (size_t c = 0; c < m->cols; c++) {
         sum += (double)w[c] * (double)x[c];
         size += fabs((double)w[c] * (double)x[c]);
         x_most = fmax(x_most, fabs((double)x[c]));
-        x_sum += fabs((double)x[c]);
         w_sum += fabs((double)w[c]);
     }
-    for (int code = 0; code < 256; code++)
-        w_most = fmax(w_most, (double)m->layout.values[code]);
-    rounding = m->layout.kind == QB_LAYOUT_CODES
-                   ? QB_FIXED_TOLERANCE * (x_most * w_sum + w_most * x_sum) + 0x1p-23 * size
+    rounding = qb_interleaved_magnitudes(&m->layout)
+                   ? QB_FIXED_TOLERANCE * (x_most * w_sum + code_maxima(m, row, x)) +
+                         (m->layout.group ? (double)m->cols / 32 + 4 : 2) * 0x1p-23 * size
                : qb_interleaved_suits(&m->layout) ? QB_DIGITS_TOLERANCE * block_maxima(w, x, m->cols) +
                                                         ((double)m->cols / 32 + 4) * 0x1p-24 * size + 0x1p-126 * w_sum
                                                   : ((double)m->cols / 16 + 8) * 0x1p-23 * size;
@@ -324,6 +339,41 @@ Test(dots, table8_of_bfloats_without_a_sign)
     try_form((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_HALF, .group = 160, .bfloats = true});
 }
 
+Test(dots, logarithms_in_8_bits)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_FLOAT, .logs = true});
+}
+
+Test(dots, logarithms_in_8_bits_in_groups)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 96, .logs = true});
+}
+
+Test(dots, logarithms_in_8_bits_in_groups_under_halves)
+{
+    try_form((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .logs = true});
+}
+
+/* Which tables of signed magnitudes are multiplied in fixed point: those whose neighbours are 8 units apart. */
+Test(dots, tables_whose_magnitudes_fixed_point_tells_apart)
+{
+    struct qb_codec_layout l = {.kind = QB_LAYOUT_TABLE8};
+    make_values(&(struct form){.kind = QB_LAYOUT_TABLE8, .logs = true}, l.values);
+    cr_assert(qb_interleaved_magnitudes(&l));
+    l.values[127] = l.values[126] - 7.9f / QB_FIXED_CODE_MOST;
+    l.values[255] = -l.values[127];
+    cr_assert_not(qb_interleaved_magnitudes(&l));
+    l.values[127] = l.values[126] - 8.1f / QB_FIXED_CODE_MOST;
+    cr_assert_not(qb_interleaved_magnitudes(&l)); /* the other sign has another magnitude */
+    l.values[255] = -l.values[127];
+    cr_assert(qb_interleaved_magnitudes(&l));
+    l.values[5] = -l.values[5];
+    l.values[133] = -l.values[133];
+    cr_assert_not(qb_interleaved_magnitudes(&l));
+    l.kind = QB_LAYOUT_INT8;
+    cr_assert_not(qb_interleaved_magnitudes(&l));
+}
+
 Test(dots, codes_with_sign_bits)
 {
     try_form((struct form){.kind = QB_LAYOUT_CODES, .sign_bits = true});
@@ -384,6 +434,8 @@ Test(dots, digits_of_inputs)
 
 static const struct form codes = {.kind = QB_LAYOUT_CODES, .sign_bits = true};
 
+static const struct form logs = {.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .logs = true};
+
 static const struct form blocks_of_8 = {
     .kind = QB_LAYOUT_INT8, .scale = QB_LAYOUT_SCALE_HALF, .group = 32, .block = 34};
 
@@ -410,13 +462,13 @@ Test(dots, inputs_that_are_not_finite_show)
 {
     static const float wrong[] = {NAN, INFINITY, -INFINITY};
     start();
-    struct coded m[] = {make(&codes, 2, 70), make(&blocks_of_8, 2, 96)};
+    struct coded m[] = {make(&codes, 2, 70), make(&blocks_of_8, 2, 96), make(&logs, 2, 96)};
     for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
-        for (size_t k = 0; k < 6; k++) {
+        for (size_t k = 0; k < 9; k++) {
             float x[96] = {1, 2, 3};
             struct qb_guard y = qb_guard_new("y", 2 * sizeof(float), QB_GUARD_AFTER, 0);
-            x[66] = wrong[k / 2];
-            multiply(isa, &m[k % 2], x, 1, &y, 2);
+            x[66] = wrong[k / 3];
+            multiply(isa, &m[k % 3], x, 1, &y, 2);
             cr_assert(isnan(*(const float *)(const void *)y.data));
         }
 }
@@ -424,13 +476,13 @@ Test(dots, inputs_that_are_not_finite_show)
 Test(dots, inputs_of_zeros_and_of_denormals)
 {
     start();
-    struct coded m[] = {make(&codes, 2, 70), make(&blocks_of_8, 2, 96)};
+    struct coded m[] = {make(&codes, 2, 70), make(&blocks_of_8, 2, 96), make(&logs, 2, 96)};
     for (enum qb_isa isa = QB_ISA_PORTABLE; isa <= qb_cpu()->isa; isa++)
-        for (int k = 0; k < 4; k++) {
-            float x[96] = {k / 2 ? 1e-44f : 0, k / 2 ? -1e-44f : -0.0f};
+        for (int k = 0; k < 6; k++) {
+            float x[96] = {k / 3 ? 1e-44f : 0, k / 3 ? -1e-44f : -0.0f};
             struct qb_guard y = qb_guard_new("y", 2 * sizeof(float), QB_GUARD_AFTER, 0xff);
-            multiply(isa, &m[k % 2], x, 1, &y, 2);
-            is_product(&m[k % 2], 0, x, *(const float *)(const void *)y.data, 1);
+            multiply(isa, &m[k % 3], x, 1, &y, 2);
+            is_product(&m[k % 3], 0, x, *(const float *)(const void *)y.data, 1);
         }
 }
 
@@ -487,6 +539,16 @@ Test(dots, integers_of_4_bits_in_pairs_without_room)
 {
     try_without_room(
         (struct form){.kind = QB_LAYOUT_TABLE4, .scale = QB_LAYOUT_SCALE_FLOAT, .group = 96, .by_one = true});
+}
+
+Test(dots, logarithms_in_8_bits_without_room)
+{
+    try_without_room((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_FLOAT, .logs = true});
+}
+
+Test(dots, logarithms_in_8_bits_in_groups_without_room)
+{
+    try_without_room((struct form){.kind = QB_LAYOUT_TABLE8, .scale = QB_LAYOUT_SCALE_HALF, .group = 64, .logs = true});
 }
 
 Test(dots, codes_with_sign_bits_without_room)

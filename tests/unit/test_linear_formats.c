@@ -387,18 +387,20 @@ Test(linear_formats, a_fused_variant_multiplies_the_bytes_as_they_lie)
     expect_fused("codec: q8_0", 1e-9, 1e-6);
     expect_fused("codec: q4_0", 1e-9, 1e-6);
     expect_fused("codec: int8\noptions: {scope: \"group:64\"}", 1e-9, 1e-6);
-    expect_fused("codec: qinsc", 1e-9, 1e-6);
-    expect_fused("codec: qinsc\noptions: {scope: tensor}", 1e-9, 1e-6);
-    expect_fused("codec: qinsc\noptions: {scope: \"group:64\"}", 1e-9, 1e-6);
-    expect_fused("codec: qinsc\noptions: {scope: \"group:64\", range: fp16, linear: 48, octaves: 2, zero: true}", 1e-9,
-                 1e-6);
     expect_fused("codec: e4m3", 1e-9, 1e-6);
     expect_fused("codec: mxfp8_e5m2", 1e-9, 1e-6);
     expect_fused("codec: codebook8", 1e-9, 1e-6);
     expect_fused("codec: nf4", 1e-9, 1e-6);
     expect_fused("codec: iq4_nl", 1e-9, 1e-6);
     expect_fused("codec: mxfp4", 1e-9, 1e-6);
-    expect_fused("codec: qins8", 1e-7, 1e-4); /* fixed point: 2^-16 of the largest weight and input */
+    /* fixed point: 2^-16 of the largest weight and input */
+    expect_fused("codec: qinsc", 1e-7, 1e-4);
+    expect_fused("codec: qinsc\noptions: {scope: tensor}", 1e-7, 1e-4);
+    expect_fused("codec: qinsc\noptions: {scope: \"group:64\"}", 1e-7, 1e-4);
+    expect_fused("codec: qinsc\noptions: {scope: \"group:64\", range: fp16, linear: 48, octaves: 2, zero: true}", 1e-7,
+                 1e-4);
+    expect_fused("codec: e2m5", 1e-7, 1e-4);
+    expect_fused("codec: qins8", 1e-7, 1e-4);
     expect_fused("codec: qins8\noptions: {layout: source}", 1e-7, 1e-4);
 }
 
