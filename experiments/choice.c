@@ -52,7 +52,8 @@ static enum qb_status sum_piece(void *context, size_t first, size_t count, struc
     const struct qb_tasks *tasks = w->env->inputs->tasks;
     for (size_t i = first; i < first + count; i++) {
         const struct qb_task_choice *c = &tasks->choices[i];
-        const struct qb_step step = {tasks->tokens + c->first, 1, (size_t)c->length - 1, (size_t)c->scored, NULL};
+        const struct qb_step step = {
+            .tokens = tasks->tokens + c->first, .batch = 1, .n = (size_t)c->length - 1, .kept = (size_t)c->scored};
         if ((i == first || !read_alike(tasks, c, c - 1)) && qb_net_step(w->net, NULL, &step, w->hidden, err))
             break;
         if (sum_choice(w, c, &w->sums[i], err))

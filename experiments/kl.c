@@ -13,6 +13,7 @@
 
 #define BLOCK QB_LOGITS_BLOCK   /* positions of a product with the head; part of what makes two runs bitwise equal */
 #define ROOM ((size_t)64 << 20) /* bytes of the logits that exist at once, unless one block takes more */
+#define TOGETHER 2048           /* positions of chunks that are read in one step, unless one chunk has more */
 
 enum { OPTION_SCORE };
 enum { SCORE_HALF, SCORE_ALL };
@@ -41,27 +42,61 @@ static enum qb_status open_text(const struct qb_cell_env *env, struct text *text
     return QB_OK;
 }
 
-/* The final hidden states of chunk c from its first scored position on: hidden[scored + 1, H]. */
-static enum qb_status read_chunk(const struct text *text, struct qb_net *net, size_t c, float *hidden,
-                                 struct qb_error *err)
+/* A net reading the text: chunks [first, first + count) in one step, for which it decodes each weight once; to the bit
+ * what steps of one chunk give. */
+struct reader {
+    const struct text *text;
+    struct qb_net *net;
+    size_t most, first, count;
+    float *hidden; /* [most, scored + 1, H], from each chunk's first scored position on */
+};
+
+static enum qb_status open_reader(const struct text *text, struct qb_net *net, struct reader *reader,
+                                  struct qb_error *err)
 {
-    const struct qb_step step = {text->read.tokens + c * text->read.context, 1, text->read.context, text->scored + 1,
-                                 NULL};
-    return qb_net_step(net, NULL, &step, hidden, err) ? qb_wrap(err, "chunk %zu", c) : QB_OK;
+    const size_t fit = TOGETHER / text->read.context, most = fit < text->read.chunks ? fit : text->read.chunks;
+    *reader = (struct reader){.text = text, .net = net, .most = most > 1 ? most : 1};
+    reader->hidden = qb_alloc(reader->most * (text->scored + 1) * qb_net_model(net)->arch.hidden,
+                              sizeof *reader->hidden, "hidden states", err);
+    return err->status;
+}
+
+/* The final hidden states of chunk c from its first scored position on, [scored + 1, H], until the next call; NULL on
+ * failure. */
+static const float *read_chunk(struct reader *reader, size_t c, struct qb_error *err)
+{
+    const struct qb_chunk_text *read = &reader->text->read;
+    const size_t kept = reader->text->scored + 1;
+    if (c < reader->first || c - reader->first >= reader->count) {
+        const size_t left = read->chunks - c, count = left < reader->most ? left : reader->most;
+        const struct qb_step step = {.tokens = read->tokens + c * read->context,
+                                     .batch = count,
+                                     .n = read->context,
+                                     .kept = kept,
+                                     .apart = true};
+        reader->first = c;
+        reader->count = 0;
+        if (qb_net_step(reader->net, NULL, &step, reader->hidden, err)) {
+            qb_wrap(err, count > 1 ? "chunks %zu to %zu" : "chunk %zu", c, c + count - 1);
+            return NULL;
+        }
+        reader->count = count;
+    }
+    return reader->hidden + (c - reader->first) * kept * qb_net_model(reader->net)->arch.hidden;
 }
 
 struct keep {
-    const struct text *text;
-    struct qb_net *net;
-    float *hidden, *to; /* [scored + 1, H] of one chunk, [positions, H] */
+    struct reader reader;
+    float *to; /* [positions, H] */
     size_t width;
 };
 
 static enum qb_status keep_chunk(void *context, size_t first, size_t n, struct qb_error *err)
 {
-    const struct keep *keep = context;
-    if (!read_chunk(keep->text, keep->net, first / n, keep->hidden, err))
-        memcpy(keep->to + first * keep->width, keep->hidden, n * keep->width * sizeof *keep->to);
+    struct keep *keep = context;
+    const float *hidden = read_chunk(&keep->reader, first / n, err);
+    if (hidden)
+        memcpy(keep->to + first * keep->width, hidden, n * keep->width * sizeof *keep->to);
     return err->status;
 }
 
@@ -69,19 +104,19 @@ static enum qb_status reference(const struct qb_cell_env *env, struct qb_record 
 {
     const size_t width = env->model->arch.hidden;
     struct text text = {0};
-    struct keep keep = {.text = &text, .width = width};
+    struct qb_net *net = NULL;
+    struct keep keep = {.width = width};
     if (open_text(env, &text, err))
         return err->status;
     const size_t dims[2] = {env->inputs->base ? 0 : text.read.chunks * text.scored, width};
     if (!(keep.to =
               qb_record_add(out, "hidden", QB_F32, 2, dims, "1", "final hidden states [position, hidden]", err)) ||
-        env->inputs->base || qb_cell_fp32(env, &keep.net, err) ||
-        !(keep.hidden = qb_alloc((text.scored + 1) * width, sizeof *keep.hidden, "hidden states", err)))
+        env->inputs->base || qb_cell_fp32(env, &net, err) || open_reader(&text, net, &keep.reader, err))
         goto out;
     qb_parts_run(env->parts, out, dims[0], text.scored, keep_chunk, &keep, err);
 out:
-    qb_free(keep.hidden);
-    qb_net_free(keep.net);
+    qb_free(keep.reader.hidden);
+    qb_net_free(net);
     qb_chunk_text_close(&text.read);
     return err->status;
 }
@@ -111,7 +146,8 @@ struct work {
     struct qb_net *fp32;        /* or NULL where the base is a file's */
     const float *reference;     /* its hidden states [positions, H] */
     struct qb_logits_base base; /* or all 0 */
-    float *hidden, *p, *q;      /* [scored + 1, H], [group, vocab], [group, vocab] */
+    struct reader reader;       /* the variant's */
+    float *p, *q;               /* [group, vocab] each */
     uint16_t *words;            /* a row of the base, qb_llama_words, for each worker */
     struct qb_positions rows;
     struct llama_rows llama;
@@ -163,12 +199,13 @@ static enum qb_status compare_chunk(void *context, size_t first, size_t rows, st
     const size_t c = first / rows;
     struct qb_net *net = w->env->prepared->net;
     const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
-    if (read_chunk(w->text, net, c, w->hidden, err))
+    const float *hidden = read_chunk(&w->reader, c, err);
+    if (!hidden)
         return err->status;
     for (size_t from = 0; from < w->text->scored; from += w->group) {
         const size_t n = w->text->scored - from < w->group ? w->text->scored - from : w->group;
         w->first = c * w->text->scored + from;
-        if (reference_logits(w, n, err) || qb_net_logits_each(net, w->hidden + from * width, n, BLOCK, w->q, err) ||
+        if (reference_logits(w, n, err) || qb_net_logits_each(net, hidden + from * width, n, BLOCK, w->q, err) ||
             qb_positions_block(w->env->pool, w->p, w->q, vocab, w->first, n, &w->rows, err))
             return qb_wrap(err, "chunk %zu", c);
         qb_pool_run(w->env->pool, n, llama_task, w);
@@ -192,9 +229,9 @@ static enum qb_status compare(struct work *w, struct qb_record *out, struct qb_e
 {
     const struct qb_inputs *in = w->env->inputs;
     const size_t vocab = w->env->model->arch.vocab;
-    if (in->base ? open_base(in, &w->base, err) : qb_cell_fp32(w->env, &w->fp32, err))
+    if ((in->base ? open_base(in, &w->base, err) : qb_cell_fp32(w->env, &w->fp32, err)) ||
+        open_reader(w->text, w->env->prepared->net, &w->reader, err))
         goto out;
-    w->hidden = qb_alloc((w->text->scored + 1) * w->env->model->arch.hidden, sizeof *w->hidden, "hidden states", err);
     w->group = group_of(w->text->scored, vocab);
     w->p = qb_alloc(w->group * vocab, sizeof *w->p, "reference logits", err);
     w->q = qb_alloc(w->group * vocab, sizeof *w->q, "logits", err);
@@ -206,7 +243,7 @@ out:
     qb_free(w->words);
     qb_free(w->q);
     qb_free(w->p);
-    qb_free(w->hidden);
+    qb_free(w->reader.hidden);
     qb_net_free(w->fp32);
     qb_logits_base_close(&w->base);
     return err->status;

@@ -414,6 +414,10 @@ static enum qb_status apply_logs(const struct qb_product *p, struct qb_pool *poo
 /* Can its products of `each` inputs go through the rows together? One input is no tile, but a vector. */
 static bool goes_together(const struct qb_product *p)
 {
+    if (p->ops->apply == apply_fused)
+        return p->each > QB_FUSED_MOST;
+    if (p->ops->apply == apply_codec)
+        return p->each > 1 && !qb_codec_multiplies(p->matrix->format, p->each);
     return p->each > 1 && (p->ops->apply == apply_panels || p->ops->apply == apply_view);
 }
 

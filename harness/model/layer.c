@@ -17,10 +17,11 @@ enum qb_status net_apply_each(struct qb_net *net, struct part part, const float 
     return QB_OK;
 }
 
-static enum qb_status apply(struct qb_net *net, struct part part, const float *x, size_t n, float *y, size_t ld,
-                            struct qb_error *err)
+/* y[batch * n, part.rows] of x[batch * n, cols], where n positions of each sequence of the step are wanted. */
+static enum qb_status apply(struct qb_net *net, struct part part, const struct qb_step *step, size_t n, const float *x,
+                            float *y, size_t ld, struct qb_error *err)
 {
-    return net_apply_each(net, part, x, n, 0, y, ld, err);
+    return net_apply_each(net, part, x, step->batch * n, step->apart ? n : 0, y, ld, err);
 }
 
 /* The kept positions' rows of x[batch * n, width] -> out[batch * kept, width], which may be x. */
@@ -76,9 +77,11 @@ size_t net_product(const struct part *parts, size_t count, struct part *product)
 
 /* The outputs of `count` parts on x[batch * n, cols], side by side in scratch; heads[i] says where part i's are.
  * Neighbouring row blocks of one operator are one product. */
-static enum qb_status project(struct qb_net *net, const struct part *parts, size_t count, const float *x, size_t batch,
-                              size_t n, struct qb_scratch *scratch, struct qb_heads *heads, struct qb_error *err)
+static enum qb_status project(struct qb_net *net, const struct part *parts, size_t count, const struct qb_step *step,
+                              size_t n, const float *x, struct qb_scratch *scratch, struct qb_heads *heads,
+                              struct qb_error *err)
 {
+    const size_t batch = step->batch;
     size_t width = 0;
     for (size_t i = 0; i < count; i++)
         width += parts[i].rows;
@@ -93,7 +96,7 @@ static enum qb_status project(struct qb_net *net, const struct part *parts, size
             heads[i] = (struct qb_heads){y, width, n * width};
             y += parts[i].rows;
         }
-        if (apply(net, product, x, batch * n, to, width, err))
+        if (apply(net, product, step, n, x, to, width, err))
             return err->status;
     }
     return QB_OK;
@@ -105,13 +108,13 @@ static enum qb_status project_sides(struct qb_net *net, const struct layer *laye
 {
     const struct part *parts = layer->attention;
     if (step->kept == step->n)
-        return project(net, parts, SIDES, x, step->batch, step->n, &net->qkv, side, err);
+        return project(net, parts, SIDES, step, step->n, x, &net->qkv, side, err);
     float *kept = qb_scratch_get(&net->kept, step->batch * step->kept * layer->in, err);
     if (!kept)
         return err->status;
     keep_last(step, x, layer->in, kept);
-    if (project(net, parts, 1, kept, step->batch, step->kept, &net->query, side, err) ||
-        project(net, parts + KEY, 2, x, step->batch, step->n, &net->qkv, side + KEY, err))
+    if (project(net, parts, 1, step, step->kept, kept, &net->query, side, err) ||
+        project(net, parts + KEY, 2, step, step->n, x, &net->qkv, side + KEY, err))
         return err->status;
     return QB_OK;
 }
@@ -249,7 +252,8 @@ static enum qb_status attention_half(struct qb_net *net, struct qb_kv *kv, size_
     const float *x = normed(net, &layer->norms[QB_NORM_BEFORE_ATTENTION], h, step->batch * step->n, in, err);
     float *mixed = x ? qb_scratch_get(&net->mixed, kept * layer->attention[QUERY].rows, err) : NULL;
     float *back = mixed ? qb_scratch_get(&net->back, kept * in, err) : NULL;
-    if (!back || attend(net, kv, index, step, x, mixed, err) || apply(net, layer->out, mixed, kept, back, in, err))
+    if (!back || attend(net, kv, index, step, x, mixed, err) ||
+        apply(net, layer->out, step, step->kept, mixed, back, in, err))
         return err->status;
     keep_last(step, h, in, h);
     add_back(net, &layer->norms[QB_NORM_AFTER_ATTENTION], back, kept, in, h);
@@ -271,36 +275,36 @@ static qb_activation_row *activation_of(const struct qb_arch *arch)
     }
 }
 
-/* What the mlp makes of x[n, in] before it leads back: inner[n, width]. */
-static enum qb_status mlp_inner(struct qb_net *net, const struct layer *layer, const float *x, size_t n, float *inner,
-                                struct qb_error *err)
+/* What the mlp makes of the kept positions, x[batch * kept, in], before it leads back: inner[batch * kept, width]. */
+static enum qb_status mlp_inner(struct qb_net *net, const struct layer *layer, const struct qb_step *step,
+                                const float *x, float *inner, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
-    const size_t width = layer->mlp[UP].rows;
+    const size_t width = layer->mlp[UP].rows, n = step->batch * step->kept;
     struct qb_heads side[MLP_SIDES];
     if (!arch->gated) {
-        if (!apply(net, layer->mlp[UP], x, n, inner, width, err))
+        if (!apply(net, layer->mlp[UP], step, step->kept, x, inner, width, err))
             qb_activate(net->pool, activation_of(arch), inner, n, width);
-    } else if (!project(net, layer->mlp, MLP_SIDES, x, 1, n, &net->gated, side, err)) {
+    } else if (!project(net, layer->mlp, MLP_SIDES, step, step->kept, x, &net->gated, side, err)) {
         qb_gated(net->pool, activation_of(arch), side[GATE].data, side[UP].data, n, width, side[UP].stride, inner);
     }
     return err->status;
 }
 
-/* Norm, mlp and its residual: h[n, in] -> out[n, width_out]. */
-static enum qb_status mlp_half(struct qb_net *net, const struct layer *layer, float *h, size_t n, float *out,
-                               struct qb_error *err)
+/* Norm, mlp and its residual: h[batch * kept, in] -> out[batch * kept, width_out]. */
+static enum qb_status mlp_half(struct qb_net *net, const struct layer *layer, const struct qb_step *step, float *h,
+                               float *out, struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
-    size_t in = layer->in;
+    size_t in = layer->in, n = step->batch * step->kept;
     const float *x = normed(net, &layer->norms[QB_NORM_BEFORE_MLP], h, n, in, err);
     float *inner = x && arch->mlp_down ? qb_scratch_get(&net->inner, n * layer->mlp[UP].rows, err) : out;
-    if (!x || !inner || mlp_inner(net, layer, x, n, inner, err))
+    if (!x || !inner || mlp_inner(net, layer, step, x, inner, err))
         return err->status;
     if (!arch->mlp_down)
         return QB_OK;
     float *back = qb_scratch_get(&net->back, n * in, err);
-    if (!back || apply(net, layer->down, inner, n, back, in, err))
+    if (!back || apply(net, layer->down, step, step->kept, inner, back, in, err))
         return err->status;
     add_back(net, &layer->norms[QB_NORM_AFTER_MLP], back, n, in, h);
     if (out != h)
@@ -313,5 +317,5 @@ enum qb_status net_layer(struct qb_net *net, struct qb_kv *kv, size_t index, con
 {
     if (net->model->arch.attention && attention_half(net, kv, index, step, h, err))
         return err->status;
-    return mlp_half(net, &net->layers[index], h, step->batch * step->kept, out, err);
+    return mlp_half(net, &net->layers[index], step, h, out, err);
 }

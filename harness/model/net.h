@@ -30,6 +30,7 @@ struct qb_step {
     size_t kept;           /* of how many last positions of each sequence the final hidden state is wanted: 1 to n */
     const float *key_bias; /* [batch, n], added to the scores of these positions as keys (attention.h), without kv only;
                               NULL: nothing */
+    bool apart;            /* the bits of steps of one sequence each; false: of products over all of them */
 };
 
 /* Final hidden states (after the final norm, before the head) of the kept positions: hidden[batch * kept, H],

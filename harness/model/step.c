@@ -145,7 +145,8 @@ enum qb_status qb_net_step(struct qb_net *net, struct qb_kv *kv, const struct qb
     float *out = !h || arch->mlp_down ? h : qb_scratch_get(&net->other, rows * net->width, err);
     if (!out || embed(net, step, step->n - n, past, h, err))
         return err->status;
-    struct qb_step layer_step = {.batch = step->batch, .n = n, .kept = n, .key_bias = step->key_bias};
+    struct qb_step layer_step = {
+        .batch = step->batch, .n = n, .kept = n, .key_bias = step->key_bias, .apart = step->apart};
     for (size_t i = 0; i < arch->layers; i++) {
         layer_step.kept = i + 1 == arch->layers ? step->kept : n;
         if (net_layer(net, kv, i, &layer_step, h, out, err) ||

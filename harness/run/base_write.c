@@ -17,7 +17,7 @@ struct run {
 static enum qb_status run_chunk(struct run *r, size_t chunk, struct qb_error *err)
 {
     const size_t context = r->text->context;
-    const struct qb_step step = {r->tokens, 1, context, qb_llama_scored(context) + 1, NULL};
+    const struct qb_step step = {.tokens = r->tokens, .batch = 1, .n = context, .kept = qb_llama_scored(context) + 1};
     memcpy(r->tokens, r->text->tokens + chunk * context, context * sizeof *r->tokens);
     if (r->bos >= 0)
         r->tokens[0] = r->bos;

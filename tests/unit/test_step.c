@@ -105,6 +105,53 @@ Test(step, kept_positions_are_the_last_of_all)
     }
 }
 
+/* Sequences of a step that keeps them apart against steps of one each, to the bit: 20 positions and 60, 7 and 21 are
+ * products by other kernels or in other tiles. */
+static void apart_agrees(const struct qb_model *model, const char *variant_name)
+{
+    enum { MOST = 20 };
+    static const size_t cuts[][2] = {{MOST, MOST}, {MOST, 7}, {7, 1}};
+    int32_t text[BATCH * MOST];
+    float *alone = malloc(BATCH * MOST * WIDEST * sizeof *alone),
+          *together = malloc(BATCH * MOST * WIDEST * sizeof *alone);
+    struct qb_variant *variant = variant_name ? support_variant(registry, variant_name) : NULL;
+    struct qb_pool *pool = support_pool(2);
+    struct qb_net *net = support_net(model, variant, NULL, pool);
+    support_tokens(text, BATCH * MOST, 4);
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        const size_t n = cuts[i][0], kept = cuts[i][1], size = kept * model->arch.hidden;
+        struct qb_step step = {.tokens = text, .batch = 1, .n = n, .kept = kept};
+        for (size_t s = 0; s < BATCH; s++, step.tokens += n)
+            MUST(qb_net_step(net, NULL, &step, alone + s * size, &err));
+        step = (struct qb_step){.tokens = text, .batch = BATCH, .n = n, .kept = kept, .apart = true};
+        MUST(qb_net_step(net, NULL, &step, together, &err));
+        cr_expect_eq(memcmp(alone, together, BATCH * size * sizeof *alone), 0, "%s, %s: %zu of %zu positions",
+                     model->name, variant_name ? variant_name : "FP32", kept, n);
+    }
+    qb_net_free(net);
+    qb_pool_free(pool);
+    qb_variant_free(variant);
+    free(alone);
+    free(together);
+}
+
+Test(step, sequences_apart_are_those_of_steps_of_one)
+{
+    static const char *const variants[] = {NULL,     "q8_0",    "pattern-a-packed", "int8-tensor",
+                                           "legacy", "kv-q8_0", "fp32-split"};
+    struct qb_model *trained = NULL, *llama = NULL, *chain = support_small("chain", false);
+    MUST(qb_model_open("data/models/kjv-transformer.safetensors", registry, qb_cpu()->isa, &trained, &err));
+    MUST(qb_model_open("data/models/tiny-llama", registry, qb_cpu()->isa, &llama, &err));
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        apart_agrees(trained, variants[i]);
+        apart_agrees(llama, variants[i]);
+    }
+    apart_agrees(chain, NULL);
+    qb_model_free(trained);
+    qb_model_free(llama);
+    qb_model_free(chain);
+}
+
 /* The model with each fused qkv as three tensors. Borrows the weights. */
 static struct qb_model apart(const struct qb_model *model)
 {
