@@ -322,17 +322,17 @@ INLINE_VBMI void code_body(const struct qb_interleaved *w, int parts, size_t gro
     const struct digit_table high = load_digits(in->table->high), low = load_digits(in->table->low);
     const size_t bytes = parts ? 576 : 512; /* w->block, as a constant */
     const __m512i zero = _mm512_setzero_si512();
-    __m512i total[2][4][2];
+    __m512i total[4][4][2];
     EACH_ROW(groups) EACH_INPUT(inputs) total[r][i][0] = total[r][i][1] = zero;
     for (size_t from = 0, end; from < w->blocks; from = end) {
-        struct digit_sums s[2][4];
+        struct digit_sums s[4][4];
         EACH_ROW(groups) EACH_INPUT(inputs) s[r][i] = (struct digit_sums){zero, zero, zero};
         end = w->blocks - from < CODE_BLOCKS_MOST ? w->blocks : from + CODE_BLOCKS_MOST;
         for (size_t block = from; block < end; block++) {
             const unsigned char *p = w->codes + (group * w->blocks + block) * bytes;
             if (parts)
                 EACH_ROW(groups) ask_ahead(p + r * w->blocks * bytes + 512, DIGITS_AHEAD);
-            _Pragma("GCC unroll 2") for (size_t k = 0; k < BLOCK_COLS / STEP_COLS; k++) EACH_ROW(groups)
+            _Pragma("GCC unroll 8") for (size_t k = 0; k < BLOCK_COLS / STEP_COLS; k++) EACH_ROW(groups)
                 add_step(s[r], inputs, parts, &high, &low, p + r * w->blocks * bytes, k, in->x,
                          input * in->x->stride + block * BLOCK_COLS + STEP_COLS * k);
         }
@@ -355,13 +355,13 @@ INLINE_VBMI void scaled_code_body(const struct qb_interleaved *w, int parts, boo
     const struct digit_table high = load_digits(in->table->high), low = load_digits(in->table->low);
     const size_t bytes = parts ? 576 : 512;
     const __m512i zero = _mm512_setzero_si512();
-    __m512 sum[2][4];
+    __m512 sum[4][4];
     float unit[4];
     EACH_ROW(groups) EACH_INPUT(inputs) sum[r][i] = _mm512_setzero_ps();
     EACH_INPUT(inputs) unit[i] = (float)(in->table->unit * in->x->unit[input + i]);
     for (size_t block = 0; block < w->blocks; block++) {
         const unsigned char *p = w->codes + (group * w->blocks + block) * bytes;
-        struct digit_sums s[2][4];
+        struct digit_sums s[4][4];
         EACH_ROW(groups) EACH_INPUT(inputs) s[r][i] = (struct digit_sums){zero, zero, zero};
         if (parts)
             EACH_ROW(groups) ask_ahead(p + r * w->blocks * bytes + 512, DIGITS_AHEAD);
@@ -395,6 +395,7 @@ INLINE_VBMI void scaled_code_body(const struct qb_interleaved *w, int parts, boo
         else                                                                                                           \
             code_body(w, 4, group, GROUPS, in, input, INPUTS, sums);                                                   \
     }
+CODE_BLOCK(4, 1)
 CODE_BLOCK(2, 1)
 CODE_BLOCK(1, 4)
 CODE_BLOCK(1, 2)
@@ -403,7 +404,8 @@ CODE_BLOCK(1, 1)
 static void code_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *inputs_of, size_t input,
                       size_t inputs, float *sums)
 {
-    (groups == 2   ? code_sums_2_1
+    (groups == 4   ? code_sums_4_1
+     : groups == 2 ? code_sums_2_1
      : inputs == 4 ? code_sums_1_4
      : inputs == 2 ? code_sums_1_2
                    : code_sums_1_1)(w, group, inputs_of, input, sums);
@@ -439,11 +441,11 @@ INLINE_VBMI void digit_body(const struct qb_interleaved *w, bool four_bits, bool
 {
     const size_t bytes = four_bits ? 256 : 512; /* w->block, as a constant */
     const __m512i low_bits = _mm512_set1_epi8(15);
-    __m512 sum[2][4];
+    __m512 sum[4][4];
     EACH_ROW(groups) EACH_INPUT(inputs) sum[r][i] = _mm512_setzero_ps();
     for (size_t block = 0; block < w->blocks; block++) {
         const struct qb_digits *d = x + block;
-        struct block_sums s[2][4];
+        struct block_sums s[4][4];
         EACH_ROW(groups) EACH_INPUT(inputs)
         {
             s[r][i].upper = _mm512_set1_epi32(d[i * w->blocks].correction[0]);
@@ -494,6 +496,7 @@ INLINE_VBMI void digit_body(const struct qb_interleaved *w, bool four_bits, bool
         else                                                                                                           \
             digit_body(w, false, false, group, GROUPS, x, INPUTS, sums);                                               \
     }
+DIGIT_BLOCK(4, 1)
 DIGIT_BLOCK(2, 1)
 DIGIT_BLOCK(1, 4)
 DIGIT_BLOCK(1, 2)
@@ -503,7 +506,8 @@ static void digit_sums(const struct qb_interleaved *w, size_t group, size_t grou
                        size_t inputs, float *sums)
 {
     const struct qb_digit_inputs *x = inputs_of;
-    (groups == 2   ? digit_sums_2_1
+    (groups == 4   ? digit_sums_4_1
+     : groups == 2 ? digit_sums_2_1
      : inputs == 4 ? digit_sums_1_4
      : inputs == 2 ? digit_sums_1_2
                    : digit_sums_1_1)(w, group, x->digits + input * w->blocks, sums);

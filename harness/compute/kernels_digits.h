@@ -64,14 +64,15 @@ static void digits(const float *restrict x, size_t cols, int32_t bias, struct qb
 typedef void group_sums(const struct qb_interleaved *w, size_t group, size_t groups, const void *x, size_t input,
                         size_t inputs, float *sums);
 
-/* Any rows by groups that are computed whole: one input by two groups at a time, several by four or two inputs. */
+/* Any rows by groups that are computed whole: one input by four groups at a time, for memory answers several streams
+ * faster than one, or by two; several by four or two inputs. */
 static inline void by_groups(group_sums *product, const struct qb_interleaved *w, size_t row, size_t count,
                              const void *x, size_t n, float *y, size_t ld)
 {
     enum { MOST = 4 };
     const size_t first = row - w->row, end = first + count;
     for (size_t at = first / GROUP_ROWS * GROUP_ROWS, groups; at < end; at += groups * GROUP_ROWS) {
-        groups = n == 1 && end - at > GROUP_ROWS ? 2 : 1;
+        groups = n > 1 ? 1 : end - at > 3 * GROUP_ROWS ? 4 : end - at > GROUP_ROWS ? 2 : 1;
         for (size_t i = 0, inputs; i < n; i += inputs) {
             float sums[MOST * GROUP_ROWS];
             inputs = n - i >= 4 ? 4 : n - i >= 2 ? 2 : 1;
