@@ -177,7 +177,7 @@ static enum qb_status add_kind(struct qb_bench_dots *b, size_t k, enum qb_isa to
     layout.first = kind->group ? COLS / kind->group * sizeof(float) : kind->block % 16;
     layout.scale = kind->block ? QB_LAYOUT_SCALE_HALF : QB_LAYOUT_SCALE_FLOAT;
     layout.group = kind->block ? 32 : kind->group;
-    layout.scale_row = kind->row;
+    layout.scale_row = layout.group ? kind->row : sizeof(float); /* one a row: side by side, as codecs have them */
     layout.scale_group = kind->block ? kind->block : sizeof(float);
     for (int code = 1; code < 256; code++) {
         layout.values[code] = kind->mirrored && code > 128 ? -layout.values[code - 128] : 1.0f / (float)code;
