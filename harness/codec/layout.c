@@ -13,8 +13,7 @@ static bool lines_fit(size_t first, size_t rows, size_t stride, size_t line, siz
            last <= bytes - first - line;
 }
 
-/* Has a value a scale, perhaps none, and do its codes perhaps lie in blocks? */
-static bool is_scaled(int32_t kind)
+bool qb_layout_scaled(int32_t kind)
 {
     return kind == QB_LAYOUT_INT8 || kind == QB_LAYOUT_TABLE8 || kind == QB_LAYOUT_TABLE4;
 }
@@ -72,7 +71,7 @@ bool qb_layout_fits(const struct qb_codec_layout *layout, size_t rows, size_t co
     size_t line = line_of(layout, cols);
     if (line == 0 || !lines_fit(layout->first, rows, layout->row_bytes, line, bytes))
         return false;
-    if (is_scaled(layout->kind) && !scales_fit(layout, rows, cols, bytes))
+    if (qb_layout_scaled(layout->kind) && !scales_fit(layout, rows, cols, bytes))
         return false;
     for (size_t code = 0; code < 256; code++)
         if (!isfinite(layout->values[code]) || (layout->kind == QB_LAYOUT_CODES && !(layout->values[code] >= 0)))

@@ -66,6 +66,11 @@ enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *b
     if (!new)
         return err->status;
     new->layout = *layout;
+    if (!qb_layout_scaled(layout->kind)) {
+        new->layout.scale = QB_LAYOUT_SCALE_NONE;
+        new->layout.group = 0;
+    }
+    layout = &new->layout;
     new->bytes = bytes;
     new->cols = cols;
     new->by_codes = qb_interleaved_magnitudes(layout);

@@ -486,6 +486,31 @@ Test(dots, inputs_of_zeros_and_of_denormals)
         }
 }
 
+/* What a layout says of scales is nothing where its kind has none: it may be anything. */
+Test(dots, scales_of_kinds_that_have_none_are_not_read)
+{
+    static const int32_t kinds[] = {QB_LAYOUT_CODES, QB_LAYOUT_FLOAT, QB_LAYOUT_HALF, QB_LAYOUT_BFLOAT};
+    enum { ROWS = 18, COLS = 96 };
+    float x[COLS];
+    start();
+    qb_rng_normal(&rng, 0, 1, x, COLS);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct coded m = make(&(struct form){.kind = kinds[k], .sign_bits = true}, ROWS, COLS);
+        struct qb_guard plain = qb_guard_new("y", ROWS * sizeof(float), QB_GUARD_AFTER, 0xff);
+        multiply(qb_cpu()->isa, &m, x, 1, &plain, ROWS);
+        m.layout.scale = QB_LAYOUT_SCALE_FLOAT;
+        m.layout.scales = (size_t)1 << 40; /* far behind the bytes */
+        m.layout.scale_row = 4;
+        for (size_t group = 0; group <= 32; group += 32) {
+            struct qb_guard y = qb_guard_new("y", ROWS * sizeof(float), QB_GUARD_AFTER, 0xff);
+            m.layout.group = group;
+            cr_assert(qb_layout_fits(&m.layout, ROWS, COLS, m.bytes.size));
+            multiply(qb_cpu()->isa, &m, x, 1, &y, ROWS);
+            cr_assert_eq(memcmp(plain.data, y.data, ROWS * sizeof(float)), 0, "%s, group %zu", names[kinds[k]], group);
+        }
+    }
+}
+
 /* A matrix whose working copy has no room is multiplied from its stored bytes: the same bits. */
 static void try_without_room(struct form form)
 {
