@@ -8,8 +8,8 @@
 /* Is the layout of a known kind, and all that it tells of rows x cols within `bytes` bytes? */
 bool qb_layout_fits(const struct qb_codec_layout *layout, size_t rows, size_t cols, size_t bytes);
 
-/* Have values of an enum qb_layout_kind a scale, perhaps QB_LAYOUT_SCALE_NONE, and do their codes perhaps lie in blocks?
- * What a layout of another kind says of either is nothing, and not looked at. */
+/* Have values of an enum qb_layout_kind a scale, perhaps QB_LAYOUT_SCALE_NONE, and do their codes perhaps lie in
+ * blocks? What a layout of another kind says of either is nothing, and not looked at. */
 bool qb_layout_scaled(int32_t kind);
 
 /* The scale that is stored at `at`, of an enum qb_layout_scale. */

@@ -175,22 +175,18 @@ void qb_stored_code_dots(const struct qb_codec_layout *l, const unsigned char *b
         for (size_t c = 0; c < cols; c += BLOCK) {
             const size_t count_here = cols - c < BLOCK ? cols - c : BLOCK;
             uint8_t codes[BLOCK];
-            int32_t sums[3] = {0};
+            struct qb_digit_sums sums = {0};
             read_codes(l, line, c, count_here, codes);
             for (size_t k = 0; k < count_here; k++) {
                 const bool apart = l->kind == QB_LAYOUT_CODES;
-                const unsigned code = apart ? codes[k] : codes[k] & 127u;
-                const int32_t sign = (apart ? is_minus(l, signs, c + k) : codes[k] >> 7) ? -1 : 1;
-                const int32_t xh = sign * high[c + k], xl = sign * low[c + k];
-                sums[0] += table->high[code] * xh;
-                sums[1] += table->high[code] * xl + table->low[code] * xh;
-                sums[2] += table->low[code] * xl;
+                const bool minus = apart ? is_minus(l, signs, c + k) : codes[k] >> 7;
+                qb_digit_sums_add(&sums, table, apart ? codes[k] : codes[k] & 127u, minus, high[c + k], low[c + k]);
             }
             if (l->group)
                 scaled = fmaf(qb_layout_scale(l->scale, scales + c / l->group * l->scale_group),
-                              qb_from_digit_sums(sums[0], sums[1], sums[2], table->unit, x->unit[i]), scaled);
+                              qb_from_digit_sums(sums, table->unit, x->unit[i]), scaled);
             else
-                whole += ((int64_t)sums[0] * QB_FIXED_BASE + sums[1]) * QB_FIXED_BASE + sums[2];
+                whole += qb_digit_sums_whole(sums);
         }
         y[i * ld + r] = l->group ? scaled : qb_from_fixed(whole, table->unit, x->unit[i]);
     }

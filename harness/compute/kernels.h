@@ -52,6 +52,26 @@ struct qb_fixed_inputs {
     const double *unit;       /* [n]; NaN where an input is NaN or infinite */
 };
 
+/* Sums of the products of weights' and inputs' digits: of two high ones, of one of each, of two low ones. */
+struct qb_digit_sums {
+    int32_t high, middle, low;
+};
+
+/* Adds what a weight's code (without a sign in it) and an input's digits give. */
+static inline void qb_digit_sums_add(struct qb_digit_sums *s, const struct qb_code_table *table, unsigned code,
+                                     bool minus, int32_t x_high, int32_t x_low)
+{
+    const int32_t sign = minus ? -1 : 1, high = sign * table->high[code], low = sign * table->low[code];
+    s->high += high * x_high;
+    s->middle += high * x_low + low * x_high;
+    s->low += low * x_low;
+}
+
+static inline int64_t qb_digit_sums_whole(struct qb_digit_sums s)
+{
+    return ((int64_t)s.high * QB_FIXED_BASE + s.middle) * QB_FIXED_BASE + s.low;
+}
+
 /* The one rounding of an exact sum of codes of magnitudes and inputs in fixed point. */
 static inline float qb_from_fixed(int64_t sum, double weight_unit, double input_unit)
 {
@@ -60,10 +80,10 @@ static inline float qb_from_fixed(int64_t sum, double weight_unit, double input_
 
 /* Likewise of 32 columns that share a scale, from the exact sums of the products of their digits, each below 2^24; two
  * roundings, and one under the unit. */
-static inline float qb_from_digit_sums(int32_t high, int32_t middle, int32_t low, double weight_unit, double input_unit)
+static inline float qb_from_digit_sums(struct qb_digit_sums s, double weight_unit, double input_unit)
 {
     const float units =
-        fmaf(QB_FIXED_BASE * QB_FIXED_BASE, (float)high, fmaf(QB_FIXED_BASE, (float)middle, (float)low));
+        fmaf(QB_FIXED_BASE * QB_FIXED_BASE, (float)s.high, fmaf(QB_FIXED_BASE, (float)s.middle, (float)s.low));
     return units * (float)(weight_unit * input_unit);
 }
 

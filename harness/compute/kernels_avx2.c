@@ -402,7 +402,7 @@ INLINE void add_whole(const struct digit_lanes *s, int64_t whole[8])
     memcpy(middle, &s->middle, sizeof middle);
     memcpy(low, &s->low, sizeof low);
     for (size_t r = 0; r < 8; r++)
-        whole[r] += ((int64_t)high[r] * QB_FIXED_BASE + middle[r]) * QB_FIXED_BASE + low[r];
+        whole[r] += qb_digit_sums_whole((struct qb_digit_sums){high[r], middle[r], low[r]});
 }
 
 /* One group's 16 rows and one input. */

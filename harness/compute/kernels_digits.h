@@ -160,25 +160,15 @@ static inline unsigned code_at(const struct qb_interleaved *w, const unsigned ch
     return w->signed_codes ? p[at] & 127u : p[at];
 }
 
-/* The sums of the products of digits over 32 columns: high and high, one of each, low and low. */
-struct code_sums {
-    int32_t high, middle, low;
-};
-
-static inline struct code_sums code_block(const struct qb_interleaved *w, const struct code_inputs *in,
-                                          const unsigned char *p, size_t lane, size_t input, size_t block)
+static inline struct qb_digit_sums code_block(const struct qb_interleaved *w, const struct code_inputs *in,
+                                              const unsigned char *p, size_t lane, size_t input, size_t block)
 {
     const size_t first = input * in->x->stride + block * BLOCK_COLS;
-    struct code_sums s = {0};
+    struct qb_digit_sums s = {0};
     for (size_t k = 0; k < BLOCK_COLS; k++) {
         bool minus;
         const unsigned code = code_at(w, p, lane, k, &minus);
-        const int32_t sign = minus ? -1 : 1;
-        const int32_t wh = sign * in->table->high[code], wl = sign * in->table->low[code];
-        const int32_t xh = in->x->high[first + k], xl = in->x->low[first + k];
-        s.high += wh * xh;
-        s.middle += wh * xl + wl * xh;
-        s.low += wl * xl;
+        qb_digit_sums_add(&s, in->table, code, minus, in->x->high[first + k], in->x->low[first + k]);
     }
     return s;
 }
@@ -193,12 +183,12 @@ static void plain_code_sums(const struct qb_interleaved *w, size_t group, size_t
         float scaled = 0;
         for (size_t block = 0; block < w->blocks; block++) {
             const size_t place = g * w->blocks + block;
-            const struct code_sums s = code_block(w, in, w->codes + place * w->block, lane, i, block);
+            const struct qb_digit_sums s = code_block(w, in, w->codes + place * w->block, lane, i, block);
             if (w->scales)
                 scaled = fmaf(interleaved_scale(w, place * GROUP_ROWS + lane),
-                              qb_from_digit_sums(s.high, s.middle, s.low, in->table->unit, in->x->unit[i]), scaled);
+                              qb_from_digit_sums(s, in->table->unit, in->x->unit[i]), scaled);
             else
-                whole += ((int64_t)s.high * QB_FIXED_BASE + s.middle) * QB_FIXED_BASE + s.low;
+                whole += qb_digit_sums_whole(s);
         }
         sums[at] = w->scales ? scaled : qb_from_fixed(whole, in->table->unit, in->x->unit[i]);
     }
