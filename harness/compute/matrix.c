@@ -275,18 +275,23 @@ static enum qb_status apply_codec(const struct qb_product *p, struct qb_pool *po
 /* What the tasks of a fused product share. */
 struct fused_work {
     const struct qb_product *product;
-    size_t rows; /* of a task */
+    size_t whole; /* tasks of FUSED_ROWS rows, as many for each thread */
+    size_t rest;  /* rows of one of the other tasks, of which each thread gets one */
     struct qb_fused_inputs in;
 };
+
+/* Kernels read up to 64 rows beside each other (kernels_digits.h), and gain by it. */
+enum { FUSED_ROWS = 64, FUSED_GROUP = 16 };
 
 static void fused_task(void *context, size_t index, unsigned worker)
 {
     const struct fused_work *work = context;
     const struct qb_product *p = work->product;
-    size_t row = index * work->rows;
+    const bool whole = index < work->whole;
+    const size_t row = whole ? index * FUSED_ROWS : work->whole * FUSED_ROWS + (index - work->whole) * work->rest;
     (void)worker;
-    qb_fused_multiply(p->matrix->fused, p->row + row, at_most(work->rows, p->count - row), &work->in, p->y + row,
-                      p->ld);
+    qb_fused_multiply(p->matrix->fused, p->row + row, at_most(whole ? FUSED_ROWS : work->rest, p->count - row),
+                      &work->in, p->y + row, p->ld);
 }
 
 static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
@@ -294,8 +299,11 @@ static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *po
     if (p->n > QB_FUSED_MOST)
         return p->matrix->format ? apply_panels(p, pool, err) : apply_view(p, pool, err);
     struct fused_work work = {.product = p, .in = qb_fused_prepare(p->matrix->fused, p->x, p->n, p->scratch)};
-    work.rows = at_most(16 + p->count / 512 * 16, 128); /* whole groups of rows; some 32 tasks, unless rows are many */
-    qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, fused_task, &work);
+    const size_t threads = qb_pool_threads(pool);
+    work.whole = p->count / FUSED_ROWS / threads * threads;
+    const size_t left = p->count - work.whole * FUSED_ROWS;
+    work.rest = (left / threads + FUSED_GROUP) / FUSED_GROUP * FUSED_GROUP;
+    qb_pool_run(pool, work.whole + (left + work.rest - 1) / work.rest, fused_task, &work);
     return err->status;
 }
 
