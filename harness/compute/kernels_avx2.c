@@ -229,7 +229,7 @@ INLINE struct block_sums sums_of_8(const unsigned char *codes, const struct qb_w
     for (int q = 0; q < 4; q++)
         upper[q] = rest[q] = _mm256_setzero_si256();
     for (int k = 0; k < 8; k++, codes += 64) {
-        ask_ahead(codes, DIGITS_AHEAD);
+        ask_codes(codes);
         const __m256i du = four_times(d->part[0] + 4 * k), dr = four_times(d->part[1] + 4 * k);
         for (int q = 0; q < 4; q++) {
             const __m256i wide = _mm256_cvtepu8_epi16(_mm_load_si128((const __m128i *)(const void *)(codes + 16 * q)));
@@ -261,7 +261,7 @@ INLINE struct block_sums sums_of_4(const unsigned char *codes, const struct qb_d
         __m256i sum[3] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
         for (int k = 0; k < 4; k++) {
             if (h == 0)
-                ask_ahead(codes + 64 * k, DIGITS_AHEAD);
+                ask_codes(codes + 64 * k);
             const __m256i both = _mm256_load_si256((const __m256i *)(const void *)(codes + 64 * k + 32 * h));
             const __m256i low = _mm256_and_si256(both, low_bits);
             const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), low_bits);
@@ -368,7 +368,7 @@ INLINE void add_code_block(const int32_t pairs[256], bool signed_codes, const un
         const __m256i codes = _mm256_load_si256((const __m256i *)(const void *)(p + 64 * k + 32 * half));
         int32_t signs = 0;
         if (half == 0)
-            ask_ahead(p + 64 * k, DIGITS_AHEAD);
+            ask_codes(p + 64 * k);
         if (!signed_codes)
             memcpy(&signs, p + GROUP_ROWS * BLOCK_COLS + 8 * k + 4 * half, sizeof signs);
         for (int e = 0; e < STEP_COLS; e++) {

@@ -287,7 +287,7 @@ INLINE_VBMI void add_step(struct digit_sums *s, size_t inputs, int parts, const 
 {
     const __m512i codes = _mm512_load_si512(block + 64 * step);
     const __mmask64 seven = _mm512_movepi8_mask(codes);
-    ask_ahead(block + 64 * step, DIGITS_AHEAD);
+    ask_codes(block + 64 * step);
     if (parts == 0) {
         const __mmask64 six = _mm512_test_epi8_mask(codes, _mm512_set1_epi8(64));
         add_codes(s, inputs, look_up_signed(high, codes, six), look_up_signed(low, codes, six), seven, x, at);
@@ -331,7 +331,7 @@ INLINE_VBMI void code_body(const struct qb_interleaved *w, int parts, size_t gro
         for (size_t block = from; block < end; block++) {
             const unsigned char *p = w->codes + (group * w->blocks + block) * bytes;
             if (parts)
-                EACH_ROW(groups) ask_ahead(p + r * w->blocks * bytes + 512, DIGITS_AHEAD);
+                EACH_ROW(groups) ask_codes(p + r * w->blocks * bytes + 512);
             _Pragma("GCC unroll 8") for (size_t k = 0; k < BLOCK_COLS / STEP_COLS; k++) EACH_ROW(groups)
                 add_step(s[r], inputs, parts, &high, &low, p + r * w->blocks * bytes, k, in->x,
                          input * in->x->stride + block * BLOCK_COLS + STEP_COLS * k);
@@ -366,7 +366,7 @@ INLINE_VBMI void scaled_code_body(const struct qb_interleaved *w, int parts, boo
         struct digit_sums s[4][4];
         EACH_ROW(groups) EACH_INPUT(inputs) s[r][i] = (struct digit_sums){zero, zero, zero};
         if (parts)
-            EACH_ROW(groups) ask_ahead(p + r * w->blocks * bytes + 512, DIGITS_AHEAD);
+            EACH_ROW(groups) ask_codes(p + r * w->blocks * bytes + 512);
         _Pragma("GCC unroll 8") for (size_t k = 0; k < BLOCK_COLS / STEP_COLS; k++) EACH_ROW(groups)
             add_step(s[r], inputs, parts, &high, &low, p + r * w->blocks * bytes, k, in->x,
                      input * in->x->stride + block * BLOCK_COLS + STEP_COLS * k);
@@ -458,7 +458,7 @@ INLINE_VBMI void digit_body(const struct qb_interleaved *w, bool four_bits, bool
         {
             const size_t at = (group + r) * w->blocks + block;
             const __m512i codes = _mm512_load_si512(w->codes + at * bytes + 64 * k);
-            ask_ahead(w->codes + at * bytes + 64 * k, DIGITS_AHEAD);
+            ask_codes(w->codes + at * bytes + 64 * k);
             if (four_bits) {
                 const __m512i low = _mm512_and_si512(codes, low_bits);
                 const __m512i high = _mm512_and_si512(_mm512_srli_epi16(codes, 4), low_bits);

@@ -5,9 +5,14 @@
 #include "codec/codec_util.h" /* halves */
 #include "compute/kernels.h"
 
-/* DIGITS_AHEAD: bytes ahead in the stream of codes that are asked for; 1 to 16 KiB were alike. To ask behind the end
- * costs nothing. */
-enum { BLOCK_COLS = 32, STEP_COLS = 4, GROUP_ROWS = QB_INTERLEAVED_ROWS, DIGITS_AHEAD = 4096 };
+enum { BLOCK_COLS = 32, STEP_COLS = 4, GROUP_ROWS = QB_INTERLEAVED_ROWS, CODES_AHEAD = 2048 };
+
+/* Asks for codes that the stream at p comes to, for the first-level cache: 5 to 10% faster than for the second-level
+ * one, and than 512 bytes or 4 KiB ahead. To ask behind the end costs nothing. */
+static inline void ask_codes(const unsigned char *p)
+{
+    __builtin_prefetch(p + CODES_AHEAD, 0, 3);
+}
 
 static void digits(const float *restrict x, size_t cols, int32_t bias, struct qb_digits *restrict out,
                    struct qb_wide_digits *restrict wide)
