@@ -119,7 +119,7 @@ static size_t at_most(size_t value, size_t bound)
 static enum qb_status make_pieces(struct qb_ceilings *c, struct qb_error *err)
 {
     const struct qb_stored *st = c->stored;
-    size_t most = QB_CEILING_MOST / sizeof(float), stored = qb_stored_bytes(st);
+    size_t most = qb_beyond_caches() / sizeof(float), stored = qb_stored_bytes(st);
     c->piece_count = qb_stored_count(st) ? qb_stored_count(st) : 1;
     c->pieces = qb_alloc(c->piece_count, sizeof *c->pieces, "the copy ceiling's sizes", err);
     for (size_t i = 0; c->pieces && i < c->piece_count; i++) {
@@ -129,7 +129,7 @@ static enum qb_status make_pieces(struct qb_ceilings *c, struct qb_error *err)
         c->target_count = c->pieces[i] > c->target_count ? c->pieces[i] : c->target_count;
         c->copied += c->pieces[i] * sizeof(float);
     }
-    c->source_bytes = at_most(stored ? stored : (size_t)qb_read_ceiling_bytes(c->read), QB_CEILING_MOST);
+    c->source_bytes = at_most(stored ? stored : (size_t)qb_read_ceiling_bytes(c->read), qb_beyond_caches());
     c->source = qb_alloc(c->source_bytes, 1, "the copy ceiling's source", err);
     c->target = qb_alloc(c->target_count, sizeof *c->target, "the copy ceiling's target", err);
     for (size_t i = 0; c->source && i < c->source_bytes; i++)

@@ -13,8 +13,8 @@ enum { QB_SPEED_REFERENCE, QB_SPEED_VARIANT, QB_SPEED_SELF, QB_SPEED_ARMS }; /* 
 
 struct qb_stored;
 /* *stored is new, for qb_stored_free, and borrows from `net`; without entries when that stores nothing encoded. An
- * entry is a row block, or a piece of one that is larger than QB_CEILING_MOST when it is decoded. `fp32`: of the same
- * model, whose weights are read while it is called. */
+ * entry is a row block, or a piece of one that is larger than qb_beyond_caches() when it is decoded. `fp32`: of the
+ * same model, whose weights are read while it is called. */
 enum qb_status qb_stored_create(struct qb_net *net, struct qb_net *fp32, struct qb_stored **stored,
                                 struct qb_error *err);
 void qb_stored_free(struct qb_stored *stored);

@@ -27,7 +27,7 @@ struct qb_stored {
 static enum qb_status add_block(struct qb_stored *st, const struct qb_segment_info *block, size_t cols,
                                 struct qb_error *err)
 {
-    size_t fit = QB_CEILING_MOST / sizeof(float) / cols;
+    size_t fit = qb_beyond_caches() / sizeof(float) / cols;
     for (size_t row = 0, n; row < block->rows; row += n) {
         n = block->rows - row < fit ? block->rows - row : fit ? fit : 1;
         struct piece *grown = qb_grow(st->pieces, st->count + 1, sizeof *grown, "stored tensors", err);

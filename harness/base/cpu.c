@@ -107,6 +107,17 @@ static unsigned count_cores(void)
     return online > 0 ? (unsigned)online : 1;
 }
 
+/* The third level's, or the second's where that is the last. A virtual machine may name its host's. */
+static size_t count_cache(void)
+{
+    long bytes = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    if ((bytes = sysconf(_SC_LEVEL3_CACHE_SIZE)) <= 0)
+        bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
 static struct qb_cpu cpu_read;
 
 static void read_cpu(void)
@@ -114,6 +125,7 @@ static void read_cpu(void)
     read_features(&cpu_read);
     read_model(&cpu_read);
     cpu_read.cores = count_cores();
+    cpu_read.cache = count_cache();
 }
 
 const struct qb_cpu *qb_cpu(void)

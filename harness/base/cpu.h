@@ -3,6 +3,7 @@
 #define QB_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include "base/isa.h"
 
 struct qb_cpu {
@@ -11,6 +12,7 @@ struct qb_cpu {
     unsigned cores;     /* processors this process may run on (sched_getaffinity) */
     enum qb_isa isa;    /* best level this CPU and operating system support */
     bool byte_permutes; /* beyond AVX-512's level: VBMI and VNNI */
+    size_t cache;       /* bytes of the last-level cache; 0: the system does not tell */
 };
 
 /* Read once, then constant. Where the CPU has AMX, this asks Linux for leave to use it. */

@@ -1,4 +1,5 @@
-/* bench: the products that read encoded weights, at every instruction set level, on a matrix that no cache holds:
+/* bench: the products that read encoded weights, at every instruction set level, on a matrix that no cache holds, for
+ * before each timed product more than the caches' size is read from elsewhere:
  * beside reading the same bytes and doing nothing with them, and beside OpenBLAS on FP32 rows as many bytes long. */
 #include <cblas.h>
 #include <math.h>
@@ -14,7 +15,7 @@
 #include "compute/fused.h"
 #include "compute/kernels.h"
 
-enum { COLS = QB_READ_ROW, MANY = 8, LEVELS = QB_ISA_AMX + 1, TASK_ROWS = 64, STREAMS = QB_READ_STREAMS };
+enum { COLS = 4096, MANY = 8, LEVELS = QB_ISA_AMX + 1, TASK_ROWS = 64, STREAMS = QB_READ_STREAMS, PIECE = 1 << 20 };
 #define MATRIX_BYTES ((size_t)128 << 20)
 
 /* How a kind's rows lie in the bytes: codes of all rows first, then their signs. Scales are one a row, of blocks
@@ -27,7 +28,7 @@ static const struct kind {
     size_t block;          /* bytes of 32 columns */
     bool mirrored, narrow; /* tables: halves with the other sign, values that are bfloats */
     size_t group;          /* columns that share an FP32 scale; a row's lie in front of its codes */
-    float octaves;         /* tables: magnitudes evenly over so many */
+    float octaves; /* tables: magnitudes evenly over so many, qins8's as SmolLM2's matrices have (11 to 18, most 16) */
 } kinds[] = {{.name = "fp32", .kind = QB_LAYOUT_FLOAT, .row = 4 * COLS},
              {.name = "fp16", .kind = QB_LAYOUT_HALF, .row = 2 * COLS},
              {.name = "bf16", .kind = QB_LAYOUT_BFLOAT, .row = 2 * COLS},
@@ -44,12 +45,13 @@ static const struct kind {
               .octaves = 7,
               .group = 128},
              {.name = "codebook8", .kind = QB_LAYOUT_TABLE8, .row = COLS},
-             {.name = "qins8 9 bits", .kind = QB_LAYOUT_CODES, .row = COLS, .sign_row = COLS / 8},
-             {.name = "qins8 16 bits", .kind = QB_LAYOUT_CODES, .row = COLS, .sign_row = COLS}};
+             {.name = "qins8 9 bits", .kind = QB_LAYOUT_CODES, .row = COLS, .sign_row = COLS / 8, .octaves = 17},
+             {.name = "qins8 16 bits", .kind = QB_LAYOUT_CODES, .row = COLS, .sign_row = COLS, .octaves = 17}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 struct shared {
     unsigned char *bytes; /* [MATRIX_BYTES] */
+    unsigned char *other; /* [qb_beyond_caches()]; reading it leaves nothing else in the caches */
     float x[MANY * COLS];
     float *y; /* [MANY, rows] of the most rows */
     struct qb_pool *pool;
@@ -114,21 +116,40 @@ static enum qb_status call_blas(void *context, struct qb_error *err)
     return QB_OK;
 }
 
-/* As many rows at a time as the products take. */
+/* Part `index` of these bytes. */
+static void read_piece(struct shared *shared, const unsigned char *bytes, size_t size, size_t index)
+{
+    const size_t begin = index * PIECE;
+    const unsigned seen = qb_read_streams(bytes + begin, size - begin < PIECE ? size - begin : PIECE);
+    shared->seen[index % STREAMS] ^= (unsigned char)seen;
+}
+
 static void read_task(void *context, size_t index, unsigned worker)
 {
     struct product *p = context;
     (void)worker;
-    p->shared->seen[index % STREAMS] ^=
-        (unsigned char)qb_read_streams(p->shared->bytes + index * STREAMS * COLS, STREAMS * COLS);
+    read_piece(p->shared, p->shared->bytes, p->rows * COLS, index);
 }
 
 static enum qb_status call_read(void *context, struct qb_error *err)
 {
     struct product *p = context;
     (void)err;
-    qb_pool_run(p->shared->pool, p->rows / STREAMS, read_task, p); /* rows of COLS bytes */
+    qb_pool_run(p->shared->pool, (p->rows * COLS + PIECE - 1) / PIECE, read_task, p); /* rows of COLS bytes */
     return QB_OK;
+}
+
+static void read_other_task(void *context, size_t index, unsigned worker)
+{
+    struct product *p = context;
+    (void)worker;
+    read_piece(p->shared, p->shared->other, qb_size_of(p->shared->other), index);
+}
+
+static void empty_caches(void *context)
+{
+    const struct product *p = context;
+    qb_pool_run(p->shared->pool, (qb_size_of(p->shared->other) + PIECE - 1) / PIECE, read_other_task, context);
 }
 
 static struct qb_probe *add(struct qb_probes *probes, const char *name, const char *detail, double bytes,
@@ -144,6 +165,7 @@ static struct qb_probe *add(struct qb_probes *probes, const char *name, const ch
     probe->unit = "GB/s";
     probe->work = bytes;
     probe->call = call;
+    probe->before = empty_caches;
     probe->context = product;
     return probe;
 }
@@ -179,12 +201,13 @@ static enum qb_status add_kind(struct qb_bench_dots *b, size_t k, enum qb_isa to
     layout.group = kind->block ? 32 : kind->group;
     layout.scale_row = layout.group ? kind->row : sizeof(float); /* one a row: side by side, as codecs have them */
     layout.scale_group = kind->block ? kind->block : sizeof(float);
+    const int codes = kind->kind == QB_LAYOUT_CODES ? 256 : 128; /* of magnitudes; the others have a sign in them */
     for (int code = 1; code < 256; code++) {
         layout.values[code] = kind->mirrored && code > 128 ? -layout.values[code - 128] : 1.0f / (float)code;
         if (kind->narrow && code < 128)
             layout.values[code] = ldexpf(1, -code % 16);
-        if (kind->octaves > 0 && code < 128)
-            layout.values[code] = exp2f(-kind->octaves * (float)(code - 1) / 126);
+        if (kind->octaves > 0 && code < codes)
+            layout.values[code] = exp2f(-kind->octaves * (float)(code - 1) / (float)(codes - 2));
     }
     for (int code = 0; kind->block && code < 16; code++)
         layout.values[code] = (float)code - 8;
@@ -224,6 +247,9 @@ enum qb_status qb_bench_dots(enum qb_isa top, unsigned threads, struct qb_probes
     b->shared.y = b->shared.bytes ? qb_alloc(MANY * (MATRIX_BYTES / (COLS / 2)), sizeof(float), "y", err) : NULL;
     if (!b->shared.y || qb_pool_create(threads, &b->shared.pool, err))
         return err->status;
+    if (!(b->shared.other = qb_alloc(qb_beyond_caches(), 1, "what empties the caches", err)))
+        return err->status;
+    memset(b->shared.other, 1, qb_beyond_caches());
     qb_rng_seed(&rng, 1);
     qb_rng_normal(&rng, 0, 1, b->shared.x, MANY * COLS);
     for (size_t i = 0; i < MATRIX_BYTES; i++) /* values and scales of every kind are normal numbers */
@@ -249,5 +275,6 @@ void qb_bench_dots_free(struct qb_bench_dots *b)
     qb_pool_free(b->shared.pool);
     qb_free(b->shared.bytes);
     qb_free(b->shared.y);
+    qb_free(b->shared.other);
     qb_free(b);
 }

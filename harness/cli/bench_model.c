@@ -318,7 +318,7 @@ static void count_work(struct bench *b, struct qb_bench_test *test)
 static enum qb_status open_reads(struct bench *b, const struct qb_bench_test *test, struct qb_error *err)
 {
     for (size_t a = 0; a < b->result.arm_count && !err->status; a++) {
-        const double bytes = fmin(test->arms[a].work / (double)test->tokens, (double)QB_CEILING_MOST);
+        const double bytes = fmin(test->arms[a].work / (double)test->tokens, (double)qb_beyond_caches());
         b->read_of[a] = NULL;
         if (isnan(test->arms[a].work))
             continue;

@@ -27,13 +27,18 @@ static enum qb_status turn(const struct qb_probe *probe, double *seconds, struct
 {
     if (probe->call(probe->context, err))
         return qb_wrap(err, "%s %s", probe->name, probe->detail);
-    double start = qb_clock(), spent = 0;
+    double start = qb_clock(), spent = 0, untimed = 0;
     size_t calls = 0;
     do {
+        if (probe->before) {
+            const double begin = qb_clock();
+            probe->before(probe->context);
+            untimed += qb_clock() - begin;
+        }
         if (probe->call(probe->context, err))
             return qb_wrap(err, "%s %s", probe->name, probe->detail);
         calls++;
-        spent = qb_clock() - start;
+        spent = qb_clock() - start - untimed;
     } while (spent < TURN);
     *seconds = spent / (double)calls;
     return QB_OK;

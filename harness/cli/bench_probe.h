@@ -13,6 +13,7 @@ struct qb_probe {
     const char *unit; /* of work / second / 1e9: "GB/s", "GFLOPS" */
     double work;      /* bytes or FLOP of one call */
     enum qb_status (*call)(void *context, struct qb_error *err);
+    void (*before)(void *context); /* untimed, before each timed call; NULL: nothing */
     void *context;
     size_t
         ceiling; /* index of the probe that it is a share of, or itself; told by its name, or detail if names agree */
@@ -31,7 +32,8 @@ struct qb_probes {
 struct qb_probe *qb_probes_add(struct qb_probes *probes, struct qb_error *err);
 /* Each probe once untimed, then `repeats` rounds over all of them, so that a change of the machine's speed meets all:
  * to and fro, so that over an even number of rounds no probe stands earlier than another. Each timed turn follows an
- * untimed call of the same probe; a call shorter than a millisecond is repeated within its turn. */
+ * untimed call of the same probe; a call shorter than a millisecond is repeated within its turn, each behind what goes
+ * before it. */
 enum qb_status qb_probes_run(struct qb_probes *probes, struct qb_error *err);
 /* Rows for the listing: group, name, detail, median, min, max, unit, n, share of the ceiling; a second one for a probe
  * with work as another's. */

@@ -10,9 +10,10 @@
 #include "base/error.h"
 #include "base/threads.h"
 
-/* Bytes of the largest buffer that stands for a working set: beyond any last-level cache that one process is given, so
- * that a larger set would be read at the same rate. */
-#define QB_CEILING_MOST ((size_t)256 << 20)
+/* Bytes of a working set that no cache holds, so that a larger one would be read at the same rate: twice the last-level
+ * cache, from 256 MiB to 1 GiB. The least is for systems that do not tell; there are caches of 320 MiB (Intel), which a
+ * process on an idle machine has for itself. */
+size_t qb_beyond_caches(void);
 
 /* Seconds of one call, the mean over as many as fill half a millisecond. An untimed call before them puts its working
  * set where its own calls leave it, whatever ran before. */
@@ -23,13 +24,13 @@ bool qb_ceiling_turn(size_t turn, double start);
 
 /* ---- reading ---- */
 
-enum { QB_READ_STREAMS = 8, QB_READ_ROW = 4096 };
-/* Reads bytes[size], but for less than 16 at their end, and does nothing with them: QB_READ_STREAMS rows of QB_READ_ROW
- * bytes at a time, for memory answers several streams faster than one. What it gives keeps the reading alive. */
+enum { QB_READ_STREAMS = 8 };
+/* Reads bytes[size], but for less than 16 at their end, and does nothing with them: QB_READ_STREAMS parts beside each
+ * other, for memory answers several streams faster than one. What it gives keeps the reading alive. */
 unsigned qb_read_streams(const void *bytes, size_t size);
 
 struct qb_read_ceiling;
-/* For reading `bytes` (at most QB_CEILING_MOST of them) over the pool's threads. *ceiling is new, for
+/* For reading `bytes` (at most qb_beyond_caches() of them) over the pool's threads. *ceiling is new, for
  * qb_read_ceiling_free; borrows the pool. */
 enum qb_status qb_read_ceiling_create(struct qb_pool *pool, double bytes, struct qb_read_ceiling **ceiling,
                                       struct qb_error *err);

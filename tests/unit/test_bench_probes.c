@@ -27,6 +27,42 @@ static enum qb_status call(void *context, struct qb_error *err)
     return QB_OK;
 }
 
+static size_t before, between; /* calls of `empty`; timed calls without one right before them */
+static bool emptied;
+static void empty(void *context)
+{
+    (void)context;
+    before++;
+    emptied = true;
+    now += 5; /* untimed */
+}
+
+static enum qb_status call_emptied(void *context, struct qb_error *err)
+{
+    (void)context, (void)err;
+    between += !emptied;
+    emptied = false;
+    now += 4e-4;
+    return QB_OK;
+}
+
+Test(bench_probes, what_goes_before_a_call_is_not_timed)
+{
+    struct qb_probes probes = {.repeats = 4};
+    struct qb_error err = {0};
+    struct qb_probe *probe = qb_probes_add(&probes, &err);
+    cr_assert_not_null(probe);
+    probe->call = call_emptied;
+    probe->before = empty;
+    probe->work = 1;
+    cr_assert_eq(qb_probes_run(&probes, &err), QB_OK);
+    cr_expect_eq(before, 15, "%zu calls emptied: 5 turns of three", before);
+    cr_expect_eq(between, 5, "%zu were not: the untimed one of each turn", between);
+    for (size_t r = 0; r < probes.repeats; r++)
+        cr_expect_float_eq(probes.items[0].seconds[r], 4e-4, 1e-9, "%g s", probes.items[0].seconds[r]);
+    qb_probes_free(&probes);
+}
+
 Test(bench_probes, a_probe_against_itself_is_1)
 {
     struct qb_probes probes = {.repeats = 16};
