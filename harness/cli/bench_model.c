@@ -154,9 +154,10 @@ static void serve_variant(void *context, int socket)
         qb_serve_error(&err, socket);
     else
         qb_serve_net(&(struct qb_arm_offer){arm.net,
-                                            arm.variant->split      ? "split"
-                                            : qb_net_fused(arm.net) ? "fused"
-                                                                    : "forward",
+                                            arm.variant->split             ? "split"
+                                            : qb_net_lacks_copies(arm.net) ? "fused, no copy"
+                                            : qb_net_fused(arm.net)        ? "fused"
+                                                                           : "forward",
                                             (unsigned)r->threads, b->rss_before},
                      socket);
 }

@@ -155,6 +155,10 @@ enum qb_status qb_speaker_say(struct qb_speaker *speaker, const struct qb_speaki
 
 void qb_speech_tell(const struct qb_speech *speech, const char *variant, const struct qb_speaker *speaker)
 {
+    const size_t lacks = qb_net_lacks_copies(speaker->arm.net);
+    if (lacks)
+        qb_tell("no memory for working copies of %zu matrices: they are multiplied as they are stored, more slowly",
+                lacks);
     qb_tell("[%s%s: %zu tokens, %.1f tokens/s; %zu read, %.1f tokens/s; %zu of %zu positions%s]", variant,
             qb_net_fused(speaker->arm.net) ? ", fused" : "", speech->said,
             speech->said_seconds > 0 ? (double)speech->said / speech->said_seconds : 0, speech->read,

@@ -96,6 +96,11 @@ void qb_fused_free(struct qb_fused *fused)
     qb_free(fused);
 }
 
+bool qb_fused_lacks_copy(const struct qb_fused *fused)
+{
+    return !fused->interleaved && qb_interleaved_suits(&fused->layout);
+}
+
 /* Columns of a prepared input: a whole number of every kernel's blocks. */
 static size_t stride_of(const struct qb_fused *fused)
 {

@@ -35,6 +35,8 @@ struct qb_fused; /* a matrix prepared for it */
 enum qb_status qb_fused_make(const struct qb_codec_layout *layout, const void *bytes, size_t row, size_t rows,
                              size_t cols, struct qb_fused **fused, struct qb_error *err);
 void qb_fused_free(struct qb_fused *fused);
+/* Is there no working copy, for want of memory? Then products are slower. */
+bool qb_fused_lacks_copy(const struct qb_fused *fused);
 
 /* Inputs as the matrix's kernel takes them. Of x, y and scratch nothing needs more alignment than a float. */
 struct qb_fused_inputs {

@@ -320,6 +320,16 @@ bool qb_linear_fused(const struct qb_linear *linear)
     return false;
 }
 
+size_t qb_linear_lacks_copies(const struct qb_linear *linear)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < linear->segment_count; i++) {
+        const struct qb_fused *fused = linear->segments[i].matrix.fused;
+        count += fused && qb_fused_lacks_copy(fused);
+    }
+    return count;
+}
+
 bool qb_linear_encoded(const struct qb_linear *linear)
 {
     for (size_t i = 0; i < linear->segment_count; i++)

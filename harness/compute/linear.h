@@ -116,6 +116,8 @@ bool qb_linear_encoded(const struct qb_linear *linear);
 
 /* Does any segment multiply encoded bytes as they lie (enum qb_fusing)? */
 bool qb_linear_fused(const struct qb_linear *linear);
+/* How many segments do so slowly, for there was no memory for their working copies (fused.h). */
+size_t qb_linear_lacks_copies(const struct qb_linear *linear);
 
 /* Rows [row, row+count) of the effective weights as FP32 (decoded, also under a path that computes in the code domain;
  * without S; in the model's order), e.g. an embedding lookup. Decodes no other row. */

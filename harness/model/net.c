@@ -293,6 +293,14 @@ bool qb_net_fused(const struct qb_net *net)
     return fused;
 }
 
+size_t qb_net_lacks_copies(const struct qb_net *net)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < net->linear_count; i++)
+        count += qb_linear_lacks_copies(net->linears[i].linear);
+    return count;
+}
+
 size_t qb_net_foreign_bytes(const struct qb_net *net)
 {
     size_t bytes = 0;

@@ -119,6 +119,8 @@ size_t qb_net_buffers(const struct qb_net *net, struct qb_net_buffer *rows, size
 
 /* Does any operator multiply encoded bytes as they lie (enum qb_fusing)? */
 bool qb_net_fused(const struct qb_net *net);
+/* How many matrices lack working copies for it, for want of memory, and are slow. */
+size_t qb_net_lacks_copies(const struct qb_net *net);
 
 /* Bytes that copies of the weights that are not placed take as FP32, where the model's file has another format; making
  * these copies; and reading those of an FP32 net of the same model, which outlives this one. From then on such weights

@@ -16,7 +16,7 @@ export QB_PLANTED=$TMP/wait
 run() { "$QINSBENCH" run "$TMP/slow.yaml" --codec "$TMP/planted.so" -o "$TMP/s.h5" "$@" 2>&1; }
 for signal in INT TERM HUP; do
     rm -rf "$TMP"/s.h5* "$QB_PLANTED".*
-    start "$QINSBENCH" run "$TMP/slow.yaml" --codec "$TMP/planted.so" -o "$TMP/s.h5" -j 1 2>"$TMP/log"
+    start env --default-signal=HUP "$QINSBENCH" run "$TMP/slow.yaml" --codec "$TMP/planted.so" -o "$TMP/s.h5" -j 1 2>"$TMP/log"
     await "SIG$signal: the last cell runs" reached
     if [ $signal = INT ]; then
         log=$(run)

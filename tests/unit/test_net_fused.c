@@ -90,3 +90,33 @@ Test(net_fused, a_small_part_of_what_the_format_does)
     free(fp32);
     qb_model_free(model);
 }
+
+/* Without memory for working copies the same bits come from the stored bytes, and the net says so. */
+Test(net_fused, says_where_copies_are_missing)
+{
+    struct qb_model *model = NULL;
+    struct qb_variant *fused = variant_with("q8_0", "fused");
+    struct qb_pool *pool = support_pool(2);
+    MUST(qb_model_open("data/models/tiny-llama", registry, qb_cpu()->isa, &model, &err));
+    const size_t size = STEPS * model->arch.vocab * sizeof(float);
+    float *copied = logits_of(model, fused);
+    struct qb_net *net = support_net(model, fused, NULL, pool);
+    cr_assert(qb_net_fused(net) || qb_cpu()->isa == QB_ISA_PORTABLE);
+    cr_expect_eq(qb_net_lacks_copies(net), 0);
+    qb_net_free(net);
+
+    void *other = qb_alloc((size_t)64 << 20, 1, "what fills memory", &err);
+    qb_mem_limit(qb_mem_stats().live_bytes); /* no single buffer is as large, and no room is left */
+    net = support_net(model, fused, NULL, pool);
+    cr_expect_eq(qb_net_lacks_copies(net) > 0, qb_net_fused(net));
+    float *stored = logits_of(model, fused);
+    cr_expect_eq(memcmp(copied, stored, size), 0);
+    qb_mem_limit(0);
+    qb_net_free(net);
+    qb_free(other);
+    qb_pool_free(pool);
+    free(copied);
+    free(stored);
+    qb_variant_free(fused);
+    qb_model_free(model);
+}
