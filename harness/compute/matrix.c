@@ -322,11 +322,17 @@ struct split_work {
     struct qb_task_error failed;
 };
 
-/* Floats that the tiles of so many rows take. */
-static size_t split_floats(size_t rows, size_t cols)
+static size_t split_terms(const struct qb_product *p)
 {
-    const size_t tiles = (rows + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS * ((cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS);
-    return tiles * QB_SPLIT_TERMS * QB_SPLIT_TILE * sizeof(uint16_t) / sizeof(float);
+    return p->ops->reading == QB_READ_SPLIT2 ? 2 : 3;
+}
+
+/* Floats that the tiles of so many rows (or inputs) of the product take. */
+static size_t split_floats(const struct qb_product *p, size_t rows)
+{
+    const size_t across = (p->matrix->cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS;
+    const size_t tiles = (rows + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS * across;
+    return tiles * split_terms(p) * QB_SPLIT_TILE * sizeof(uint16_t) / sizeof(float);
 }
 
 /* Rows that a task splits, then multiplies by all inputs, which come from the third-level cache for each task anew: as
@@ -334,26 +340,26 @@ static size_t split_floats(size_t rows, size_t cols)
  * (measured), and leave few tasks to a thread whose core is slower. */
 static size_t split_panel(const struct qb_product *p, unsigned threads)
 {
-    const size_t fit = SPLIT_CACHE / split_floats(SPLIT_STEP, p->matrix->cols) * SPLIT_STEP;
+    const size_t fit = SPLIT_CACHE / split_floats(p, SPLIT_STEP) * SPLIT_STEP;
     const size_t most = fit > SPLIT_STEP ? at_most(fit, SPLIT_MOST) : SPLIT_STEP,
                  parts = ((p->count + most - 1) / most + threads - 1) / threads;
     const size_t rows = (p->count + parts * threads - 1) / (parts * threads);
     return (rows + SPLIT_STEP - 1) / SPLIT_STEP * SPLIT_STEP;
 }
 
-static size_t split_panel_floats(const struct qb_matrix *m, size_t panel)
+static size_t split_panel_floats(const struct qb_product *p, size_t panel)
 {
-    const size_t rows = is_float(m) ? 0 : panel * m->cols;
-    return split_floats(panel, m->cols) + (rows + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    const size_t rows = is_float(p->matrix) ? 0 : panel * p->matrix->cols;
+    return split_floats(p, panel) + (rows + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
 static void split_inputs_task(void *context, size_t index, unsigned worker)
 {
     const struct split_work *work = context;
     const struct qb_product *p = work->product;
-    const size_t cols = p->matrix->cols, first = index * QB_SPLIT_ROWS, floats = split_floats(1, cols);
+    const size_t cols = p->matrix->cols, first = index * QB_SPLIT_ROWS, floats = split_floats(p, 1);
     (void)worker;
-    qb_kernels()->split(p->x + first * cols, at_most(QB_SPLIT_ROWS, p->n - first), cols, true,
+    qb_kernels()->split(split_terms(p), p->x + first * cols, at_most(QB_SPLIT_ROWS, p->n - first), cols, true,
                         work->inputs + index * floats * 2);
 }
 
@@ -364,17 +370,17 @@ static void split_task(void *context, size_t index, unsigned worker)
     const struct qb_product *p = work->product;
     const struct qb_matrix *m = p->matrix;
     const size_t row = index * work->rows, count = at_most(work->rows, p->count - row);
-    uint16_t *tiles = (uint16_t *)(void *)(work->panels + worker * split_panel_floats(m, work->rows));
-    float *copy = work->panels + worker * split_panel_floats(m, work->rows) + split_floats(work->rows, m->cols);
+    uint16_t *tiles = (uint16_t *)(void *)(work->panels + worker * split_panel_floats(p, work->rows));
+    float *copy = work->panels + worker * split_panel_floats(p, work->rows) + split_floats(p, work->rows);
     const float *rows = is_float(m) ? (const float *)m->bytes + (p->row + row) * m->cols : copy;
     if (!is_float(m) && qb_matrix_rows(m, p->row + row, count, copy, &err)) {
         qb_task_fail(&work->failed, &err);
         return;
     }
     for (size_t r = 0; r < count; r += QB_SPLIT_ROWS)
-        qb_kernels()->split(rows + r * m->cols, at_most(QB_SPLIT_ROWS, count - r), m->cols, false,
-                            tiles + 2 * split_floats(r, m->cols));
-    qb_kernels()->split_dots(tiles, count, work->inputs, p->n, m->cols, p->y + row, p->ld);
+        qb_kernels()->split(split_terms(p), rows + r * m->cols, at_most(QB_SPLIT_ROWS, count - r), m->cols, false,
+                            tiles + 2 * split_floats(p, r));
+    qb_kernels()->split_dots(split_terms(p), tiles, count, work->inputs, p->n, m->cols, p->y + row, p->ld);
 }
 
 static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
@@ -383,7 +389,7 @@ static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *po
     float *scratch = p->scratch + (past ? LINE_FLOATS - past : 0);
     struct split_work work = {.product = p, .inputs = (uint16_t *)(void *)scratch, .failed = QB_TASKS_FINE};
     work.rows = split_panel(p, qb_pool_threads(pool));
-    work.panels = scratch + split_floats(p->n, p->matrix->cols);
+    work.panels = scratch + split_floats(p, p->n);
     qb_pool_run(pool, (p->n + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS, split_inputs_task, &work);
     qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, split_task, &work);
     return qb_task_status(&work.failed, err);
@@ -464,6 +470,7 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_rea
         {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},
         {"reversed+blas", QB_READ_REVERSED, any, apply_panels, false, reversed_rows},
         {"split", QB_READ_SPLIT, any, apply_split, false, qb_matrix_rows},
+        {"split2", QB_READ_SPLIT2, any, apply_split, false, qb_matrix_rows},
         {"logarithms", QB_READ_LOGARITHMS, any, apply_logs, false, qb_matrix_rows},
     };
     size_t i = 0;
@@ -480,8 +487,7 @@ static size_t scratch_of(const struct qb_product *p, unsigned threads)
     if (p->ops->apply == apply_logs)
         return qb_log_scratch(p->matrix->logs, p->n);
     if (p->ops->apply == apply_split)
-        return LINE_FLOATS + split_floats(p->n, p->matrix->cols) +
-               threads * split_panel_floats(p->matrix, split_panel(p, threads));
+        return LINE_FLOATS + split_floats(p, p->n) + threads * split_panel_floats(p, split_panel(p, threads));
     if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
         return qb_fused_scratch(p->matrix->fused, p->n);
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, threads);
