@@ -135,13 +135,15 @@ static void split2(const struct qb_kernels *k, struct row *r)
 
 static void split_dots(const struct qb_kernels *k, struct row *r)
 {
-    k->split_dots(3, r->tiles, QB_SPLIT_ROWS, r->turned, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, r->out, QB_SPLIT_ROWS);
+    k->split_dots(3, r->tiles, QB_SPLIT_ROWS, r->turned, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, r->out, QB_SPLIT_ROWS,
+                  NULL, 0);
 }
 
 /* The same tiles taken for those of two terms: numbers like others. */
 static void split2_dots(const struct qb_kernels *k, struct row *r)
 {
-    k->split_dots(2, r->tiles, QB_SPLIT_ROWS, r->turned, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, r->out, QB_SPLIT_ROWS);
+    k->split_dots(2, r->tiles, QB_SPLIT_ROWS, r->turned, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, r->out, QB_SPLIT_ROWS,
+                  NULL, 0);
 }
 
 static const struct {

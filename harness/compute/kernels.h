@@ -256,9 +256,10 @@ struct qb_kernels {
     void (*split)(size_t terms, const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles);
     /* y[i * ld + r] = row r of w, r < rows, times input i < n of x, whose tiles are turned, in the order of
      * qb_split_orders. Within 32 columns the even ones and the odd ones make a sum each, by fused multiply-adds. What
-     * is smaller than the smallest normal number is read and written as 0. */
+     * is smaller than the smallest normal number is read and written as 0. next[next_bytes]: what the caller reads
+     * after that, which may be brought nearer meanwhile; 0 bytes: nothing. */
     void (*split_dots)(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y,
-                       size_t ld);
+                       size_t ld, const void *next, size_t next_bytes);
 };
 
 /* The table of this process: that of the best level the CPU has, or of the level chosen last. */

@@ -175,16 +175,19 @@ INLINE void ask_for(const uint16_t *const tiles[4], size_t part, size_t parts, s
             _mm_prefetch((const char *)(tiles[(first + i) / lines] + (first + i) % lines * QB_SPLIT_COLS), _MM_HINT_T0);
 }
 
-/* Lines that are needed much later, to be brought from the third-level cache into the second: `each` at a time. */
+/* Lines that are needed much later, to be brought into the second-level cache: `each` at a time of inputs from the
+ * third level, then, of `left` lines, from memory. */
 struct later {
-    const uint16_t *at;
-    size_t each;
+    const char *inputs, *next;
+    size_t inputs_each, next_each, left;
 };
 
 INLINE void ask_later(struct later *later)
 {
-    for (size_t i = 0; i < later->each; i++, later->at += QB_SPLIT_COLS)
-        _mm_prefetch((const char *)later->at, _MM_HINT_T1);
+    for (size_t i = 0; i < later->inputs_each; i++, later->inputs += REGISTER_BYTES)
+        _mm_prefetch(later->inputs, _MM_HINT_T1);
+    for (size_t i = 0; i < later->next_each && later->left > 0; i++, later->left--, later->next += REGISTER_BYTES)
+        _mm_prefetch(later->next, _MM_HINT_T1);
 }
 
 /* The order of qb_split_orders: what two neighbours share is not loaded again. Loads do not wait for products only
@@ -245,15 +248,19 @@ INLINE size_t at_most_16(size_t n)
 }
 
 INLINE void split_dots_of(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols,
-                          float *y, size_t ld)
+                          float *y, size_t ld, const void *next, size_t next_bytes)
 {
     const size_t tiles = (cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS, block = tiles * terms * QB_SPLIT_TILE;
     float sums[4][REGISTER_ROWS * 16] __attribute__((aligned(64)));
+    const size_t lines = 2 * terms * QB_SPLIT_ROWS, parts = (rows + 31) / 32 * qb_split_orders[terms].count;
+    const size_t calls = (n + 31) / 32 * parts * tiles;
+    struct later later = {.next = next, .left = (next_bytes + REGISTER_BYTES - 1) / REGISTER_BYTES};
+    later.next_each = calls ? (later.left + calls - 1) / calls : 0;
     keep_order();
     _tile_loadconfig(&config);
     for (size_t i = 0; i < n; i += 32, x += 2 * block) {
-        const size_t lines = 2 * terms * QB_SPLIT_ROWS, parts = (rows + 31) / 32 * qb_split_orders[terms].count;
-        struct later later = {x + 2 * block, n - i > 32 ? (lines + parts - 1) / parts : 0}; /* the next inputs */
+        later.inputs = (const char *)(x + 2 * block);
+        later.inputs_each = n - i > 32 ? (lines + parts - 1) / parts : 0;
         for (size_t r = 0; r < rows; r += 32) {
             const uint16_t *from = w + r / QB_SPLIT_ROWS * block;
             const bool two_rows = rows - r > 16, two_inputs = n - i > 16;
@@ -281,12 +288,12 @@ INLINE void split_dots_of(size_t terms, const uint16_t *w, size_t rows, const ui
 }
 
 static void split_dots(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y,
-                       size_t ld)
+                       size_t ld, const void *next, size_t next_bytes)
 {
     if (terms == 2)
-        split_dots_of(2, w, rows, x, n, cols, y, ld);
+        split_dots_of(2, w, rows, x, n, cols, y, ld, next, next_bytes);
     else
-        split_dots_of(3, w, rows, x, n, cols, y, ld);
+        split_dots_of(3, w, rows, x, n, cols, y, ld, next, next_bytes);
 }
 
 void qb_kernels_amx(struct qb_kernels *kernels)

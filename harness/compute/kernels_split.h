@@ -92,8 +92,10 @@ INLINE void add_term(const uint16_t w[QB_SPLIT_COLS], const uint16_t x[QB_SPLIT_
 }
 
 static void split_dots(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y,
-                       size_t ld)
+                       size_t ld, const void *next, size_t next_bytes)
 {
+    (void)next;
+    (void)next_bytes;
     const struct qb_split_order *order = &qb_split_orders[terms];
     const size_t tiles = (cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS, step = terms * QB_SPLIT_TILE, block = tiles * step;
     for (size_t i = 0; i < n; i += QB_SPLIT_ROWS, x += block)

@@ -316,9 +316,9 @@ enum {
 /* What the tasks of a split product share. Tiles begin where a line does. */
 struct split_work {
     const struct qb_product *product;
-    size_t rows;      /* of a task */
-    uint16_t *inputs; /* their tiles, turned */
-    float *panels;    /* of each worker: its rows' tiles, then the rows where they are no floats yet */
+    size_t rows, threads; /* of a task; of the pool */
+    uint16_t *inputs;     /* their tiles, turned */
+    float *panels;        /* of each worker: its rows' tiles, then the rows where they are no floats yet */
     struct qb_task_error failed;
 };
 
@@ -380,7 +380,10 @@ static void split_task(void *context, size_t index, unsigned worker)
     for (size_t r = 0; r < count; r += QB_SPLIT_ROWS)
         qb_kernels()->split(split_terms(p), rows + r * m->cols, at_most(QB_SPLIT_ROWS, count - r), m->cols, false,
                             tiles + 2 * split_floats(p, r));
-    qb_kernels()->split_dots(split_terms(p), tiles, count, work->inputs, p->n, m->cols, p->y + row, p->ld);
+    const size_t ahead = work->threads * work->rows; /* to the rows that this thread will likely take next */
+    const size_t left = is_float(m) && row + ahead < p->count ? at_most(work->rows, p->count - row - ahead) : 0;
+    qb_kernels()->split_dots(split_terms(p), tiles, count, work->inputs, p->n, m->cols, p->y + row, p->ld,
+                             left ? rows + ahead * m->cols : NULL, left * m->cols * sizeof(float));
 }
 
 static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
@@ -388,9 +391,11 @@ static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *po
     const size_t past = (uintptr_t)p->scratch / sizeof(float) % LINE_FLOATS;
     float *scratch = p->scratch + (past ? LINE_FLOATS - past : 0);
     struct split_work work = {.product = p, .inputs = (uint16_t *)(void *)scratch, .failed = QB_TASKS_FINE};
+    work.threads = qb_pool_threads(pool);
     work.rows = split_panel(p, qb_pool_threads(pool));
     work.panels = scratch + split_floats(p, p->n);
-    qb_pool_run(pool, (p->n + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS, split_inputs_task, &work);
+    if (!p->ready)
+        qb_pool_run(pool, (p->n + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS, split_inputs_task, &work);
     qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, split_task, &work);
     return qb_task_status(&work.failed, err);
 }
@@ -437,9 +442,15 @@ enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool
         part.each = part.n > each ? each : 0;
         part.x = product->x + i * product->matrix->cols;
         part.y = product->y + i * product->ld;
+        part.ready = product->ready && part.n == n;
         product->ops->apply(&part, pool, err);
     }
     return err->status;
+}
+
+bool qb_product_leaves(const struct qb_product *p)
+{
+    return p->ops->apply == apply_split && (!p->each || p->each >= p->n);
 }
 
 /* ---- the table ---- */

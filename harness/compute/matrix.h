@@ -49,6 +49,7 @@ struct qb_product {
     float *y;
     size_t ld;      /* floats from a row of y to the next, >= count */
     float *scratch; /* qb_product_scratch floats */
+    bool ready;     /* scratch has what the last product left there (qb_product_leaves) of the same x, n and each */
 };
 
 /* How a matrix is multiplied; a row of one table, the first that fits serves. */
@@ -77,6 +78,9 @@ size_t qb_product_scratch(const struct qb_product *product, unsigned threads);
 /* Rows that several products of `each` inputs read are decoded once for all of them where that is of up to a few rows.
  */
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
+
+/* Does the product leave in front of its scratch what it made of its inputs, for any other of the same reading? */
+bool qb_product_leaves(const struct qb_product *product);
 
 /* Rows [row, row + count) as `ops` reads them, out[count, cols], over the pool. */
 enum qb_status qb_matrix_unpack(const struct qb_matrix *matrix, const struct qb_matrix_ops *ops, struct qb_pool *pool,

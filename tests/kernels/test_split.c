@@ -65,7 +65,7 @@ static float *multiply(const struct qb_kernels *k, struct product *p, int to)
     split_rows(k, p->terms, &p->w, p->rows, p->cols, false, &p->w_tiles);
     split_rows(k, p->terms, &p->x, p->n, p->cols, true, &p->x_tiles);
     k->split_dots(p->terms, (const uint16_t *)(const void *)p->w_tiles.data, p->rows,
-                  (const uint16_t *)(const void *)p->x_tiles.data, p->n, p->cols, y, p->rows);
+                  (const uint16_t *)(const void *)p->x_tiles.data, p->n, p->cols, y, p->rows, p->w.data, p->w.size);
     return y;
 }
 
@@ -170,7 +170,7 @@ Test(split, a_term_left_out_is_seen)
                 for (size_t t = term % terms; t < tiles->size / 1024; t += terms)
                     memset(tiles->data + t * 1024, 0, 1024);
                 k->split_dots(terms, (const uint16_t *)(const void *)p.w_tiles.data, p.rows,
-                              (const uint16_t *)(const void *)p.x_tiles.data, p.n, p.cols, y, p.rows);
+                              (const uint16_t *)(const void *)p.x_tiles.data, p.n, p.cols, y, p.rows, NULL, 0);
                 cr_expect_gt(worst(&p, y, NULL), 1, "%s, %zu terms without term %zu of %s (SEED=%u)", qb_isa_name(isa),
                              terms, term % terms + 1, term < terms ? "w" : "x", seed);
                 memcpy(tiles->data, kept, tiles->size);

@@ -470,3 +470,51 @@ Test(linear, split_arithmetic)
                               QB_SPLIT_TOLERANCE(terms, 9) * size + fabs(sum) * 0x1p-23);
         }
 }
+
+/* Operators that take the same inputs one after the other take the terms that the first made of them, to the same bits:
+ * where they are told so, and where these are still there and theirs. Inputs that change although they are said not to
+ * show that nothing is split again. */
+Test(linear, inputs_are_split_once_for_all_that_take_them)
+{
+    enum { ROWS = 70, COLS = 65, N = 40 };
+    struct qb_variant *variants[] = {support_variant(registry, "fp32-split2"), support_variant(registry, "fp32-split2"),
+                                     support_variant(registry, "fp32-split"), NULL};
+    float *w = normal(ROWS * COLS, 31), *x = normal(N * COLS, 32), *y = normal(N * ROWS, 0);
+    float *one = normal(N * ROWS, 0), *two = normal(N * ROWS, 0);
+    struct qb_pool *pool = support_pool(2);
+    struct qb_scratch scratch = {0};
+    struct qb_linear *l[4];
+    for (size_t i = 0; i < 4; i++) {
+        l[i] = linear_of(variants[i], w, NULL, ROWS, COLS, QB_ROLE_MLP_UP);
+        MUST(qb_linear_apply(l[i], pool, x, N, i == 1 ? one : y, false, &err)); /* working memory of its own */
+        qb_linear_share_scratch(l[i], &scratch);
+    }
+    for (size_t other = 0; other < 4; other++) { /* between the two: nothing, another number of terms, FP32 */
+        MUST(qb_linear_apply(l[2], pool, x, N, two, false, &err)); /* the largest of them: nothing moves from here on */
+        MUST(qb_linear_apply_each(l[0], pool, x, N, 0, false, 0, ROWS, y, ROWS, false, &err));
+        cr_expect_eq(memcmp(y, one, N * ROWS * sizeof *y), 0);
+        if (other == 2 || other == 3)
+            MUST(qb_linear_apply_each(l[other], pool, x, N, 0, true, 0, ROWS, y, ROWS, false, &err));
+        if (other == 2)
+            cr_expect_eq(memcmp(y, two, N * ROWS * sizeof *y), 0, "terms of another number are not taken");
+        MUST(qb_linear_apply_each(l[1], pool, x, N, 0, true, 0, ROWS, y, ROWS, false, &err));
+        cr_expect_eq(memcmp(y, one, N * ROWS * sizeof *y), 0, "case %zu", other);
+        for (int again = 1; again >= 0; again--) {
+            x[3] += 1;
+            MUST(qb_linear_apply_each(l[1], pool, x, N, 0, again, 0, ROWS, y, ROWS, false, &err));
+            cr_expect_eq(memcmp(y, one, N * ROWS * sizeof *y) == 0, again, "split anew: %d", !again);
+            x[3] -= 1;
+        }
+    }
+    for (size_t i = 0; i < 4; i++) {
+        qb_linear_free(l[i]);
+        qb_variant_free(variants[i]);
+    }
+    qb_scratch_free(&scratch);
+    qb_pool_free(pool);
+    qb_free(w);
+    qb_free(x);
+    qb_free(y);
+    qb_free(one);
+    qb_free(two);
+}
