@@ -309,8 +309,8 @@ static bool is_float(const struct qb_matrix *m)
 enum {
     LINE_FLOATS = 16,
     SPLIT_STEP = 2 * QB_SPLIT_ROWS,
-    SPLIT_MOST = 3 * SPLIT_STEP,
-    SPLIT_CACHE = 1 << 18 /* floats */
+    SPLIT_MOST = 6,       /* steps */
+    SPLIT_CACHE = 7 << 15 /* floats */
 };
 
 /* What the tasks of a split product share. Tiles begin where a line does. */
@@ -336,15 +336,23 @@ static size_t split_floats(const struct qb_product *p, size_t rows)
 }
 
 /* Rows that a task splits, then multiplies by all inputs, which come from the third-level cache for each task anew: as
- * many as the second-level cache holds beside them, and as many for every thread. More than SPLIT_MOST gain nothing
- * (measured), and leave few tasks to a thread whose core is slower. */
+ * many as the second-level cache holds beside them, at most SPLIT_MOST steps so that a thread whose core is slower can
+ * leave some to another; of that or down to half of it, and less where there are not enough steps, what keeps all
+ * threads busy to the end. */
 static size_t split_panel(const struct qb_product *p, unsigned threads)
 {
-    const size_t fit = SPLIT_CACHE / split_floats(p, SPLIT_STEP) * SPLIT_STEP;
-    const size_t most = fit > SPLIT_STEP ? at_most(fit, SPLIT_MOST) : SPLIT_STEP,
-                 parts = ((p->count + most - 1) / most + threads - 1) / threads;
-    const size_t rows = (p->count + parts * threads - 1) / (parts * threads);
-    return (rows + SPLIT_STEP - 1) / SPLIT_STEP * SPLIT_STEP;
+    const size_t steps = (p->count + SPLIT_STEP - 1) / SPLIT_STEP, fit = SPLIT_CACHE / split_floats(p, SPLIT_STEP);
+    const size_t most = at_most(fit > 1 ? fit : 1, SPLIT_MOST);
+    const size_t fewest = at_most(most / 2, steps / threads);
+    size_t best = most, least = SIZE_MAX;
+    for (size_t panel = most; panel > 0 && panel >= fewest; panel--) {
+        const size_t tasks = (steps + panel - 1) / panel, time = (tasks + threads - 1) / threads * panel;
+        if (time < least) {
+            least = time;
+            best = panel;
+        }
+    }
+    return best * SPLIT_STEP;
 }
 
 static size_t split_panel_floats(const struct qb_product *p, size_t panel)
