@@ -9,14 +9,15 @@
 #include "bench_probe.h"
 #include "compute/kernels.h"
 
-enum { COLS = 1024, TIMES = 64, KERNELS = 20, LEVELS = QB_ISA_AMX + 1 }; /* a call: one row, so many times */
+enum { COLS = 1024, TIMES = 64, KERNELS = 22, LEVELS = QB_ISA_AMX + 1 }; /* a call: one row, so many times */
 enum { DOTS = 10 };                                                      /* bench_dots.c has these */
-_Static_assert(sizeof(struct qb_kernels) == (KERNELS + DOTS) * sizeof(void (*)(void)),
-               "a new kernel has its line in kernels[]");
+_Static_assert(sizeof(struct qb_kernels) == (KERNELS - 2 + DOTS) * sizeof(void (*)(void)),
+               "a new kernel has its line in kernels[], those of BF16 terms one for each number of terms");
 
 struct row {
     float x[COLS], y[COLS], scale[COLS], out[COLS];
     uint16_t tiles[QB_SPLIT_TERMS * COLS], turned[QB_SPLIT_TERMS * COLS]; /* 16 rows, 16 inputs of 64 columns */
+    uint16_t split[QB_SPLIT_TERMS * COLS];                                /* what is split when timed */
     double sum;                                                           /* keeps results alive */
 };
 
@@ -124,22 +125,41 @@ static void gemv(const struct qb_kernels *k, struct row *r)
 
 static void split(const struct qb_kernels *k, struct row *r)
 {
-    k->split(r->x, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, true, r->turned);
+    k->split(3, r->x, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, true, r->split);
+}
+
+static void split2(const struct qb_kernels *k, struct row *r)
+{
+    k->split(2, r->x, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, true, r->split);
 }
 
 static void split_dots(const struct qb_kernels *k, struct row *r)
 {
-    k->split_dots(r->tiles, QB_SPLIT_ROWS, r->turned, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, r->out, QB_SPLIT_ROWS);
+    k->split_dots(3, r->tiles, QB_SPLIT_ROWS, r->turned, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, r->out, QB_SPLIT_ROWS,
+                  NULL, 0);
+}
+
+/* The same tiles taken for those of two terms: numbers like others. */
+static void split2_dots(const struct qb_kernels *k, struct row *r)
+{
+    k->split_dots(2, r->tiles, QB_SPLIT_ROWS, r->turned, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, r->out, QB_SPLIT_ROWS,
+                  NULL, 0);
 }
 
 static const struct {
     const char *name;
     void (*run)(const struct qb_kernels *kernels, struct row *row);
-} kernels[KERNELS] = {
-    {"layernorm", layernorm}, {"rmsnorm", rmsnorm}, {"relu", relu}, {"gelu", gelu},         {"gelu_tanh", gelu_tanh},
-    {"silu", silu},           {"softcap", softcap}, {"add", add},   {"multiply", multiply}, {"affine", affine},
-    {"softmax", softmax},     {"max", max},         {"find", find}, {"sum_exp", sum_exp},   {"sum_expf", sum_expf},
-    {"sum_power", sum_power}, {"kl_sums", kl_sums}, {"gemv", gemv}, {"split", split},       {"split_dots", split_dots}};
+} kernels[KERNELS] = {{"layernorm", layernorm}, {"rmsnorm", rmsnorm},
+                      {"relu", relu},           {"gelu", gelu},
+                      {"gelu_tanh", gelu_tanh}, {"silu", silu},
+                      {"softcap", softcap},     {"add", add},
+                      {"multiply", multiply},   {"affine", affine},
+                      {"softmax", softmax},     {"max", max},
+                      {"find", find},           {"sum_exp", sum_exp},
+                      {"sum_expf", sum_expf},   {"sum_power", sum_power},
+                      {"kl_sums", kl_sums},     {"gemv", gemv},
+                      {"split", split},         {"split_dots", split_dots},
+                      {"split2", split2},       {"split2_dots", split2_dots}};
 
 /* out starts anew with each call: what a kernel makes of its own results stays finite and normal so long. */
 static enum qb_status call(void *context, struct qb_error *err)
@@ -163,8 +183,8 @@ enum qb_status qb_bench_kernels(enum qb_isa top, struct qb_probes *probes, struc
     qb_rng_normal(&rng, 0, 1, b->row.x, COLS);
     qb_rng_normal(&rng, 0, 1, b->row.y, COLS);
     qb_rng_normal(&rng, 1, 0.3f, b->row.scale, COLS);
-    qb_kernels()->split(b->row.x, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, false, b->row.tiles);
-    qb_kernels()->split(b->row.y, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, true, b->row.turned);
+    qb_kernels()->split(3, b->row.x, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, false, b->row.tiles);
+    qb_kernels()->split(3, b->row.y, QB_SPLIT_ROWS, COLS / QB_SPLIT_ROWS, true, b->row.turned);
     for (size_t k = 0; k < KERNELS; k++)
         for (int isa = QB_ISA_PORTABLE; isa <= (int)top; isa++) {
             struct qb_probe *probe = qb_probes_add(probes, err);

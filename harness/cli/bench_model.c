@@ -154,7 +154,8 @@ static void serve_variant(void *context, int socket)
         qb_serve_error(&err, socket);
     else
         qb_serve_net(&(struct qb_arm_offer){arm.net,
-                                            arm.variant->split             ? "split"
+                                            arm.variant->split == 2        ? "split2"
+                                            : arm.variant->split           ? "split"
                                             : qb_net_lacks_copies(arm.net) ? "fused, no copy"
                                             : qb_net_fused(arm.net)        ? "fused"
                                                                            : "forward",

@@ -26,10 +26,24 @@ static const char fused_warning[] =
     "blocks of 32 columns, the sum of largest input * sum of |weights|) beside FP32's roundings; more inputs at once, "
     "as kl and prefill read them, are decoded";
 
-static const char split_warning[] =
+static const char split_warning[] = /* of three terms */
     "arithmetic: split: every linear product is six products of BF16 terms, each number a sum of three: within (1.06 * "
     "columns / 32 + 21.1) * 2^-24 * sum of |weight * input| of the exact one, and not the reference's bits; from "
     "0x1.ffp127 on, a number gives NaN. Fast where the processor has AMX, slow elsewhere, the same bits everywhere";
+
+static const char split2_warning[] =
+    "arithmetic: split2: every linear product is three products of BF16 terms, each number nearly a sum of two: within "
+    "(3.07 * columns / 32 + 789.1) * 2^-24 * sum of |weight * input| of the exact one, coarser than FP32, and not the "
+    "reference's bits; from 0x1.ffp127 on, a number gives NaN. Fast where the processor has AMX, slow elsewhere, the "
+    "same bits everywhere";
+
+/* Takes the arithmetic of so many BF16 terms; 0: another. */
+static void set_split(struct qb_variant *v, unsigned terms)
+{
+    v->split = terms;
+    if (terms)
+        v->warning = terms == 2 ? split2_warning : split_warning;
+}
 
 /* One of the words, NULL-terminated; its index in *value. */
 static enum qb_status read_word(const struct qb_yaml *node, const char *const *words, int *value, struct qb_error *err)
@@ -458,11 +472,11 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
     for (size_t i = 0; need_codec[i]; i++)
         if (qb_yaml_get(map, need_codec[i]))
             return qb_yaml_fail(qb_yaml_get(map, need_codec[i]), err, "has no effect without a codec");
-    if (arithmetic && read_word(arithmetic, (const char *const[]){"forward", "reversed", "split", NULL}, &word, err))
+    if (arithmetic &&
+        read_word(arithmetic, (const char *const[]){"forward", "reversed", "split", "split2", NULL}, &word, err))
         return err->status;
     v->reversed = word == 1;
-    v->split = word == 2;
-    v->warning = v->split ? split_warning : NULL;
+    set_split(v, word == 2 ? 3 : word == 3 ? 2 : 0);
     return QB_OK;
 }
 
@@ -470,15 +484,15 @@ static enum qb_status read_plain(const struct qb_yaml *map, struct qb_variant *v
 static enum qb_status read_arithmetic(const struct qb_yaml *node, struct qb_variant *v, struct qb_error *err)
 {
     int word = 0;
-    if (read_word(node, (const char *const[]){"forward", "fused", "split", NULL}, &word, err) || word == 0)
+    if (read_word(node, (const char *const[]){"forward", "fused", "split", "split2", NULL}, &word, err) || word == 0)
         return err->status;
     if (v->path != QB_PATH_DECODE || v->cache)
         return qb_yaml_fail(node, err, "%s",
-                            word == 1 ? "fused: only path: decode without cache has products of encoded weights"
-                                      : "split: only path: decode without cache multiplies so");
-    v->split = word == 2;
-    if (v->split) {
-        v->warning = split_warning;
+                            word == 1   ? "fused: only path: decode without cache has products of encoded weights"
+                            : word == 2 ? "split: only path: decode without cache multiplies so"
+                                        : "split2: only path: decode without cache multiplies so");
+    if (word > 1) {
+        set_split(v, word == 2 ? 3 : 2);
         return QB_OK;
     }
     v->fused = QB_FUSED_ALL;

@@ -94,7 +94,7 @@ struct qb_variant {
     bool stored;          /* DOMAIN with activations: the weights, too, are stored encoded and decoded before use */
     bool cache;           /* decode once and keep FP32 weights (pattern-a-cached) */
     bool reversed;        /* unencoded: every product sums its terms from the last to the first */
-    bool split;           /* unencoded, or path decode: products of BF16 terms (compute/kernels.h) */
+    unsigned split;       /* unencoded, or path decode: products of 2 or 3 BF16 terms (compute/kernels.h); 0: none */
     enum qb_fusing fused; /* path decode */
     /* DECODE, without calibration: what is done to all weights that it encodes, placement's and others', and undone by
      * what their products take (compute/conditioning.h). The second is estimated on calibration contexts. */
@@ -172,11 +172,11 @@ bool qb_variant_stores(const struct qb_variant *variant);
  * domain (activations|weights|both), fraction and multiply (added|decoded) of path domain-exact, point (position|mean)
  * and form (tangent|linear) of path transport, stored, cache, placement (list of roles or globs), tensors and except
  * (lists of globs of tensor names), calibration {scale, alpha, fp16, scale_range, alpha_range, rows, alpha_contexts,
- * alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed|split): the order in
- * which each linear product sums its terms, or all of them as products of BF16 terms; one with a codec on path decode,
- * uncached, arithmetic (forward|fused|split): fused where the codec's options give a layout that kernels read, else an
- * error. `order` in a built-in's file is its place
- * in lists. The caller frees with qb_variant_free. */
+ * alpha_on, options}. A variant without a codec takes kv, act and arithmetic (forward|reversed|split|split2): the order
+ * in which each linear product sums its terms, or all of them as products of three BF16 terms or of two; one with a
+ * codec on path decode, uncached, arithmetic (forward|fused|split|split2): fused where the codec's options give a
+ * layout that kernels read, else an error. `order` in a built-in's file is its place in lists. The caller frees with
+ * qb_variant_free. */
 enum qb_status qb_variant_read(const struct qb_yaml *map, const char *name, const struct qb_registry *registry,
                                enum qb_isa isa, struct qb_variant **variant, struct qb_error *err);
 void qb_variant_free(struct qb_variant *variant);

@@ -83,7 +83,7 @@ static enum qb_status print_canonical(struct qb_variant *v, struct qb_error *err
     if (v->reversed)
         qb_text_add(&out, " arithmetic=reversed");
     if (v->split)
-        qb_text_add(&out, " arithmetic=split");
+        qb_text_add(&out, v->split == 2 ? " arithmetic=split2" : " arithmetic=split");
     if (v->fused)
         qb_text_add(&out, " arithmetic=fused");
     if (v->kv_block) {

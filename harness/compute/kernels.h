@@ -160,26 +160,38 @@ typedef void qb_code_dots(const struct qb_interleaved *w, const struct qb_code_t
                           const struct qb_fixed_inputs *x, size_t n, float *y, size_t ld);
 
 /* Products of BF16 terms: a number as the sum of three, x = x1 + x2 + x3, x1 the BF16 number nearest to x, x2 the one
- * nearest to what is left, x3 the rest, which is one. Of the nine products of w's and x's terms the six largest count.
- * Rows lie in tiles of 16 rows and 32 columns, [16][32], or turned, [16 pairs of columns][16 rows][2]; the three terms'
+ * nearest to what is left, x3 the rest, which is one; or of the first two alone. Of the nine products of w's and x's
+ * three terms the six largest count, of the four of two terms the three largest (qb_split_orders).
+ * Rows lie in tiles of 16 rows and 32 columns, [16][32], or turned, [16 pairs of columns][16 rows][2]; the terms'
  * tiles of 32 columns behind each other, then the next columns'; filled up with zeros.
  *
- * With u = 2^-24 and B tiles of columns: |w1| <= (1 + 2^-8) |w|, |w2| <= 2^-8 |w|, |w3| <= 2^-16 |w|, and so for x. The
- * first terms' products are rounded at most B + 17 times each (16 in their sum of 32 columns, one where even and odd
- * ones meet, B where tiles do), the small ones, at most 2^-7 of |w x|, 5 B + 17 times, and before the first terms' do;
- * what is left out is at most (2 + 2^-8) u |w x|. Altogether within QB_SPLIT_TOLERANCE(B) times the sum of |w x|, where
- * cols < 2^20; beside that, numbers under 2^-126 count as 0: 2^-125 (102 B + the sums of |w| and of |x|). A |w| or |x|
- * of 0x1.ffp127 and more, of which no BF16 number is nearest, gives NaN, as Inf does. */
-#define QB_SPLIT_TOLERANCE(B) ((1.06 * (double)(B) + 20) * 0x1p-24)
+ * With u = 2^-24 and B tiles of columns: |w1| <= (1 + 2^-8) |w|, |w2| <= 2^-8 |w|, |w3| <= 2^-16 |w|, and so for x.
+ * Of three terms the first ones' products are rounded at most B + 17 times each (16 in their sum of 32 columns, one
+ * where even and odd ones meet, B where tiles do), the small ones, at most 2^-7 of |w x|, 5 B + 17 times, and before
+ * the first terms' do; what is left out is at most (2 + 2^-8) u |w x|. Of two terms all products, at most 1.016 |w x|,
+ * are rounded at most 3 B + 17 times each; what is left out, w2 x2, w3 x and (w - w3) x3, is at most (3 + 2^-16) 2^-16
+ * |w x|. Altogether within QB_SPLIT_TOLERANCE(terms, B) times the sum of |w x|, where cols < 2^20; beside that, numbers
+ * under 2^-126 count as 0: 2^-125 (102 B + the sums of |w| and of |x|). A |w| or |x| of 0x1.ffp127 and more, of which
+ * no BF16 number is nearest, gives NaN, as Inf does. */
+#define QB_SPLIT_TOLERANCE(TERMS, B) (((TERMS) == 2 ? 3.07 * (double)(B) + 786 : 1.06 * (double)(B) + 20) * 0x1p-24)
 enum {
     QB_SPLIT_ROWS = 16,
     QB_SPLIT_COLS = 32,
     QB_SPLIT_TILE = QB_SPLIT_ROWS * QB_SPLIT_COLS,
-    QB_SPLIT_TERMS = 3,
-    QB_SPLIT_SMALL = 5 /* products, but for the first terms' */
+    QB_SPLIT_TERMS = 3, /* at most; at least 2 */
+    QB_SPLIT_PRODUCTS = 5
 };
-/* Terms of w and x, from 0, of the small products, in the order in which they are added: each has one of the last. */
-static const uint8_t qb_split_products[QB_SPLIT_SMALL][2] = {{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}};
+/* By the number of terms: terms of w and x, from 0, of the products of 32 columns, in the order in which they are
+ * added: each has one of the last. Of three terms the first ones' products follow when those of all columns are added;
+ * of two they are among these: what is left out is more than what adding them apart would save. */
+struct qb_split_order {
+    uint8_t count, products[QB_SPLIT_PRODUCTS][2];
+    bool first_apart;
+};
+static const struct qb_split_order qb_split_orders[QB_SPLIT_TERMS + 1] = {
+    [2] = {3, {{0, 1}, {0, 0}, {1, 0}}, false},
+    [3] = {5, {{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}}, true},
+};
 
 enum { QB_GEMV_COLS = 4096, QB_EXPF_LEAST = -64 };
 
@@ -240,12 +252,14 @@ struct qb_kernels {
     /* The blocks of x[cols] in digits, out[blocks] and wide[blocks], for codes of that bias. */
     void (*digits)(const float *x, size_t cols, int32_t bias, struct qb_digits *out, struct qb_wide_digits *wide);
 
-    /* Products of BF16 terms. The tiles of x[rows, cols], rows <= QB_SPLIT_ROWS. */
-    void (*split)(const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles);
-    /* y[i * ld + r] = row r of w, r < rows, times input i < n of x, whose tiles are turned. Small products first, those
-     * of 32 columns after each other; then the first terms'. Within 32 columns the even ones and the odd ones make a
-     * sum each, by fused multiply-adds. What is smaller than the smallest normal number is read and written as 0. */
-    void (*split_dots)(const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y, size_t ld);
+    /* Products of 2 or 3 BF16 terms. The tiles of x[rows, cols], rows <= QB_SPLIT_ROWS. */
+    void (*split)(size_t terms, const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles);
+    /* y[i * ld + r] = row r of w, r < rows, times input i < n of x, whose tiles are turned, in the order of
+     * qb_split_orders. Within 32 columns the even ones and the odd ones make a sum each, by fused multiply-adds. What
+     * is smaller than the smallest normal number is read and written as 0. next[next_bytes]: what the caller reads
+     * after that, which may be brought nearer meanwhile; 0 bytes: nothing. */
+    void (*split_dots)(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y,
+                       size_t ld, const void *next, size_t next_bytes);
 };
 
 /* The table of this process: that of the best level the CPU has, or of the level chosen last. */

@@ -72,6 +72,12 @@ INLINE __m512 nearest_bfloat(__m512 x)
     return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32((int)0xffff0000u)));
 }
 
+/* The same of what is left where nothing comes behind it. */
+INLINE __m512 last_bfloat(__m512 x)
+{
+    return _mm512_mask_mov_ps(nearest_bfloat(x), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+
 /* The upper halves of 32 floats. */
 INLINE void store_upper(uint16_t *to, __m512 low, __m512 high)
 {
@@ -87,7 +93,7 @@ INLINE __mmask16 first_lanes(size_t n)
 
 /* The tiles of `left` columns, at most 32, that a line of cols has from x on. Rows lie too far apart to be read ahead
  * by the processor itself: it is asked for the next tiles' columns. */
-INLINE void split_columns(const float *x, size_t rows, size_t cols, size_t left, uint16_t *to)
+INLINE void split_columns(size_t terms, const float *x, size_t rows, size_t cols, size_t left, uint16_t *to)
 {
     const __mmask16 low = first_lanes(left), high = left < 16 ? 0 : first_lanes(left - 16);
     for (size_t r = 0; r < QB_SPLIT_ROWS; r++, to += QB_SPLIT_COLS) {
@@ -96,26 +102,37 @@ INLINE void split_columns(const float *x, size_t rows, size_t cols, size_t left,
         _mm_prefetch((const char *)(from + QB_SPLIT_COLS + 16), _MM_HINT_T0);
         __m512 a = _mm512_maskz_loadu_ps(r < rows ? low : 0, from);
         __m512 b = _mm512_maskz_loadu_ps(r < rows ? high : 0, from + (high ? 16 : 0));
-        for (size_t t = 0; t < 2; t++) {
+        for (size_t t = 0; t < terms - 1; t++) {
             const __m512 near_a = nearest_bfloat(a), near_b = nearest_bfloat(b);
             store_upper(to + t * QB_SPLIT_TILE, near_a, near_b);
             a = _mm512_sub_ps(a, near_a);
             b = _mm512_sub_ps(b, near_b);
         }
-        store_upper(to + 2 * QB_SPLIT_TILE, a, b);
+        if (terms == 2)
+            store_upper(to + QB_SPLIT_TILE, last_bfloat(a), last_bfloat(b));
+        else
+            store_upper(to + 2 * QB_SPLIT_TILE, a, b); /* all of it */
     }
 }
 
-static void split(const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles)
+INLINE void split_terms(size_t terms, const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles)
 {
-    for (size_t c = 0; c < cols; c += QB_SPLIT_COLS, tiles += QB_SPLIT_TERMS * QB_SPLIT_TILE) {
+    for (size_t c = 0; c < cols; c += QB_SPLIT_COLS, tiles += terms * QB_SPLIT_TILE) {
         if (rows == QB_SPLIT_ROWS && cols - c >= QB_SPLIT_COLS) /* without masks */
-            split_columns(x + c, QB_SPLIT_ROWS, cols, QB_SPLIT_COLS, tiles);
+            split_columns(terms, x + c, QB_SPLIT_ROWS, cols, QB_SPLIT_COLS, tiles);
         else
-            split_columns(x + c, rows, cols, cols - c, tiles);
+            split_columns(terms, x + c, rows, cols, cols - c, tiles);
         if (turned)
-            turn_tiles(tiles, QB_SPLIT_TERMS);
+            turn_tiles(tiles, terms);
     }
+}
+
+static void split(size_t terms, const float *x, size_t rows, size_t cols, bool turned, uint16_t *tiles)
+{
+    if (terms == 2)
+        split_terms(2, x, rows, cols, turned, tiles);
+    else
+        split_terms(3, x, rows, cols, turned, tiles);
 }
 
 /* ---- products ---- */
@@ -158,50 +175,50 @@ INLINE void ask_for(const uint16_t *const tiles[4], size_t part, size_t parts, s
             _mm_prefetch((const char *)(tiles[(first + i) / lines] + (first + i) % lines * QB_SPLIT_COLS), _MM_HINT_T0);
 }
 
-/* Lines that are needed much later, to be brought from the third-level cache into the second: `each` at a time. */
+/* Lines that are needed much later, to be brought into the second-level cache: `each` at a time of inputs from the
+ * third level, then, of `left` lines, from memory. */
 struct later {
-    const uint16_t *at;
-    size_t each;
+    const char *inputs, *next;
+    size_t inputs_each, next_each, left;
 };
 
 INLINE void ask_later(struct later *later)
 {
-    for (size_t i = 0; i < later->each; i++, later->at += QB_SPLIT_COLS)
-        _mm_prefetch((const char *)later->at, _MM_HINT_T1);
+    for (size_t i = 0; i < later->inputs_each; i++, later->inputs += REGISTER_BYTES)
+        _mm_prefetch(later->inputs, _MM_HINT_T1);
+    for (size_t i = 0; i < later->next_each && later->left > 0; i++, later->left--, later->next += REGISTER_BYTES)
+        _mm_prefetch(later->next, _MM_HINT_T1);
 }
 
-/* The order of qb_split_products, of two neighbours of which one term stays. Loads do not wait for products only where
- * they find their lines in the first-level cache: those of the tiles that come next are asked for between products, a
- * few at a time. */
-INLINE void multiply(const uint16_t *w, const uint16_t *x, size_t tiles, size_t block, bool two_rows, bool two_inputs,
+/* The order of qb_split_orders: what two neighbours share is not loaded again. Loads do not wait for products only
+ * where they find their lines in the first-level cache: those of the tiles that come next are asked for between
+ * products, a few at a time. */
+INLINE void multiply(size_t all, const uint16_t *w, const uint16_t *x, size_t tiles, bool two_rows, bool two_inputs,
                      struct later *later)
 {
     const uint16_t *const first_w = w, *const first_x = x;
-    const size_t step = QB_SPLIT_TERMS * QB_SPLIT_TILE, second_w = two_rows ? block : 0,
+    const struct qb_split_order *const order = &qb_split_orders[all];
+    const size_t step = all * QB_SPLIT_TILE, block = tiles * step, second_w = two_rows ? block : 0,
                  second_x = two_inputs ? block : 0;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (size_t t = 0, terms = QB_SPLIT_TERMS; t < tiles; t++, w += step, x += step) {
+    for (size_t t = 0, terms = all; t < tiles; t++, w += step, x += step) {
         const uint16_t *const next[4] = {x + step, x + step + second_x, w + step, w + step + second_w};
-        LOAD_ROWS(0);
-        LOAD_INPUTS(2);
-        MULTIPLY(0, 5);
-        ask_later(later);
-        LOAD_INPUTS(1);
-        MULTIPLY(1, 5);
-        ask_later(later);
-        LOAD_ROWS(1);
-        MULTIPLY(2, 5);
-        ask_later(later);
-        LOAD_INPUTS(0);
-        MULTIPLY(3, 5);
-        ask_later(later);
-        LOAD_ROWS(2);
-        MULTIPLY(4, 5);
-        ask_later(later);
+#pragma GCC unroll 5
+        for (size_t p = 0; p < order->count; p++) {
+            const uint8_t *const now = order->products[p], *const last = p ? now - 2 : NULL;
+            if (!last || now[0] != last[0])
+                LOAD_ROWS(now[0]);
+            if (!last || now[1] != last[1])
+                LOAD_INPUTS(now[1]);
+            MULTIPLY(p, order->count);
+            ask_later(later);
+        }
     }
+    if (!order->first_apart)
+        return;
     w = first_w;
     x = first_x;
     for (size_t t = 0, terms = 1; t < tiles; t++, w += step, x += step) {
@@ -230,26 +247,31 @@ INLINE size_t at_most_16(size_t n)
     return n < 16 ? n : 16;
 }
 
-static void split_dots(const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y, size_t ld)
+INLINE void split_dots_of(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols,
+                          float *y, size_t ld, const void *next, size_t next_bytes)
 {
-    const size_t tiles = (cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS, block = tiles * QB_SPLIT_TERMS * QB_SPLIT_TILE;
+    const size_t tiles = (cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS, block = tiles * terms * QB_SPLIT_TILE;
     float sums[4][REGISTER_ROWS * 16] __attribute__((aligned(64)));
+    const size_t lines = 2 * terms * QB_SPLIT_ROWS, parts = (rows + 31) / 32 * qb_split_orders[terms].count;
+    const size_t calls = (n + 31) / 32 * parts * tiles;
+    struct later later = {.next = next, .left = (next_bytes + REGISTER_BYTES - 1) / REGISTER_BYTES};
+    later.next_each = calls ? (later.left + calls - 1) / calls : 0;
     keep_order();
     _tile_loadconfig(&config);
     for (size_t i = 0; i < n; i += 32, x += 2 * block) {
-        const size_t lines = 2 * QB_SPLIT_TERMS * QB_SPLIT_ROWS, parts = (rows + 31) / 32 * QB_SPLIT_SMALL;
-        struct later later = {x + 2 * block, n - i > 32 ? (lines + parts - 1) / parts : 0}; /* the next inputs */
+        later.inputs = (const char *)(x + 2 * block);
+        later.inputs_each = n - i > 32 ? (lines + parts - 1) / parts : 0;
         for (size_t r = 0; r < rows; r += 32) {
             const uint16_t *from = w + r / QB_SPLIT_ROWS * block;
             const bool two_rows = rows - r > 16, two_inputs = n - i > 16;
             if (two_rows && two_inputs)
-                multiply(from, x, tiles, block, true, true, &later);
+                multiply(terms, from, x, tiles, true, true, &later);
             else if (two_rows)
-                multiply(from, x, tiles, block, true, false, &later);
+                multiply(terms, from, x, tiles, true, false, &later);
             else if (two_inputs)
-                multiply(from, x, tiles, block, false, true, &later);
+                multiply(terms, from, x, tiles, false, true, &later);
             else
-                multiply(from, x, tiles, block, false, false, &later);
+                multiply(terms, from, x, tiles, false, false, &later);
             _tile_stored(0, sums[0], REGISTER_BYTES);
             _tile_stored(1, sums[1], REGISTER_BYTES);
             _tile_stored(2, sums[2], REGISTER_BYTES);
@@ -263,6 +285,15 @@ static void split_dots(const uint16_t *w, size_t rows, const uint16_t *x, size_t
         }
     }
     _tile_release();
+}
+
+static void split_dots(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y,
+                       size_t ld, const void *next, size_t next_bytes)
+{
+    if (terms == 2)
+        split_dots_of(2, w, rows, x, n, cols, y, ld, next, next_bytes);
+    else
+        split_dots_of(3, w, rows, x, n, cols, y, ld, next, next_bytes);
 }
 
 void qb_kernels_amx(struct qb_kernels *kernels)

@@ -28,7 +28,8 @@ INLINE float flushed(float x)
     return float_of(bits & 0x7f800000u ? bits : bits & 0x80000000u);
 }
 
-/* The BF16 number nearest to x, ties to even. That of some NaN is none, but then what is left is. */
+/* The BF16 number nearest to x, ties to even. That of some NaN is none, but then what is left is, whose upper half is
+ * one. */
 INLINE uint32_t nearest_bfloat(float x)
 {
     const uint32_t bits = bits_of(x);
@@ -47,26 +48,28 @@ INLINE void turn_tiles(uint16_t *tiles, size_t count)
     }
 }
 
-static void split(const float *x, size_t rows, size_t cols, bool turned, uint16_t *out)
+static void split(size_t terms, const float *x, size_t rows, size_t cols, bool turned, uint16_t *out)
 {
-    for (size_t c = 0; c < cols; c += QB_SPLIT_COLS, out += QB_SPLIT_TERMS * QB_SPLIT_TILE) {
+    for (size_t c = 0; c < cols; c += QB_SPLIT_COLS, out += terms * QB_SPLIT_TILE) {
         const size_t count = cols - c < QB_SPLIT_COLS ? cols - c : QB_SPLIT_COLS;
         if (rows < QB_SPLIT_ROWS || count < QB_SPLIT_COLS)
-            memset(out, 0, QB_SPLIT_TERMS * QB_SPLIT_TILE * sizeof *out);
+            memset(out, 0, terms * QB_SPLIT_TILE * sizeof *out);
         for (size_t r = 0; r < rows; r++) {
             const float *from = x + r * cols + c;
             uint16_t *to = out + r * QB_SPLIT_COLS;
             for (size_t k = 0; k < count; k++) {
                 const uint32_t first = nearest_bfloat(from[k]);
                 const float rest = from[k] - float_of(first);
-                const uint32_t second = nearest_bfloat(rest);
+                const uint32_t second = terms == 2 && isnan(rest) ? bits_of(rest) : nearest_bfloat(rest);
                 to[k] = (uint16_t)(first >> 16);
                 to[QB_SPLIT_TILE + k] = (uint16_t)(second >> 16);
-                to[2 * QB_SPLIT_TILE + k] = (uint16_t)(bits_of(rest - float_of(second)) >> 16); /* all that is left */
+                if (terms > 2)
+                    to[2 * QB_SPLIT_TILE + k] =
+                        (uint16_t)(bits_of(rest - float_of(second)) >> 16); /* all of the rest */
             }
         }
         if (turned)
-            turn_tiles(out, QB_SPLIT_TERMS);
+            turn_tiles(out, terms);
     }
 }
 
@@ -88,19 +91,23 @@ INLINE void add_term(const uint16_t w[QB_SPLIT_COLS], const uint16_t x[QB_SPLIT_
         sum[i] = flushed(sum[i] + flushed(even[i] + odd[i]));
 }
 
-static void split_dots(const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y, size_t ld)
+static void split_dots(size_t terms, const uint16_t *w, size_t rows, const uint16_t *x, size_t n, size_t cols, float *y,
+                       size_t ld, const void *next, size_t next_bytes)
 {
-    const size_t tiles = (cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS, block = tiles * QB_SPLIT_TERMS * QB_SPLIT_TILE;
+    (void)next;
+    (void)next_bytes;
+    const struct qb_split_order *order = &qb_split_orders[terms];
+    const size_t tiles = (cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS, step = terms * QB_SPLIT_TILE, block = tiles * step;
     for (size_t i = 0; i < n; i += QB_SPLIT_ROWS, x += block)
         for (size_t r = 0; r < rows; r++) {
             const uint16_t *row = w + r / QB_SPLIT_ROWS * block + r % QB_SPLIT_ROWS * QB_SPLIT_COLS;
             float sum[QB_SPLIT_ROWS] = {0};
             for (size_t t = 0; t < tiles; t++)
-                for (size_t p = 0; p < QB_SPLIT_SMALL; p++)
-                    add_term(row + (t * QB_SPLIT_TERMS + qb_split_products[p][0]) * QB_SPLIT_TILE,
-                             x + (t * QB_SPLIT_TERMS + qb_split_products[p][1]) * QB_SPLIT_TILE, sum);
-            for (size_t t = 0; t < tiles; t++)
-                add_term(row + t * QB_SPLIT_TERMS * QB_SPLIT_TILE, x + t * QB_SPLIT_TERMS * QB_SPLIT_TILE, sum);
+                for (size_t p = 0; p < order->count; p++)
+                    add_term(row + t * step + order->products[p][0] * QB_SPLIT_TILE,
+                             x + t * step + order->products[p][1] * QB_SPLIT_TILE, sum);
+            for (size_t t = 0; order->first_apart && t < tiles; t++)
+                add_term(row + t * step, x + t * step, sum);
             for (size_t k = 0; k < QB_SPLIT_ROWS && i + k < n; k++)
                 y[(i + k) * ld + r] = sum[k] + 0.0f; /* -0 is 0 */
         }

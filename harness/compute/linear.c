@@ -125,7 +125,7 @@ static enum qb_status store(struct segment *segment, const struct qb_variant *va
     if (reading == QB_READ_LOGARITHMS && prepare_logs(segment, &variant->logs, err))
         return err->status;
     if (variant && variant->split && reading == QB_READ_VALUES)
-        reading = QB_READ_SPLIT;
+        reading = variant->split == 2 ? QB_READ_SPLIT2 : QB_READ_SPLIT;
     segment->ops = qb_matrix_ops(&segment->matrix, reading);
     return QB_OK;
 }

@@ -104,10 +104,11 @@ enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *po
                                     struct qb_error *err);
 
 /* The same with the bits of calls of `each` rows of x one after the other, the last of what is left (0: one call): what
- * is decoded is decoded once for all full ones. */
+ * is decoded is decoded once for all full ones. again: the last operator that took x with this scratch, if one did,
+ * took the same n, and x has not changed since: what was made of it may be taken as it is. */
 enum qb_status qb_linear_apply_each(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
-                                    size_t each, size_t row, size_t count, float *y, size_t ld, bool with_bias,
-                                    struct qb_error *err);
+                                    size_t each, bool again, size_t row, size_t count, float *y, size_t ld,
+                                    bool with_bias, struct qb_error *err);
 
 size_t qb_linear_segments(const struct qb_linear *linear);
 struct qb_segment_info qb_linear_segment(const struct qb_linear *linear, size_t index);

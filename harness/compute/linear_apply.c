@@ -216,8 +216,8 @@ enum qb_status qb_linear_scratch(const struct qb_linear *linear, unsigned thread
 }
 
 enum qb_status qb_linear_apply_each(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
-                                    size_t each, size_t row, size_t count, float *y, size_t ld, bool with_bias,
-                                    struct qb_error *err)
+                                    size_t each, bool again, size_t row, size_t count, float *y, size_t ld,
+                                    bool with_bias, struct qb_error *err)
 {
     if (row > linear->rows || count > linear->rows - row || ld < count)
         return qb_fail(err, QB_ERR_INTERNAL, "output channels [%zu, %zu) of %zu, rows %zu apart", row, row + count,
@@ -226,9 +226,13 @@ enum qb_status qb_linear_apply_each(struct qb_linear *linear, struct qb_pool *po
     struct inputs in = {.x = x, .n = n, .cols = linear->cols, .failed = QB_TASKS_FINE};
     if (make_caches(linear, pool, row, count, err) || plan_products(linear, each, row, count, products, &in, err))
         return err->status;
+    const float *const before = linear->scratch->data;
+    struct qb_made made = linear->scratch->made;
     float *scratch = get_scratch(linear, qb_pool_threads(pool), products, &in, err), *to = y;
     if (!scratch || prepare(&in, pool, err))
         return err->status;
+    if (!again || in.floats || linear->scratch->data != before)
+        made = (struct qb_made){0};
     for (size_t i = 0; i < linear->segment_count; to += products[i++].count) {
         struct qb_product *product = &products[i];
         if (product->count == 0)
@@ -237,9 +241,14 @@ enum qb_status qb_linear_apply_each(struct qb_linear *linear, struct qb_pool *po
         product->y = to;
         product->ld = ld;
         product->scratch = scratch;
+        product->ready = made.of == product->x && made.how == (int)product->ops->reading;
         if (qb_product(product, pool, err))
             return err->status;
+        made =
+            qb_product_leaves(product) ? (struct qb_made){product->x, (int)product->ops->reading} : (struct qb_made){0};
     }
+    if (!in.floats)
+        linear->scratch->made = made;
     qb_affine(pool, y, n, count, ld, linear->scale ? linear->scale + row : NULL,
               with_bias && linear->bias ? linear->bias + row : NULL);
     return QB_OK;
@@ -248,7 +257,7 @@ enum qb_status qb_linear_apply_each(struct qb_linear *linear, struct qb_pool *po
 enum qb_status qb_linear_apply_rows(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n,
                                     size_t row, size_t count, float *y, size_t ld, bool with_bias, struct qb_error *err)
 {
-    return qb_linear_apply_each(linear, pool, x, n, 0, row, count, y, ld, with_bias, err);
+    return qb_linear_apply_each(linear, pool, x, n, 0, false, row, count, y, ld, with_bias, err);
 }
 
 enum qb_status qb_linear_apply(struct qb_linear *linear, struct qb_pool *pool, const float *x, size_t n, float *y,

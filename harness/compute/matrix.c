@@ -317,51 +317,65 @@ static bool is_float(const struct qb_matrix *m)
 enum {
     LINE_FLOATS = 16,
     SPLIT_STEP = 2 * QB_SPLIT_ROWS,
-    SPLIT_MOST = 3 * SPLIT_STEP,
-    SPLIT_CACHE = 1 << 18 /* floats */
+    SPLIT_MOST = 6,       /* steps */
+    SPLIT_CACHE = 7 << 15 /* floats */
 };
 
 /* What the tasks of a split product share. Tiles begin where a line does. */
 struct split_work {
     const struct qb_product *product;
-    size_t rows;      /* of a task */
-    uint16_t *inputs; /* their tiles, turned */
-    float *panels;    /* of each worker: its rows' tiles, then the rows where they are no floats yet */
+    size_t rows, threads; /* of a task; of the pool */
+    uint16_t *inputs;     /* their tiles, turned */
+    float *panels;        /* of each worker: its rows' tiles, then the rows where they are no floats yet */
     struct qb_task_error failed;
 };
 
-/* Floats that the tiles of so many rows take. */
-static size_t split_floats(size_t rows, size_t cols)
+static size_t split_terms(const struct qb_product *p)
 {
-    const size_t tiles = (rows + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS * ((cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS);
-    return tiles * QB_SPLIT_TERMS * QB_SPLIT_TILE * sizeof(uint16_t) / sizeof(float);
+    return p->ops->reading == QB_READ_SPLIT2 ? 2 : 3;
+}
+
+/* Floats that the tiles of so many rows (or inputs) of the product take. */
+static size_t split_floats(const struct qb_product *p, size_t rows)
+{
+    const size_t across = (p->matrix->cols + QB_SPLIT_COLS - 1) / QB_SPLIT_COLS;
+    const size_t tiles = (rows + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS * across;
+    return tiles * split_terms(p) * QB_SPLIT_TILE * sizeof(uint16_t) / sizeof(float);
 }
 
 /* Rows that a task splits, then multiplies by all inputs, which come from the third-level cache for each task anew: as
- * many as the second-level cache holds beside them, and as many for every thread. More than SPLIT_MOST gain nothing
- * (measured), and leave few tasks to a thread whose core is slower. */
+ * many as the second-level cache holds beside them, at most SPLIT_MOST steps so that a thread whose core is slower can
+ * leave some to another; of that or down to half of it, and less where there are not enough steps, what keeps all
+ * threads busy to the end. */
 static size_t split_panel(const struct qb_product *p, unsigned threads)
 {
-    const size_t fit = SPLIT_CACHE / split_floats(SPLIT_STEP, p->matrix->cols) * SPLIT_STEP;
-    const size_t most = fit > SPLIT_STEP ? at_most(fit, SPLIT_MOST) : SPLIT_STEP,
-                 parts = ((p->count + most - 1) / most + threads - 1) / threads;
-    const size_t rows = (p->count + parts * threads - 1) / (parts * threads);
-    return (rows + SPLIT_STEP - 1) / SPLIT_STEP * SPLIT_STEP;
+    const size_t steps = (p->count + SPLIT_STEP - 1) / SPLIT_STEP, fit = SPLIT_CACHE / split_floats(p, SPLIT_STEP);
+    const size_t most = at_most(fit > 1 ? fit : 1, SPLIT_MOST);
+    const size_t fewest = at_most(most / 2, steps / threads);
+    size_t best = most, least = SIZE_MAX;
+    for (size_t panel = most; panel > 0 && panel >= fewest; panel--) {
+        const size_t tasks = (steps + panel - 1) / panel, time = (tasks + threads - 1) / threads * panel;
+        if (time < least) {
+            least = time;
+            best = panel;
+        }
+    }
+    return best * SPLIT_STEP;
 }
 
-static size_t split_panel_floats(const struct qb_matrix *m, size_t panel)
+static size_t split_panel_floats(const struct qb_product *p, size_t panel)
 {
-    const size_t rows = is_float(m) ? 0 : panel * m->cols;
-    return split_floats(panel, m->cols) + (rows + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    const size_t rows = is_float(p->matrix) ? 0 : panel * p->matrix->cols;
+    return split_floats(p, panel) + (rows + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
 }
 
 static void split_inputs_task(void *context, size_t index, unsigned worker)
 {
     const struct split_work *work = context;
     const struct qb_product *p = work->product;
-    const size_t cols = p->matrix->cols, first = index * QB_SPLIT_ROWS, floats = split_floats(1, cols);
+    const size_t cols = p->matrix->cols, first = index * QB_SPLIT_ROWS, floats = split_floats(p, 1);
     (void)worker;
-    qb_kernels()->split(p->x + first * cols, at_most(QB_SPLIT_ROWS, p->n - first), cols, true,
+    qb_kernels()->split(split_terms(p), p->x + first * cols, at_most(QB_SPLIT_ROWS, p->n - first), cols, true,
                         work->inputs + index * floats * 2);
 }
 
@@ -372,17 +386,20 @@ static void split_task(void *context, size_t index, unsigned worker)
     const struct qb_product *p = work->product;
     const struct qb_matrix *m = p->matrix;
     const size_t row = index * work->rows, count = at_most(work->rows, p->count - row);
-    uint16_t *tiles = (uint16_t *)(void *)(work->panels + worker * split_panel_floats(m, work->rows));
-    float *copy = work->panels + worker * split_panel_floats(m, work->rows) + split_floats(work->rows, m->cols);
+    uint16_t *tiles = (uint16_t *)(void *)(work->panels + worker * split_panel_floats(p, work->rows));
+    float *copy = work->panels + worker * split_panel_floats(p, work->rows) + split_floats(p, work->rows);
     const float *rows = is_float(m) ? (const float *)m->bytes + (p->row + row) * m->cols : copy;
     if (!is_float(m) && qb_matrix_rows(m, p->row + row, count, copy, &err)) {
         qb_task_fail(&work->failed, &err);
         return;
     }
     for (size_t r = 0; r < count; r += QB_SPLIT_ROWS)
-        qb_kernels()->split(rows + r * m->cols, at_most(QB_SPLIT_ROWS, count - r), m->cols, false,
-                            tiles + 2 * split_floats(r, m->cols));
-    qb_kernels()->split_dots(tiles, count, work->inputs, p->n, m->cols, p->y + row, p->ld);
+        qb_kernels()->split(split_terms(p), rows + r * m->cols, at_most(QB_SPLIT_ROWS, count - r), m->cols, false,
+                            tiles + 2 * split_floats(p, r));
+    const size_t ahead = work->threads * work->rows; /* to the rows that this thread will likely take next */
+    const size_t left = is_float(m) && row + ahead < p->count ? at_most(work->rows, p->count - row - ahead) : 0;
+    qb_kernels()->split_dots(split_terms(p), tiles, count, work->inputs, p->n, m->cols, p->y + row, p->ld,
+                             left ? rows + ahead * m->cols : NULL, left * m->cols * sizeof(float));
 }
 
 static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *pool, struct qb_error *err)
@@ -390,9 +407,11 @@ static enum qb_status apply_split(const struct qb_product *p, struct qb_pool *po
     const size_t past = (uintptr_t)p->scratch / sizeof(float) % LINE_FLOATS;
     float *scratch = p->scratch + (past ? LINE_FLOATS - past : 0);
     struct split_work work = {.product = p, .inputs = (uint16_t *)(void *)scratch, .failed = QB_TASKS_FINE};
+    work.threads = qb_pool_threads(pool);
     work.rows = split_panel(p, qb_pool_threads(pool));
-    work.panels = scratch + split_floats(p->n, p->matrix->cols);
-    qb_pool_run(pool, (p->n + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS, split_inputs_task, &work);
+    work.panels = scratch + split_floats(p, p->n);
+    if (!p->ready)
+        qb_pool_run(pool, (p->n + QB_SPLIT_ROWS - 1) / QB_SPLIT_ROWS, split_inputs_task, &work);
     qb_pool_run(pool, (p->count + work.rows - 1) / work.rows, split_task, &work);
     return qb_task_status(&work.failed, err);
 }
@@ -439,9 +458,15 @@ enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool
         part.each = part.n > each ? each : 0;
         part.x = product->x + i * product->matrix->cols;
         part.y = product->y + i * product->ld;
+        part.ready = product->ready && part.n == n;
         product->ops->apply(&part, pool, err);
     }
     return err->status;
+}
+
+bool qb_product_leaves(const struct qb_product *p)
+{
+    return p->ops->apply == apply_split && (!p->each || p->each >= p->n);
 }
 
 /* ---- the table ---- */
@@ -472,6 +497,7 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *m, enum qb_rea
         {"coordinates+blas", QB_READ_COORDINATES, any, apply_panels, false, coordinate_rows},
         {"reversed+blas", QB_READ_REVERSED, any, apply_panels, false, reversed_rows},
         {"split", QB_READ_SPLIT, any, apply_split, false, qb_matrix_rows},
+        {"split2", QB_READ_SPLIT2, any, apply_split, false, qb_matrix_rows},
         {"logarithms", QB_READ_LOGARITHMS, any, apply_logs, false, qb_matrix_rows},
     };
     size_t i = 0;
@@ -488,8 +514,7 @@ static size_t scratch_of(const struct qb_product *p, unsigned threads)
     if (p->ops->apply == apply_logs)
         return qb_log_scratch(p->matrix->logs, p->n);
     if (p->ops->apply == apply_split)
-        return LINE_FLOATS + split_floats(p->n, p->matrix->cols) +
-               threads * split_panel_floats(p->matrix, split_panel(p, threads));
+        return LINE_FLOATS + split_floats(p, p->n) + threads * split_panel_floats(p, split_panel(p, threads));
     if (p->ops->apply == apply_fused && p->n <= QB_FUSED_MOST)
         return qb_fused_scratch(p->matrix->fused, p->n);
     struct qb_gemm_plan plan = qb_gemm_plan(p->n, p->count, p->matrix->cols, threads);

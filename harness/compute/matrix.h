@@ -33,7 +33,8 @@ enum qb_reading {
     QB_READ_VALUES,
     QB_READ_COORDINATES, /* c(W), the code values as numbers */
     QB_READ_REVERSED,    /* the values, each row from its last entry to its first */
-    QB_READ_SPLIT,       /* the values, as sums of BF16 terms (kernels.h): another arithmetic */
+    QB_READ_SPLIT,       /* the values, as sums of three BF16 terms (kernels.h): another arithmetic */
+    QB_READ_SPLIT2,      /* of two: yet another */
     QB_READ_LOGARITHMS   /* the codes, as logarithms (log_product.h) */
 };
 
@@ -48,6 +49,7 @@ struct qb_product {
     float *y;
     size_t ld;      /* floats from a row of y to the next, >= count */
     float *scratch; /* qb_product_scratch floats */
+    bool ready;     /* scratch has what the last product left there (qb_product_leaves) of the same x, n and each */
 };
 
 /* How a matrix is multiplied; a row of one table, the first that fits serves. */
@@ -69,12 +71,16 @@ const struct qb_matrix_ops *qb_matrix_ops(const struct qb_matrix *matrix, enum q
 size_t qb_product_scratch(const struct qb_product *product, unsigned threads);
 
 /* The product over the pool: bitwise the same for any number of threads, and for all but "codec", "fused",
- * "split" and "logarithms" bitwise the product of the FP32 rows that `ops` reads. "fused" is within its tolerance of
- * that for up to QB_FUSED_MOST inputs, and for more the same. "split" is, whatever the number of inputs, rows and
- * threads and the instruction set level, the same bits: within QB_SPLIT_TOLERANCE (kernels.h) of the exact product. */
+ * "split", "split2" and "logarithms" bitwise the product of the FP32 rows that `ops` reads. "fused" is within its
+ * tolerance of that for up to QB_FUSED_MOST inputs, and for more the same. "split" and "split2" are, whatever the
+ * number of inputs, rows and threads and the instruction set level, the same bits: within QB_SPLIT_TOLERANCE
+ * (kernels.h) of the exact product. */
 /* Rows that several products of `each` inputs read are decoded once for all of them where that is of up to a few rows.
  */
 enum qb_status qb_product(const struct qb_product *product, struct qb_pool *pool, struct qb_error *err);
+
+/* Does the product leave in front of its scratch what it made of its inputs, for any other of the same reading? */
+bool qb_product_leaves(const struct qb_product *product);
 
 /* Rows [row, row + count) as `ops` reads them, out[count, cols], over the pool. */
 enum qb_status qb_matrix_unpack(const struct qb_matrix *matrix, const struct qb_matrix_ops *ops, struct qb_pool *pool,

@@ -10,6 +10,7 @@ size_t qb_scratch_room(size_t floats)
 
 float *qb_scratch_get(struct qb_scratch *scratch, size_t floats, struct qb_error *err)
 {
+    scratch->made = (struct qb_made){0};
     if (floats <= scratch->room && scratch->data)
         return scratch->data;
     size_t room = qb_scratch_room(floats);

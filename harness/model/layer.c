@@ -6,22 +6,23 @@
 #include "compute/rowwise.h"
 #include "model/net_parts.h"
 
-enum qb_status net_apply_each(struct qb_net *net, struct part part, const float *x, size_t n, size_t each, float *y,
-                              size_t ld, struct qb_error *err)
+enum qb_status net_apply_each(struct qb_net *net, struct part part, const float *x, size_t n, size_t each, bool again,
+                              float *y, size_t ld, struct qb_error *err)
 {
     const struct op *op = &net->linears[part.linear];
     if (net->observe && net->observe(net->observer, part.linear, x, n, err))
         return err->status;
-    if (qb_linear_apply_each(op->linear, net->pool, x, n, each, part.row, part.rows, y, ld, true, err))
+    if (qb_linear_apply_each(op->linear, net->pool, x, n, each, again, part.row, part.rows, y, ld, true, err))
         return qb_wrap(err, "tensor %s", op->tensor->name);
     return QB_OK;
 }
 
-/* y[batch * n, part.rows] of x[batch * n, cols], where n positions of each sequence of the step are wanted. */
-static enum qb_status apply(struct qb_net *net, struct part part, const struct qb_step *step, size_t n, const float *x,
-                            float *y, size_t ld, struct qb_error *err)
+/* y[batch * n, part.rows] of x[batch * n, cols], where n positions of each sequence of the step are wanted; again as
+ * qb_linear_apply_each has it. */
+static enum qb_status apply(struct qb_net *net, struct part part, const struct qb_step *step, size_t n, bool again,
+                            const float *x, float *y, size_t ld, struct qb_error *err)
 {
-    return net_apply_each(net, part, x, step->batch * n, step->apart ? n : 0, y, ld, err);
+    return net_apply_each(net, part, x, step->batch * n, step->apart ? n : 0, again, y, ld, err);
 }
 
 /* The kept positions' rows of x[batch * n, width] -> out[batch * kept, width], which may be x. */
@@ -91,12 +92,13 @@ static enum qb_status project(struct qb_net *net, const struct part *parts, size
     for (size_t i = 0; i < count;) {
         struct part product;
         float *to = y;
+        const bool again = i > 0;
         const size_t end = i + net_product(parts + i, count - i, &product);
         for (; i < end; i++) {
             heads[i] = (struct qb_heads){y, width, n * width};
             y += parts[i].rows;
         }
-        if (apply(net, product, step, n, x, to, width, err))
+        if (apply(net, product, step, n, again, x, to, width, err))
             return err->status;
     }
     return QB_OK;
@@ -253,7 +255,7 @@ static enum qb_status attention_half(struct qb_net *net, struct qb_kv *kv, size_
     float *mixed = x ? qb_scratch_get(&net->mixed, kept * layer->attention[QUERY].rows, err) : NULL;
     float *back = mixed ? qb_scratch_get(&net->back, kept * in, err) : NULL;
     if (!back || attend(net, kv, index, step, x, mixed, err) ||
-        apply(net, layer->out, step, step->kept, mixed, back, in, err))
+        apply(net, layer->out, step, step->kept, false, mixed, back, in, err))
         return err->status;
     keep_last(step, h, in, h);
     add_back(net, &layer->norms[QB_NORM_AFTER_ATTENTION], back, kept, in, h);
@@ -283,7 +285,7 @@ static enum qb_status mlp_inner(struct qb_net *net, const struct layer *layer, c
     const size_t width = layer->mlp[UP].rows, n = step->batch * step->kept;
     struct qb_heads side[MLP_SIDES];
     if (!arch->gated) {
-        if (!apply(net, layer->mlp[UP], step, step->kept, x, inner, width, err))
+        if (!apply(net, layer->mlp[UP], step, step->kept, false, x, inner, width, err))
             qb_activate(net->pool, activation_of(arch), inner, n, width);
     } else if (!project(net, layer->mlp, MLP_SIDES, step, step->kept, x, &net->gated, side, err)) {
         qb_gated(net->pool, activation_of(arch), side[GATE].data, side[UP].data, n, width, side[UP].stride, inner);
@@ -304,7 +306,7 @@ static enum qb_status mlp_half(struct qb_net *net, const struct layer *layer, co
     if (!arch->mlp_down)
         return QB_OK;
     float *back = qb_scratch_get(&net->back, n * in, err);
-    if (!back || apply(net, layer->down, step, step->kept, inner, back, in, err))
+    if (!back || apply(net, layer->down, step, step->kept, false, inner, back, in, err))
         return err->status;
     add_back(net, &layer->norms[QB_NORM_AFTER_MLP], back, n, in, h);
     if (out != h)

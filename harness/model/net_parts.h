@@ -88,10 +88,9 @@ void net_kv_shape(const struct qb_net *net, size_t batch, size_t capacity, size_
  * returns how many parts it is. */
 size_t net_product(const struct part *parts, size_t count, struct part *product);
 
-/* y[n, part.rows], rows ld apart, of x[n, cols], with bias; of net_apply_each with the bits of calls of `each` rows of
- * x (0: one call). */
-enum qb_status net_apply_each(struct qb_net *net, struct part part, const float *x, size_t n, size_t each, float *y,
-                              size_t ld, struct qb_error *err);
+/* y[n, part.rows], rows ld apart, of x[n, cols], with bias; each and again as qb_linear_apply_each has them. */
+enum qb_status net_apply_each(struct qb_net *net, struct part part, const float *x, size_t n, size_t each, bool again,
+                              float *y, size_t ld, struct qb_error *err);
 /* out[n, width] = norm(x), which may be out; there must be a norm. */
 void net_norm(struct qb_net *net, const struct norm *norm, enum qb_norm kind, const float *x, size_t n, size_t width,
               float *out);

@@ -216,7 +216,7 @@ static enum qb_status raw_logits(struct qb_net *net, const float *hidden, size_t
                                  struct qb_error *err)
 {
     const struct qb_arch *arch = &net->model->arch;
-    if (n == 0 || net_apply_each(net, net->head, hidden, n, each, logits, arch->vocab, err))
+    if (n == 0 || net_apply_each(net, net->head, hidden, n, each, false, logits, arch->vocab, err))
         return err->status;
     if (arch->logit_softcap > 0)
         qb_softcap(net->pool, logits, n, arch->vocab, arch->logit_softcap);

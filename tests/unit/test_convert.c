@@ -165,6 +165,7 @@ Test(convert, what_no_file_of_weights_holds_is_refused)
     refused(model, "calibrated-range-kept", "is calibrated");
     refused(model, "fp32-reordered", "another order");
     refused(model, "fp32-split", "multiplies BF16 terms");
+    refused(model, "fp32-split2", "multiplies BF16 terms");
     struct qb_variant *part = variant_named("test", "{codec: int8, path: decode, placement: [attn.q, attn.k]}");
     cr_expect_eq(convert(model, part, false, scratch_path("m"), &e), QB_ERR_INPUT);
     cr_expect(strstr(e.message, "layers.0.attn.qkv.weight: variant test treats its row blocks"), "%s", e.message);

@@ -425,30 +425,37 @@ Test(linear, split_arithmetic)
 {
     enum { ROWS = 300, COLS = 257, N = 130 };
     static const size_t ns[] = {1, 7, 40, N};
-    struct qb_variant *variants[] = {support_variant(registry, "fp32-split"), variant_of("{arithmetic: split}"),
-                                     variant_of("{codec: fp16, placement: ['mlp.*'], arithmetic: split}"), NULL};
+    static const char *const products[] = {"split", "split", "split", "split2", "split2", "view"};
+    struct qb_variant *variants[] = {support_variant(registry, "fp32-split"),
+                                     variant_of("{arithmetic: split}"),
+                                     variant_of("{codec: fp16, placement: ['mlp.*'], arithmetic: split}"),
+                                     support_variant(registry, "fp32-split2"),
+                                     variant_of("{codec: fp16, placement: ['mlp.*'], arithmetic: split2}"),
+                                     NULL};
     float *w = normal(ROWS * COLS, 21), *b = normal(ROWS, 22), *x = normal(N * COLS, 23);
-    float *y[4], part[N * 50];
+    float *y[6], part[N * 50];
     for (size_t i = 0; i < ROWS * COLS; i++) /* FP16 holds it */
         w[i] = roundf(w[i] * 256) / 256;
-    for (size_t v = 0; v < 4; v++) {
+    for (size_t v = 0; v < 6; v++) {
         struct qb_linear *l = linear_of(variants[v], w, b, ROWS, COLS, QB_ROLE_MLP_UP);
-        cr_expect_str_eq(qb_linear_segment(l, 0).product, v < 3 ? "split" : "view");
+        cr_expect_str_eq(qb_linear_segment(l, 0).product, products[v]);
         y[v] = normal(ROWS * N, 0);
         MUST(qb_linear_apply(l, support_pool(2), x, N, y[v], true, &err));
-        for (size_t k = 0; k < 4 && v < 3; k++)
+        for (size_t k = 0; k < 4 && v < 5; k++)
             for (unsigned threads = 1; threads <= 3; threads++) {
                 struct qb_pool *pool = support_pool(threads);
                 float *again = normal(ROWS * N, 0);
                 MUST(qb_linear_apply(l, pool, x, ns[k], again, true, &err));
-                cr_expect_eq(memcmp(y[0], again, ns[k] * ROWS * sizeof *again), 0, "%zu positions, %u threads", ns[k],
-                             threads);
+                cr_expect_eq(memcmp(y[v < 3 ? 0 : 3], again, ns[k] * ROWS * sizeof *again), 0,
+                             "%zu positions, %u threads", ns[k], threads);
                 MUST(qb_linear_apply_rows(l, pool, x, ns[k], 131, 50, part, 50, true, &err));
                 for (size_t i = 0; i < ns[k]; i++)
-                    cr_expect_eq(memcmp(y[0] + i * ROWS + 131, part + i * 50, 50 * sizeof *part), 0);
+                    cr_expect_eq(memcmp(y[v < 3 ? 0 : 3] + i * ROWS + 131, part + i * 50, 50 * sizeof *part), 0);
                 qb_pool_free(pool);
             }
     }
+    cr_expect_neq(memcmp(y[0], y[5], ROWS * N * sizeof *w), 0);
+    cr_expect_neq(memcmp(y[3], y[5], ROWS * N * sizeof *w), 0);
     cr_expect_neq(memcmp(y[0], y[3], ROWS * N * sizeof *w), 0);
     for (size_t i = 0; i < N; i++)
         for (size_t r = 0; r < ROWS; r++) {
@@ -458,6 +465,56 @@ Test(linear, split_arithmetic)
                 size += fabs((double)x[i * COLS + c] * (double)w[r * COLS + c]);
             }
             sum += (double)b[r];
-            cr_expect_leq(fabs((double)y[0][i * ROWS + r] - sum), QB_SPLIT_TOLERANCE(9) * size + fabs(sum) * 0x1p-23);
+            for (size_t terms = 2; terms <= 3; terms++)
+                cr_expect_leq(fabs((double)y[terms == 3 ? 0 : 3][i * ROWS + r] - sum),
+                              QB_SPLIT_TOLERANCE(terms, 9) * size + fabs(sum) * 0x1p-23);
         }
+}
+
+/* Operators that take the same inputs one after the other take the terms that the first made of them, to the same bits:
+ * where they are told so, and where these are still there and theirs. Inputs that change although they are said not to
+ * show that nothing is split again. */
+Test(linear, inputs_are_split_once_for_all_that_take_them)
+{
+    enum { ROWS = 70, COLS = 65, N = 40 };
+    struct qb_variant *variants[] = {support_variant(registry, "fp32-split2"), support_variant(registry, "fp32-split2"),
+                                     support_variant(registry, "fp32-split"), NULL};
+    float *w = normal(ROWS * COLS, 31), *x = normal(N * COLS, 32), *y = normal(N * ROWS, 0);
+    float *one = normal(N * ROWS, 0), *two = normal(N * ROWS, 0);
+    struct qb_pool *pool = support_pool(2);
+    struct qb_scratch scratch = {0};
+    struct qb_linear *l[4];
+    for (size_t i = 0; i < 4; i++) {
+        l[i] = linear_of(variants[i], w, NULL, ROWS, COLS, QB_ROLE_MLP_UP);
+        MUST(qb_linear_apply(l[i], pool, x, N, i == 1 ? one : y, false, &err)); /* working memory of its own */
+        qb_linear_share_scratch(l[i], &scratch);
+    }
+    for (size_t other = 0; other < 4; other++) { /* between the two: nothing, another number of terms, FP32 */
+        MUST(qb_linear_apply(l[2], pool, x, N, two, false, &err)); /* the largest of them: nothing moves from here on */
+        MUST(qb_linear_apply_each(l[0], pool, x, N, 0, false, 0, ROWS, y, ROWS, false, &err));
+        cr_expect_eq(memcmp(y, one, N * ROWS * sizeof *y), 0);
+        if (other == 2 || other == 3)
+            MUST(qb_linear_apply_each(l[other], pool, x, N, 0, true, 0, ROWS, y, ROWS, false, &err));
+        if (other == 2)
+            cr_expect_eq(memcmp(y, two, N * ROWS * sizeof *y), 0, "terms of another number are not taken");
+        MUST(qb_linear_apply_each(l[1], pool, x, N, 0, true, 0, ROWS, y, ROWS, false, &err));
+        cr_expect_eq(memcmp(y, one, N * ROWS * sizeof *y), 0, "case %zu", other);
+        for (int again = 1; again >= 0; again--) {
+            x[3] += 1;
+            MUST(qb_linear_apply_each(l[1], pool, x, N, 0, again, 0, ROWS, y, ROWS, false, &err));
+            cr_expect_eq(memcmp(y, one, N * ROWS * sizeof *y) == 0, again, "split anew: %d", !again);
+            x[3] -= 1;
+        }
+    }
+    for (size_t i = 0; i < 4; i++) {
+        qb_linear_free(l[i]);
+        qb_variant_free(variants[i]);
+    }
+    qb_scratch_free(&scratch);
+    qb_pool_free(pool);
+    qb_free(w);
+    qb_free(x);
+    qb_free(y);
+    qb_free(one);
+    qb_free(two);
 }

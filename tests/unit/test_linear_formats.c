@@ -75,8 +75,8 @@ static void expect_alike(const char *codec, const char *name)
 
 Test(linear_formats, a_weight_is_used_in_the_models_format)
 {
-    static const char *const variants[] = {NULL,     "fp32-reordered", "fp32-split", "pattern-a",
-                                           "legacy", "legacy-both",    "calibrated"};
+    static const char *const variants[] = {NULL,        "fp32-reordered", "fp32-split",  "fp32-split2",
+                                           "pattern-a", "legacy",         "legacy-both", "calibrated"};
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         expect_alike("fp16", variants[i]);
         expect_alike("bf16", variants[i]);

@@ -143,6 +143,7 @@ Test(matrix, several_products_in_one_are_each_their_own)
             expect_each(&source, QB_READ_VALUES, ns[i][0], ns[i][1]);
             expect_each(&matrix, QB_READ_VALUES, ns[i][0], ns[i][1]);
             expect_each(&source, QB_READ_SPLIT, ns[i][0], ns[i][1]);
+            expect_each(&source, QB_READ_SPLIT2, ns[i][0], ns[i][1]);
         }
         qb_free((void *)(uintptr_t)matrix.bytes);
         qb_format_free(&fp16);

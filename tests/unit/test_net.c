@@ -91,6 +91,7 @@ Test(net, decoder_agrees_with_forward)
     decoder_agrees("transformer", true, "fp32-reordered");
     decoder_agrees("transformer", false, "fp32-reordered");
     decoder_agrees("transformer", true, "fp32-split");
+    decoder_agrees("transformer", true, "fp32-split2");
     decoder_agrees("chain", false, NULL);
 }
 

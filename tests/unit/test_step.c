@@ -138,7 +138,7 @@ static void apart_agrees(const struct qb_model *model, const char *variant_name)
 Test(step, sequences_apart_are_those_of_steps_of_one)
 {
     static const char *const variants[] = {NULL,     "q8_0",    "pattern-a-packed", "int8-tensor",
-                                           "legacy", "kv-q8_0", "fp32-split"};
+                                           "legacy", "kv-q8_0", "fp32-split",       "fp32-split2"};
     struct qb_model *trained = NULL, *llama = NULL, *chain = support_small("chain", false);
     MUST(qb_model_open("data/models/kjv-transformer.safetensors", registry, qb_cpu()->isa, &trained, &err));
     MUST(qb_model_open("data/models/tiny-llama", registry, qb_cpu()->isa, &llama, &err));

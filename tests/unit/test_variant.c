@@ -48,7 +48,7 @@ Test(variant, every_built_in_is_read_in_order)
     static const char *const promised[] = {
         "fp32",           "fp16",         "bf16",           "pattern-a",  "pattern-a-cached", "legacy",
         "legacy-weights", "legacy-both",  "legacy-asrun",   "calibrated", "calibrated-asrun", "calibrated-range-kept",
-        "int8-tensor",    "int8-channel", "fp32-reordered", "fp32-split", "calibrated-stored"};
+        "int8-tensor",    "int8-channel", "fp32-reordered", "fp32-split", "fp32-split2",      "calibrated-stored"};
     char **names;
     size_t count = 0, found = 0;
     MUST(qb_variant_names(&names, &err));
@@ -137,7 +137,15 @@ Test(variant, what_the_built_ins_mean)
     qb_variant_free(v);
     v = support_variant(registry, "fp32-split");
     cr_expect(v->split && !v->reversed && !v->encoded && qb_variant_floor(v) == QB_FLOOR_NONE);
-    cr_expect(strstr(v->canonical, " arithmetic=split") && strstr(v->warning, "arithmetic: split"), "%s", v->canonical);
+    cr_expect_eq(v->split, 3);
+    cr_expect_str_eq(v->canonical, "variant fp32-split arithmetic=split");
+    cr_expect(strstr(v->warning, "arithmetic: split:"), "%s", v->warning);
+    cr_expect_eq(qb_floor_of_definition(v->canonical), QB_FLOOR_NONE);
+    qb_variant_free(v);
+    v = support_variant(registry, "fp32-split2");
+    cr_expect(v->split == 2 && !v->reversed && !v->encoded && qb_variant_floor(v) == QB_FLOOR_NONE);
+    cr_expect_str_eq(v->canonical, "variant fp32-split2 arithmetic=split2");
+    cr_expect(strstr(v->warning, "arithmetic: split2:"), "%s", v->warning);
     cr_expect_eq(qb_floor_of_definition(v->canonical), QB_FLOOR_NONE);
     qb_variant_free(v);
     v = support_variant(registry, "kv-documented");
