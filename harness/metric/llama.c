@@ -5,7 +5,7 @@
 #include "compute/kernels.h"
 #include "metric/metric.h"
 
-enum { BLOCK = 1024 };              /* of a row, in the first-level cache */
+enum { BLOCK = 1024, LANES = 16 };  /* of a row, in the first-level cache; handled together, in vectors */
 enum { STEPS = 65535, DEPTH = 16 }; /* of a row of the base; nat under the largest that it reaches down to */
 
 static float log_sum_in_order(const float *x, size_t n, float largest)
@@ -32,13 +32,24 @@ static size_t first_largest(const float *x, size_t n)
     return qb_kernels()->find(x, n, 0, qb_kernels()->max(x, n, &nan));
 }
 
-/* Words of logits, as floats: to the nearest whole number, of halves the even one; none is 65535.5 or more. */
-static void words_of(const struct qb_llama_base *base, const float *x, size_t n, float *words)
+/* The word of a logit, as a float: to the nearest whole number, of halves the even one; none is 65535.5 or more. */
+static inline float word_of(float x, float least, float inverse)
 {
     const float whole = 12582912; /* 1.5 * 2^23: sums of this size have no fraction left */
-    const float least = base->least, inverse = base->scale != 0 ? 1 / base->scale : 0;
-    for (size_t i = 0; i < n; i++)
-        words[i] = inverse * (x[i] > least ? x[i] - least : 0) + whole - whole;
+    const float above = x - least;
+    return inverse * (above > 0 ? above : 0) + whole - whole;
+}
+
+/* log p[n] by logits x. */
+static void log_p_of_logits(const struct qb_llama_base *base, const float *x, size_t n, float *log_p)
+{
+    const float scale = base->scale, offset = base->offset, least = base->least, inverse = scale != 0 ? 1 / scale : 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            log_p[i + l] = scale * word_of(x[i + l], least, inverse) + offset;
+    for (; i < n; i++)
+        log_p[i] = scale * word_of(x[i], least, inverse) + offset;
 }
 
 /* log p[n] of tokens [from, from + n): by their logits p, or, where that is NULL, by the row's words. */
@@ -46,12 +57,10 @@ static void log_p_of(const struct qb_llama_base *base, const float *p, const uin
                      float *log_p)
 {
     if (p)
-        words_of(base, p + from, n, log_p);
+        log_p_of_logits(base, p + from, n, log_p);
     else
         for (size_t i = 0; i < n; i++)
-            log_p[i] = words[from + i];
-    for (size_t i = 0; i < n; i++)
-        log_p[i] = base->scale * log_p[i] + base->offset;
+            log_p[i] = base->scale * words[from + i] + base->offset;
 }
 
 static int32_t top_of(const struct qb_llama_base *base, const float *p, const uint16_t *words, size_t vocab)
@@ -83,15 +92,11 @@ void qb_llama_pack(const float *x, size_t vocab, uint16_t *row)
 {
     const struct qb_llama_base base = qb_llama_base_of(x, vocab);
     const float head[2] = {base.scale, base.offset};
-    float words[BLOCK];
+    const float inverse = base.scale != 0 ? 1 / base.scale : 0;
     memcpy(row, head, sizeof head);
     row += QB_LLAMA_HEAD;
-    for (size_t from = 0; from < vocab; from += BLOCK) {
-        const size_t n = vocab - from < BLOCK ? vocab - from : BLOCK;
-        words_of(&base, x + from, n, words);
-        for (size_t i = 0; i < n; i++)
-            row[from + i] = (uint16_t)(int32_t)words[i];
-    }
+    for (size_t i = 0; i < vocab; i++)
+        row[i] = (uint16_t)(int32_t)word_of(x[i], base.least, inverse);
     if (vocab % 2)
         row[vocab] = 0;
 }
