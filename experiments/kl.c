@@ -1,6 +1,6 @@
 /* kl: what llama.cpp's perplexity tool measures under --kl-divergence, on the chunks and positions that it scores, by
- * its formulas and beside them exactly. Memory does not grow with context x vocabulary: kept are final hidden states,
- * and the logits of a few positions at a time. */
+ * its formulas and beside them exactly. Kept are final hidden states, and the logits of a few positions at a time; the
+ * reference's logits of all on a shelf where several variants read them and there is room (run/shelf.h). */
 #include <string.h>
 
 #include "base/mem.h"
@@ -140,6 +140,12 @@ static enum qb_status add_llama(size_t n, struct llama_rows *r, struct qb_record
     return r->kld && r->nll && r->nll_base && r->dp && r->same_top ? QB_OK : err->status;
 }
 
+/* What is found of positions from the reference's logits alone. */
+struct known {
+    struct qb_reference_row *rows;
+    struct qb_llama_base *llama; /* NULL where the base is a file's */
+};
+
 struct work {
     const struct qb_cell_env *env;
     const struct text *text;
@@ -147,12 +153,20 @@ struct work {
     const float *reference;     /* its hidden states [positions, H] */
     struct qb_logits_base base; /* or all 0 */
     struct reader reader;       /* the variant's */
-    float *p, *q;               /* [group, vocab] each */
-    uint16_t *words;            /* a row of the base, qb_llama_words, for each worker */
+    float *p, *q;               /* [group, vocab] each; p where the shelf has none */
+    struct known known;         /* [group] likewise */
+    uint16_t *words;            /* a row of the base file, qb_llama_words, for each worker */
     struct qb_positions rows;
     struct llama_rows llama;
     size_t group; /* positions whose logits exist at once, whole blocks */
-    size_t first; /* of the group */
+    size_t first; /* of those at work */
+};
+
+/* Positions [work->first, work->first + n): the reference's logits and what is known from them. */
+struct base_rows {
+    struct work *work;
+    float *p; /* [n, vocab] */
+    struct known known;
 };
 
 /* As many as are within bounds, and every group of a chunk of about the same size. */
@@ -163,16 +177,74 @@ static size_t group_of(size_t scored, size_t vocab)
     return (blocks + groups - 1) / groups * BLOCK;
 }
 
-static void llama_task(void *context, size_t i, unsigned worker)
+static void llama_base_task(void *context, size_t i, unsigned worker)
+{
+    const struct base_rows *b = context;
+    const size_t vocab = b->work->env->model->arch.vocab;
+    (void)worker;
+    b->known.llama[i] = qb_llama_base_of(b->p + i * vocab, vocab);
+}
+
+/* Fills b, of positions from w->first on: by the reference's head, or of the base file. */
+static enum qb_status make_base(struct base_rows *b, size_t n, struct qb_error *err)
+{
+    struct work *w = b->work;
+    struct qb_pool *pool = w->env->pool;
+    const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
+    if (w->fp32)
+        qb_net_logits_each(w->fp32, w->reference + w->first * width, n, BLOCK, b->p, err);
+    for (size_t i = 0; !w->fp32 && i < n; i++) {
+        qb_logits_base_row(&w->base, w->first + i, w->words);
+        qb_llama_unpack(w->words, vocab, b->p + i * vocab);
+    }
+    if (!err->status && !qb_positions_reference(pool, b->p, vocab, w->first, n, b->known.rows, err) && b->known.llama)
+        qb_pool_run(pool, n, llama_base_task, b);
+    return err->status;
+}
+
+/* ---- the shelf: a piece a chunk, its logits [scored, vocab], then what is known from them ---- */
+
+static struct base_rows on_shelf(struct work *w, void *piece)
+{
+    const size_t scored = w->text->scored;
+    struct qb_reference_row *rows = piece;
+    struct qb_llama_base *llama = (struct qb_llama_base *)(rows + scored);
+    return (struct base_rows){w, (float *)(llama + scored), {rows, llama}};
+}
+
+static struct qb_shelf_shape shelf(const struct qb_cell_env *env)
+{
+    const struct qb_inputs *in = env->inputs;
+    const size_t first = env->options[OPTION_SCORE].i == SCORE_HALF ? qb_llama_first(in->context) : 0;
+    const size_t row =
+        sizeof(struct qb_reference_row) + sizeof(struct qb_llama_base) + env->model->arch.vocab * sizeof(float);
+    if (in->base || !in->text || in->context < 4)
+        return (struct qb_shelf_shape){0};
+    return (struct qb_shelf_shape){in->chunks, (in->context - 1 - first) * row};
+}
+
+static enum qb_status shelve_chunk(void *context, void *piece, struct qb_error *err)
 {
     struct work *w = context;
+    struct base_rows b = on_shelf(w, piece);
+    return make_base(&b, w->text->scored, err);
+}
+
+/* ---- of a chunk ---- */
+
+static void llama_task(void *context, size_t i, unsigned worker)
+{
+    const struct base_rows *b = context;
+    struct work *w = b->work;
     const size_t vocab = w->env->model->arch.vocab, at = w->first + i;
-    uint16_t *row = w->words + worker * qb_llama_words(vocab);
-    if (w->fp32)
-        qb_llama_pack(w->p + i * vocab, vocab, row);
-    else
+    struct qb_llama_position p;
+    if (b->known.llama) {
+        p = qb_llama_compare_logits(b->p + i * vocab, &b->known.llama[i], w->q + i * vocab, vocab, w->rows.target[at]);
+    } else {
+        uint16_t *row = w->words + worker * qb_llama_words(vocab);
         qb_logits_base_row(&w->base, at, row);
-    const struct qb_llama_position p = qb_llama_compare(row, w->q + i * vocab, vocab, w->rows.target[at]);
+        p = qb_llama_compare(row, w->q + i * vocab, vocab, w->rows.target[at]);
+    }
     w->llama.kld[at] = p.kld;
     w->llama.nll[at] = p.nll;
     w->llama.nll_base[at] = p.nll_base;
@@ -180,37 +252,41 @@ static void llama_task(void *context, size_t i, unsigned worker)
     w->llama.same_top[at] = p.same_top;
 }
 
-/* The reference's logits of positions [w->first, w->first + n): of its head, or of the base file. */
-static enum qb_status reference_logits(struct work *w, size_t n, struct qb_error *err)
+/* Positions [w->first, w->first + n), of which b has the reference's side. */
+static enum qb_status compare_rows(struct work *w, struct base_rows *b, const float *hidden, size_t n,
+                                   struct qb_error *err)
 {
     const size_t vocab = w->env->model->arch.vocab;
-    if (w->fp32)
-        return qb_net_logits_each(w->fp32, w->reference + w->first * w->env->model->arch.hidden, n, BLOCK, w->p, err);
-    for (size_t i = 0; i < n; i++) {
-        qb_logits_base_row(&w->base, w->first + i, w->words);
-        qb_llama_unpack(w->words, vocab, w->p + i * vocab);
-    }
+    if (qb_net_logits_each(w->env->prepared->net, hidden, n, BLOCK, w->q, err) ||
+        qb_positions_block(w->env->pool, b->p, b->known.rows, w->q, vocab, w->first, n, &w->rows, err))
+        return err->status;
+    qb_pool_run(w->env->pool, n, llama_task, b);
     return QB_OK;
 }
 
 static enum qb_status compare_chunk(void *context, size_t first, size_t rows, struct qb_error *err)
 {
     struct work *w = context;
-    const size_t c = first / rows;
-    struct qb_net *net = w->env->prepared->net;
-    const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
+    const size_t c = first / rows, vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
     const float *hidden = read_chunk(&w->reader, c, err);
     if (!hidden)
         return err->status;
-    for (size_t from = 0; from < w->text->scored; from += w->group) {
-        const size_t n = w->text->scored - from < w->group ? w->text->scored - from : w->group;
-        w->first = c * w->text->scored + from;
-        if (reference_logits(w, n, err) || qb_net_logits_each(net, hidden + from * width, n, BLOCK, w->q, err) ||
-            qb_positions_block(w->env->pool, w->p, w->q, vocab, w->first, n, &w->rows, err))
-            return qb_wrap(err, "chunk %zu", c);
-        qb_pool_run(w->env->pool, n, llama_task, w);
+    w->first = first;
+    /* Only read from here on. */
+    void *piece = (void *)(uintptr_t)qb_shelf_piece(w->env->shelf, c, shelve_chunk, w, err);
+    for (size_t from = 0; from < rows && !err->status; from += w->group) {
+        const size_t n = rows - from < w->group ? rows - from : w->group;
+        struct base_rows b = {w, w->p, w->known};
+        w->first = first + from;
+        if (piece) {
+            b = on_shelf(w, piece);
+            b = (struct base_rows){w, b.p + from * vocab, {b.known.rows + from, b.known.llama + from}};
+        } else if (make_base(&b, n, err)) {
+            break;
+        }
+        compare_rows(w, &b, hidden + from * width, n, err);
     }
-    return QB_OK;
+    return err->status ? qb_wrap(err, "chunk %zu", c) : QB_OK;
 }
 
 /* The base file as it was when the inputs were made. */
@@ -235,12 +311,18 @@ static enum qb_status compare(struct work *w, struct qb_record *out, struct qb_e
     w->group = group_of(w->text->scored, vocab);
     w->p = qb_alloc(w->group * vocab, sizeof *w->p, "reference logits", err);
     w->q = qb_alloc(w->group * vocab, sizeof *w->q, "logits", err);
-    w->words =
-        qb_alloc(qb_pool_threads(w->env->pool) * qb_llama_words(vocab), sizeof *w->words, "rows of the base", err);
+    w->known.rows = qb_alloc(w->group, sizeof *w->known.rows, "what the reference's logits tell", err);
+    if (!in->base)
+        w->known.llama = qb_alloc(w->group, sizeof *w->known.llama, "what the reference's logits tell", err);
+    else
+        w->words =
+            qb_alloc(qb_pool_threads(w->env->pool) * qb_llama_words(vocab), sizeof *w->words, "rows of the base", err);
     if (!err->status)
         qb_parts_run(w->env->parts, out, w->rows.count, w->text->scored, compare_chunk, w, err);
 out:
     qb_free(w->words);
+    qb_free(w->known.llama);
+    qb_free(w->known.rows);
     qb_free(w->q);
     qb_free(w->p);
     qb_free(w->reader.hidden);
@@ -298,5 +380,6 @@ const struct qb_experiment qb_experiment_kl = {
     .options = options,
     .skip = skip,
     .reference = reference,
+    .shelf = shelf,
     .run = run,
 };

@@ -148,7 +148,7 @@ static enum qb_status compare_step(void *context, size_t first, size_t n, const 
         const size_t count = n - at < BLOCK ? n - at : BLOCK;
         if (qb_net_logits(w->fp32, w->reference + (first + at) * width, count, w->p, err) ||
             qb_net_logits(w->env->prepared->net, hidden + at * width, count, w->q, err) ||
-            qb_positions_block(w->env->pool, w->p, w->q, vocab, first + at, count, &w->rows, err))
+            qb_positions_block(w->env->pool, w->p, NULL, w->q, vocab, first + at, count, &w->rows, err))
             return err->status;
     }
     return QB_OK;

@@ -85,33 +85,44 @@ static float largest_difference(const float *p, const float *q, size_t vocab, co
 }
 
 /* mask[vocab]: scratch. */
-static enum qb_status compare_row(const float *p, const float *q, size_t vocab, uint8_t *mask, struct qb_positions *r,
-                                  size_t i, struct qb_error *err)
+static enum qb_status know_row(const float *p, size_t vocab, uint8_t *mask, struct qb_reference_row *known, size_t i,
+                               struct qb_error *err)
 {
-    struct qb_row_stats ps, qs;
-    if (qb_row_stats(p, vocab, &ps, err))
+    if (qb_row_stats(p, vocab, &known->stats, err))
         return qb_wrap(err, "reference, position %zu", i);
+    const bool masks = qb_improbable(qb_smallest(p, vocab), p[known->stats.rank.top[0]]);
+    known->std =
+        masks && qb_mask_improbable(p, vocab, mask) ? (float)qb_std_unmasked(p, mask, vocab) : known->stats.std;
+    return QB_OK;
+}
+
+static enum qb_status compare_row(const float *p, const struct qb_reference_row *known, const float *q, size_t vocab,
+                                  struct qb_positions *r, size_t i, struct qb_error *err)
+{
+    const struct qb_row_stats *ps = &known->stats;
+    struct qb_row_stats qs;
     if (qb_row_stats(q, vocab, &qs, err))
         return qb_wrap(err, "position %zu", i);
     r->kl[i] = qb_kl(p, q, vocab);
-    compare_ranks(p, q, vocab, &ps, &qs, r, i);
-    r->reference_p[i] = (float)exp((double)p[ps.rank.top[0]] - ps.log_sum);
-    const bool masks = qb_improbable(qb_smallest(p, vocab), p[ps.rank.top[0]]);
-    r->logit_std[i] = masks && qb_mask_improbable(p, vocab, mask) ? (float)qb_std_unmasked(p, mask, vocab) : ps.std;
-    r->margin[i] = ps.margin;
+    compare_ranks(p, q, vocab, ps, &qs, r, i);
+    r->reference_p[i] = (float)exp((double)p[ps->rank.top[0]] - ps->log_sum);
+    r->logit_std[i] = known->std;
+    r->margin[i] = ps->margin;
     r->spread[i] = qs.spread;
-    r->reference_spread[i] = ps.spread;
-    r->max_diff[i] = largest_difference(p, q, vocab, &ps, &qs);
+    r->reference_spread[i] = ps->spread;
+    r->max_diff[i] = largest_difference(p, q, vocab, ps, &qs);
     r->nll[i] = r->reference_nll[i] = NAN;
     if (r->target[i] >= 0) {
-        r->reference_nll[i] = ps.log_sum - (double)p[r->target[i]];
+        r->reference_nll[i] = ps->log_sum - (double)p[r->target[i]];
         r->nll[i] = qs.log_sum - (double)q[r->target[i]];
     }
     return QB_OK;
 }
 
 struct compare {
-    const float *p, *q;
+    const float *p, *q;                   /* q NULL: `found` alone is filled */
+    const struct qb_reference_row *known; /* or NULL */
+    struct qb_reference_row *found;       /* [n] */
     size_t vocab, first;
     struct qb_positions *rows;
     uint8_t *masks;          /* [worker, vocab] */
@@ -121,24 +132,39 @@ struct compare {
 static void compare_task(void *context, size_t i, unsigned worker)
 {
     struct compare *c = context;
-    compare_row(c->p + i * c->vocab, c->q + i * c->vocab, c->vocab, c->masks + worker * c->vocab, c->rows, c->first + i,
-                &c->errors[i]);
+    const float *p = c->p + i * c->vocab;
+    struct qb_reference_row own;
+    struct qb_reference_row *found = c->found ? &c->found[i] : &own;
+    if (!c->known && know_row(p, c->vocab, c->masks + worker * c->vocab, found, c->first + i, &c->errors[i]))
+        return;
+    if (c->q)
+        compare_row(p, c->known ? &c->known[i] : found, c->q + i * c->vocab, c->vocab, c->rows, c->first + i,
+                    &c->errors[i]);
 }
 
-enum qb_status qb_positions_block(struct qb_pool *pool, const float *p, const float *q, size_t vocab, size_t first,
-                                  size_t n, struct qb_positions *r, struct qb_error *err)
+static enum qb_status run_rows(struct qb_pool *pool, struct compare *c, size_t n, struct qb_error *err)
 {
-    struct qb_error *errors = qb_alloc(n, sizeof *errors, "row errors", err);
-    uint8_t *masks = errors ? qb_alloc(qb_pool_threads(pool), vocab, "masks of rows", err) : NULL;
-    if (!masks) {
-        qb_free(errors);
-        return err->status;
-    }
-    struct compare c = {p, q, vocab, first, r, masks, errors};
-    qb_pool_run(pool, n, compare_task, &c);
+    c->errors = qb_alloc(n, sizeof *c->errors, "row errors", err);
+    c->masks = c->errors ? qb_alloc(qb_pool_threads(pool), c->vocab, "masks of rows", err) : NULL;
+    if (c->masks)
+        qb_pool_run(pool, n, compare_task, c);
     for (size_t i = 0; i < n && !err->status; i++)
-        *err = errors[i];
-    qb_free(masks);
-    qb_free(errors);
+        *err = c->errors[i];
+    qb_free(c->masks);
+    qb_free(c->errors);
     return err->status;
+}
+
+enum qb_status qb_positions_reference(struct qb_pool *pool, const float *p, size_t vocab, size_t first, size_t n,
+                                      struct qb_reference_row *known, struct qb_error *err)
+{
+    return run_rows(pool, &(struct compare){.p = p, .found = known, .vocab = vocab, .first = first}, n, err);
+}
+
+enum qb_status qb_positions_block(struct qb_pool *pool, const float *p, const struct qb_reference_row *known,
+                                  const float *q, size_t vocab, size_t first, size_t n, struct qb_positions *r,
+                                  struct qb_error *err)
+{
+    struct compare c = {.p = p, .q = q, .known = known, .vocab = vocab, .first = first, .rows = r};
+    return run_rows(pool, &c, n, err);
 }

@@ -67,22 +67,64 @@ struct work {
     const struct qb_cell_env *env;
     const struct qb_forced *text;
     struct qb_net *fp32;
-    const float *reference; /* its hidden states [positions, H] */
-    float *hidden, *p, *q;  /* [positions of a piece, H], [BLOCK, vocab], [BLOCK, vocab] */
+    const float *reference;         /* its hidden states [positions, H] */
+    float *hidden, *p, *q;          /* [positions of a piece, H], [BLOCK, vocab], [BLOCK, vocab] */
+    struct qb_reference_row *known; /* [BLOCK]; it and p where the shelf has none */
     struct qb_positions *rows;
+    size_t first, count; /* of the block at work */
 };
+
+/* ---- the shelf: a piece a block, what is known of the reference's logits, then these ---- */
+
+static struct qb_shelf_shape shelf(const struct qb_cell_env *env)
+{
+    const size_t n = qb_forced_positions(env->inputs), each = n < BLOCK ? n : BLOCK;
+    return (struct qb_shelf_shape){(n + BLOCK - 1) / BLOCK,
+                                   each * (sizeof(struct qb_reference_row) + env->model->arch.vocab * sizeof(float))};
+}
+
+static float *logits_on_shelf(const struct work *w, const void *piece)
+{
+    const struct qb_reference_row *known = piece;
+    return (float *)(uintptr_t)(known + (w->rows->count < BLOCK ? w->rows->count : BLOCK));
+}
+
+/* The reference's logits of the block at work and what is known from them. */
+static enum qb_status make_base(struct work *w, float *p, struct qb_reference_row *known, struct qb_error *err)
+{
+    const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
+    if (!qb_net_logits(w->fp32, w->reference + w->first * width, w->count, p, err))
+        qb_positions_reference(w->env->pool, p, vocab, w->first, w->count, known, err);
+    return err->status;
+}
+
+static enum qb_status shelve_block(void *context, void *piece, struct qb_error *err)
+{
+    return make_base(context, logits_on_shelf(context, piece), piece, err);
+}
+
+static enum qb_status compare_block(struct work *w, const float *hidden, struct qb_error *err)
+{
+    const size_t vocab = w->env->model->arch.vocab;
+    const struct qb_reference_row *known = qb_shelf_piece(w->env->shelf, w->first / BLOCK, shelve_block, w, err);
+    const float *p = known ? logits_on_shelf(w, known) : w->p;
+    if (!err->status && !known && !make_base(w, w->p, w->known, err))
+        known = w->known;
+    if (!err->status && !qb_net_logits(w->env->prepared->net, hidden, w->count, w->q, err))
+        qb_positions_block(w->env->pool, p, known, w->q, vocab, w->first, w->count, w->rows, err);
+    return err->status;
+}
 
 static enum qb_status compare_piece(void *context, size_t first, size_t n, struct qb_error *err)
 {
     struct work *w = context;
-    const size_t vocab = w->env->model->arch.vocab, width = w->env->model->arch.hidden;
+    const size_t width = w->env->model->arch.hidden;
     struct qb_net *net = w->env->prepared->net;
     qb_forced_hidden(w->text, net, first / w->text->compared, n / w->text->compared, w->hidden, err);
     for (size_t i = 0; i < n && !err->status; i += BLOCK) {
-        const size_t count = n - i < BLOCK ? n - i : BLOCK;
-        if (!qb_net_logits(w->fp32, w->reference + (first + i) * width, count, w->p, err) &&
-            !qb_net_logits(net, w->hidden + i * width, count, w->q, err))
-            qb_positions_block(w->env->pool, w->p, w->q, vocab, first + i, count, w->rows, err);
+        w->first = first + i;
+        w->count = n - i < BLOCK ? n - i : BLOCK;
+        compare_block(w, w->hidden + i * width, err);
     }
     return err->status;
 }
@@ -94,11 +136,13 @@ static enum qb_status measure(struct work *w, struct qb_record *out, struct qb_e
     if (!qb_cell_fp32(w->env, &w->fp32, err) &&
         (w->hidden = qb_alloc(piece * w->env->model->arch.hidden, sizeof *w->hidden, "hidden states", err)) &&
         (w->p = qb_alloc(BLOCK * vocab, sizeof *w->p, "reference logits", err)) &&
+        (w->known = qb_alloc(BLOCK, sizeof *w->known, "what the reference's logits tell", err)) &&
         (w->q = qb_alloc(BLOCK * vocab, sizeof *w->q, "logits", err)) &&
         !qb_parts_run(w->env->parts, out, w->rows->count, piece, compare_piece, w, err) &&
         w->env->variant->takes_contexts && !qb_record_calibration(w->env, w->env->prepared->net, out, err))
         qb_forced_overlap(w->env, w->text, out, err);
     qb_free(w->q);
+    qb_free(w->known);
     qb_free(w->p);
     qb_free(w->hidden);
     qb_net_free(w->fp32);
@@ -129,5 +173,6 @@ const struct qb_experiment qb_experiment_teacher_forced = {
     .reads = QB_READS_PROMPT | QB_READS_TEXT | QB_READS_OWN_TEXT,
     .net = true,
     .reference = reference,
+    .shelf = shelf,
     .run = run,
 };

@@ -32,13 +32,17 @@ static bool fault_is_due(void)
     return left == 1;
 }
 
-static void count_in(size_t size)
+void qb_mem_count_in(size_t size)
 {
     size_t live = atomic_fetch_add(&account.live, size) + size;
     size_t peak = atomic_load(&account.peak);
     while (peak < live && !atomic_compare_exchange_weak(&account.peak, &peak, live))
         ;
-    atomic_fetch_add(&account.allocations, 1);
+}
+
+void qb_mem_count_out(size_t size)
+{
+    atomic_fetch_sub(&account.live, size);
 }
 
 /* A zeroed piece of the heap, or of the address space. NULL: there is none. */
@@ -75,7 +79,8 @@ static void *allocate(size_t count, size_t size, bool sparse, const char *what, 
         return NULL;
     }
     header->size = bytes;
-    count_in(bytes);
+    qb_mem_count_in(bytes);
+    atomic_fetch_add(&account.allocations, 1);
     return (char *)header + ALIGNMENT;
 }
 
@@ -99,7 +104,7 @@ void qb_free(void *buffer)
     if (!buffer)
         return;
     struct header *header = header_of(buffer);
-    atomic_fetch_sub(&account.live, header->size);
+    qb_mem_count_out(header->size);
     if (header->mapped)
         munmap(header, header->mapped);
     else
@@ -240,6 +245,12 @@ size_t qb_machine_room(void)
     size_t most = group_bytes("/sys/fs/cgroup/memory.max"), used = group_bytes("/sys/fs/cgroup/memory.current");
     size_t left = most > used ? most - used : 0;
     return most && (left < room || !room) ? left : room;
+}
+
+bool qb_mem_spares(size_t bytes)
+{
+    const size_t machine = qb_machine_room();
+    return bytes <= qb_mem_room() / 2 && (machine == 0 || (bytes <= machine && machine - bytes >= QB_MEM_LEAVES));
 }
 
 size_t qb_address_space(void)

@@ -44,6 +44,14 @@ void qb_mem_restart_peak(void);
 void qb_mem_limit(size_t bytes);
 /* Bytes under the limit that are not in use; SIZE_MAX without one. */
 size_t qb_mem_room(void);
+/* Counts in, and out again, memory that was not asked for above: a mapping that processes share. */
+void qb_mem_count_in(size_t bytes);
+void qb_mem_count_out(size_t bytes);
+
+/* Is there room for bytes that only save time? They take at most half of qb_mem_room and leave QB_MEM_LEAVES of
+ * qb_machine_room, where the system tells it, for the KV cache and others. */
+#define QB_MEM_LEAVES ((size_t)512 << 20)
+bool qb_mem_spares(size_t bytes);
 
 /* A text of this process lacks what there was no memory for (text.h): then no file is replaced (file.h), nothing more
  * is printed, and the program does not end as if all were well. So nobody has to pass on that a text has failed. */

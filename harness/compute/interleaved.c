@@ -124,13 +124,6 @@ int32_t qb_interleaved_bias(const struct qb_codec_layout *l)
     return l->kind == QB_LAYOUT_TABLE4 ? -(int32_t)l->values[0] : 128;
 }
 
-static bool fits(size_t bytes)
-{
-    const size_t machine = qb_machine_room();
-    return bytes <= qb_mem_room() / 2 &&
-           (machine == 0 || (bytes <= machine && machine - bytes >= QB_INTERLEAVED_LEAVES));
-}
-
 void qb_stored_digit_dots(const struct qb_codec_layout *l, const unsigned char *bytes, size_t row, size_t count,
                           size_t cols, const struct qb_digit_inputs *x, size_t n, float *y, size_t ld)
 {
@@ -200,7 +193,7 @@ enum qb_status qb_interleaved_make(const struct qb_codec_layout *l, const unsign
     const size_t block_bytes = four ? ROWS * BLOCK / 2 : ROWS * BLOCK + (l->kind == QB_LAYOUT_CODES ? SIGNS : 0);
     const size_t scale_bytes = l->group ? ROWS * (halves ? 2 : sizeof(float)) : 0;
     *out = NULL;
-    if (!fits(groups * blocks * (block_bytes + scale_bytes)))
+    if (!qb_mem_spares(groups * blocks * (block_bytes + scale_bytes)))
         return QB_OK;
     struct qb_interleaved *w = *out = qb_alloc(1, sizeof *w, "an interleaved matrix", err);
     if (!w)

@@ -19,12 +19,8 @@ bool qb_interleaved_suits(const struct qb_codec_layout *layout);
  * by more than a 16th of what lies between them. */
 bool qb_interleaved_magnitudes(const struct qb_codec_layout *layout);
 
-/* What copies leave free of the machine's memory at least, for the KV cache and others. */
-#define QB_INTERLEAVED_LEAVES ((size_t)512 << 20)
-
-/* Of rows [row, row + rows) of a matrix of cols columns; its bytes are owned. NULL where it does not fit: where it
- * would leave less than QB_INTERLEAVED_LEAVES of qb_machine_room, or takes more than half of qb_mem_room (base/mem.h).
- * QB_ERR_MEMORY. Free with qb_interleaved_free, NULL too. */
+/* Of rows [row, row + rows) of a matrix of cols columns; its bytes are owned. NULL where there is no room for it
+ * (qb_mem_spares). QB_ERR_MEMORY. Free with qb_interleaved_free, NULL too. */
 enum qb_status qb_interleaved_make(const struct qb_codec_layout *layout, const unsigned char *bytes, size_t row,
                                    size_t rows, size_t cols, struct qb_interleaved **out, struct qb_error *err);
 

@@ -16,6 +16,15 @@ static inline size_t qb_llama_words(size_t vocab)
     return QB_LLAMA_HEAD + vocab + vocab % 2;
 }
 
+/* What a row and its logits share: how the words come from the logits, and what they are. */
+struct qb_llama_base {
+    float scale, offset; /* of the row */
+    float least;         /* logits down to here have words */
+    int32_t top;         /* the first token of the largest log p */
+};
+/* Of finite logits x[vocab]. */
+struct qb_llama_base qb_llama_base_of(const float *x, size_t vocab);
+
 /* row[qb_llama_words(vocab)] of finite logits x[vocab]: 65535 steps from the largest logit down to the smallest, but to
  * no less than the largest minus 16; tokens below have word 0, so at least about e^-16 of the largest's probability. */
 void qb_llama_pack(const float *x, size_t vocab, uint16_t *row);
@@ -33,5 +42,8 @@ struct qb_llama_position {
 };
 /* Of finite logits x[vocab] against a row of the base; target in [0, vocab). */
 struct qb_llama_position qb_llama_compare(const uint16_t *row, const float *x, size_t vocab, int32_t target);
+/* The same against the row that qb_llama_pack makes of logits p[vocab], of which `base` is: without the row. */
+struct qb_llama_position qb_llama_compare_logits(const float *p, const struct qb_llama_base *base, const float *x,
+                                                 size_t vocab, int32_t target);
 
 #endif

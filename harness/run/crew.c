@@ -18,6 +18,7 @@ enum qb_status qb_crew_open(struct qb_crew *crew, struct qb_error *err)
     crew->watch = -1;
     crew->seats = qb_alloc(crew->jobs, sizeof *crew->seats, "workers", err);
     crew->preparers = qb_alloc(crew->jobs, sizeof *crew->preparers, "preparers", err);
+    crew->shelves = qb_alloc(crew->schedule->plan.count, sizeof *crew->shelves, "shelves", err);
     if (!err->status)
         qb_memory_map(crew->schedule->plan.count * sizeof(struct qb_parts_seen), "cells' progress", &crew->seen, err);
     for (unsigned w = 0; !err->status && w < crew->jobs; w++) {
@@ -54,6 +55,9 @@ void qb_crew_close(struct qb_crew *crew)
     qb_orphans_unwatch(crew->watch);
     qb_preparer_adopt(false, &ignored);
     qb_file_unmap(&crew->seen);
+    for (size_t i = 0; crew->shelves && i < crew->schedule->plan.count; i++)
+        qb_shelf_free(crew->shelves[i].shelf);
+    qb_free(crew->shelves);
     qb_free(crew->seats);
     qb_free(crew->preparers);
 }
@@ -87,6 +91,7 @@ static enum qb_status run_cell(void *context, size_t i, const struct qb_prepared
     qb_shard_path(crew->shards->folder, job.key, shard);
     if (reference != QB_PLAN_NONE) {
         job.reference = &source;
+        job.env.shelf = crew->shelves[reference].shelf;
         if (schedule->cells[reference].taken == QB_TAKEN_RESULT) {
             source.result = crew->shards->output;
             source.index = schedule->cells[reference].old_index;
@@ -261,10 +266,51 @@ static void dismiss(struct qb_crew *crew)
     }
 }
 
+/* Counts who still reads each reference, and frees the shelves that nobody does. */
+static void tend_shelves(struct qb_crew *crew)
+{
+    const struct qb_schedule *schedule = crew->schedule;
+    for (size_t i = 0; i < schedule->plan.count; i++)
+        crew->shelves[i].readers = 0;
+    for (size_t i = 0; i < schedule->plan.count; i++)
+        if (schedule->plan.cells[i].reference != QB_PLAN_NONE &&
+            (qb_schedule_waits(schedule, i) || schedule->cells[i].stage == QB_STAGE_RUNNING))
+            crew->shelves[schedule->plan.cells[i].reference].readers++;
+    for (size_t i = 0; i < schedule->plan.count; i++) {
+        struct qb_crew_shelf *of = &crew->shelves[i];
+        if (of->shelf)
+            qb_shelf_expect(of->shelf, of->readers);
+        if (of->shelf && !of->readers) {
+            qb_shelf_free(of->shelf);
+            of->shelf = NULL;
+        }
+    }
+}
+
+/* Shelves for what several of cells [from, to), of the model at hand, read: before any of their processes is there. One
+ * that there is no address space for is done without. */
+static void make_shelves(struct qb_crew *crew, size_t from, size_t to)
+{
+    tend_shelves(crew);
+    for (size_t i = from; i < to; i++) {
+        const struct qb_experiment *experiment = qb_schedule_experiment(crew->schedule, i);
+        const size_t reference = crew->schedule->plan.cells[i].reference;
+        struct qb_crew_shelf *of = reference == QB_PLAN_NONE ? NULL : &crew->shelves[reference];
+        struct qb_error ignored = {0};
+        if (!of || of->shelf || of->readers < 2 || !experiment->shelf || !qb_schedule_waits(crew->schedule, i))
+            continue;
+        const struct qb_cell_env env = qb_at_hand_env(crew->hand, i);
+        const struct qb_shelf_shape shape = experiment->shelf(&env);
+        if (shape.pieces && shape.bytes && !qb_shelf_make(shape, &of->shelf, &ignored))
+            qb_shelf_expect(of->shelf, of->readers);
+    }
+}
+
 enum qb_status qb_crew_start(struct qb_crew *crew, size_t from, size_t to, size_t *waiting, struct qb_error *err)
 {
     const size_t jobs = crew->schedule->plan.cells[from].exclusive ? 1 : crew->jobs;
     *waiting = 0;
+    make_shelves(crew, from, to);
     for (size_t i = from; i < to; i++) {
         struct qb_error cause = {0};
         if (qb_schedule_waits(crew->schedule, i) && try_skip(crew, i, err))
@@ -397,6 +443,7 @@ enum qb_status qb_crew_attend(struct qb_crew *crew, struct qb_error *err)
     for (unsigned w = 0; w < crew->jobs; w++)
         if (crew->seats[w].worker.pid > 0)
             look_at(crew, crew->seats[w].cell);
+    tend_shelves(crew);
     note_preparing(crew);
     qb_talk_tick(crew->talk);
     return QB_OK;

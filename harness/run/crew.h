@@ -20,8 +20,12 @@ struct qb_crew {
     } * seats;                     /* [jobs] */
     struct qb_preparer *preparers; /* [jobs] */
     struct qb_map seen;            /* struct qb_parts_seen [plan.count], shared with the processes of cells */
-    int watch;                     /* qb_orphans_watch; -1: none */
-    bool cache_failed;             /* that references cannot be kept was said */
+    struct qb_crew_shelf {
+        struct qb_shelf *shelf; /* NULL: none */
+        size_t readers;         /* cells of the reference that have not ended */
+    } * shelves;                /* [plan.count], of references */
+    int watch;                  /* qb_orphans_watch; -1: none */
+    bool cache_failed;          /* that references cannot be kept was said */
 };
 
 enum qb_status qb_crew_open(struct qb_crew *crew, struct qb_error *err);

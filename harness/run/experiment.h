@@ -12,6 +12,7 @@
 #include "codec/variant.h"
 #include "model/net.h"
 #include "run/parts.h"
+#include "run/shelf.h"
 #include "run/tasks.h"
 
 /* Token inputs of one model, made by the suite from `prompt`, `corpus` and `calibration` (source-protocols 2, 3). */
@@ -48,6 +49,7 @@ struct qb_cell_env {
     const struct qb_record *reference;    /* what reference() recorded; NULL in reference() or when there is none */
     const struct qb_prepared *prepared;   /* where the experiment asks for the variant's net; else NULL */
     struct qb_parts *parts;               /* for qb_parts_run; NULL: none are kept */
+    struct qb_shelf *shelf;               /* of the reference, as the descriptor's `shelf` shapes it; NULL: none */
     struct qb_pool *pool;
     enum qb_isa isa;
     uint32_t seed; /* for random test vectors; the suite's `seed`, default 0 */
@@ -78,6 +80,9 @@ struct qb_experiment {
     const char *(*skip)(const struct qb_cell_env *env);
     /* The FP32 run that all variants of a model share: records tokens and final hidden states. NULL: none needed. */
     enum qb_status (*reference)(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err);
+    /* What of the reference each run() would compute again, in pieces that those of several variants can share. May be
+     * NULL. */
+    struct qb_shelf_shape (*shelf)(const struct qb_cell_env *env);
     enum qb_status (*run)(const struct qb_cell_env *env, struct qb_record *out, struct qb_error *err);
 };
 

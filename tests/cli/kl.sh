@@ -30,6 +30,49 @@ check "score: all" run all "corpus: $TEXT, $cut, score: all"
 same "every position that has a next" "$(one all pattern-a llama_ppl 8)" $((6 * 31))
 has "few positions are said" "$("$QINSBENCH" show "$TMP/half.h5" --metric llama_ppl --output csv)" "llama.cpp prints none under 100 positions"
 
+# What variants share of the reference (run/shelf.h) changes nothing, whoever makes it and where there is no room for it.
+for v in fp32 pattern-a int8-tensor; do
+    "$QINSBENCH" run "$TMP/half.yaml" -o "$TMP/alone.h5" --only "*/$v/*" --force -q 2>"$TMP/log"
+    same "$v alone" "$(values alone '*')" "$(values half '*' | grep -e "^$v," -e ^variant)"
+done
+"$QINSBENCH" run "$TMP/half.yaml" -o "$TMP/alone.h5" -j 3 --force -q 2>"$TMP/log"
+same "all at once" "$(values alone '*')" "$(values half '*')"
+{ cat "$TMP/half.yaml" && echo "limits: {memory: 64MiB}"; } >"$TMP/small.yaml"
+"$QINSBENCH" run "$TMP/small.yaml" -o "$TMP/alone.h5" --force -q 2>"$TMP/log"
+same "with little memory" "$(values alone '*')" "$(values half '*')"
+check "the planted codec builds" build_planted
+reached_or_gone() { [ -e "$TMP/$1.reached" ] || ! running "$2"; }
+# shelves VARIANTS: how many there are while the variant `hold`, the last, is prepared.
+shelves() {
+    rm -f "$TMP"/hold.reached "$TMP"/hold.go
+    sed "s/^variants: .*/variants: [$1{name: hold, codec: planted, options: {fault: wait}, placement: ['mlp.*']}]/" "$TMP/half.yaml" >"$TMP/hold.yaml"
+    QB_PLANTED=$TMP/hold "$QINSBENCH" run "$TMP/hold.yaml" --codec "$TMP/planted.so" -o "$TMP/hold.h5" --force -q 2>"$TMP/log" &
+    local run=$!
+    await "a variant is prepared" reached_or_gone hold $run
+    grep -c '^[^ ]* r--s .*/dev/zero' "/proc/$run/maps"
+    touch "$TMP/hold.go"
+    wait "$run"
+}
+same "several variants have a shelf" "$(shelves 'fp32, int8-tensor, ')" 1
+same "one alone has none" "$(shelves '')" 0
+
+# A variant held in its second chunk has read of the shelf that fp32 filled.
+for ((i = 0; i < 2060; i++)); do echo $((i * 37 % 60)); done >"$TMP/two.txt"
+cat >"$TMP/held.yaml" <<Y
+name: held
+models: {tiny: {file: $ROOT/data/models/tiny-llama, corpus: {tokens: two.txt, context: 1030, chunks: 2}}}
+variants: [fp32, {name: held, kv: {keys: {codec: planted, options: {fault: part}}, values: fp16, block: 1}}]
+experiments: {kl: {}}
+limits: {unsaved: 0}
+Y
+QB_PLANTED=$TMP/held "$QINSBENCH" run "$TMP/held.yaml" --codec "$TMP/planted.so" -j 1 --cache-size 0 -o "$TMP/held" -q 2>"$TMP/log" &
+run=$!
+await "a cell is in its second chunk" reached_or_gone held $run
+kept=$(for pid in $(children $run); do awk '/^[0-9a-f]+-/ { ours = /r--s .*\/dev\/zero/ } ours && /^Rss:/ { sum += $2 } END { print sum + 0 }' "/proc/$pid/smaps"; done | sort -n | tail -n 1)
+check "it has read of the shelf ($kept KiB)" test "$kept" -gt 0
+touch "$TMP/held.go"
+wait $run
+
 # The text as ids, and as a base file.
 check "tokens of the text" "$QINSBENCH" tokenize "$KJV" --file "$TEXT" --output json
 "$QINSBENCH" tokenize "$KJV" --file "$TEXT" --output json | sed 's/^{"ids": \[//; s/\].*//; s/,//g' >"$TMP/ids.txt"

@@ -14,6 +14,7 @@ struct bench {
     struct qb_pool *pool;
     struct qb_record reference;
     struct qb_parts *parts[2]; /* of reference and run; NULL: none are kept */
+    struct qb_shelf *shelf;    /* of the reference; NULL: none */
 };
 
 static inline struct bench bench_open(const char *text, size_t m)
@@ -43,6 +44,7 @@ static inline void bench_run(struct bench *b, size_t variant, struct qb_record *
         cr_assert_eq(entry->experiment->reference(&env, &b->reference, &err), QB_OK, "%s", err.message);
     struct qb_prepared prepared = {0};
     env.parts = b->parts[1];
+    env.shelf = b->shelf;
     env.variant = b->suite->variants[variant];
     if (entry->experiment->net) {
         cr_assert_eq(qb_cell_prepare(&env, &prepared, &err), QB_OK, "%s", err.message);

@@ -9,14 +9,15 @@ static bool keeps_logits;
 static float *kept[4096];
 static size_t kept_count;
 
-static enum qb_status planted_block(struct qb_pool *pool, const float *p, const float *q, size_t vocab, size_t first,
-                                    size_t n, struct qb_positions *rows, struct qb_error *err)
+static enum qb_status planted_block(struct qb_pool *pool, const float *p, const struct qb_reference_row *known,
+                                    const float *q, size_t vocab, size_t first, size_t n, struct qb_positions *rows,
+                                    struct qb_error *err)
 {
     if (keeps_logits) {
         float *copy = kept[kept_count++] = qb_alloc(2 * n * vocab, sizeof *copy, "planted", err);
         cr_assert(copy && kept_count < sizeof kept / sizeof *kept);
     }
-    return qb_positions_block(pool, p, q, vocab, first, n, rows, err);
+    return qb_positions_block(pool, p, known, q, vocab, first, n, rows, err);
 }
 
 #define qb_positions_block planted_block
