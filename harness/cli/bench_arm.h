@@ -15,7 +15,8 @@ const char *qb_pass_name(enum qb_pass pass); /* "prefill", as it is asked for */
 /* What an arm says of itself; numbers are NaN and texts "" where it says nothing. */
 struct qb_arm_facts {
     char program[32], build[512]; /* of a build: version, and what it was built for */
-    char arithmetic[16]; /* "fp32", "forward", "fused", "split"; "fused, no copy": of a matrix, for want of memory */
+    char arithmetic[16]; /* "fp32", "forward", "fused", "split", "split2"; "fused, no copy": of a matrix, for want of
+                            memory */
     char type_k[16], type_v[16]; /* of its cache */
     char model_type[64];
     double model_size, model_params; /* bytes of its weights, and how many they are */
