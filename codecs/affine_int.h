@@ -21,7 +21,7 @@ static const struct qb_codec_option int_options[] = {
 };
 
 /* A code as a number. */
-static inline float int_nearest(const struct affine *affine, struct affine_fit fit, float x)
+QB_INLINE float int_nearest(const struct affine *affine, struct affine_fit fit, float x)
 {
     const float least = affine->zero == AFFINE_MIDDLE ? 1 : 0, most = (float)((1 << affine->bits) - 1);
     const float t = fit.scale > 0 ? x / fit.scale : 0;
@@ -29,9 +29,19 @@ static inline float int_nearest(const struct affine *affine, struct affine_fit f
     return code < least ? least : code > most ? most : code;
 }
 
-static inline unsigned int_code(const struct affine *affine, struct affine_fit fit, float x)
+QB_INLINE void int_all_plain(const struct affine *affine, struct affine_fit fit, const float *restrict x, size_t n,
+                             unsigned char *restrict codes)
 {
-    return (unsigned)int_nearest(affine, fit, x);
+    for (size_t i = 0; i < n; i++)
+        codes[i] = (unsigned char)(int32_t)int_nearest(affine, fit, x[i]);
+}
+QB_EACH_LEVEL(int_all, (affine, fit, x, n, codes), const struct affine *affine, struct affine_fit fit,
+              const float *restrict x, size_t n, unsigned char *restrict codes)
+
+static inline void int_codes(const struct affine *affine, struct affine_fit fit, const float *x, size_t n,
+                             unsigned char *codes)
+{
+    int_all(affine->isa, affine, fit, x, n, codes);
 }
 
 /* For the share (100 - i) / 100 of the range: scales in double, rounded once. */
@@ -51,11 +61,8 @@ static inline struct affine_fit int_fit_share(const struct affine *affine, float
 
 static inline bool int_fit(const struct affine *affine, const float *x, size_t n, struct affine_fit *best)
 {
-    float low = 0, high = 0; /* 0 is in the range, so it is a level */
-    for (size_t k = 0; k < n; k++) {
-        low = x[k] < low ? x[k] : low;
-        high = x[k] > high ? x[k] : high;
-    }
+    float low, high;
+    qb_range(affine->isa, x, n, &low, &high); /* 0 is in the range, so it is a level */
     double least = (double)INFINITY;
     *best = int_fit_share(affine, low, high, 0);
     for (int i = 0; affine->clip && i < 80; i++) {
@@ -80,7 +87,7 @@ static inline struct affine int_describe(const struct qb_codec_config *config, u
                            .zero = config->options[INT_ZERO_POINT].i ? AFFINE_BYTE : AFFINE_MIDDLE,
                            .clip = config->options[INT_CLIP].i == 1,
                            .fit = int_fit,
-                           .code = int_code};
+                           .codes = int_codes};
 }
 
 #endif
