@@ -21,7 +21,7 @@ static const struct qb_codec_option int_options[] = {
 };
 
 /* A code as a number. */
-QB_INLINE float int_nearest(const struct affine *affine, struct affine_fit fit, float x)
+static inline float int_nearest(const struct affine *affine, struct affine_fit fit, float x)
 {
     const float least = affine->zero == AFFINE_MIDDLE ? 1 : 0, most = (float)((1 << affine->bits) - 1);
     const float t = fit.scale > 0 ? x / fit.scale : 0;
@@ -29,19 +29,36 @@ QB_INLINE float int_nearest(const struct affine *affine, struct affine_fit fit, 
     return code < least ? least : code > most ? most : code;
 }
 
-QB_INLINE void int_all_plain(const struct affine *affine, struct affine_fit fit, const float *restrict x, size_t n,
-                             unsigned char *restrict codes)
+#if defined(__x86_64__)
+QB_AVX512 void int_codes_avx512(const struct affine *affine, struct affine_fit fit, const float *x, size_t n,
+                                unsigned char *codes)
 {
-    for (size_t i = 0; i < n; i++)
-        codes[i] = (unsigned char)(int32_t)int_nearest(affine, fit, x[i]);
+    const __m512 reach = _mm512_set1_ps(1024), minus = _mm512_set1_ps(-1024), round = _mm512_set1_ps(0x1.8p23f);
+    const __m512 least = _mm512_set1_ps(affine->zero == AFFINE_MIDDLE ? 1 : 0);
+    const __m512 most = _mm512_set1_ps((float)((1 << affine->bits) - 1));
+    const __m512 scale = _mm512_set1_ps(fit.scale), zero = _mm512_set1_ps(fit.zero);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 valid = (__mmask16)(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1);
+        __m512 t = _mm512_div_ps(_mm512_maskz_loadu_ps(valid, x + i), scale);
+        t = _mm512_max_ps(_mm512_min_ps(t, reach), minus);
+        t = _mm512_add_ps(_mm512_sub_ps(_mm512_add_ps(t, round), round), zero);
+        t = _mm512_max_ps(_mm512_min_ps(t, most), least);
+        _mm_mask_storeu_epi8(codes + i, valid, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(t)));
+    }
 }
-QB_EACH_LEVEL(int_all, (affine, fit, x, n, codes), const struct affine *affine, struct affine_fit fit,
-              const float *restrict x, size_t n, unsigned char *restrict codes)
+#endif
 
 static inline void int_codes(const struct affine *affine, struct affine_fit fit, const float *x, size_t n,
                              unsigned char *codes)
 {
-    int_all(affine->isa, affine, fit, x, n, codes);
+#if defined(__x86_64__)
+    if (affine->isa >= QB_ISA_AVX512 && fit.scale > 0) {
+        int_codes_avx512(affine, fit, x, n, codes);
+        return;
+    }
+#endif
+    for (size_t i = 0; i < n; i++)
+        codes[i] = (unsigned char)int_nearest(affine, fit, x[i]);
 }
 
 /* For the share (100 - i) / 100 of the range: scales in double, rounded once. */

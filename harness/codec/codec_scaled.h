@@ -265,7 +265,7 @@ static inline void qb_scales_learn(const struct qb_scaled *scaled, unsigned pass
     size_t scope;
     (void)pass;
     while (qb_next_scope(scopes, row + count, &span, &scope)) {
-        const size_t at = span.first / scaled->cols;
+        const size_t at = scopes->tall > 1 ? span.first / scaled->cols : 0; /* its row */
         unsigned char *place = out + scope * qb_scale_bytes(scaled);
         float top = qb_amax(scaled->isa, x + (span.first - row * scaled->cols), span.size), before = 0;
         if (scopes->tall > 1 && at % scopes->tall > 0)
