@@ -128,51 +128,78 @@ static inline int affine_encode(const struct affine *affine, size_t rows, size_t
     return QB_CODEC_OK;
 }
 
-/* out[n] = the values of codes of 8 bits, affine_value's. */
-QB_INLINE void affine_values_plain(const unsigned char *restrict codes, size_t n, float scale, float zero,
-                                   float *restrict out)
+/* out[n] = the values of codes of 8 bits, of code i those of scale[i / width] and zero[i / width]. */
+#if defined(__x86_64__)
+QB_AVX512 void affine_values_avx512(const unsigned char *codes, size_t n, const float *scale, const float *zero,
+                                    size_t width, float *out)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = affine_value((struct affine_fit){.scale = scale, .zero = zero}, codes[i]);
+    const __m512 most = _mm512_set1_ps(FLT_MAX), least = _mm512_set1_ps(-FLT_MAX);
+    for (size_t i = 0, end; i < n; scale++, zero++)
+        for (end = n - i < width ? n : i + width; i < end; i += end - i < 16 ? end - i : 16) {
+            const __mmask16 valid = (__mmask16)(end - i >= 16 ? 0xffffu : (1u << (end - i)) - 1);
+            __m512 y = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(valid, codes + i)));
+            y = _mm512_mul_ps(_mm512_sub_ps(y, _mm512_set1_ps(*zero)), _mm512_set1_ps(*scale));
+            _mm512_mask_storeu_ps(out + i, valid, _mm512_max_ps(_mm512_min_ps(y, most), least));
+        }
 }
-QB_EACH_LEVEL(affine_values, (codes, n, scale, zero, out), const unsigned char *restrict codes, size_t n, float scale,
-              float zero, float *restrict out)
+#endif
+
+static inline void affine_values(int32_t isa, const unsigned char *codes, size_t n, const float *scale,
+                                 const float *zero, size_t width, float *out)
+{
+#if defined(__x86_64__)
+    if (isa >= QB_ISA_AVX512) {
+        affine_values_avx512(codes, n, scale, zero, width, out);
+        return;
+    }
+#else
+    (void)isa;
+#endif
+    for (size_t i = 0, end; i < n; scale++, zero++) {
+        const struct affine_fit fit = {.scale = *scale, .zero = *zero};
+        for (end = n - i < width ? n : i + width; i < end; i++)
+            out[i] = affine_value(fit, codes[i]);
+    }
+}
 
 static inline int affine_decode(const struct affine *affine, size_t rows, size_t cols, const void *in, size_t in_bytes,
                                 size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
     struct qb_scopes scopes = {0};
-    size_t bytes = 0, scope;
+    size_t bytes = 0;
     int status = affine_size(affine, rows, cols, in_bytes, row, count, &scopes, &bytes, error);
-    struct qb_span span = qb_scopes_from(&scopes, row);
+    const unsigned char *encoded = in;
+    const size_t header = affine_header(affine);
+    const struct qb_planes planes = {.made = false};
     const float one = 1;
-    struct qb_planes planes = {.made = false};
-    bool fine = false;            /* all codes of the row, of 8 bits, are such as encode writes */
+    float scale[QB_CODES_STEP], zero[QB_CODES_STEP];
     float numbers[QB_LEVELS_MAX]; /* by code; code 0 is never written where zero is in the middle */
     for (size_t code = 0; code < QB_LEVELS_MAX; code++)
         numbers[code] = code == 0 && affine->zero == AFFINE_MIDDLE ? NAN : (float)code;
-    while (!status && qb_next_scope(&scopes, row + count, &span, &scope)) {
-        const size_t at = scope * affine_header(affine), in_row = span.first / cols;
-        struct affine_fit fit;
-        if (!affine_load(affine, (const unsigned char *)in + at, &fit))
-            return qb_refuse(error, QB_CODEC_BAD_BYTES, at, "byte %zu starts a scale that no encode gives", at);
-        float *to = out + (span.first - row * cols);
-        const size_t codes = scopes.count * affine_header(affine) + in_row * qb_codes_row(affine->bits, cols);
-        if (span.col == 0)
-            fine = affine->bits == 8 &&
-                   (affine->zero != AFFINE_MIDDLE || !memchr((const unsigned char *)in + codes, 0, cols));
-        if (fine) {
-            affine_values(affine->isa, (const unsigned char *)in + codes + span.col, span.size, fit.scale, fit.zero,
-                          to);
-            continue;
+    for (size_t end = row + count; !status && row < end; row++, out += cols) {
+        const size_t codes = scopes.count * header + row * qb_codes_row(affine->bits, cols);
+        const bool fine = affine->bits == 8 && /* all codes of the row are such as encode writes */
+                          (affine->zero != AFFINE_MIDDLE || !memchr(encoded + codes, 0, cols));
+        struct qb_chunk chunk;
+        for (size_t col = 0; !status && col < cols; col += chunk.size) {
+            struct affine_fit fit = {0};
+            chunk = qb_chunk_at(&scopes, row, col, !fine);
+            for (size_t s = 0; s < chunk.spans; s++) {
+                const size_t at = (chunk.scope + s) * header;
+                if (!affine_load(affine, encoded + at, &fit))
+                    return qb_refuse(error, QB_CODEC_BAD_BYTES, at, "byte %zu starts a scale that no encode gives", at);
+                scale[s] = fit.scale;
+                zero[s] = fit.zero;
+            }
+            if (fine) {
+                affine_values(affine->isa, encoded + codes + col, chunk.size, scale, zero, chunk.width, out + col);
+                continue;
+            }
+            status = qb_scaled_values(affine->isa, affine->bits, numbers, &planes, cols, row, col, chunk.size, &one,
+                                      chunk.size, encoded, codes, out + col, error);
+            for (size_t i = col; !status && i < col + chunk.size; i++)
+                out[i] = affine_value(fit, out[i]);
         }
-        for (size_t done = 0, some; !status && done < span.size; done += some) {
-            some = span.size - done < QB_CODES_STEP ? span.size - done : QB_CODES_STEP;
-            status = qb_scaled_values(affine->isa, affine->bits, numbers, &planes, cols, in_row, span.col + done, some,
-                                      &one, some, in, codes, to + done, error);
-        }
-        for (size_t i = 0; !status && i < span.size; i++)
-            to[i] = affine_value(fit, to[i]);
     }
     return status;
 }

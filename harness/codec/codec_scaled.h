@@ -173,6 +173,26 @@ static inline bool qb_next_scope(const struct qb_scopes *scopes, size_t end, str
     return more;
 }
 
+/* A chunk of a row from column `col` on, QB_CODES_STEP values at most: part of a span, or whole spans, or with `one` no
+ * more than one. */
+struct qb_chunk {
+    size_t size, width, spans; /* values; of a span in it; spans of which it has any */
+    size_t scope;              /* of the first */
+};
+
+static inline struct qb_chunk qb_chunk_at(const struct qb_scopes *scopes, size_t row, size_t col, bool one)
+{
+    const size_t cols = scopes->spans.cols, width = scopes->spans.width,
+                 span = row * scopes->spans.per_row + col / width;
+    const size_t whole = width < QB_CODES_STEP && !one ? QB_CODES_STEP / width * width : width - col % width;
+    struct qb_chunk chunk = {.size = whole < QB_CODES_STEP ? whole : QB_CODES_STEP,
+                             .scope = scopes->tall > 1 ? span / scopes->tall : span};
+    chunk.size = chunk.size < cols - col ? chunk.size : cols - col;
+    chunk.width = width < chunk.size ? width : chunk.size;
+    chunk.spans = (chunk.size - 1) / chunk.width + 1;
+    return chunk;
+}
+
 /* ---- scale * level ---- */
 
 struct qb_scaled;
@@ -256,25 +276,35 @@ static inline float qb_power_of_two(unsigned byte)
     return value;
 }
 
-/* Until a scope's last span its scale is the largest magnitude so far. */
+/* Until a scope's last row its scale is the largest magnitude so far. */
 static inline void qb_scales_learn(const struct qb_scaled *scaled, unsigned pass, size_t row, size_t count,
                                    const float *x, unsigned char *out)
 {
     const struct qb_scopes *scopes = &scaled->scopes;
-    struct qb_span span = qb_scopes_from(scopes, row);
-    size_t scope;
+    const size_t cols = scaled->cols, size = qb_scale_bytes(scaled);
     (void)pass;
-    while (qb_next_scope(scopes, row + count, &span, &scope)) {
-        const size_t at = scopes->tall > 1 ? span.first / scaled->cols : 0; /* its row */
-        unsigned char *place = out + scope * qb_scale_bytes(scaled);
-        float top = qb_amax(scaled->isa, x + (span.first - row * scaled->cols), span.size), before = 0;
-        if (scopes->tall > 1 && at % scopes->tall > 0)
-            memcpy(&before, place, sizeof before);
-        top = before > top ? before : top;
-        if (scopes->tall == 1 || at % scopes->tall == scopes->tall - 1 || at == scaled->rows - 1)
-            qb_scale_store(scaled, top, place);
-        else
-            memcpy(place, &top, sizeof top);
+    for (size_t end = row + count; row < end; row++, x += cols) {
+        struct qb_chunk chunk;
+        for (size_t col = 0; scopes->tall == 1 && col < cols; col += chunk.size) {
+            float amax[QB_CODES_STEP];
+            chunk = qb_chunk_at(scopes, row, col, false);
+            if (chunk.spans == 1) /* all of it, however wide */
+                chunk.size = chunk.width = cols - col < scopes->spans.width ? cols - col : scopes->spans.width;
+            qb_amaxes(scaled->isa, x + col, chunk.size, chunk.width, amax);
+            for (size_t s = 0; s < chunk.spans; s++)
+                qb_scale_store(scaled, amax[s], out + (chunk.scope + s) * size);
+        }
+        if (scopes->tall > 1) {
+            unsigned char *place = out + row / scopes->tall * size;
+            float top = qb_amax(scaled->isa, x, cols), before = 0;
+            if (row % scopes->tall > 0)
+                memcpy(&before, place, sizeof before);
+            top = before > top ? before : top;
+            if (row % scopes->tall == scopes->tall - 1 || row == scaled->rows - 1)
+                qb_scale_store(scaled, top, place);
+            else
+                memcpy(place, &top, sizeof top);
+        }
     }
 }
 
@@ -328,26 +358,6 @@ static inline const struct qb_levels *qb_levels_of(const struct qb_scaled *scale
 static inline size_t qb_scaled_bytes(const struct qb_scaled *scaled)
 {
     return qb_scales_of(scaled)->bytes(scaled) + scaled->rows * qb_codes_row(scaled->bits, scaled->cols);
-}
-
-/* A chunk of a row from column `col` on, QB_CODES_STEP values at most: part of a span, or whole spans, or with `one` no
- * more than one. */
-struct qb_chunk {
-    size_t size, width, spans; /* values; of a span in it; spans of which it has any */
-    size_t scope;              /* of the first */
-};
-
-static inline struct qb_chunk qb_chunk_at(const struct qb_scopes *scopes, size_t row, size_t col, bool one)
-{
-    const size_t cols = scopes->spans.cols, width = scopes->spans.width,
-                 span = row * scopes->spans.per_row + col / width;
-    const size_t whole = width < QB_CODES_STEP && !one ? QB_CODES_STEP / width * width : width - col % width;
-    struct qb_chunk chunk = {.size = whole < QB_CODES_STEP ? whole : QB_CODES_STEP,
-                             .scope = scopes->tall > 1 ? span / scopes->tall : span};
-    chunk.size = chunk.size < cols - col ? chunk.size : cols - col;
-    chunk.width = width < chunk.size ? width : chunk.size;
-    chunk.spans = (chunk.size - 1) / chunk.width + 1;
-    return chunk;
 }
 
 /* Makes the levels' planes and tables, these of the rule that takes codes: one that depends on x / scale alone, or all

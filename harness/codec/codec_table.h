@@ -123,6 +123,27 @@ static inline float qb_amax(int32_t isa, const float *x, size_t n)
     return qb_float(qb_amax_bits(isa, x, n));
 }
 
+/* The greatest magnitude of each run of x[n], which are finite. */
+#if defined(__x86_64__)
+QB_AVX512 void qb_amaxes_avx512(const float *x, size_t n, size_t width, float *amax)
+{
+    for (size_t i = 0; i < n; i += width)
+        *amax++ = qb_float(qb_amax_avx512(x + i, n - i < width ? n - i : width));
+}
+#endif
+
+static inline void qb_amaxes(int32_t isa, const float *x, size_t n, size_t width, float *amax)
+{
+#if defined(__x86_64__)
+    if (isa >= QB_ISA_AVX512) {
+        qb_amaxes_avx512(x, n, width, amax);
+        return;
+    }
+#endif
+    for (size_t i = 0; i < n; i += width)
+        *amax++ = qb_amax(isa, x + i, n - i < width ? n - i : width);
+}
+
 /* qb_check_finite. */
 static inline int qb_all_finite(int32_t isa, const float *x, size_t n, size_t first, struct qb_codec_error *error)
 {

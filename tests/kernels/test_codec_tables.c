@@ -12,6 +12,11 @@
 
 enum { ROOM = 1 << 17, SETS = 8, CLOSE = 8 };
 
+static const char *level(int isa)
+{
+    return qb_isa_name((enum qb_isa)isa);
+}
+
 static struct qb_rng rng;
 static uint32_t seed;
 static float numbers[ROOM];
@@ -184,11 +189,11 @@ Test(codec_tables, every_code_is_the_rule_s)
             for (int isa = QB_ISA_PORTABLE; isa <= (int)qb_cpu()->isa; isa++)
                 for (int kind = QB_SCALE_TOP; kind <= QB_SCALE_AMAX; kind++) {
                     const size_t n = 1 + qb_rng_u32(&rng) % 1024, width = 1 + qb_rng_u32(&rng) % n;
-                    cr_assert_eq(wrong_codes(&sets[s], kind, scales[k], 1024, 1024, isa), 0,
-                                 "%s, scale %g, %s, seed %u", sets[s].name, (double)scales[k], qb_isa_name(isa), seed);
-                    cr_assert_eq(wrong_codes(&sets[s], kind, scales[k], n, width, isa), 0,
-                                 "%s, scale %g, %s, %zu by %zu, seed %u", sets[s].name, (double)scales[k],
-                                 qb_isa_name(isa), n, width, seed);
+                    cr_assert_eq(wrong_codes(&sets[s], (enum qb_scale_kind)kind, scales[k], 1024, 1024, isa), 0,
+                                 "%s, scale %g, %s, seed %u", sets[s].name, (double)scales[k], level(isa), seed);
+                    cr_assert_eq(wrong_codes(&sets[s], (enum qb_scale_kind)kind, scales[k], n, width, isa), 0,
+                                 "%s, scale %g, %s, %zu by %zu, seed %u", sets[s].name, (double)scales[k], level(isa),
+                                 n, width, seed);
                 }
         }
 }
@@ -204,7 +209,7 @@ Test(codec_tables, every_code_under_a_power_of_two_is_the_rule_s)
                 numbers[i] = fabsf(numbers[i] / scale) <= 4 * sets[s].levels.largest ? numbers[i] : scale;
             for (int isa = QB_ISA_PORTABLE; isa <= (int)qb_cpu()->isa; isa++)
                 cr_assert_eq(wrong_codes(&sets[s], QB_SCALE_POWER, scale, 992, 32, isa), 0, "%s, 2^%d, %s, seed %u",
-                             sets[s].name, (int)byte - 127, qb_isa_name(isa), seed);
+                             sets[s].name, (int)byte - 127, level(isa), seed);
         }
     cr_assert(sets[0].tables.tiny_alike && sets[3].tables.tiny_alike && !sets[4].tables.tiny_alike);
 }
@@ -221,19 +226,19 @@ Test(codec_tables, a_wrong_table_is_seen)
             while (tables->entry[--bucket] >> 8 == QB_TABLE_NO_EDGE)
                 ;
             tables->entry[bucket] += 1 << 8;
-            cr_assert_gt(wrong_codes(&sets[s], QB_SCALE_TOP, 1, 61, 61, isa), 0, "%s", qb_isa_name(isa));
+            cr_assert_gt(wrong_codes(&sets[s], QB_SCALE_TOP, 1, 61, 61, isa), 0, "%s", level(isa));
             *tables = kept;
             tables->entry[bucket] ^= 1;
-            cr_assert_gt(wrong_codes(&sets[s], QB_SCALE_TOP, 1, 61, 61, isa), 0, "%s", qb_isa_name(isa));
+            cr_assert_gt(wrong_codes(&sets[s], QB_SCALE_TOP, 1, 61, 61, isa), 0, "%s", level(isa));
             *tables = kept;
             tables->simple = false;
             tables->zero[1] ^= 1;
-            cr_assert_gt(wrong_codes(&sets[s], QB_SCALE_TOP, 1, 61, 61, isa), 0, "%s", qb_isa_name(isa));
+            cr_assert_gt(wrong_codes(&sets[s], QB_SCALE_TOP, 1, 61, 61, isa), 0, "%s", level(isa));
             *tables = kept;
         }
         collect(&sets[7], 0.37f);
         sets[7].tables.close = 0;
-        cr_assert_gt(wrong_codes(&sets[7], QB_SCALE_TOP, 0.37f, 61, 61, isa), 0, "%s", qb_isa_name(isa));
+        cr_assert_gt(wrong_codes(&sets[7], QB_SCALE_TOP, 0.37f, 61, 61, isa), 0, "%s", level(isa));
         sets[7].tables.close = CLOSE;
     }
 }
@@ -286,8 +291,8 @@ Test(codec_tables, values_are_products_of_the_table)
                                  : round % 4 == 1 ? 32
                                  : round % 4 == 2 ? 16 * (1 + round % 9)
                                                   : 1 + round;
-            cr_assert(values_right(value, &planes, n, width, isa), "%s, %zu by %zu, seed %u", qb_isa_name(isa), n,
-                      width, seed);
+            cr_assert(values_right(value, &planes, n, width, isa), "%s, %zu by %zu, seed %u", level(isa), n, width,
+                      seed);
             if (round % 7 && isa >= QB_ISA_AVX512 && qb_cpu()->byte_permutes && width % 16 == 0) { /* can fail */
                 planes.at[3][codes_of[n - 1]] ^= 1;
                 cr_assert_not(values_right(value, &planes, n, width, isa), "seed %u", seed);
@@ -313,8 +318,7 @@ Test(codec_tables, magnitudes_and_ranges_are_those_of_loops)
                 high = x[i] > high ? x[i] : high;
             }
             qb_range(isa, x, n, &given[0], &given[1]);
-            cr_assert(qb_amax(isa, x, n) == top && given[0] == low && given[1] == high, "%s, n %zu", qb_isa_name(isa),
-                      n);
+            cr_assert(qb_amax(isa, x, n) == top && given[0] == low && given[1] == high, "%s, n %zu", level(isa), n);
             cr_assert(!signbit(given[1]) && (low < 0) == (signbit(given[0]) != 0));
             cr_assert_eq(qb_all_finite(isa, x, n, 0, &error), QB_CODEC_OK);
             for (size_t place = 0; place < n; place++) {
