@@ -62,7 +62,7 @@ $(BUILD)/qinsbench: $(CLI_OBJ) $(BUILD)/libqinsbench.a
 
 # A codec sees codec.h and the codec_*.h beside it: its include path holds no other header of the harness. Beside the
 # folders of codecs lies what several share.
-PUBLIC_H := $(addprefix $(BUILD)/include/,codec.h codec_util.h codec_block.h codec_scaled.h)
+PUBLIC_H := $(addprefix $(BUILD)/include/,codec.h codec_util.h codec_block.h codec_table.h codec_scaled.h)
 $(PUBLIC_H): $(BUILD)/include/%: harness/codec/%
 	@mkdir -p $(@D); cp $< $@
 $(BUILD)/obj/codecs/%.o: codecs/%.c $(BUILD)/flags $(PUBLIC_H)

@@ -20,8 +20,9 @@ struct affine {
     bool clip;                                              /* for `fit` */
     /* Finds both for x[n], all finite; false where the values are too large for the format. */
     bool (*fit)(const struct affine *affine, const float *x, size_t n, struct affine_fit *fit);
-    /* A value's code. */
-    unsigned (*code)(const struct affine *affine, struct affine_fit fit, float x);
+    /* The codes of x[n]. */
+    void (*codes)(const struct affine *affine, struct affine_fit fit, const float *x, size_t n, unsigned char *codes);
+    int32_t isa; /* enum qb_isa */
 };
 
 static inline size_t affine_header(const struct affine *affine)
@@ -74,6 +75,24 @@ static inline bool affine_load(const struct affine *affine, const unsigned char 
            (affine->zero != AFFINE_BYTE || fit->zero < (float)(1 << affine->bits));
 }
 
+static inline void affine_codes(const struct affine *affine, struct affine_fit fit, size_t cols, size_t col, size_t n,
+                                const float *x, unsigned char *row)
+{
+    if (affine->bits == 8) {
+        affine->codes(affine, fit, x, n, row + col);
+        return;
+    }
+    for (size_t done = 0, some; done < n; done += some) {
+        unsigned char bytes[QB_CODES_STEP];
+        uint16_t codes[QB_CODES_STEP];
+        some = n - done < QB_CODES_STEP ? n - done : QB_CODES_STEP;
+        affine->codes(affine, fit, x + done, some, bytes);
+        for (size_t i = 0; i < some; i++)
+            codes[i] = bytes[i];
+        qb_codes_put(affine->bits, cols, col + done, some, codes, row);
+    }
+}
+
 /* All at once: a fit may need all values of its scope, which lie one after the other. */
 static inline int affine_encode(const struct affine *affine, size_t rows, size_t cols, const float *x, void *out,
                                 size_t out_bytes, struct qb_codec_error *error)
@@ -81,48 +100,106 @@ static inline int affine_encode(const struct affine *affine, size_t rows, size_t
     struct qb_scopes scopes = {0};
     size_t bytes = 0, scope, line = qb_codes_row(affine->bits, cols);
     int status = affine_size(affine, rows, cols, out_bytes, 0, rows, &scopes, &bytes, error);
-    status = status ? status : qb_check_finite(x, rows * cols, 0, error);
     if (status)
         return status;
-    memset(out, 0, bytes);
+    unsigned char *bytes_of = out, *codes = bytes_of + scopes.count * affine_header(affine);
+    if (affine->bits < 8)
+        memset(codes, 0, rows * line);
     struct qb_span span = qb_scopes_from(&scopes, 0);
     struct affine_fit fit = {0};
-    while (qb_next_scope(&scopes, rows, &span, &scope)) {
-        const size_t all = scopes.tall > 1 ? rows * cols : span.size, row = span.first / cols;
-        if ((scopes.tall == 1 || row == 0) && !affine->fit(affine, x + span.first, all, &fit))
-            return qb_refuse(error, QB_CODEC_BAD_INPUT, span.first,
-                             "%g and the values that share its scale are too large", (double)x[span.first]);
-        affine_store(affine, fit, (unsigned char *)out + scope * affine_header(affine));
-        for (size_t i = 0; i < span.size; i++) {
-            const uint16_t code = (uint16_t)affine->code(affine, fit, x[span.first + i]);
-            qb_codes_put(affine->bits, cols, span.col + i, 1, &code,
-                         (unsigned char *)out + scopes.count * affine_header(affine) + row * line);
+    for (size_t row = 0, some; row < rows; row += some) {
+        some = scopes.tall > 1 ? rows : qb_rows_at_hand(cols, rows - row);
+        status = qb_all_finite(affine->isa, x + row * cols, some * cols, row * cols, error);
+        if (status)
+            return status;
+        while (span.first + span.size < (row + some) * cols && qb_next_scope(&scopes, row + some, &span, &scope)) {
+            const size_t all = scopes.tall > 1 ? rows * cols : span.size, at = span.first / cols;
+            if ((scopes.tall == 1 || at == 0) && !affine->fit(affine, x + span.first, all, &fit)) {
+                status = qb_all_finite(affine->isa, x + row * cols, (rows - row) * cols, row * cols, error);
+                return status
+                           ? status
+                           : qb_refuse(error, QB_CODEC_BAD_INPUT, span.first,
+                                       "%g and the values that share its scale are too large", (double)x[span.first]);
+            }
+            affine_store(affine, fit, bytes_of + scope * affine_header(affine));
+            affine_codes(affine, fit, cols, span.col, span.size, x + span.first, codes + at * line);
         }
     }
     return QB_CODEC_OK;
 }
 
-static inline int affine_decode(const struct affine *affine, int32_t isa, size_t rows, size_t cols, const void *in,
-                                size_t in_bytes, size_t row, size_t count, float *out, struct qb_codec_error *error)
+/* out[n] = the values of codes of 8 bits, of code i those of scale[i / width] and zero[i / width]. */
+#if defined(__x86_64__)
+QB_AVX512 void affine_values_avx512(const unsigned char *codes, size_t n, const float *scale, const float *zero,
+                                    size_t width, float *out)
+{
+    const __m512 most = _mm512_set1_ps(FLT_MAX), least = _mm512_set1_ps(-FLT_MAX);
+    for (size_t i = 0, end; i < n; scale++, zero++)
+        for (end = n - i < width ? n : i + width; i < end; i += end - i < 16 ? end - i : 16) {
+            const __mmask16 valid = (__mmask16)(end - i >= 16 ? 0xffffu : (1u << (end - i)) - 1);
+            __m512 y = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(valid, codes + i)));
+            y = _mm512_mul_ps(_mm512_sub_ps(y, _mm512_set1_ps(*zero)), _mm512_set1_ps(*scale));
+            _mm512_mask_storeu_ps(out + i, valid, _mm512_max_ps(_mm512_min_ps(y, most), least));
+        }
+}
+#endif
+
+static inline void affine_values(int32_t isa, const unsigned char *codes, size_t n, const float *scale,
+                                 const float *zero, size_t width, float *out)
+{
+#if defined(__x86_64__)
+    if (isa >= QB_ISA_AVX512) {
+        affine_values_avx512(codes, n, scale, zero, width, out);
+        return;
+    }
+#else
+    (void)isa;
+#endif
+    for (size_t i = 0, end; i < n; scale++, zero++) {
+        const struct affine_fit fit = {.scale = *scale, .zero = *zero};
+        for (end = n - i < width ? n : i + width; i < end; i++)
+            out[i] = affine_value(fit, codes[i]);
+    }
+}
+
+static inline int affine_decode(const struct affine *affine, size_t rows, size_t cols, const void *in, size_t in_bytes,
+                                size_t row, size_t count, float *out, struct qb_codec_error *error)
 {
     struct qb_scopes scopes = {0};
-    size_t bytes = 0, scope;
+    size_t bytes = 0;
     int status = affine_size(affine, rows, cols, in_bytes, row, count, &scopes, &bytes, error);
-    struct qb_span span = qb_scopes_from(&scopes, row);
+    const unsigned char *encoded = in;
+    const size_t header = affine_header(affine);
+    const struct qb_planes planes = {.made = false};
+    const float one = 1;
+    float scale[QB_CODES_STEP], zero[QB_CODES_STEP];
     float numbers[QB_LEVELS_MAX]; /* by code; code 0 is never written where zero is in the middle */
     for (size_t code = 0; code < QB_LEVELS_MAX; code++)
         numbers[code] = code == 0 && affine->zero == AFFINE_MIDDLE ? NAN : (float)code;
-    while (!status && qb_next_scope(&scopes, row + count, &span, &scope)) {
-        const size_t at = scope * affine_header(affine), in_row = span.first / cols;
-        struct affine_fit fit;
-        if (!affine_load(affine, (const unsigned char *)in + at, &fit))
-            return qb_refuse(error, QB_CODEC_BAD_BYTES, at, "byte %zu starts a scale that no encode gives", at);
-        float *to = out + (span.first - row * cols);
-        status = qb_scaled_values(isa, affine->bits, numbers, cols, in_row, span.col, span.size, 1, in,
-                                  scopes.count * affine_header(affine) + in_row * qb_codes_row(affine->bits, cols), to,
-                                  error);
-        for (size_t i = 0; !status && i < span.size; i++)
-            to[i] = affine_value(fit, to[i]);
+    for (size_t end = row + count; !status && row < end; row++, out += cols) {
+        const size_t codes = scopes.count * header + row * qb_codes_row(affine->bits, cols);
+        const bool fine = affine->bits == 8 && /* all codes of the row are such as encode writes */
+                          (affine->zero != AFFINE_MIDDLE || !memchr(encoded + codes, 0, cols));
+        struct qb_chunk chunk;
+        for (size_t col = 0; !status && col < cols; col += chunk.size) {
+            struct affine_fit fit = {0};
+            chunk = qb_chunk_at(&scopes, row, col, !fine);
+            for (size_t s = 0; s < chunk.spans; s++) {
+                const size_t at = (chunk.scope + s) * header;
+                if (!affine_load(affine, encoded + at, &fit))
+                    return qb_refuse(error, QB_CODEC_BAD_BYTES, at, "byte %zu starts a scale that no encode gives", at);
+                scale[s] = fit.scale;
+                zero[s] = fit.zero;
+            }
+            if (fine) {
+                affine_values(affine->isa, encoded + codes + col, chunk.size, scale, zero, chunk.width, out + col);
+                continue;
+            }
+            status = qb_scaled_values(affine->isa, affine->bits, numbers, &planes, cols, row, col, chunk.size, &one,
+                                      chunk.size, encoded, codes, out + col, error);
+            for (size_t i = col; !status && i < col + chunk.size; i++)
+                out[i] = affine_value(fit, out[i]);
+        }
     }
     return status;
 }
@@ -139,14 +216,16 @@ static inline int affine_decode(const struct affine *affine, int32_t isa, size_t
     static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,       \
                       size_t out_bytes, struct qb_codec_error *error)                                                  \
     {                                                                                                                  \
-        const struct affine affine = DESCRIBE(config);                                                                 \
+        struct affine affine = DESCRIBE(config);                                                                       \
+        affine.isa = config->isa;                                                                                      \
         return affine_encode(&affine, rows, cols, x, out, out_bytes, error);                                           \
     }                                                                                                                  \
     static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \
                       size_t row, size_t count, float *out, struct qb_codec_error *error)                              \
     {                                                                                                                  \
-        const struct affine affine = DESCRIBE(config);                                                                 \
-        return affine_decode(&affine, config->isa, rows, cols, in, in_bytes, row, count, out, error);                  \
+        struct affine affine = DESCRIBE(config);                                                                       \
+        affine.isa = config->isa;                                                                                      \
+        return affine_decode(&affine, rows, cols, in, in_bytes, row, count, out, error);                               \
     }                                                                                                                  \
     QB_CODEC_ENTRY(, .encoded_size = encoded_size, .encode = encode, .decode = decode, __VA_ARGS__)
 

@@ -29,9 +29,36 @@ static inline float int_nearest(const struct affine *affine, struct affine_fit f
     return code < least ? least : code > most ? most : code;
 }
 
-static inline unsigned int_code(const struct affine *affine, struct affine_fit fit, float x)
+#if defined(__x86_64__)
+QB_AVX512 void int_codes_avx512(const struct affine *affine, struct affine_fit fit, const float *x, size_t n,
+                                unsigned char *codes)
 {
-    return (unsigned)int_nearest(affine, fit, x);
+    const __m512 reach = _mm512_set1_ps(1024), minus = _mm512_set1_ps(-1024), round = _mm512_set1_ps(0x1.8p23f);
+    const __m512 least = _mm512_set1_ps(affine->zero == AFFINE_MIDDLE ? 1 : 0);
+    const __m512 most = _mm512_set1_ps((float)((1 << affine->bits) - 1));
+    const __m512 scale = _mm512_set1_ps(fit.scale), zero = _mm512_set1_ps(fit.zero);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 valid = (__mmask16)(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1);
+        __m512 t = _mm512_div_ps(_mm512_maskz_loadu_ps(valid, x + i), scale);
+        t = _mm512_max_ps(_mm512_min_ps(t, reach), minus);
+        t = _mm512_add_ps(_mm512_sub_ps(_mm512_add_ps(t, round), round), zero);
+        t = _mm512_max_ps(_mm512_min_ps(t, most), least);
+        _mm_mask_storeu_epi8(codes + i, valid, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(t)));
+    }
+}
+#endif
+
+static inline void int_codes(const struct affine *affine, struct affine_fit fit, const float *x, size_t n,
+                             unsigned char *codes)
+{
+#if defined(__x86_64__)
+    if (affine->isa >= QB_ISA_AVX512 && fit.scale > 0) {
+        int_codes_avx512(affine, fit, x, n, codes);
+        return;
+    }
+#endif
+    for (size_t i = 0; i < n; i++)
+        codes[i] = (unsigned char)int_nearest(affine, fit, x[i]);
 }
 
 /* For the share (100 - i) / 100 of the range: scales in double, rounded once. */
@@ -51,11 +78,8 @@ static inline struct affine_fit int_fit_share(const struct affine *affine, float
 
 static inline bool int_fit(const struct affine *affine, const float *x, size_t n, struct affine_fit *best)
 {
-    float low = 0, high = 0; /* 0 is in the range, so it is a level */
-    for (size_t k = 0; k < n; k++) {
-        low = x[k] < low ? x[k] : low;
-        high = x[k] > high ? x[k] : high;
-    }
+    float low, high;
+    qb_range(affine->isa, x, n, &low, &high); /* 0 is in the range, so it is a level */
     double least = (double)INFINITY;
     *best = int_fit_share(affine, low, high, 0);
     for (int i = 0; affine->clip && i < 80; i++) {
@@ -80,7 +104,7 @@ static inline struct affine int_describe(const struct qb_codec_config *config, u
                            .zero = config->options[INT_ZERO_POINT].i ? AFFINE_BYTE : AFFINE_MIDDLE,
                            .clip = config->options[INT_CLIP].i == 1,
                            .fit = int_fit,
-                           .code = int_code};
+                           .codes = int_codes};
 }
 
 #endif

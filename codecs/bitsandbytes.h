@@ -72,7 +72,7 @@ static inline void bnb_learn(const struct qb_scaled *scaled, unsigned pass, size
     if (pass == 0 && row > 0)
         memcpy(&sum, out, sizeof sum);
     while (qb_next_scope(&scaled->scopes, row + count, &span, &scope)) {
-        const float amax = qb_amax(x + (span.first - row * scaled->cols), span.size);
+        const float amax = qb_amax(scaled->isa, x + (span.first - row * scaled->cols), span.size);
         unsigned char *place = out + at.steps + scope / BNB_NESTED * sizeof step;
         uint16_t code;
         memcpy(&step, place, sizeof step);

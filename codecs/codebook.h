@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 enum { CODEBOOK_BINS = 65536, CODEBOOK_ROUNDS = 1000 };
+enum { CODEBOOK_WORTH = 8192 }; /* values of a scope from which on tables of its edges are made */
 
 struct codebook {
     struct qb_scope scope;
@@ -168,6 +169,23 @@ static inline void codebook_fit(const float *x, size_t n, unsigned entries, stru
     codebook_levels(levels, entries, table);
 }
 
+static inline void codebook_codes(const struct codebook *book, const struct qb_levels *levels, size_t col, size_t n,
+                                  const float *x, unsigned char *row)
+{
+    const struct qb_scaled scaled = {.bits = book->bits,
+                                     .kind = QB_SCALE_AMAX,
+                                     .levels = levels,
+                                     .cols = book->scopes.spans.cols,
+                                     .scopes = book->scopes,
+                                     .isa = book->isa};
+    const float one = 1;
+    struct qb_chunk chunk;
+    for (size_t done = 0; done < n; done += chunk.size) {
+        chunk = qb_chunk_at(&book->scopes, 0, col + done, true);
+        qb_chunk_codes(&scaled, &one, &chunk, col + done, x + done, row);
+    }
+}
+
 /* All at once: a table may depend on every value. */
 static inline int codebook_encode(struct codebook *book, size_t rows, size_t cols, const float *x, void *out,
                                   size_t out_bytes, struct qb_codec_error *error)
@@ -179,17 +197,18 @@ static inline int codebook_encode(struct codebook *book, size_t rows, size_t col
     unsigned char *bytes = out;
     memset(bytes, 0, book->bytes);
     struct qb_span span = qb_scopes_from(&book->scopes, 0);
+    const bool worth = rows * cols / book->scopes.count >= CODEBOOK_WORTH;
     struct qb_levels levels;
+    struct qb_tables tables;
     size_t scope;
     while (qb_next_scope(&book->scopes, rows, &span, &scope)) {
         const size_t row = span.first / cols, size = book->entries * sizeof(float);
         if (book->scopes.tall == 1 || row == 0)
             codebook_fit(x + span.first, book->scopes.tall > 1 ? rows * cols : span.size, book->entries, &levels);
         memcpy(bytes + scope * size, levels.value, size);
-        for (size_t i = 0; i < span.size; i++) {
-            const uint16_t code = (uint16_t)qb_levels_code(&levels, (double)x[span.first + i]);
-            qb_codes_put(book->bits, cols, span.col + i, 1, &code, bytes + book->tables + row * book->line);
-        }
+        if (worth && (book->scopes.tall == 1 || row == 0))
+            qb_levels_find(&levels, qb_nearest_codes, 0, &tables);
+        codebook_codes(book, &levels, span.col, span.size, x + span.first, bytes + book->tables + row * book->line);
     }
     return QB_CODEC_OK;
 }
@@ -200,19 +219,30 @@ static inline int codebook_decode(struct codebook *book, size_t rows, size_t col
     int status = codebook_lay_out(book, rows, cols, in_bytes, row, count, error);
     const unsigned char *bytes = in;
     struct qb_span span = qb_scopes_from(&book->scopes, row);
-    size_t scope;
+    const float one = 1;
+    float table[QB_LEVELS_MAX];
+    struct qb_planes planes = {.made = false};
+    size_t scope, known = SIZE_MAX; /* whose table that is */
+    for (size_t i = 0; i < QB_LEVELS_MAX; i++)
+        table[i] = NAN;
     while (!status && qb_next_scope(&book->scopes, row + count, &span, &scope)) {
-        float table[QB_LEVELS_MAX];
         const size_t size = book->entries * sizeof(float), in_row = span.first / cols;
-        for (size_t i = 0; i < QB_LEVELS_MAX; i++)
-            table[i] = NAN;
-        memcpy(table, bytes + scope * size, size);
-        for (size_t i = 0; i < book->entries; i++)
-            if (!isfinite(table[i]) || (i > 0 && table[i] < table[i - 1]))
-                return qb_refuse(error, QB_CODEC_BAD_BYTES, scope * size + i * sizeof *table,
-                                 "entry %zu of table %zu is not finite or below the one before", i, scope);
-        status = qb_scaled_values(book->isa, book->bits, table, cols, in_row, span.col, span.size, 1, bytes,
-                                  book->tables + in_row * book->line, out + (span.first - row * cols), error);
+        if (scope != known) {
+            memcpy(table, bytes + scope * size, size);
+            for (size_t i = 0; i < book->entries; i++)
+                if (!isfinite(table[i]) || (i > 0 && table[i] < table[i - 1]))
+                    return qb_refuse(error, QB_CODEC_BAD_BYTES, scope * size + i * sizeof *table,
+                                     "entry %zu of table %zu is not finite or below the one before", i, scope);
+            if (book->bits == 8 && span.size >= 256) /* values from which on that pays */
+                qb_planes_of(table, &planes);
+            known = scope;
+        }
+        for (size_t done = 0, some; !status && done < span.size; done += some) {
+            some = span.size - done < QB_CODES_STEP ? span.size - done : QB_CODES_STEP;
+            status = qb_scaled_values(book->isa, book->bits, table, &planes, cols, in_row, span.col + done, some, &one,
+                                      some, bytes, book->tables + in_row * book->line,
+                                      out + (span.first - row * cols) + done, error);
+        }
     }
     return status;
 }
@@ -245,7 +275,7 @@ static inline int codebook_layout(struct codebook *book, size_t rows, size_t col
     static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,       \
                       size_t out_bytes, struct qb_codec_error *error)                                                  \
     {                                                                                                                  \
-        struct codebook book = {.scope = config->options[0].scope, .bits = (BITS)};                                    \
+        struct codebook book = {.scope = config->options[0].scope, .bits = (BITS), .isa = config->isa};                \
         return codebook_encode(&book, rows, cols, x, out, out_bytes, error);                                           \
     }                                                                                                                  \
     static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \

@@ -1,9 +1,12 @@
 /* dynamic8: blocks of values in bitsandbytes' 8-bit map times the block's greatest magnitude. */
 #include "bitsandbytes.h"
 
+static struct qb_tables tables;
+
 static void prepare(void)
 {
     bnb_dynamic8(&bnb_map);
+    qb_levels_find(&bnb_map, qb_nearest_codes, 0, &tables);
 }
 
 static struct qb_scaled describe(const struct qb_codec_config *config)

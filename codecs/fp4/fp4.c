@@ -3,6 +3,7 @@
 #include "bitsandbytes.h"
 
 static struct qb_levels levels;
+static struct qb_tables tables;
 
 static void prepare(void)
 {
@@ -12,6 +13,7 @@ static void prepare(void)
     qb_levels_begin(&levels, 8, false);
     for (unsigned i = 0; i < 8; i++)
         bnb_add(&levels, ascending[i], units[i] / 192);
+    qb_levels_find(&levels, qb_nearest_codes, 0, &tables);
     bnb_dynamic8(&bnb_map);
 }
 

@@ -16,9 +16,10 @@ static float code_under(const struct affine *affine, float inverse, float zero, 
     return affine_round(t < 0 ? 0 : t > top ? top : t);
 }
 
-static unsigned code(const struct affine *affine, struct affine_fit fit, float x)
+static void codes_of(const struct affine *affine, struct affine_fit fit, const float *x, size_t n, unsigned char *codes)
 {
-    return (unsigned)code_under(affine, fit.inverse, fit.zero, x);
+    for (size_t i = 0; i < n; i++)
+        codes[i] = (unsigned char)code_under(affine, fit.inverse, fit.zero, x[i]);
 }
 
 /* Shrinks an error to what an l_p norm with p = 0.7 leaves of it. */
@@ -69,7 +70,7 @@ static struct affine describe(const struct qb_codec_config *config)
                            .bits = (unsigned)config->options[BITS].i,
                            .zero = AFFINE_FLOAT,
                            .fit = fit_zero,
-                           .code = code};
+                           .codes = codes_of};
 }
 
 static const struct qb_codec_option options[] = {

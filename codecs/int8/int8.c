@@ -1,6 +1,6 @@
 /* int8: symmetric, absolute-maximum scaling. q = round(x / scale) in [-127, 127], scale = max|x| / 127, over the whole
  * tensor, a row or a group. */
-#include "codec_util.h"
+#include "codec_table.h"
 #include "int8.h"
 
 #include <stdbool.h>
@@ -34,37 +34,31 @@ static int encoded_size(const struct qb_codec_config *config, size_t rows, size_
     return status;
 }
 
-static float top_of(const float *x, size_t n)
-{
-    float top = 0;
-    for (size_t i = 0; i < n; i++)
-        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-    return top;
-}
-
 static float scale_of(float top)
 {
     float scale = top / 127.0f;
     return isfinite(scale * 127.0f) ? scale : nextafterf(scale, 0); /* near FLT_MAX the division may round up */
 }
 
-static void quantise(const float *x, size_t n, float scale, int8_t *codes)
+QB_INLINE void quantise_plain(const float *restrict x, size_t n, float scale, int8_t *restrict codes)
 {
     for (size_t i = 0; i < n; i++) {
-        float q = scale > 0 ? x[i] / scale : 0;
-        q = q > 127 ? 127 : q < -127 ? -127 : q; /* a denormal scale may have rounded down */
-        q = (q + 0x1.8p23f) - 0x1.8p23f;         /* to the nearest integer, ties to even */
-        codes[i] = (int8_t)q;
+        float q = x[i] / scale;
+        q = q < 127 ? q : 127; /* a denormal scale may have rounded down */
+        q = q > -127 ? q : -127;
+        q = (q + 0x1.8p23f) - 0x1.8p23f; /* to the nearest integer, ties to even */
+        codes[i] = (int8_t)(int32_t)q;
     }
 }
+QB_EACH_LEVEL(quantise, (x, n, scale, codes), const float *restrict x, size_t n, float scale, int8_t *restrict codes)
 
 /* Until the last part, a scale that all rows share is the largest magnitude so far. */
-static void find_scales(const struct qb_spans *spans, size_t rows, size_t row, size_t count, const float *x,
-                        unsigned char *bytes)
+static void find_scales(int32_t isa, const struct qb_spans *spans, size_t rows, size_t row, size_t count,
+                        const float *x, unsigned char *bytes)
 {
     struct qb_span span = qb_spans_from(spans, row);
     while (qb_next_span(spans, row + count, &span)) {
-        float top = top_of(x + (span.first - row * spans->cols), span.size), before = 0;
+        float top = qb_amax(isa, x + (span.first - row * spans->cols), span.size), before = 0;
         unsigned char *place = bytes + span.index * sizeof(float);
         if (spans->count == 1 && span.first > 0)
             memcpy(&before, place, sizeof before);
@@ -75,14 +69,19 @@ static void find_scales(const struct qb_spans *spans, size_t rows, size_t row, s
     }
 }
 
-static void write_codes(const struct layout *layout, size_t row, size_t count, const float *x, unsigned char *bytes)
+static void write_codes(int32_t isa, const struct layout *layout, size_t row, size_t count, const float *x,
+                        unsigned char *bytes)
 {
     const struct qb_spans *spans = &layout->spans;
     struct qb_span span = qb_spans_from(spans, row);
     while (qb_next_span(spans, row + count, &span)) {
         float scale;
         memcpy(&scale, bytes + span.index * sizeof scale, sizeof scale);
-        quantise(x + (span.first - row * spans->cols), span.size, scale, (int8_t *)bytes + layout->codes + span.first);
+        unsigned char *codes = bytes + layout->codes + span.first;
+        if (scale > 0)
+            quantise(isa, x + (span.first - row * spans->cols), span.size, scale, (int8_t *)codes);
+        else
+            memset(codes, 0, span.size);
     }
 }
 
@@ -93,15 +92,16 @@ static int encode_part(const struct qb_codec_config *config, size_t rows, size_t
 {
     struct layout layout = {0};
     int status = lay_out(config, rows, cols, out_bytes, row, count, &layout, error);
-    if (!status && pass == PASS_SCALES)
-        status = qb_check_finite(x, count * cols, row * cols, error);
-    if (status)
-        return status;
-    if (pass == PASS_SCALES)
-        find_scales(&layout.spans, rows, row, count, x, out);
-    else
-        write_codes(&layout, row, count, x, out);
-    return QB_CODEC_OK;
+    for (size_t end = row + count, some; !status && row < end; row += some, x += some * cols) {
+        some = qb_rows_at_hand(cols, end - row);
+        if (pass == PASS_SCALES)
+            status = qb_all_finite(config->isa, x, some * cols, row * cols, error);
+        if (!status && pass == PASS_SCALES)
+            find_scales(config->isa, &layout.spans, rows, row, some, x, out);
+        else if (!status)
+            write_codes(config->isa, &layout, row, some, x, out);
+    }
+    return status;
 }
 
 static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,

@@ -2,13 +2,9 @@
 #include "codec_scaled.h"
 
 static struct qb_levels levels;
+static struct qb_tables tables;
 
-static void prepare(void)
-{
-    qb_levels_begin(&levels, 0x80, false);
-    for (unsigned q = 0; q < 128; q++) /* the rule below takes codes, not edges */
-        qb_levels_add(&levels, 0, q, (float)((pow(256, q / 127.0) - 1) / 255));
-}
+enum { CLOSE = 8 }; /* x / scale is rounded to a float for the tables, and is a double below */
 
 static void code(const struct qb_scaled *scaled, float scale, const float *x, size_t n, uint16_t *codes)
 {
@@ -18,6 +14,14 @@ static void code(const struct qb_scaled *scaled, float scale, const float *x, si
         const double q = floor(127 * log1p(share) / log(256) + 0.5);
         codes[i] = (uint16_t)((unsigned)(q < 127 ? q : 127) | (signbit(x[i]) ? 0x80u : 0));
     }
+}
+
+static void prepare(void)
+{
+    qb_levels_begin(&levels, 0x80, false);
+    for (unsigned q = 0; q < 128; q++) /* the rule below takes codes, not edges */
+        qb_levels_add(&levels, 0, q, (float)((pow(256, q / 127.0) - 1) / 255));
+    qb_levels_find(&levels, code, CLOSE, &tables);
 }
 
 static struct qb_scaled describe(const struct qb_codec_config *config)

@@ -2,10 +2,12 @@
 #include "codec_scaled.h"
 
 static struct qb_levels levels;
+static struct qb_tables tables;
 
 static void prepare(void)
 {
     qb_levels_minifloat(&levels, 5, 2, 15, 124); /* 124 is Inf, then NaN */
+    qb_levels_find(&levels, qb_nearest_codes, 0, &tables);
 }
 
 static struct qb_scaled describe(const struct qb_codec_config *config)

@@ -2,12 +2,14 @@
 #include "codec_scaled.h"
 
 static struct qb_levels levels;
+static struct qb_tables tables;
 
 static void prepare(void)
 {
     qb_levels_begin(&levels, 0, true);
     for (int i = -127; i <= 127; i++) /* two's complement */
         qb_levels_add(&levels, ((double)i - 0.5) / 64, (unsigned)i & 0xff, (float)i / 64);
+    qb_levels_find(&levels, qb_nearest_codes, 0, &tables);
 }
 
 static struct qb_scaled describe(const struct qb_codec_config *config)

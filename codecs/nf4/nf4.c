@@ -2,6 +2,7 @@
 #include "bitsandbytes.h"
 
 static struct qb_levels levels;
+static struct qb_tables tables;
 
 static void prepare(void)
 {
@@ -27,6 +28,7 @@ static void prepare(void)
     qb_levels_begin(&levels, 0, false);
     for (unsigned i = 0; i < 16; i++)
         bnb_add(&levels, i, values[i]);
+    qb_levels_find(&levels, qb_nearest_codes, 0, &tables);
     bnb_dynamic8(&bnb_map);
 }
 

@@ -3,11 +3,13 @@
 #include "codec_scaled.h"
 
 static struct qb_levels levels, scale_levels;
+static struct qb_tables tables;
 
 static void prepare(void)
 {
     qb_levels_minifloat(&levels, 2, 1, 1, 8);
     qb_levels_minifloat(&scale_levels, 4, 3, 7, 127); /* 127 is NaN */
+    qb_levels_find(&levels, qb_nearest_codes, 0, &tables);
 }
 
 /* The tensor's g, then a byte for each block. */
@@ -18,7 +20,7 @@ static size_t bytes_of(const struct qb_scaled *scaled)
 
 static void learn_tensor(const struct qb_scaled *scaled, size_t row, size_t count, const float *x, unsigned char *out)
 {
-    float top = qb_amax(x, count * scaled->cols), before = 0;
+    float top = qb_amax(scaled->isa, x, count * scaled->cols), before = 0;
     if (row > 0)
         memcpy(&before, out, sizeof before);
     top = fmaxf(top, before);
@@ -38,7 +40,7 @@ static void learn(const struct qb_scaled *scaled, unsigned pass, size_t row, siz
     struct qb_span span = qb_scopes_from(&scaled->scopes, row);
     size_t scope;
     while (qb_next_scope(&scaled->scopes, row + count, &span, &scope)) {
-        const float due = qb_amax(x + (span.first - row * scaled->cols), span.size) / 6;
+        const float due = qb_amax(scaled->isa, x + (span.first - row * scaled->cols), span.size) / 6;
         out[sizeof g + scope] = (unsigned char)(g > 0 ? qb_levels_code(&scale_levels, (double)(due / g)) : 0);
     }
 }

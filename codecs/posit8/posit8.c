@@ -6,6 +6,7 @@
 enum { ES_MAX = 2 };
 
 static struct qb_levels levels[ES_MAX + 1];
+static struct qb_tables tables[ES_MAX + 1];
 
 /* The positive posit of `bits` bits, read as an integer code > 0. */
 static double value_of(unsigned code, int bits, int es)
@@ -33,6 +34,7 @@ static void prepare(void)
             const double value = i == 0 ? 0 : value_of((unsigned)abs(i), 8, es);
             qb_levels_add(&levels[es], i < 0 ? -edge : edge, (unsigned)i & 0xff, (float)(i < 0 ? -value : value));
         }
+        qb_levels_find(&levels[es], qb_nearest_codes, 0, &tables[es]);
     }
 }
 

@@ -5,11 +5,12 @@
 
 enum { SCOPE, LEVELS, OCTAVES, LINEAR, ZERO, RANGE, FIT };
 enum { FP32, FP16, BF16 };
+enum { CLOSE = 8 };                           /* |x| / a is rounded to a float for the tables, and is a double below */
 enum { HALVES_LEAST = 2, HALVES_MOST = 128 }; /* octaves that `fit` tries are counted in halves */
 
 /* The magnitudes under a scale of 1, for one number of octaves. */
 struct range {
-    struct qb_levels levels; /* its values alone: codes are computed, not looked up */
+    struct qb_levels levels; /* without edges: codes are computed */
     unsigned count;          /* N */
     unsigned linear;         /* L */
     double octaves;          /* K */
@@ -29,24 +30,6 @@ static void fill(struct range *range)
         qb_levels_add(&range->levels, 0, c, (float)exp2(-range->octaves * (c - 1) / (last - 1)));
     for (unsigned j = 1; j <= range->linear; j++)
         qb_levels_add(&range->levels, 0, last + j, (float)(range->low * (range->linear + 1 - j) / (range->linear + 1)));
-}
-
-/* Of the options and so many halves of an octave; 0: of as many octaves as the option says. Kept for this thread's next
- * calls, which mostly have the same options. */
-static const struct range *range_of(const union qb_option_value *options, unsigned halves)
-{
-    static _Thread_local struct range kept[HALVES_MOST + 1];
-    struct range *range = &kept[halves];
-    const struct range due = {.count = options[LEVELS].i == 0 ? 127 : 254,
-                              .linear = (unsigned)options[LINEAR].i,
-                              .octaves = halves ? 0.5 * halves : options[OCTAVES].f,
-                              .zero = options[ZERO].i};
-    if (range->count == due.count && range->linear == due.linear && range->octaves == due.octaves &&
-        range->zero == due.zero)
-        return range;
-    *range = due;
-    fill(range);
-    return range;
 }
 
 static inline double nearest(double x) /* integer, ties to even */
@@ -81,6 +64,27 @@ static void code(const struct qb_scaled *scaled, float scale, const float *x, si
         const unsigned whole = a > 0 ? code_at(range, a, magnitude, log2(a / magnitude)) : lowest(range);
         codes[i] = (uint16_t)(whole | (signbit(x[i]) ? scaled->levels->sign : 0));
     }
+}
+
+/* Of the options and so many halves of an octave; 0: of as many octaves as the option says. Kept for this thread's next
+ * calls, which mostly have the same options. */
+static const struct range *range_of(const union qb_option_value *options, unsigned halves)
+{
+    static _Thread_local struct range kept[HALVES_MOST + 1];
+    static _Thread_local struct qb_tables tables; /* of kept[0] */
+    struct range *range = &kept[halves];
+    const struct range due = {.count = options[LEVELS].i == 0 ? 127 : 254,
+                              .linear = (unsigned)options[LINEAR].i,
+                              .octaves = halves ? 0.5 * halves : options[OCTAVES].f,
+                              .zero = options[ZERO].i};
+    if (range->count == due.count && range->linear == due.linear && range->octaves == due.octaves &&
+        range->zero == due.zero)
+        return range;
+    *range = due;
+    fill(range);
+    if (halves == 0)
+        qb_levels_find(&range->levels, code, CLOSE, &tables);
+    return range;
 }
 
 /* ---- what is stored for a scope: a, and behind all of these, with `fit`, a byte: the octaves in halves ---- */
@@ -173,7 +177,7 @@ static void learn(const struct qb_scaled *scaled, unsigned pass, size_t row, siz
     while (qb_next_scope(scopes, row + count, &span, &scope)) {
         const float *from = x + (span.first - row * scaled->cols);
         unsigned char *place = out + scope * width(scaled);
-        float a = qb_amax(from, span.size);
+        float a = qb_amax(scaled->isa, from, span.size);
         if (scopes->tall > 1 && span.first > 0) /* rounding keeps the order, so the greatest of rounded ones will do */
             a = fmaxf(a, stored(scaled, place));
         store(scaled, a, place);

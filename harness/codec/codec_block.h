@@ -4,7 +4,7 @@
 #ifndef QB_CODEC_BLOCK_H
 #define QB_CODEC_BLOCK_H
 
-#include "codec_util.h"
+#include "codec_table.h"
 
 #include <stdbool.h>
 
@@ -14,6 +14,7 @@ struct qb_block {
     size_t values, bytes; /* of a block; bytes <= 4 * values */
     /* Stores x[values], all finite. False where a scale would overflow: the block's largest magnitude is refused. */
     bool (*encode)(const float *x, unsigned char *block);
+    bool (*encode_avx512)(const float *x, unsigned char *block); /* the same bytes where AVX-512 is; NULL: encode */
     /* Reads a block into out[values]. QB_BLOCK_FINE, and all values are finite; or the offset in the block of the bytes
      * (a scale) that make one infinite or NaN. */
     size_t (*decode)(const unsigned char *block, float *out);
@@ -45,17 +46,20 @@ static inline size_t qb_largest(const float *x, size_t n)
     return at;
 }
 
-static inline int qb_block_encode(const struct qb_block *block, size_t rows, size_t cols, size_t row, size_t count,
-                                  const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
+static inline int qb_block_encode(const struct qb_block *block, int32_t isa, size_t rows, size_t cols, size_t row,
+                                  size_t count, const float *x, void *out, size_t out_bytes,
+                                  struct qb_codec_error *error)
 {
     int status = qb_block_check(block, rows, cols, out_bytes, row, count, error);
-    status = status ? status : qb_check_finite(x, count * cols, row * cols, error);
+    status = status ? status : qb_all_finite(isa, x, count * cols, row * cols, error);
     if (status)
         return status;
+    bool (*const encode)(const float *, unsigned char *) =
+        isa >= QB_ISA_AVX512 && block->encode_avx512 ? block->encode_avx512 : block->encode;
     size_t first = row * (cols / block->values), blocks = count * (cols / block->values);
     unsigned char *bytes = (unsigned char *)out + first * block->bytes;
     for (size_t i = 0; i < blocks; i++)
-        if (!block->encode(x + i * block->values, bytes + i * block->bytes)) {
+        if (!encode(x + i * block->values, bytes + i * block->bytes)) {
             size_t at = i * block->values + qb_largest(x + i * block->values, block->values);
             return qb_refuse(error, QB_CODEC_BAD_INPUT, row * cols + at,
                              "%g cannot be stored, it is too large for the scale of its block", (double)x[at]);
@@ -112,8 +116,8 @@ static inline int qb_block_layout(const struct qb_block *block, enum qb_layout_k
     static int encode_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,  \
                            size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)    \
     {                                                                                                                  \
-        (void)config, (void)pass;                                                                                      \
-        return qb_block_encode(&(BLOCK), rows, cols, row, count, x, out, out_bytes, error);                            \
+        (void)pass;                                                                                                    \
+        return qb_block_encode(&(BLOCK), config->isa, rows, cols, row, count, x, out, out_bytes, error);               \
     }                                                                                                                  \
     static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,       \
                       size_t out_bytes, struct qb_codec_error *error)                                                  \

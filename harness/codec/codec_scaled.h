@@ -10,13 +10,10 @@
 #ifndef QB_CODEC_SCALED_H
 #define QB_CODEC_SCALED_H
 
-#include "codec_util.h"
+#include "codec_table.h"
 
 #include <math.h>
 #include <stdbool.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 /* ---- levels ---- */
 
@@ -27,10 +24,12 @@ struct qb_levels {
     unsigned sign;  /* the bit of a code that is the sign of x (of -0 too), levels being magnitudes; 0: levels have
                        signs */
     bool even;      /* a value midway goes to the level whose code is even; else to the lower level */
-    double edge[QB_LEVELS_MAX];   /* edge i parts level i from level i + 1; infinite from the last level on */
-    uint16_t code[QB_LEVELS_MAX]; /* of level i, without the sign bit */
-    float value[QB_CODES_MAX];    /* by code; NaN: no encode writes that code */
-    float largest;                /* magnitude of a value */
+    double edge[QB_LEVELS_MAX];     /* edge i parts level i from level i + 1; infinite from the last level on */
+    uint16_t code[QB_LEVELS_MAX];   /* of level i, without the sign bit */
+    float value[QB_CODES_MAX];      /* by code; NaN: no encode writes that code */
+    float largest;                  /* magnitude of a value */
+    struct qb_planes planes;        /* of the first 256 values */
+    const struct qb_tables *tables; /* of the codec's rule; NULL: it is asked for each number */
 };
 
 static inline void qb_levels_begin(struct qb_levels *levels, unsigned sign, bool even)
@@ -87,7 +86,7 @@ static inline unsigned qb_levels_code(const struct qb_levels *levels, double t)
 
 /* ---- codes in bits of bytes ---- */
 
-enum { QB_CODES_STEP = 256 }; /* codes that are packed at a time */
+enum { QB_CODES_STEP = 1024 }; /* codes that are taken at a time */
 
 static inline size_t qb_codes_row(unsigned bits, size_t cols) /* bytes of a row */
 {
@@ -174,12 +173,24 @@ static inline bool qb_next_scope(const struct qb_scopes *scopes, size_t end, str
     return more;
 }
 
-static inline float qb_amax(const float *x, size_t n)
+/* A chunk of a row from column `col` on, QB_CODES_STEP values at most: part of a span, or whole spans, or with `one` no
+ * more than one. */
+struct qb_chunk {
+    size_t size, width, spans; /* values; of a span in it; spans of which it has any */
+    size_t scope;              /* of the first */
+};
+
+static inline struct qb_chunk qb_chunk_at(const struct qb_scopes *scopes, size_t row, size_t col, bool one)
 {
-    float top = 0;
-    for (size_t i = 0; i < n; i++)
-        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-    return top;
+    const size_t cols = scopes->spans.cols, width = scopes->spans.width,
+                 span = row * scopes->spans.per_row + col / width;
+    const size_t whole = width < QB_CODES_STEP && !one ? QB_CODES_STEP / width * width : width - col % width;
+    struct qb_chunk chunk = {.size = whole < QB_CODES_STEP ? whole : QB_CODES_STEP,
+                             .scope = scopes->tall > 1 ? span / scopes->tall : span};
+    chunk.size = chunk.size < cols - col ? chunk.size : cols - col;
+    chunk.width = width < chunk.size ? width : chunk.size;
+    chunk.spans = (chunk.size - 1) / chunk.width + 1;
+    return chunk;
 }
 
 /* ---- scale * level ---- */
@@ -221,7 +232,7 @@ struct qb_scaled {
     const struct qb_scales *scales; /* NULL: one of the kind for each scope */
     /* Codes of x[n] under a scale, by a rule of the codec's own; NULL: of the level nearest to t, a scale of 0 giving
      * what t = 0 (with the sign of x) gives. */
-    void (*code)(const struct qb_scaled *scaled, float scale, const float *x, size_t n, uint16_t *codes);
+    qb_code_rule *code;
     const void *own;         /* for `code` and `scales` */
     const char *unsupported; /* why these options make no format; NULL: they do */
     size_t rows, cols;
@@ -245,7 +256,9 @@ static inline void qb_scale_store(const struct qb_scaled *scaled, float amax, un
 {
     float scale = scaled->kind == QB_SCALE_TOP ? amax / scaled->top : amax;
     if (scaled->kind == QB_SCALE_POWER) {
-        const int byte = amax > 0 ? ilogbf(amax) - scaled->emax + 127 : 0;
+        const uint32_t exponent = qb_bits(amax) >> 23; /* of a denormal number floor(log2 amax) is lower */
+        const int whole = exponent ? (int)exponent - 127 : amax > 0 ? ilogbf(amax) : -1000;
+        const int byte = whole - scaled->emax + 127;
         *place = (unsigned char)(byte < 0 ? 0 : byte > 254 ? 254 : byte);
         return;
     }
@@ -263,25 +276,35 @@ static inline float qb_power_of_two(unsigned byte)
     return value;
 }
 
-/* Until a scope's last span its scale is the largest magnitude so far. */
+/* Until a scope's last row its scale is the largest magnitude so far. */
 static inline void qb_scales_learn(const struct qb_scaled *scaled, unsigned pass, size_t row, size_t count,
                                    const float *x, unsigned char *out)
 {
     const struct qb_scopes *scopes = &scaled->scopes;
-    struct qb_span span = qb_scopes_from(scopes, row);
-    size_t scope;
+    const size_t cols = scaled->cols, size = qb_scale_bytes(scaled);
     (void)pass;
-    while (qb_next_scope(scopes, row + count, &span, &scope)) {
-        const size_t at = span.first / scaled->cols;
-        unsigned char *place = out + scope * qb_scale_bytes(scaled);
-        float top = qb_amax(x + (span.first - row * scaled->cols), span.size), before = 0;
-        if (scopes->tall > 1 && at % scopes->tall > 0)
-            memcpy(&before, place, sizeof before);
-        top = before > top ? before : top;
-        if (scopes->tall == 1 || at % scopes->tall == scopes->tall - 1 || at == scaled->rows - 1)
-            qb_scale_store(scaled, top, place);
-        else
-            memcpy(place, &top, sizeof top);
+    for (size_t end = row + count; row < end; row++, x += cols) {
+        struct qb_chunk chunk;
+        for (size_t col = 0; scopes->tall == 1 && col < cols; col += chunk.size) {
+            float amax[QB_CODES_STEP];
+            chunk = qb_chunk_at(scopes, row, col, false);
+            if (chunk.spans == 1) /* all of it, however wide */
+                chunk.size = chunk.width = cols - col < scopes->spans.width ? cols - col : scopes->spans.width;
+            qb_amaxes(scaled->isa, x + col, chunk.size, chunk.width, amax);
+            for (size_t s = 0; s < chunk.spans; s++)
+                qb_scale_store(scaled, amax[s], out + (chunk.scope + s) * size);
+        }
+        if (scopes->tall > 1) {
+            unsigned char *place = out + row / scopes->tall * size;
+            float top = qb_amax(scaled->isa, x, cols), before = 0;
+            if (row % scopes->tall > 0)
+                memcpy(&before, place, sizeof before);
+            top = before > top ? before : top;
+            if (row % scopes->tall == scopes->tall - 1 || row == scaled->rows - 1)
+                qb_scale_store(scaled, top, place);
+            else
+                memcpy(place, &top, sizeof top);
+        }
     }
 }
 
@@ -337,30 +360,97 @@ static inline size_t qb_scaled_bytes(const struct qb_scaled *scaled)
     return qb_scales_of(scaled)->bytes(scaled) + scaled->rows * qb_codes_row(scaled->bits, scaled->cols);
 }
 
+/* Makes the levels' planes and tables, these of the rule that takes codes: one that depends on x / scale alone, or all
+ * but (`close`, qb_tables_of), and gives under a scale of 0 what it gives 0 (with the sign of x). */
+static inline void qb_levels_find(struct qb_levels *levels, qb_code_rule *rule, uint32_t close,
+                                  struct qb_tables *tables)
+{
+    const struct qb_scaled scaled = {.kind = QB_SCALE_AMAX, .levels = levels};
+    qb_planes_of(levels->value, &levels->planes);
+    qb_tables_of(tables, &scaled, rule, close);
+    levels->tables = tables->filled ? tables : NULL;
+}
+
+static inline qb_code_rule *qb_rule_of(const struct qb_scaled *scaled)
+{
+    return scaled->code ? scaled->code : qb_nearest_codes;
+}
+
+/* The codes of x[n], n <= QB_CODES_STEP, by tables, as the rule takes them; number i under scales[i / width]. */
+static inline void qb_find_codes(const struct qb_scaled *scaled, const float *scales, size_t width, const float *x,
+                                 size_t n, unsigned char *codes)
+{
+    float by[QB_CODES_STEP];
+    uint16_t doubts[QB_CODES_STEP];
+    for (size_t from = 0, size; from < n; from += size) { /* runs that are all divided by their scale, or none */
+        const size_t first = from / width;
+        bool divide = false;
+        size = 0;
+        for (size_t run = first; from + size < n; run++) {
+            const float scale = scales[run], inverse = 1 / scale;
+            const bool times = scale == 0 || scaled->kind == QB_SCALE_POWER ||
+                               (scaled->kind == QB_SCALE_AMAX && !scaled->code && isfinite(inverse));
+            if (size > 0 && divide == times)
+                break;
+            divide = !times;
+            by[run] = divide ? scale : scale == 0 ? 0 : inverse;
+            size += n - from - size < width ? n - from - size : width;
+        }
+        size_t doubtful = qb_find(scaled->isa, scaled->levels->tables, x + from, size, by + first, width, divide,
+                                  codes + from, doubts);
+        while (doubtful > 0) {
+            const size_t at = from + doubts[--doubtful];
+            uint16_t code;
+            qb_rule_of(scaled)(scaled, scales[at / width], x + at, 1, &code);
+            codes[at] = (unsigned char)code;
+        }
+    }
+}
+
+static inline void qb_chunk_codes(const struct qb_scaled *scaled, const float *scales, const struct qb_chunk *chunk,
+                                  size_t col, const float *x, unsigned char *row)
+{
+    const struct qb_tables *tables = scaled->levels->tables;
+    uint16_t codes[QB_CODES_STEP];
+    unsigned char bytes[QB_CODES_STEP];
+    if (tables && (scaled->kind != QB_SCALE_POWER || tables->tiny_alike)) {
+        qb_find_codes(scaled, scales, chunk->width, x, chunk->size, scaled->bits == 8 ? row + col : bytes);
+        for (size_t i = 0; scaled->bits != 8 && i < chunk->size; i++)
+            codes[i] = bytes[i];
+        if (scaled->bits == 8)
+            return;
+    } else {
+        for (size_t i = 0, size; i < chunk->size; i += size) {
+            size = chunk->size - i < chunk->width ? chunk->size - i : chunk->width;
+            qb_rule_of(scaled)(scaled, scales[i / chunk->width], x + i, size, codes + i);
+        }
+    }
+    qb_codes_put(scaled->bits, scaled->cols, col, chunk->size, codes, row);
+}
+
 static inline void qb_scaled_codes(const struct qb_scaled *scaled, size_t row, size_t count, const float *x,
                                    unsigned char *out)
 {
     const struct qb_scales *scales = qb_scales_of(scaled);
-    const size_t line = qb_codes_row(scaled->bits, scaled->cols);
+    const size_t line = qb_codes_row(scaled->bits, scaled->cols), cols = scaled->cols;
+    const size_t width = scaled->scopes.spans.width;
     unsigned char *codes = out + scales->bytes(scaled);
     struct qb_scaled own = *scaled; /* under a scope's own levels */
-    struct qb_span span = qb_scopes_from(&scaled->scopes, row);
-    size_t scope;
-    memset(codes + row * line, 0, count * line);
-    while (qb_next_scope(&scaled->scopes, row + count, &span, &scope)) {
-        const float *from = x + (span.first - row * scaled->cols);
-        float scale = 0;
-        if (scales->exact)
-            scale = qb_amax(from, span.size);
-        else
-            (void)scales->load(scaled, out, scope, &scale);
-        own.levels = qb_levels_of(scaled, out, scope);
-        for (size_t done = 0, n; done < span.size; done += n) {
-            uint16_t some[QB_CODES_STEP];
-            n = span.size - done < QB_CODES_STEP ? span.size - done : QB_CODES_STEP;
-            (scaled->code ? scaled->code : qb_nearest_codes)(&own, scale, from + done, n, some);
-            qb_codes_put(scaled->bits, scaled->cols, span.col + done, n, some,
-                         codes + span.first / scaled->cols * line);
+    float found[QB_CODES_STEP];
+    if (scaled->bits != 8)
+        memset(codes + row * line, 0, count * line);
+    for (size_t end = row + count; row < end; row++, x += cols) {
+        struct qb_chunk chunk;
+        for (size_t col = 0; col < cols; col += chunk.size) {
+            chunk = qb_chunk_at(&scaled->scopes, row, col, scales->levels);
+            for (size_t s = 0, at = col; s < chunk.spans; s++, at += width) {
+                if (!scales->exact)
+                    (void)scales->load(scaled, out, chunk.scope + s, &found[s]);
+                else if (at % width == 0)
+                    found[s] = qb_amax(scaled->isa, x + at, cols - at < width ? cols - at : width);
+            }
+            own.levels = qb_levels_of(scaled, out, chunk.scope);
+            qb_chunk_codes(&own, found, &chunk, col, x + col, codes + row * line);
         }
     }
 }
@@ -370,77 +460,58 @@ static inline int qb_scaled_encode(const struct qb_scaled *scaled, unsigned pass
 {
     const struct qb_scales *scales = qb_scales_of(scaled);
     int status = qb_check_part(out_bytes, qb_scaled_bytes(scaled), scaled->rows, row, count, error);
-    if (!status && pass == 0)
-        status = qb_check_finite(x, count * scaled->cols, row * scaled->cols, error);
-    if (!status && pass < scales->passes)
-        scales->learn(scaled, pass, row, count, x, out);
-    else if (!status && pass == scales->passes)
-        qb_scaled_codes(scaled, row, count, x, out);
+    for (size_t end = row + count, some; !status && row < end; row += some, x += some * scaled->cols) {
+        some = qb_rows_at_hand(scaled->cols, end - row);
+        if (pass == 0)
+            status = qb_all_finite(scaled->isa, x, some * scaled->cols, row * scaled->cols, error);
+        if (!status && pass < scales->passes)
+            scales->learn(scaled, pass, row, some, x, out);
+        else if (!status && pass == scales->passes)
+            qb_scaled_codes(scaled, row, some, x, out);
+    }
     return status;
 }
 
-/* out[n] = scale * value[codes[n]], of codes of 8 bits; every level the same floats. */
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static inline size_t qb_look_up_avx2(const float *value, const unsigned char *codes,
-                                                                     size_t n, float scale, float *out)
+/* All rows at once; where no scale depends on other rows, all passes over a few of them at a time. */
+static inline int qb_scaled_encode_all(const struct qb_scaled *scaled, const float *x, void *out, size_t out_bytes,
+                                       struct qb_codec_error *error)
 {
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        const __m256i eight = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(codes + i)));
-        _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_i32gather_ps(value, eight, 4), _mm256_set1_ps(scale)));
+    const size_t rows = scaled->rows, passes = qb_scales_of(scaled)->passes;
+    const bool alone = passes == 1 && scaled->scopes.tall == 1;
+    int status = QB_CODEC_OK;
+    for (size_t row = 0, some; !status && row < rows; row += some) {
+        some = alone ? qb_rows_at_hand(scaled->cols, rows - row) : rows;
+        for (unsigned pass = 0; !status && pass <= passes; pass++)
+            status = qb_scaled_encode(scaled, pass, row, some, x + row * scaled->cols, out, out_bytes, error);
     }
-    return i;
+    return status;
 }
 
-__attribute__((target("avx512f"))) static inline size_t
-qb_look_up_avx512(const float *value, const unsigned char *codes, size_t n, float scale, float *out)
+/* out[n] = by[i / width] * the values of codes col ... col + n of a row that lies at bytes + at and is the matrix's
+ * `row`, n <= QB_CODES_STEP. planes: of value, where made. */
+static inline int qb_scaled_values(int32_t isa, unsigned bits, const float *value, const struct qb_planes *planes,
+                                   size_t cols, size_t row, size_t col, size_t n, const float *by, size_t width,
+                                   const unsigned char *bytes, size_t at, float *out, struct qb_codec_error *error)
 {
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const __m512i sixteen = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(codes + i)));
-        _mm512_storeu_ps(out + i, _mm512_mul_ps(_mm512_i32gather_ps(sixteen, value, 4), _mm512_set1_ps(scale)));
-    }
-    return i;
-}
-#endif
-
-static inline void qb_look_up(int32_t isa, const float *value, const unsigned char *codes, size_t n, float scale,
-                              float *out)
-{
-    size_t i = 0;
-#if defined(__x86_64__)
-    if (isa >= QB_ISA_AVX512)
-        i = qb_look_up_avx512(value, codes, n, scale, out);
-    else if (isa >= QB_ISA_AVX2)
-        i = qb_look_up_avx2(value, codes, n, scale, out);
-#else
-    (void)isa;
-#endif
-    for (; i < n; i++)
-        out[i] = scale * value[codes[i]];
-}
-
-/* out[n] = scale * the values of codes col ... col + n of a row that lies at bytes + at and is the matrix's `row`. */
-static inline int qb_scaled_values(int32_t isa, unsigned bits, const float *value, size_t cols, size_t row, size_t col,
-                                   size_t n, float scale, const unsigned char *bytes, size_t at, float *out,
-                                   struct qb_codec_error *error)
-{
-    for (size_t done = 0, some; done < n; done += some) {
-        uint16_t codes[QB_CODES_STEP];
-        const unsigned char *bytewise = bytes + at + col + done; /* codes of 8 bits */
-        some = n - done < QB_CODES_STEP ? n - done : QB_CODES_STEP;
-        if (bits == 8) {
-            qb_look_up(isa, value, bytewise, some, scale, out + done);
-        } else {
-            qb_codes_get(bits, cols, col + done, some, bytes + at, codes);
-            for (size_t i = 0; i < some; i++)
-                out[done + i] = scale * value[codes[i]];
+    uint16_t codes[QB_CODES_STEP];
+    const unsigned char *bytewise = bytes + at + col; /* codes of 8 bits */
+    bool finite;
+    if (bits == 8) {
+        finite = qb_look_up(isa, value, planes, bytewise, n, by, width, out);
+    } else {
+        qb_codes_get(bits, cols, col, n, bytes + at, codes);
+        for (size_t i = 0, end; i < n; i = end, by++) {
+            const float scale = *by;
+            for (end = n - i < width ? n : i + width; i < end; i++)
+                out[i] = scale * value[codes[i]];
         }
-        const size_t bad = qb_first_nonfinite(out + done, some);
-        if (bad < some)
-            return qb_refuse(error, QB_CODEC_BAD_BYTES, at + (col + done + bad) * (bits > 8 ? 8 : bits) / 8,
-                             "the code of element (%zu, %zu) is %u, no encode gives that", row, col + done + bad,
-                             bits == 8 ? bytewise[bad] : codes[bad]);
+        finite = qb_first_nonfinite(out, n) == n;
+    }
+    if (!finite) {
+        const size_t bad = qb_first_nonfinite(out, n);
+        return qb_refuse(error, QB_CODEC_BAD_BYTES, at + (col + bad) * (bits > 8 ? 8 : bits) / 8,
+                         "the code of element (%zu, %zu) is %u, no encode gives that", row, col + bad,
+                         bits == 8 ? bytewise[bad] : codes[bad]);
     }
     if (col + n == cols && !qb_codes_end_clean(bits, cols, bytes + at))
         return qb_refuse(error, QB_CODEC_BAD_BYTES, at + qb_codes_row(bits, cols) - 1,
@@ -455,17 +526,25 @@ static inline int qb_scaled_decode(const struct qb_scaled *scaled, const void *i
     int status = qb_check_part(in_bytes, qb_scaled_bytes(scaled), scaled->rows, row, count, error);
     const unsigned char *bytes = in;
     const size_t cols = scaled->cols, line = qb_codes_row(scaled->bits, cols), codes = scales->bytes(scaled);
-    struct qb_span span = qb_scopes_from(&scaled->scopes, row);
-    size_t scope;
-    while (!status && qb_next_scope(&scaled->scopes, row + count, &span, &scope)) {
-        const size_t in_row = span.first / cols;
-        float scale;
-        const size_t bad = scales->load(scaled, bytes, scope, &scale);
-        if (bad != SIZE_MAX)
-            return qb_refuse(error, QB_CODEC_BAD_BYTES, bad, "byte %zu starts a scale that no encode gives", bad);
-        status = qb_scaled_values(scaled->isa, scaled->bits, qb_levels_of(scaled, bytes, scope)->value, cols, in_row,
-                                  span.col, span.size, scale, bytes, codes + in_row * line,
-                                  out + (span.first - row * cols), error);
+    float found[QB_CODES_STEP];
+    for (size_t end = row + count; !status && row < end; row++, out += cols) {
+        struct qb_chunk chunk;
+        for (size_t col = 0; !status && col < cols; col += chunk.size) {
+            chunk = qb_chunk_at(&scaled->scopes, row, col, scales->levels);
+            for (size_t s = 0; s < chunk.spans; s++) {
+                const size_t bad = scales->load(scaled, bytes, chunk.scope + s, &found[s]);
+                if (bad != SIZE_MAX && s == 0)
+                    return qb_refuse(error, QB_CODEC_BAD_BYTES, bad, "byte %zu starts a scale that no encode gives",
+                                     bad);
+                if (bad != SIZE_MAX) { /* what lies before it comes first */
+                    chunk.spans = s;
+                    chunk.size = s * chunk.width;
+                }
+            }
+            const struct qb_levels *levels = qb_levels_of(scaled, bytes, chunk.scope);
+            status = qb_scaled_values(scaled->isa, scaled->bits, levels->value, &levels->planes, cols, row, col,
+                                      chunk.size, found, chunk.width, bytes, codes + row * line, out + col, error);
+        }
     }
     return status;
 }
@@ -552,7 +631,9 @@ static inline int qb_scaled_shape(size_t rows, size_t cols, struct qb_codec_erro
     static int encode(const struct qb_codec_config *config, size_t rows, size_t cols, const float *x, void *out,       \
                       size_t out_bytes, struct qb_codec_error *error)                                                  \
     {                                                                                                                  \
-        return qb_encode_whole(encode_part, PASSES, config, rows, cols, x, out, out_bytes, error);                     \
+        struct qb_scaled scaled = {0};                                                                                 \
+        int status = shaped(config, rows, cols, &scaled, error);                                                       \
+        return status ? status : qb_scaled_encode_all(&scaled, x, out, out_bytes, error);                              \
     }                                                                                                                  \
     static int decode(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes, \
                       size_t row, size_t count, float *out, struct qb_codec_error *error)                              \

@@ -173,6 +173,14 @@ static inline int qb_next_span(const struct qb_spans *spans, size_t end, struct 
     return span->first < end * spans->cols;
 }
 
+/* How many of `rows` rows to take at a time, so that several passes over them find them in the caches. */
+static inline size_t qb_rows_at_hand(size_t cols, size_t rows)
+{
+    enum { VALUES = 8192 };
+    const size_t some = cols < VALUES ? VALUES / cols : 1;
+    return some < rows ? some : rows;
+}
+
 /* encode of a codec that has encode_part: all rows as one part. */
 typedef int qb_encode_part_fn(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
                               size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error);

@@ -19,7 +19,7 @@ run          store metric model tokenizer arch weights compute codec base
 experiments  run/experiment.h run/parts.h model weights compute metric codec base
 reports      store metric codec/role.h base
 cli          reports run gate store metric model tokenizer arch weights compute codec base
-codecs       codec.h codec_util.h codec_block.h codec_scaled.h gguf.h gguf_search.h bitsandbytes.h affine.h affine_int.h codebook.h'
+codecs       codec.h codec_util.h codec_block.h codec_table.h codec_scaled.h gguf.h gguf_search.h bitsandbytes.h affine.h affine_int.h codebook.h'
 
 # Used by tests alone, each for its reason.
 for_tests='
