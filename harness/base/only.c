@@ -36,6 +36,14 @@ bool qb_only_matches(const struct qb_only *only, const char *model, const char *
     return taken;
 }
 
+bool qb_only_model(const struct qb_only *only, const char *model)
+{
+    bool taken = only->count == 0;
+    for (size_t i = 0; i < only->count && !taken; i++)
+        taken = qb_glob(only->any[i].part[0], model);
+    return taken;
+}
+
 void qb_only_print(const struct qb_only *only, struct qb_text *out)
 {
     for (size_t i = 0; i < only->count; i++)

@@ -23,6 +23,9 @@ enum qb_status qb_only_add(struct qb_only *only, const char *text, struct qb_err
 /* Does one of them match all three names? */
 bool qb_only_matches(const struct qb_only *only, const char *model, const char *variant, const char *experiment);
 
+/* Can any of them match a cell of this model? */
+bool qb_only_model(const struct qb_only *only, const char *model);
+
 /* Appends "M/V/E", several with a comma between. */
 void qb_only_print(const struct qb_only *only, struct qb_text *out);
 

@@ -235,7 +235,7 @@ static void add_idle(void *out, const char *text)
 static enum qb_status inspect_suite(const struct arguments *a, struct qb_registry *registry, struct qb_text *out,
                                     struct qb_error *err)
 {
-    struct qb_suite_options options = {registry, a->isa, a->set};
+    struct qb_suite_options options = {registry, a->isa, a->set, &a->only};
     struct qb_suite *suite = NULL;
     struct qb_plan plan = {0};
     note_unused(a, "suite", 1u << SET | 1u << CODEC | 1u << ONLY | 1u << ISA);

@@ -170,7 +170,7 @@ static enum qb_status run_suite(const struct arguments *a, const char *path, con
     struct qb_progress progress;
     struct qb_text cache = {0};
     if (qb_open_registry(a->codec.all, &registry, err) ||
-        qb_suite_load(path, &(struct qb_suite_options){registry, a->isa, a->set.all}, &suite, err))
+        qb_suite_load(path, &(struct qb_suite_options){registry, a->isa, a->set.all, &a->only}, &suite, err))
         goto out;
     qb_note_unused_codecs(registry, suite);
     if (qb_yaml_get(suite->root, "search"))

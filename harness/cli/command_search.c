@@ -182,7 +182,7 @@ static enum qb_status search(const struct request *r, const char *path, const ch
     struct qb_suite *suite = NULL;
     struct qb_text cache = {0};
     const enum qb_isa isa = qb_cpu()->isa;
-    const struct qb_suite_options read = {registry, isa, r->set.all};
+    const struct qb_suite_options read = {.registry = registry, .isa = isa, .set = r->set.all};
     if (qb_suite_load(path, &read, &suite, err)) /* for its name, and for what it does not use */
         goto out;
     qb_note_unused_codecs(registry, suite);

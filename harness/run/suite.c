@@ -24,15 +24,20 @@ static void *section(const struct qb_suite *suite, const char *key, enum qb_yaml
     return err->status ? NULL : qb_alloc(node->count, size, key, err);
 }
 
-static enum qb_status read_models(struct qb_suite *suite, struct qb_error *err)
+/* Those that --only leaves out need no file; but a choice that takes none is of another name, to be told of all. */
+static enum qb_status read_models(struct qb_suite *suite, const struct qb_only *only, struct qb_error *err)
 {
+    bool chosen = false;
     const struct qb_yaml *node = NULL;
     suite->models = section(suite, "models", QB_YAML_MAP, sizeof *suite->models, &node, err);
     if (!suite->models)
         return err->status;
     suite->model_count = node->count;
+    for (size_t i = 0; i < node->count; i++)
+        chosen = chosen || (only && qb_only_model(only, node->children[i]->key));
     for (size_t i = 0; i < node->count; i++) {
-        if (qb_suite_read_model(suite, node->children[i], &suite->models[i], err))
+        const bool wanted = !chosen || qb_only_model(only, node->children[i]->key);
+        if (qb_suite_read_model(suite, node->children[i], wanted, &suite->models[i], err))
             return err->status;
         /* Readers, and file systems of report folders, may take such names for one. */
         for (size_t j = 0; j < i; j++)
@@ -190,7 +195,7 @@ bool qb_suite_allows(const struct qb_suite_model *model, const struct qb_variant
            (!experiment || !variant || listed(experiment->variants, variant->name));
 }
 
-/* Takes optional models whose files are not there, checked as the others are by now, out of the suite. */
+/* Takes models whose files need not be there and are not, checked as the others are by now, out of the suite. */
 static enum qb_status leave_out(struct qb_suite *suite, struct qb_error *err)
 {
     size_t kept = 0;
@@ -209,7 +214,7 @@ static enum qb_status leave_out(struct qb_suite *suite, struct qb_error *err)
     suite->model_count = kept;
     return kept ? QB_OK
                 : qb_yaml_fail(qb_yaml_get(suite->root, "models"), err,
-                               "no model is there: all are optional, and their files are missing");
+                               "no model is there: all are optional or not asked for, and their files are missing");
 }
 
 static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_options *options, struct qb_error *err)
@@ -233,7 +238,7 @@ static enum qb_status read_root(struct qb_suite *suite, const struct qb_suite_op
         return err->status;
     if (qb_words_calibration(suite, qb_yaml_get(root, "calibration"), true, &suite->calibration, err) ||
         qb_suite_read_limits(qb_yaml_get(root, "limits"), &suite->limits, err) ||
-        qb_suite_read_plugins(suite, qb_yaml_get(root, "plugins"), err) || read_models(suite, err) ||
+        qb_suite_read_plugins(suite, qb_yaml_get(root, "plugins"), err) || read_models(suite, options->only, err) ||
         read_experiments(suite, err) || read_variants(suite, options, err))
         return err->status;
     for (size_t m = 0; m < suite->model_count; m++)

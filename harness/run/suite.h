@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/only.h"
 #include "base/text.h"
 #include "base/yaml.h"
 #include "codec/variant.h"
@@ -28,7 +29,7 @@ struct qb_suite_model {
     char *generator; /* or NULL */
     struct qb_generator_options generated;
     char *file, *tokenizer; /* resolved paths, or NULL */
-    bool absent;            /* optional, and its file is not there: of no model of a suite that was read */
+    bool absent;            /* optional, or left out, and its file is not there: of no model of a suite that was read */
     struct qb_words prompt, corpus, calibration;
     const struct qb_yaml *experiments, *variants, *options;
     struct qb_suite_experiment *own; /* experiments under this model's options */
@@ -66,7 +67,7 @@ struct qb_suite {
     uint32_t seed;       /* for random test vectors; default 0 */
     struct qb_suite_model *models;
     size_t model_count;
-    const struct qb_yaml **absent; /* the entries of optional models whose files are not there */
+    const struct qb_yaml **absent; /* the entries of models whose files need not be there and are not */
     size_t absent_count;
     struct qb_variant **variants;
     size_t variant_count;
@@ -81,7 +82,8 @@ struct qb_suite {
 struct qb_suite_options {
     struct qb_registry *registry; /* plugins: of the suite are added to it */
     enum qb_isa isa;
-    const char *const *set; /* "key=value", NULL-terminated, or NULL: put into the tree before it is read */
+    const char *const *set;     /* "key=value", NULL-terminated, or NULL: put into the tree before it is read */
+    const struct qb_only *only; /* or NULL; files of models that it leaves out need not be there */
 };
 
 /* Reads path. `--set models.*.<generator key>` reaches generated models only. The caller frees with qb_suite_free. */

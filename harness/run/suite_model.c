@@ -30,9 +30,10 @@ static enum qb_status read_generator(const struct qb_yaml *node, const char *gen
     return QB_OK;
 }
 
-/* Where the weights come from: exactly one of generator and file; the file of an optional model need not be there. */
-static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml *node, struct qb_suite_model *model,
-                                   struct qb_error *err)
+/* Where the weights come from: exactly one of generator and file; the file of a model that is optional or not wanted
+ * need not be there. */
+static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml *node, bool wanted,
+                                   struct qb_suite_model *model, struct qb_error *err)
 {
     static const char *const generator_keys[] = {"vocab", "hidden", "layers", "seed"};
     const struct qb_yaml *generator = qb_yaml_get(node, "generator"), *file = qb_yaml_get(node, "file");
@@ -55,15 +56,15 @@ static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml 
     struct qb_error missing = {0};
     if (qb_yaml_text(file, &text, err))
         return err->status;
-    model->absent = may_lack && qb_suite_file(suite, file, path, &missing);
+    model->absent = (may_lack || !wanted) && qb_suite_file(suite, file, path, &missing);
     if (model->absent || qb_suite_file(suite, file, path, err))
         return err->status;
     model->file = qb_strdup(path, err);
     return model->file ? QB_OK : err->status;
 }
 
-enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml *node, struct qb_suite_model *model,
-                                   struct qb_error *err)
+enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml *node, bool wanted,
+                                   struct qb_suite_model *model, struct qb_error *err)
 {
     static const char *const known[] = {"generator", "vocab",   "hidden",    "layers",      "seed",
                                         "file",      "prompt",  "corpus",    "calibration", "experiments",
@@ -71,7 +72,7 @@ enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml 
     model->node = node;
     if (qb_suite_name(node, node->key, "a model name", err) || qb_yaml_expect(node, QB_YAML_MAP, err) ||
         qb_yaml_known(node, known, err) || !(model->name = qb_strdup(node->key, err)) ||
-        read_weights(suite, node, model, err))
+        read_weights(suite, node, wanted, model, err))
         return err->status;
     bool generated = model->generator != NULL;
     const struct qb_yaml *tokenizer = qb_yaml_get(node, "tokenizer");

@@ -4,8 +4,8 @@
 
 #include "run/suite.h"
 
-enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml *node, struct qb_suite_model *model,
-                                   struct qb_error *err);
+enum qb_status qb_suite_read_model(struct qb_suite *suite, const struct qb_yaml *node, bool wanted,
+                                   struct qb_suite_model *model, struct qb_error *err);
 enum qb_status qb_suite_read_experiment(struct qb_suite *suite, const struct qb_yaml *node,
                                         struct qb_suite_experiment *entry, struct qb_error *err);
 /* The experiment of `base` under a model's options, a map of its option names. */

@@ -126,9 +126,18 @@ rm -r "$TMP/later"
 suite ", options: {memory: {nonsense: 1}}" "tiny: {file: $LIKE}"
 has "its faults are found without it" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "nonsense"
 suite "" "nobody: {file: $TMP/nowhere, optional: true}"
-has "of no model a suite has no result" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "no model is there: all are optional, and their files are missing"
+has "of no model a suite has no result" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "no model is there: all are optional or not asked for, and their files are missing"
 suite "" "tiny: {file: $TMP/nowhere, optional: false}"
 has "an optional that is false is none" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "no such file"
+# A model that --only leaves out needs no file.
+suite "" "tiny: {file: $LIKE}
+  lost: {file: $TMP/nowhere}"
+said=$("$QINSBENCH" run "$TMP/optional.yaml" --only tiny -o "$TMP/only.h5" 2>&1)
+same "a suite runs without the file of a model that is not asked for" $? 0
+has "and says so" "$said" "model 'lost' is left out: it is not asked for, and there is no file '$TMP/nowhere'"
+has "inspect says so, too" "$("$QINSBENCH" inspect "$TMP/optional.yaml" --only tiny)" "model 'lost' is left out: it is not asked for"
+has "asked for, it is missed" "$("$QINSBENCH" run "$TMP/optional.yaml" --only lost -o "$TMP/x.h5" 2>&1)" "no such file '$TMP/nowhere'"
+has "a name that is none is no leave to lack it" "$("$QINSBENCH" run "$TMP/optional.yaml" --only nobody -o "$TMP/x.h5" 2>&1)" "no such file '$TMP/nowhere'"
 suite "" "tiny: {generator: chain, optional: true}"
 has "a generated model is always there" "$("$QINSBENCH" run "$TMP/optional.yaml" -o "$TMP/x.h5" 2>&1)" "this key belongs to models of files"
 finish

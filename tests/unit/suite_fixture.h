@@ -43,7 +43,7 @@ static void fixture_end(void)
 static inline enum qb_status fixture_load(const char *text, const char *const *set, struct qb_suite **suite,
                                           struct qb_error *err)
 {
-    struct qb_suite_options options = {fixture_registry, QB_ISA_PORTABLE, set};
+    struct qb_suite_options options = {.registry = fixture_registry, .set = set};
     return qb_suite_load(scratch_write("suite.yaml", text, strlen(text)), &options, suite, err);
 }
 

@@ -2,9 +2,11 @@
 
 TestSuite(net, .init = registry_begin, .fini = registry_end);
 
-/* Feeding in pieces must give what one forward pass gives. */
+/* Feeding in pieces must give what one forward pass gives, but for sums in another order; two BF16 terms keep 16 bits
+ * of an input, so that what differs in its last bit may there differ by 2^-17 of it. */
 static void decoder_agrees(const char *generator, bool causal, const char *variant_name)
 {
+    const double within = variant_name && strcmp(variant_name, "fp32-split2") == 0 ? 2e-5 + 0x1p-14 : 2e-5;
     enum { BATCH = 3, LENGTH = 13, H = 24 };
     int32_t tokens[BATCH * LENGTH], part[BATCH * LENGTH];
     float hidden[BATCH * LENGTH * H], last[BATCH * H];
@@ -28,7 +30,7 @@ static void decoder_agrees(const char *generator, bool causal, const char *varia
         MUST(qb_net_forward(net, part, BATCH, at, hidden, &err));
         for (size_t s = 0; s < BATCH; s++)
             for (size_t i = 0; i < H; i++)
-                cr_assert_float_eq(last[s * H + i], hidden[(s * at + at - 1) * H + i], 2e-5,
+                cr_assert_float_eq(last[s * H + i], hidden[(s * at + at - 1) * H + i], within,
                                    "%s%s, after %zu tokens: %g, %g", generator, causal ? " causal" : "", at,
                                    (double)last[s * H + i], (double)hidden[(s * at + at - 1) * H + i]);
     }
