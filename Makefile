@@ -84,7 +84,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libqinsbench.a $(BUILD)/flags
 	$(CC) $(CPPFLAGS_ALL) $(PKG_CFLAGS) $(CFLAGS_ALL) -Itests $< $(TEST_OBJ) -o $@ $(BUILD)/libqinsbench.a $(LDLIBS_ALL) -lcriterion
 # A codec's kernels are not in the library: their test links them.
 $(BUILD)/tests/kernels/test_qins8_kernels: TEST_OBJ = $(filter %.o,$^)
-$(BUILD)/tests/kernels/test_qins8_kernels: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard codecs/qins8/qins8_*.c))
+$(BUILD)/tests/kernels/test_qins8_kernels: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard codecs/qins8/*.c))
 tests: $(TEST_BIN) $(BUILD)/tests/fuzz/replay
 long: $(LONG_BIN)
 

@@ -1,6 +1,6 @@
 /* qins8: the inverse logarithmic format of the QINS documents ("Pattern A"). A code in [1, 255] falls as the logarithm
  * of the magnitude grows from log_min to log_max; a sign goes beside it. README.md has the formulas and the layout. */
-#include "codec_util.h"
+#include "codec_scaled.h"
 #include "qins8_kernels.h"
 
 #include <stdbool.h>
@@ -38,6 +38,8 @@ static const struct qb_codec_option options[] = {
 #define LOG_LEAST -18.420681f /* ln 1e-8: no range starts lower */
 #define LOG_MOST 88.72284f    /* ln FLT_MAX, rounded up as float rounds it */
 #define TABLE_WORTH 512       /* from so many values of one range on, a table of all codes costs less */
+#define PLANES_WORTH 2048     /* and its bytes as planes */
+#define EDGES_WORTH 32768     /* from so many numbers of one range on, a table of where codes change costs less */
 #define CHUNK 2048            /* values (8 KiB) decoded, then signed, while they are in the first-level cache */
 
 /* Where things are in the encoded bytes: ranges, then codes (row-major), then signs. */
@@ -85,14 +87,64 @@ static int encoded_size(const struct qb_codec_config *config, size_t rows, size_
     return status;
 }
 
+/* The rule that takes the codes of a range. */
+struct rule {
+    struct qins8_kernels kernels;
+    float log_min, width;
+};
+
 /* What the parts of one call of encode_part share. */
 struct writer {
     const struct qb_codec_config *config;
-    struct qins8_kernels kernels;
+    struct rule rule; /* of the last range */
     struct layout layout;
     unsigned char *bytes;
     size_t rows, row, end;
+    size_t all;               /* numbers of this call */
+    struct qb_tables *tables; /* of the rule; not filled where they do not pay */
 };
+
+static void code_rule(const struct qb_scaled *scaled, float scale, const float *x, size_t n, uint16_t *codes)
+{
+    const struct rule *rule = scaled->own;
+    uint8_t bytes[QB_TABLE_EDGES];
+    (void)scale;
+    for (size_t i = 0, size; i < n; i += size) {
+        size = n - i < sizeof bytes ? n - i : sizeof bytes;
+        rule->kernels.quantise(x + i, size, rule->log_min, rule->width, bytes);
+        for (size_t j = 0; j < size; j++)
+            codes[i + j] = bytes[j];
+    }
+}
+
+/* The rule of a range, and the tables. No step of the rule falls where a magnitude rises: the logarithm's error in
+ * double is far below its distance between two floats, and rounding keeps order. So a code has all magnitudes between
+ * two of its own, edges found by asking are exact, and no number is close to one. */
+static void set_rule(struct writer *w, float log_min, float width, size_t numbers)
+{
+    const struct qb_scaled scaled = {.own = &w->rule};
+    if (log_min == w->rule.log_min && width == w->rule.width)
+        return;
+    w->rule.log_min = log_min;
+    w->rule.width = width;
+    w->tables->filled = false;
+    if (numbers >= EDGES_WORTH)
+        qb_tables_of(w->tables, &scaled, code_rule, 0);
+}
+
+/* Tables that would have to ask leave it all to the rule: so do narrow ranges, whose codes lie closer than buckets. */
+static void quantise(const struct writer *w, const float *x, size_t n, unsigned char *codes)
+{
+    enum { MOST = 65536 }; /* that qb_find takes */
+    const float one = 1;
+    uint16_t doubts[1];
+    if (!w->tables->filled || !w->tables->simple)
+        w->rule.kernels.quantise(x, n, w->rule.log_min, w->rule.width, codes);
+    else
+        for (size_t i = 0; i < n; i += MOST)
+            (void)qb_find(w->config->isa, w->tables, x + i, n - i < MOST ? n - i : MOST, &one, MOST, false, codes + i,
+                          doubts);
+}
 
 /* Where a range will stand, the extent of its values so far. */
 static int find_extents(const struct writer *w, const float *x, struct qb_codec_error *error)
@@ -101,7 +153,7 @@ static int find_extents(const struct writer *w, const float *x, struct qb_codec_
     struct qb_span span = qb_spans_from(spans, w->row);
     while (qb_next_span(spans, w->end, &span)) {
         const float *values = x + (span.first - w->row * spans->cols);
-        struct qins8_extent extent = w->kernels.extent(values, span.size), before;
+        struct qins8_extent extent = w->rule.kernels.extent(values, span.size), before;
         if (extent.most >= 0x7f800000u)
             return qb_check_finite(values, span.size, span.first, error);
         if (spans->count == 1 && span.first > 0) {
@@ -115,7 +167,7 @@ static int find_extents(const struct writer *w, const float *x, struct qb_codec_
 }
 
 /* The codes of each span, by the range of its extent; after an extent's last span the range takes its place. */
-static void write_codes(const struct writer *w, const float *x)
+static void write_codes(struct writer *w, const float *x)
 {
     const struct qb_spans *spans = &w->layout.spans;
     struct qb_span span = qb_spans_from(spans, w->row);
@@ -130,10 +182,12 @@ static void write_codes(const struct writer *w, const float *x)
             width = (double)range.log_max - (double)range.log_min;
             width += w->config->options[OPTION_EPSILON].i == EPSILON_SOURCE ? 1e-8 : 0;
         }
-        if (width > 0)
-            w->kernels.quantise(x + (span.first - w->row * spans->cols), span.size, range.log_min, (float)width, codes);
-        else
+        if (width > 0) {
+            set_rule(w, range.log_min, (float)width, spans->count > 1 ? span.size : w->all);
+            quantise(w, x + (span.first - w->row * spans->cols), span.size, codes);
+        } else {
             memset(codes, 128, span.size);
+        }
         if (w->config->options[OPTION_RANGE].i == RANGE_LOST)
             range = (struct qins8_range){0};
         if (spans->count > 1 || span.first + span.size == w->rows * spans->cols)
@@ -147,9 +201,9 @@ static void write_signs(const struct writer *w, const float *x)
     for (size_t row = w->row; row < w->end; row++, x += cols) {
         unsigned char *signs = w->bytes + w->layout.signs + row * w->layout.sign_row;
         if (w->layout.packed)
-            w->kernels.sign_bits(x, cols, signs);
+            w->rule.kernels.sign_bits(x, cols, signs);
         else
-            w->kernels.sign_bytes(x, cols, (int8_t *)signs);
+            w->rule.kernels.sign_bytes(x, cols, (int8_t *)signs);
     }
 }
 
@@ -158,15 +212,27 @@ enum { PASS_EXTENTS, PASS_CODES, PASSES };
 static int encode_part(const struct qb_codec_config *config, size_t rows, size_t cols, unsigned pass, size_t row,
                        size_t count, const float *x, void *out, size_t out_bytes, struct qb_codec_error *error)
 {
-    struct writer writer = {
-        .config = config, .kernels = kernels_for(config), .bytes = out, .rows = rows, .row = row, .end = row + count};
+    struct qb_tables tables; /* large: a call that needs none leaves it as it is */
+    struct writer writer = {.tables = &tables,
+                            .config = config,
+                            .rule.kernels = kernels_for(config),
+                            .bytes = out,
+                            .rows = rows,
+                            .row = row,
+                            .end = row + count,
+                            .all = count * cols};
     int status = lay_out(config, rows, cols, out_bytes, row, count, &writer.layout, error);
     if (status)
         return status;
     if (pass == PASS_EXTENTS)
         return find_extents(&writer, x, error);
-    write_codes(&writer, x);
-    write_signs(&writer, x);
+    for (size_t end = row + count; row < end; row = writer.end) {
+        writer.row = row;
+        writer.end = row + qb_rows_at_hand(cols, end - row);
+        write_codes(&writer, x);
+        write_signs(&writer, x);
+        x += (writer.end - row) * cols;
+    }
     return QB_CODEC_OK;
 }
 
@@ -192,11 +258,13 @@ enum mode { VALUES, COORDINATES };
 
 /* What decode and coordinates share while they go over the rows. */
 struct reader {
+    int32_t isa;
     struct qins8_kernels kernels;
     const unsigned char *bytes;
     struct layout layout;
     enum mode mode;
-    float table[256]; /* exp of every code, for the range that it was built for */
+    float table[256];        /* exp of every code of the range that it was built for, and NaN: 0 is no code */
+    struct qb_planes planes; /* of the table, where made */
 };
 
 static float width_of(struct qins8_range range)
@@ -204,24 +272,45 @@ static float width_of(struct qins8_range range)
     return (float)((double)range.log_max - (double)range.log_min);
 }
 
-static void build_table(struct reader *reader, struct qins8_range range)
+static void build_table(struct reader *reader, struct qins8_range range, size_t values)
 {
     uint8_t codes[256];
     for (int i = 0; i < 256; i++)
         codes[i] = (uint8_t)i;
     reader->kernels.magnitudes(codes, 256, range.log_min, width_of(range), reader->table);
+    reader->table[0] = NAN;
+    if (values >= PLANES_WORTH)
+        qb_planes_of(reader->table, &reader->planes);
 }
 
 /* The unsigned values of n codes of one range, or of no range in particular for coordinates. */
 static void read_codes(const struct reader *reader, const uint8_t *codes, size_t n, struct qins8_range range,
                        bool use_table, float *out)
 {
+    const float one = 1;
     if (reader->mode == COORDINATES)
         reader->kernels.ratios(codes, n, out);
     else if (use_table)
-        reader->kernels.lookup(codes, n, reader->table, out);
+        (void)qb_look_up(reader->isa, reader->table, &reader->planes, codes, n, &one, n, out);
     else
         reader->kernels.magnitudes(codes, n, range.log_min, width_of(range), out);
+}
+
+/* Whether the signs at offset `at` of the bytes, of n values from element `first` on, are such as encode stores; right:
+ * the bytes of the source's layout are. */
+static int check_signs(const struct reader *reader, size_t first, size_t n, size_t at, bool right,
+                       struct qb_codec_error *error)
+{
+    const unsigned char *signs = reader->bytes + at;
+    if (reader->layout.packed && n % 8 != 0 && signs[n / 8] >> n % 8 != 0)
+        return qb_refuse(error, QB_CODEC_BAD_BYTES, at + n / 8, "the bits behind the last sign of a row are not zero");
+    if (reader->layout.packed || right)
+        return QB_CODEC_OK;
+    size_t i = 0;
+    while (signs[i] == 1 || signs[i] == 0xff)
+        i++;
+    return qb_refuse(error, QB_CODEC_BAD_BYTES, at + i, "the sign of element %zu is %d, not +1 or -1", first + i,
+                     (int)(int8_t)signs[i]);
 }
 
 /* Gives n values, whose first is element `first`, the signs at offset `at` of the bytes. */
@@ -229,20 +318,12 @@ static int apply_signs(const struct reader *reader, size_t first, size_t n, size
                        struct qb_codec_error *error)
 {
     const unsigned char *signs = reader->bytes + at;
-    if (reader->layout.packed) {
+    bool right = true;
+    if (reader->layout.packed)
         reader->kernels.negate_bits(out, n, signs);
-        if (n % 8 != 0 && signs[n / 8] >> n % 8 != 0)
-            return qb_refuse(error, QB_CODEC_BAD_BYTES, at + n / 8,
-                             "the bits behind the last sign of a row are not zero");
-        return QB_CODEC_OK;
-    }
-    if (!reader->kernels.negate_bytes(out, n, (const int8_t *)signs))
-        return QB_CODEC_OK;
-    size_t i = 0;
-    while (signs[i] == 1 || signs[i] == 0xff)
-        i++;
-    return qb_refuse(error, QB_CODEC_BAD_BYTES, at + i, "the sign of element %zu is %d, not +1 or -1", first + i,
-                     (int)(int8_t)signs[i]);
+    else
+        right = !reader->kernels.negate_bytes(out, n, (const int8_t *)signs);
+    return check_signs(reader, first, n, at, right, error);
 }
 
 static int check_codes(const struct reader *reader, size_t first, size_t n, struct qb_codec_error *error)
@@ -259,13 +340,20 @@ static int check_codes(const struct reader *reader, size_t first, size_t n, stru
 static int read_run(const struct reader *reader, size_t first, size_t n, size_t signs, struct qins8_range range,
                     bool use_table, float *out, struct qb_codec_error *error)
 {
+    const bool at_once = use_table && qb_permutes(reader->isa, &reader->planes);
     for (size_t i = 0; i < n; i += CHUNK) {
-        size_t size = n - i < CHUNK ? n - i : CHUNK;
-        int status = check_codes(reader, first + i, size, error);
+        const size_t size = n - i < CHUNK ? n - i : CHUNK, at = signs + (reader->layout.packed ? i / 8 : i);
+        const uint8_t *codes = reader->bytes + reader->layout.codes + first + i;
+        const bool right =
+            at_once && qb_look_up_signed(&reader->planes, reader->layout.packed ? QB_SIGNS_BITS : QB_SIGNS_BYTES,
+                                         reader->bytes + at, codes, size, out + i);
+        int status = right ? QB_CODEC_OK : check_codes(reader, first + i, size, error);
         if (status)
             return status;
-        read_codes(reader, reader->bytes + reader->layout.codes + first + i, size, range, use_table, out + i);
-        status = apply_signs(reader, first + i, size, signs + (reader->layout.packed ? i / 8 : i), out + i, error);
+        if (!at_once)
+            read_codes(reader, codes, size, range, use_table, out + i);
+        status = at_once ? check_signs(reader, first + i, size, at, right, error)
+                         : apply_signs(reader, first + i, size, at, out + i, error);
         if (status)
             return status;
     }
@@ -304,9 +392,10 @@ static int read_rows(struct reader *reader, size_t row, size_t count, float *out
             int status = read_range(reader->bytes, shared ? 0 : r, &range, error);
             if (status)
                 return status;
-            use_table = reader->mode == VALUES && (shared ? count * cols : cols) >= TABLE_WORTH;
+            const size_t values = shared ? count * cols : cols;
+            use_table = reader->mode == VALUES && values >= TABLE_WORTH;
             if (use_table)
-                build_table(reader, range);
+                build_table(reader, range, values);
         }
         int status = read_run(reader, r * cols, line, layout->signs + r * layout->sign_row, range, use_table,
                               out + i * cols, error);
@@ -319,7 +408,7 @@ static int read_rows(struct reader *reader, size_t row, size_t count, float *out
 static int read_matrix(const struct qb_codec_config *config, size_t rows, size_t cols, const void *in, size_t in_bytes,
                        size_t row, size_t count, enum mode mode, float *out, struct qb_codec_error *error)
 {
-    struct reader reader = {.kernels = kernels_for(config), .bytes = in, .mode = mode};
+    struct reader reader = {.isa = config->isa, .kernels = kernels_for(config), .bytes = in, .mode = mode};
     int status = lay_out(config, rows, cols, in_bytes, row, count, &reader.layout, error);
     if (!status && reader.layout.spans.per_row == 1)
         return read_rows(&reader, row, count, out, error);
@@ -352,7 +441,7 @@ static int layout(const struct qb_codec_config *config, size_t rows, size_t cols
         status = read_range(in, 0, &range, error);
     if (status)
         return status;
-    build_table(&reader, range);
+    build_table(&reader, range, 0);
     *out = (struct qb_codec_layout){.kind = QB_LAYOUT_CODES,
                                     .sign_bits = reader.layout.packed,
                                     .first = reader.layout.codes,

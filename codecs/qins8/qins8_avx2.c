@@ -126,14 +126,6 @@ static void magnitudes(const uint8_t *codes, size_t n, float log_min, float widt
     qins8_portable.magnitudes(codes + i, n - i, log_min, width, out + i);
 }
 
-static void lookup(const uint8_t *codes, size_t n, const float table[256], float *out)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(out + i, _mm256_i32gather_ps(table, widen(codes + i), 4));
-    qins8_portable.lookup(codes + i, n - i, table, out + i);
-}
-
 static void ratios(const uint8_t *codes, size_t n, float *out)
 {
     size_t i = 0;
@@ -175,7 +167,6 @@ void qins8_avx2(struct qins8_kernels *kernels)
     kernels->sign_bits = sign_bits;
     kernels->sign_bytes = sign_bytes;
     kernels->magnitudes = magnitudes;
-    kernels->lookup = lookup;
     kernels->ratios = ratios;
     kernels->negate_bits = negate_bits;
     kernels->negate_bytes = negate_bytes;

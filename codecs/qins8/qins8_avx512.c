@@ -116,28 +116,6 @@ static void magnitudes(const uint8_t *codes, size_t n, float log_min, float widt
     }
 }
 
-/* The whole table lies in sixteen registers: bits 0..4 of a code pick from a pair of them, bits 5..7 pick the pair.
- * On Cascade Lake that ran 1.6 times as fast as a gather. */
-static void lookup(const uint8_t *codes, size_t n, const float table[256], float *out)
-{
-    __m512 t[16];
-    for (int j = 0; j < 16; j++)
-        t[j] = _mm512_loadu_ps(table + 16 * j);
-    __m512i bit5 = _mm512_set1_epi32(0x20), bit6 = _mm512_set1_epi32(0x40), bit7 = _mm512_set1_epi32(0x80);
-    for (size_t i = 0; i < n; i += 16) {
-        __mmask16 valid = lanes(i, n);
-        __m512i code = widen(codes + i, valid);
-        __mmask16 k5 = _mm512_test_epi32_mask(code, bit5), k6 = _mm512_test_epi32_mask(code, bit6);
-        __mmask16 k7 = _mm512_test_epi32_mask(code, bit7);
-        __m512 pick[4];
-        for (int j = 0; j < 4; j++)
-            pick[j] = _mm512_mask_blend_ps(k5, _mm512_permutex2var_ps(t[4 * j], code, t[4 * j + 1]),
-                                           _mm512_permutex2var_ps(t[4 * j + 2], code, t[4 * j + 3]));
-        __m512 low = _mm512_mask_blend_ps(k6, pick[0], pick[1]), high = _mm512_mask_blend_ps(k6, pick[2], pick[3]);
-        _mm512_mask_storeu_ps(out + i, valid, _mm512_mask_blend_ps(k7, low, high));
-    }
-}
-
 static void ratios(const uint8_t *codes, size_t n, float *out)
 {
     for (size_t i = 0; i < n; i += 16) {
@@ -181,7 +159,6 @@ void qins8_avx512(struct qins8_kernels *kernels)
     kernels->sign_bits = sign_bits;
     kernels->sign_bytes = sign_bytes;
     kernels->magnitudes = magnitudes;
-    kernels->lookup = lookup;
     kernels->ratios = ratios;
     kernels->negate_bits = negate_bits;
     kernels->negate_bytes = negate_bytes;

@@ -32,8 +32,7 @@ struct qins8_kernels {
 
     /* out[i] = exp(log_min + (255 - code) / 254 * width), at most FLT_MAX. */
     void (*magnitudes)(const uint8_t *codes, size_t n, float log_min, float width, float *out);
-    void (*lookup)(const uint8_t *codes, size_t n, const float table[256], float *out); /* out[i] = table[code] */
-    void (*ratios)(const uint8_t *codes, size_t n, float *out);                         /* out[i] = code / 255 */
+    void (*ratios)(const uint8_t *codes, size_t n, float *out); /* out[i] = code / 255 */
     /* Negate the values whose sign says so; n bytes of signs other than +1 and -1 make the second return nonzero. */
     void (*negate_bits)(float *out, size_t n, const uint8_t *bits);
     int (*negate_bytes)(float *out, size_t n, const int8_t *bytes);

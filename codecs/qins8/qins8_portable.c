@@ -98,12 +98,6 @@ static void magnitudes(const uint8_t *codes, size_t n, float log_min, float widt
     }
 }
 
-static void lookup(const uint8_t *codes, size_t n, const float table[256], float *out)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = table[codes[i]];
-}
-
 static void ratios(const uint8_t *codes, size_t n, float *out)
 {
     for (size_t i = 0; i < n; i++)
@@ -139,7 +133,6 @@ const struct qins8_kernels qins8_portable = {
     .sign_bits = sign_bits,
     .sign_bytes = sign_bytes,
     .magnitudes = magnitudes,
-    .lookup = lookup,
     .ratios = ratios,
     .negate_bits = negate_bits,
     .negate_bytes = negate_bytes,

@@ -226,29 +226,68 @@ static inline unsigned qb_rule_code(const struct qb_scaled *scaled, qb_code_rule
     return code;
 }
 
-/* False where there are too many. */
+/* Two magnitudes of different codes, as bits of floats. */
+struct qb_gap {
+    uint32_t below, above;
+    uint16_t code[2];
+};
+
+/* All gaps are halved, by one call of the rule, until their ends are neighbours: between two magnitudes of one code
+ * there is none of another. False where there are too many. */
 static inline bool qb_edges_find(const struct qb_scaled *scaled, qb_code_rule *rule, uint32_t sign,
                                  struct qb_edges *edges)
 {
-    const unsigned last = qb_rule_code(scaled, rule, sign | (QB_FINITE_BITS - 1));
-    uint32_t at = 1;
-    for (edges->count = 0; edges->count < QB_TABLE_EDGES;) {
-        const unsigned code = qb_rule_code(scaled, rule, sign | at);
-        edges->at[edges->count] = at;
-        edges->code[edges->count++] = (uint16_t)code;
-        if (code == last)
-            return true;
-        uint32_t same = at, other = QB_FINITE_BITS - 1;
-        for (uint32_t step = 1u << 17; other - same > 1; step = step < 1u << 28 ? 2 * step : step) {
-            const uint32_t middle = step < other - same ? same + step : same + (other - same) / 2;
-            if (qb_rule_code(scaled, rule, sign | middle) == code)
-                same = middle;
-            else
-                other = middle;
+    struct qb_gap gaps[2][QB_TABLE_EDGES] = {{{.below = 1, .above = QB_FINITE_BITS - 1}}}, *from = gaps[0],
+                  *to = gaps[1];
+    float middle[QB_TABLE_EDGES] = {qb_float(sign | from->below), qb_float(sign | from->above)};
+    uint16_t code[QB_TABLE_EDGES];
+    rule(scaled, 1, middle, 2, from->code);
+    size_t count = from->code[0] != from->code[1];
+    edges->at[0] = from->below;
+    edges->code[0] = from->code[0];
+    for (uint32_t widest = from->above; widest > 1 && count > 0; widest -= widest / 2) {
+        size_t next = 0;
+        for (size_t i = 0; i < count; i++)
+            middle[i] = qb_float(sign | (from[i].below + (from[i].above - from[i].below) / 2));
+        rule(scaled, 1, middle, count, code);
+        for (size_t i = 0; i < count; i++) {
+            const uint32_t at = qb_bits(middle[i]) & 0x7fffffffu;
+            if (next + 2 > QB_TABLE_EDGES)
+                return false;
+            to[next] = (struct qb_gap){from[i].below, at, {from[i].code[0], code[i]}};
+            next += code[i] != from[i].code[0];
+            to[next] = (struct qb_gap){at, from[i].above, {code[i], from[i].code[1]}};
+            next += code[i] != from[i].code[1];
         }
-        at = other;
+        struct qb_gap *const last = from;
+        from = to;
+        to = last;
+        count = next;
     }
-    return false;
+    for (size_t i = 0; i < count && count < QB_TABLE_EDGES; i++) {
+        edges->at[i + 1] = from[i].above;
+        edges->code[i + 1] = from[i].code[1];
+    }
+    edges->count = count + 1;
+    return count < QB_TABLE_EDGES;
+}
+
+/* Whether numbers of a sign have the codes and edges of those without. */
+static inline bool qb_edges_fit(const struct qb_scaled *scaled, qb_code_rule *rule, uint32_t sign,
+                                const struct qb_edges *edges)
+{
+    float first[QB_TABLE_EDGES], last[QB_TABLE_EDGES];
+    uint16_t code[QB_TABLE_EDGES], until[QB_TABLE_EDGES];
+    bool fit = true;
+    for (size_t i = 0; i < edges->count; i++) {
+        first[i] = qb_float(sign | edges->at[i]);
+        last[i] = qb_float(sign | ((i + 1 < edges->count ? edges->at[i + 1] : (uint32_t)QB_FINITE_BITS) - 1));
+    }
+    rule(scaled, 1, first, edges->count, code);
+    rule(scaled, 1, last, edges->count, until);
+    for (size_t i = 0; i < edges->count; i++)
+        fit = fit && code[i] == edges->code[i] && until[i] == edges->code[i];
+    return fit;
 }
 
 /* Whether each edge from `least` on is the only one of its bucket, and leads to the next code. */
@@ -300,7 +339,13 @@ static inline void qb_tables_of(struct qb_tables *tables, const struct qb_scaled
     for (uint32_t negative = 0; negative < 2; negative++) {
         struct qb_edges *own = &edges[negative];
         tables->zero[negative] = qb_rule_code(scaled, rule, negative << 31);
-        if (tables->zero[negative] > 0xff || !qb_edges_find(scaled, rule, negative << 31, own) || own->count < 2)
+        if (tables->zero[negative] > 0xff)
+            return;
+        if (negative && qb_edges_fit(scaled, rule, negative << 31, &edges[0]))
+            *own = edges[0];
+        else if (!qb_edges_find(scaled, rule, negative << 31, own))
+            return;
+        if (own->count < 2)
             return;
         size_t up = 0, down = 0;
         for (size_t i = 0; i < own->count; i++) {
@@ -503,9 +548,13 @@ static inline void qb_planes_of(const float *value, struct qb_planes *planes)
     planes->made = true;
 }
 
+/* Signs beside codes of magnitudes: bit i % 8 of byte i / 8 is 1 for minus, or an int8 each, 1 or -1. */
+enum qb_signs { QB_SIGNS_NONE, QB_SIGNS_BITS, QB_SIGNS_BYTES };
+
 #if defined(__x86_64__)
 /* 64 codes a step, each plane's 256 bytes in four registers. The runs' widths are whole sixteens, or there is one. */
 QB_VBMI __attribute__((always_inline)) bool qb_look_up64(const struct qb_planes *planes, bool short_values,
+                                                         enum qb_signs kind, const unsigned char *signs,
                                                          const unsigned char *codes, size_t n, const float *by,
                                                          size_t width, float *out)
 {
@@ -513,6 +562,7 @@ QB_VBMI __attribute__((always_inline)) bool qb_look_up64(const struct qb_planes 
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const int first = short_values ? 2 : 0;
     __m512i part[4][4], most = _mm512_setzero_si512();
+    __mmask64 wrong = 0;
     for (int p = first; p < 4; p++)
         for (int q = 0; q < 4; q++)
             part[p][q] = _mm512_loadu_si512(planes->at[p] + 64 * q);
@@ -526,6 +576,19 @@ QB_VBMI __attribute__((always_inline)) bool qb_look_up64(const struct qb_planes 
             byte[p] = p < first ? _mm512_setzero_si512()
                                 : _mm512_mask_blend_epi8(upper, _mm512_permutex2var_epi8(part[p][0], code, part[p][1]),
                                                          _mm512_permutex2var_epi8(part[p][2], code, part[p][3]));
+        if (kind != QB_SIGNS_NONE) {
+            __m512i minus;
+            if (kind == QB_SIGNS_BITS) {
+                const __mmask16 some = (__mmask16)(n - i >= 64 ? 0xff : (1u << (n - i + 7) / 8) - 1);
+                const __m128i bits = _mm_maskz_loadu_epi8(some, signs + i / 8);
+                minus = _mm512_movm_epi8((__mmask64)_mm_cvtsi128_si64(bits));
+            } else {
+                minus = _mm512_maskz_loadu_epi8(valid, signs + i);
+                wrong |= _mm512_mask_cmpneq_epi8_mask(valid, _mm512_abs_epi8(minus), _mm512_set1_epi8(1));
+            }
+            minus = _mm512_and_si512(_mm512_permutexvar_epi32(order, minus), _mm512_set1_epi8(INT8_MIN));
+            byte[3] = _mm512_xor_si512(byte[3], minus);
+        }
         const __m512i low[2] = {_mm512_unpacklo_epi8(byte[0], byte[1]), _mm512_unpackhi_epi8(byte[0], byte[1])};
         const __m512i high[2] = {_mm512_unpacklo_epi8(byte[2], byte[3]), _mm512_unpackhi_epi8(byte[2], byte[3])};
         const __m512i word[4] = {_mm512_unpacklo_epi16(low[0], high[0]), _mm512_unpackhi_epi16(low[0], high[0]),
@@ -542,17 +605,49 @@ QB_VBMI __attribute__((always_inline)) bool qb_look_up64(const struct qb_planes 
             }
         }
     }
-    return _mm512_reduce_max_epu32(most) < (uint32_t)QB_FINITE_BITS << 1;
+    return wrong == 0 && _mm512_reduce_max_epu32(most) < (uint32_t)QB_FINITE_BITS << 1;
 }
 
 QB_VBMI bool qb_look_up_vbmi(const struct qb_planes *planes, const unsigned char *codes, size_t n, const float *by,
                              size_t width, float *out)
 {
-    return planes->short_values ? qb_look_up64(planes, true, codes, n, by, width, out)
-                                : qb_look_up64(planes, false, codes, n, by, width, out);
+    return planes->short_values ? qb_look_up64(planes, true, QB_SIGNS_NONE, NULL, codes, n, by, width, out)
+                                : qb_look_up64(planes, false, QB_SIGNS_NONE, NULL, codes, n, by, width, out);
 }
 
+QB_VBMI bool qb_look_up_signed_vbmi(const struct qb_planes *planes, enum qb_signs kind, const unsigned char *signs,
+                                    const unsigned char *codes, size_t n, float *out)
+{
+    const float one = 1;
+    return kind == QB_SIGNS_BITS ? qb_look_up64(planes, false, QB_SIGNS_BITS, signs, codes, n, &one, n, out)
+                                 : qb_look_up64(planes, false, QB_SIGNS_BYTES, signs, codes, n, &one, n, out);
+}
+
+/* The table in sixteen registers: bits 0 to 4 of a code pick from a pair of them, bits 5 to 7 pick the pair. On Cascade
+ * Lake that ran 1.6 times as fast as gathers. */
 QB_AVX512 void qb_look_up_avx512(const float *value, const unsigned char *codes, size_t n, float by, float *out)
+{
+    const __m512i bit5 = _mm512_set1_epi32(0x20), bit6 = _mm512_set1_epi32(0x40), bit7 = _mm512_set1_epi32(0x80);
+    __m512 t[16];
+    for (size_t j = 0; j < 16; j++)
+        t[j] = _mm512_loadu_ps(value + 16 * j);
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 valid = (__mmask16)(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1);
+        const __m512i code = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(valid, codes + i));
+        const __mmask16 k5 = _mm512_test_epi32_mask(code, bit5), k6 = _mm512_test_epi32_mask(code, bit6);
+        const __mmask16 k7 = _mm512_test_epi32_mask(code, bit7);
+        __m512 pick[4];
+        for (int j = 0; j < 4; j++)
+            pick[j] = _mm512_mask_blend_ps(k5, _mm512_permutex2var_ps(t[4 * j], code, t[4 * j + 1]),
+                                           _mm512_permutex2var_ps(t[4 * j + 2], code, t[4 * j + 3]));
+        const __m512 low = _mm512_mask_blend_ps(k6, pick[0], pick[1]),
+                     high = _mm512_mask_blend_ps(k6, pick[2], pick[3]);
+        _mm512_mask_storeu_ps(out + i, valid, _mm512_mul_ps(_mm512_mask_blend_ps(k7, low, high), _mm512_set1_ps(by)));
+    }
+}
+
+/* Of few codes, by gathers. */
+QB_AVX512 void qb_look_up_few_avx512(const float *value, const unsigned char *codes, size_t n, float by, float *out)
 {
     for (size_t i = 0; i < n; i += 16) {
         const __mmask16 valid = (__mmask16)(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1);
@@ -573,12 +668,36 @@ QB_AVX2 size_t qb_look_up_avx2(const float *value, const unsigned char *codes, s
 }
 #endif
 
+/* Whether this machine permutes bytes, and there are planes for that. */
+static inline bool qb_permutes(int32_t isa, const struct qb_planes *planes)
+{
+#if defined(__x86_64__)
+    return isa >= QB_ISA_AVX512 && planes->made && __builtin_cpu_supports("avx512vbmi");
+#else
+    (void)isa, (void)planes;
+    return false;
+#endif
+}
+
+/* out[n] = value[codes[n]] with the signs that lie apart, where qb_permutes. False where one is NaN or
+ * infinite, or a byte of signs is neither 1 nor -1. */
+static inline bool qb_look_up_signed(const struct qb_planes *planes, enum qb_signs kind, const unsigned char *signs,
+                                     const unsigned char *codes, size_t n, float *out)
+{
+#if defined(__x86_64__)
+    return qb_look_up_signed_vbmi(planes, kind, signs, codes, n, out);
+#else
+    (void)planes, (void)kind, (void)signs, (void)codes, (void)n, (void)out;
+    return false;
+#endif
+}
+
 /* out[n] = by[run] * value[codes[n]]. False where one is NaN or infinite. planes: of value, where made. */
 static inline bool qb_look_up(int32_t isa, const float *value, const struct qb_planes *planes,
                               const unsigned char *codes, size_t n, const float *by, size_t width, float *out)
 {
 #if defined(__x86_64__)
-    if (isa >= QB_ISA_AVX512 && planes->made && (width % 16 == 0 || width >= n) && __builtin_cpu_supports("avx512vbmi"))
+    if (qb_permutes(isa, planes) && (width % 16 == 0 || width >= n))
         return qb_look_up_vbmi(planes, codes, n, by, width, out);
 #endif
     for (size_t start = 0, size; start < n; start += size, by++) {
@@ -586,7 +705,7 @@ static inline bool qb_look_up(int32_t isa, const float *value, const struct qb_p
         size = n - start < width ? n - start : width;
 #if defined(__x86_64__)
         if (isa >= QB_ISA_AVX512) {
-            qb_look_up_avx512(value, codes + start, size, *by, out + start);
+            (size < 256 ? qb_look_up_few_avx512 : qb_look_up_avx512)(value, codes + start, size, *by, out + start);
             i = size;
         } else if (isa >= QB_ISA_AVX2) {
             i = qb_look_up_avx2(value, codes + start, size, *by, out + start);

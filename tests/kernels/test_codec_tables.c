@@ -10,7 +10,7 @@
 #include "codec/codec_scaled.h"
 #include "codec/guard.h"
 
-enum { ROOM = 1 << 17, SETS = 8, CLOSE = 8 };
+enum { ROOM = 1 << 17, SETS = 9, CLOSE = 8 };
 
 static const char *level(int isa)
 {
@@ -28,6 +28,7 @@ static struct set {
     struct qb_levels levels;
     struct qb_tables tables;
     qb_code_rule *rule; /* NULL: the nearest level's */
+    uint32_t close;     /* of qb_tables_of */
 } sets[SETS];
 
 /* A rule in double, which sees more of x / scale than a float holds: the mu-law curve's. */
@@ -38,6 +39,17 @@ static void curve(const struct qb_scaled *scaled, float scale, const float *x, s
         const double share = scale > 0 ? 255 * fabs((double)x[i]) / (double)scale : 0;
         const double q = floor(127 * log1p(share) / log(256) + 0.5);
         codes[i] = (uint16_t)((unsigned)(q < 127 ? q : 127) | (signbit(x[i]) ? 0x80u : 0));
+    }
+}
+
+/* A rule of x / scale as a float that is blind to signs, and whose codes fall: as qins8's. */
+static void falling(const struct qb_scaled *scaled, float scale, const float *x, size_t n, uint16_t *codes)
+{
+    (void)scaled;
+    for (size_t i = 0; i < n; i++) {
+        const float t = scale > 0 ? fabsf(x[i] / scale) : 0;
+        const double c = floor(1.5 - log2(fmax((double)t, 0x1p-17)) * 254 / 16);
+        codes[i] = (uint16_t)(c < 1 ? 1 : c < 255 ? c : 255);
     }
 }
 
@@ -92,13 +104,19 @@ static void make_sets(void)
         qb_levels_add(levels, i ? (units[i - 1] + units[i]) / 384.0 : 0, codes[i], (float)units[i] / 192);
     sets[7].name = "a rule in double";
     sets[7].rule = curve;
+    sets[7].close = CLOSE;
     levels = &sets[7].levels;
     qb_levels_begin(levels, 0x80, false);
     for (unsigned q = 0; q < 128; q++)
         qb_levels_add(levels, 0, q, (float)((pow(256, q / 127.0) - 1) / 255));
+    sets[8].name = "codes that fall, of either sign";
+    sets[8].rule = falling;
+    levels = &sets[8].levels;
+    qb_levels_begin(levels, 0, false);
+    for (int i = 0; i < 255; i++)
+        qb_levels_add(levels, exp2(-(254.5 - i) * 16 / 254), (unsigned)(255 - i), (float)exp2(-(254 - i) * 16.0 / 254));
     for (size_t s = 0; s < SETS; s++) {
-        qb_levels_find(&sets[s].levels, sets[s].rule ? sets[s].rule : qb_nearest_codes, sets[s].rule ? CLOSE : 0,
-                       &sets[s].tables);
+        qb_levels_find(&sets[s].levels, sets[s].rule ? sets[s].rule : qb_nearest_codes, sets[s].close, &sets[s].tables);
         cr_assert_not_null(sets[s].levels.tables, "%s has no tables", sets[s].name);
     }
 }
@@ -219,7 +237,7 @@ Test(codec_tables, a_wrong_table_is_seen)
 {
     start();
     for (int isa = QB_ISA_PORTABLE; isa <= (int)qb_cpu()->isa; isa++) {
-        for (size_t s = 0; s < 5; s++) {
+        for (size_t s = 0; s < SETS; s = s == 4 ? 8 : s + 1) { /* those that never ask */
             struct qb_tables kept = sets[s].tables, *tables = &sets[s].tables;
             uint32_t bucket = tables->buckets;
             collect(&sets[s], 1);
@@ -298,6 +316,64 @@ Test(codec_tables, values_are_products_of_the_table)
                 cr_assert_not(values_right(value, &planes, n, width, isa), "seed %u", seed);
             }
         }
+}
+
+/* Whether qb_look_up_signed gives n values their signs, and says rightly whether they are finite and bytes of signs 1
+ * or -1. */
+static bool signed_right(const float *value, const struct qb_planes *planes, enum qb_signs kind,
+                         const unsigned char *signs, size_t n)
+{
+    const size_t bytes = kind == QB_SIGNS_BITS ? (n + 7) / 8 : n;
+    const struct qb_guard codes = qb_guard_new("codes", n, QB_GUARD_AFTER, 0);
+    const struct qb_guard beside = qb_guard_new("signs", bytes, QB_GUARD_AFTER, 0);
+    const struct qb_guard out = qb_guard_new("out", n * sizeof(float), QB_GUARD_AFTER, 0x6b);
+    float due[sizeof codes_of];
+    char message[200];
+    bool right = true;
+    memcpy(codes.data, codes_of, n);
+    memcpy(beside.data, signs, bytes);
+    for (size_t i = 0; i < n; i++) {
+        const bool minus = kind == QB_SIGNS_BITS ? signs[i / 8] >> i % 8 & 1 : signs[i] > 127;
+        due[i] = minus ? -value[codes_of[i]] : value[codes_of[i]];
+        right = right && isfinite(due[i]) && (kind == QB_SIGNS_BITS || signs[i] == 1 || signs[i] == 0xff);
+    }
+    const bool said = qb_look_up_signed(planes, kind, beside.data, codes.data, n, (float *)(void *)out.data);
+    cr_assert(qb_guard_intact(&out, message, sizeof message), "%s", message);
+    return said == right && memcmp(out.data, due, n * sizeof *due) == 0;
+}
+
+Test(codec_tables, values_take_signs_that_lie_apart)
+{
+    static float value[256];
+    static unsigned char signs[sizeof codes_of];
+    static struct qb_planes planes;
+    start();
+    for (int i = 0; i < 256; i++)
+        value[i] = (float)exp2(-i / 15.0);
+    cr_assert_not(qb_permutes(QB_ISA_AVX512, &planes), "no planes are made");
+    qb_planes_of(value, &planes);
+    cr_assert_not(qb_permutes(QB_ISA_AVX2, &planes));
+    cr_assert(qb_permutes(QB_ISA_AVX512, &planes) || !qb_cpu()->byte_permutes);
+    for (size_t round = 0; qb_permutes((int32_t)qb_cpu()->isa, &planes) && round < 200; round++) {
+        const enum qb_signs kind = round % 2 ? QB_SIGNS_BITS : QB_SIGNS_BYTES;
+        const size_t n = round < 140 ? 1 + round / 2 : 1 + qb_rng_u32(&rng) % (sizeof codes_of - 1);
+        const size_t place = qb_rng_u32(&rng) % n;
+        for (size_t i = 0; i < sizeof codes_of; i++) {
+            codes_of[i] = (unsigned char)qb_rng_u32(&rng);
+            signs[i] = (unsigned char)(kind == QB_SIGNS_BITS ? qb_rng_u32(&rng) : qb_rng_u32(&rng) % 2 ? 1 : 0xff);
+        }
+        cr_assert(signed_right(value, &planes, kind, signs, n), "%zu, seed %u", n, seed);
+        if (kind == QB_SIGNS_BYTES) { /* each byte that is no sign */
+            const unsigned char kept = signs[place];
+            static const unsigned char none[] = {0, 2, 3, 127, 128, 254};
+            signs[place] = none[round / 2 % sizeof none];
+            cr_assert(signed_right(value, &planes, kind, signs, n), "%zu, byte %zu, seed %u", n, place, seed);
+            signs[place] = kept;
+        }
+        planes.at[3][codes_of[place]] ^= 0x80; /* can fail */
+        cr_assert_not(signed_right(value, &planes, kind, signs, n), "seed %u", seed);
+        planes.at[3][codes_of[place]] ^= 0x80;
+    }
 }
 
 /* ---- magnitudes and ranges ---- */

@@ -1,11 +1,13 @@
 /* Every level of qins8's kernels against the portable reference, bit for bit, at odd lengths and offsets, with
- * canaries; and the reference against libm in double. A failure names the seed. */
+ * canaries; the reference against libm in double; and the codec's codes and values of many numbers, which it takes by
+ * tables, against the reference one by one. A failure names the seed. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <criterion/criterion.h>
 #include "base/cpu.h"
 #include "base/rng.h"
+#include "codec/codec.h"
 #include "codecs/qins8/qins8_kernels.h"
 
 enum { ROOM = 2048, PAD = 64, CANARY = 0x6b };
@@ -14,7 +16,6 @@ struct buffers { /* each output lies at an odd offset in a field of canaries */
     float x[ROOM];
     uint8_t codes[ROOM], bits[ROOM];
     int8_t signs[ROOM];
-    float table[256];
     unsigned char out[2][ROOM * sizeof(float) + 2 * PAD];
 };
 static struct buffers b;
@@ -36,8 +37,6 @@ static void fill(void)
         b.bits[i] = (uint8_t)qb_rng_u32(&rng);
         b.signs[i] = qb_rng_u32(&rng) % 2 ? 1 : -1;
     }
-    for (int i = 0; i < 256; i++)
-        b.table[i] = (float)i * 0.37f;
 }
 
 /* One kernel: writes `bytes` bytes to out from n inputs that start at element `at`. */
@@ -83,12 +82,6 @@ static size_t call_magnitudes(const struct qins8_kernels *k, size_t at, size_t n
     return floats_out(values + at % 5, n, out);
 }
 
-static size_t call_lookup(const struct qins8_kernels *k, size_t at, size_t n, unsigned char *out)
-{
-    k->lookup(b.codes + at, n, b.table, values + at % 5);
-    return floats_out(values + at % 5, n, out);
-}
-
 static size_t call_ratios(const struct qins8_kernels *k, size_t at, size_t n, unsigned char *out)
 {
     k->ratios(b.codes + at, n, values + at % 5);
@@ -112,9 +105,9 @@ static size_t call_negate_bytes(const struct qins8_kernels *k, size_t at, size_t
 static const struct {
     const char *name;
     kernel_call *call;
-} kernels[] = {{"extent", call_extent},         {"quantise", call_quantise},       {"sign_bits", call_sign_bits},
-               {"sign_bytes", call_sign_bytes}, {"magnitudes", call_magnitudes},   {"lookup", call_lookup},
-               {"ratios", call_ratios},         {"negate_bits", call_negate_bits}, {"negate_bytes", call_negate_bytes}};
+} kernels[] = {{"extent", call_extent},           {"quantise", call_quantise},        {"sign_bits", call_sign_bits},
+               {"sign_bytes", call_sign_bytes},   {"magnitudes", call_magnitudes},    {"ratios", call_ratios},
+               {"negate_bits", call_negate_bits}, {"negate_bytes", call_negate_bytes}};
 
 static bool canaries_hold(const float *at, size_t n)
 {
@@ -234,4 +227,135 @@ Test(qins8_kernels, exponential_is_correctly_rounded)
         }
     }
     cr_assert_eq(wrong, 0, "%zu of %d exponentials are not the nearest float", wrong, 2000 * 255);
+}
+
+/* ---- the codec, of many numbers of one range ---- */
+
+enum { MANY = 70001, EPSILON = 0, LAYOUT = 1, SCOPE = 3, OPTIONS = 4 }; /* MANY: tables pay, and come in two turns */
+
+const struct qb_codec *qb_codec_entry(void); /* the plugin's */
+
+static float many[MANY], back[MANY];
+static uint8_t due[MANY];
+static unsigned char encoded[8 + 2 * MANY];
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static uint8_t code_of(uint32_t bits, float low, float width)
+{
+    const float x = float_of(bits);
+    uint8_t code;
+    qins8_portable.quantise(&x, 1, low, width, &code);
+    return code;
+}
+
+/* Numbers from least to most, of either sign: the last of each code and its neighbours, 0, what lies under the floor,
+ * random ones. */
+static void fill_many(float least, float most, float low, float width)
+{
+    static const float special[] = {0, 1e-45f, 1e-40f, 1e-8f, 5e-9f, 1.1754942e-38f};
+    size_t n = 0;
+    many[n++] = least;
+    many[n++] = most;
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        many[n++] = special[i];
+    for (unsigned code = 255; code > 1; code--) {
+        uint32_t from = bits_of(least), to = bits_of(most); /* the first magnitude of a lower code is above from */
+        while (to - from > 1) {
+            const uint32_t middle = from + (to - from) / 2;
+            if (code_of(middle, low, width) >= code)
+                from = middle;
+            else
+                to = middle;
+        }
+        for (uint32_t bits = from - 2; bits <= to + 2; bits++)
+            if (bits >= bits_of(least) && bits <= bits_of(most))
+                many[n++] = float_of(bits);
+    }
+    while (n < MANY)
+        many[n++] = float_of(bits_of(least) + qb_rng_u32(&rng) % (bits_of(most) - bits_of(least)));
+    for (size_t i = 0; i < MANY; i++)
+        many[i] = qb_rng_u32(&rng) % 2 ? -many[i] : many[i];
+}
+
+/* How many codes and values of the codec are not those of the rule, to which numbers come moved by so many floats.
+ */
+static size_t wrong_of_many(int isa, int epsilon, int layout, float low, float width, uint32_t moved)
+{
+    union qb_option_value options[OPTIONS] = {[EPSILON] = {.i = epsilon}, [LAYOUT] = {.i = layout}};
+    const struct qb_codec_config config = {.struct_size = sizeof config, .isa = isa, .options = options};
+    const struct qb_codec *codec = qb_codec_entry();
+    const unsigned char *codes = encoded + 8, *signs = codes + MANY;
+    struct qb_codec_error error;
+    size_t bytes, wrong = 0;
+    cr_assert_eq(codec->encoded_size(&config, 1, MANY, &bytes, &error), QB_CODEC_OK);
+    cr_assert_leq(bytes, sizeof encoded);
+    cr_assert_eq(codec->encode(&config, 1, MANY, many, encoded, bytes, &error), QB_CODEC_OK, "%s", error.message);
+    cr_assert_eq(codec->decode(&config, 1, MANY, encoded, bytes, 0, 1, back, &error), QB_CODEC_OK, "%s", error.message);
+    for (size_t i = 0; i < MANY; i++) {
+        const float number = float_of(bits_of(many[i]) + (many[i] != 0 ? moved : 0));
+        float value;
+        qins8_portable.quantise(&number, 1, low, width, &due[i]);
+        qins8_portable.magnitudes(&codes[i], 1, low,
+                                  (float)((double)qins8_log(bits_of(many[1]) & INT32_MAX) - (double)low), &value);
+        const bool minus = layout == 0 ? signs[i / 8] >> i % 8 & 1 : signs[i] == 0xff;
+        wrong += codes[i] != due[i] || minus != (many[i] < 0);
+        wrong += bits_of(back[i]) != (bits_of(value) | (uint32_t)minus << 31);
+    }
+    return wrong;
+}
+
+Test(qins8_kernels, codes_and_values_of_many_numbers_are_the_rule_s)
+{
+    static const float ranges[][2] = {{1e-6f, 0.3f}, {1.0000001e-8f, 3.4028235e38f}, {3e-5f, 700}, {0.01f, 0.03f}};
+    fill();
+    for (size_t r = 0; r < sizeof ranges / sizeof *ranges; r++)
+        for (int epsilon = 0; epsilon < 2; epsilon++) {
+            const float low = qins8_log(bits_of(ranges[r][0])), high = qins8_log(bits_of(ranges[r][1]));
+            const float width = (float)((double)high - (double)low + (epsilon ? 1e-8 : 0));
+            fill_many(ranges[r][0], ranges[r][1], low, width);
+            for (int isa = QB_ISA_PORTABLE; isa <= (int)qb_cpu()->isa; isa++) {
+                const int layout = (isa + epsilon) % 2;
+                cr_assert_eq(wrong_of_many(isa, epsilon, layout, low, width, 0), 0, "[%g, %g], level %s, seed %u",
+                             (double)ranges[r][0], (double)ranges[r][1], qb_isa_name((enum qb_isa)isa), seed);
+                if (epsilon == 0) /* an edge that is one float off would be seen */
+                    cr_assert_geq(wrong_of_many(isa, 0, layout, low, width, 1), 254);
+            }
+        }
+}
+
+Test(qins8_kernels, each_long_row_has_codes_of_its_own_range)
+{
+    enum { COLS = MANY / 2, RANGES = 2 * sizeof(struct qins8_range) };
+    const union qb_option_value options[OPTIONS] = {[SCOPE] = {.scope.kind = QB_SCOPE_ROW}};
+    const struct qb_codec_config config = {
+        .struct_size = sizeof config, .isa = (int32_t)qb_cpu()->isa, .options = options};
+    struct qb_codec_error error;
+    size_t bytes;
+    fill();
+    for (size_t i = 0; i < COLS; i++) {
+        many[i] = float_of(0x38000000u + qb_rng_u32(&rng) % 0x08000000u);
+        many[COLS + i] = 3 * many[i] * many[i];
+    }
+    cr_assert_eq(qb_codec_entry()->encoded_size(&config, 2, COLS, &bytes, &error), QB_CODEC_OK);
+    cr_assert_leq(bytes, sizeof encoded);
+    cr_assert_eq(qb_codec_entry()->encode(&config, 2, COLS, many, encoded, bytes, &error), QB_CODEC_OK);
+    for (size_t row = 0; row < 2; row++) {
+        const struct qins8_extent extent = qins8_portable.extent(many + row * COLS, COLS);
+        const float low = qins8_log(extent.least), high = qins8_log(extent.most);
+        qins8_portable.quantise(many + row * COLS, COLS, low, (float)((double)high - (double)low), due);
+        cr_assert_eq(memcmp(encoded + RANGES + row * COLS, due, COLS), 0, "row %zu, seed %u", row, seed);
+    }
 }
