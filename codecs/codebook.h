@@ -233,6 +233,7 @@ static inline int codebook_decode(struct codebook *book, size_t rows, size_t col
                 if (!isfinite(table[i]) || (i > 0 && table[i] < table[i - 1]))
                     return qb_refuse(error, QB_CODEC_BAD_BYTES, scope * size + i * sizeof *table,
                                      "entry %zu of table %zu is not finite or below the one before", i, scope);
+            planes.made = false;                     /* of another table */
             if (book->bits == 8 && span.size >= 256) /* values from which on that pays */
                 qb_planes_of(table, &planes);
             known = scope;

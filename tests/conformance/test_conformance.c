@@ -70,6 +70,41 @@ Test(conformance, every_other_codec_passes, .timeout = 600)
     shipped(NULL, 0);
 }
 
+/* A group's table serves its values alone: 512 and then 64 of each row of 576. What is due is looked up here. */
+Test(conformance, codebooks_of_long_and_short_groups_keep_apart)
+{
+    enum { ROWS = 2, COLS = 576, GROUP = 512, TABLES = 2 * ROWS, ENTRIES = 256 };
+    static struct {
+        float table[TABLES][ENTRIES];
+        unsigned char code[ROWS][COLS];
+    } bytes;
+    static float out[ROWS][COLS];
+    const char *const folders[] = {codecs_path(), NULL};
+    const union qb_option_value scope = {.scope = {QB_SCOPE_GROUP, GROUP}};
+    struct qb_registry *registry = NULL;
+    struct qb_codec_error error = {0};
+    struct qb_error err = {0};
+    cr_assert_eq(qb_registry_open(folders, NULL, &registry, &err), QB_OK, "%s", err.message);
+    const struct qb_plugin *plugin = qb_registry_find(registry, "codebook8");
+    cr_assert_not_null(plugin);
+    for (size_t t = 0; t < TABLES; t++)
+        for (size_t e = 0; e < ENTRIES; e++)
+            bytes.table[t][e] = (float)(1000 * t + e) / 7;
+    for (size_t c = 0; c < COLS; c++)
+        for (size_t row = 0; row < ROWS; row++)
+            bytes.code[row][c] = (unsigned char)(13 * c + row);
+    for (int isa = QB_ISA_PORTABLE; isa <= (int)qb_cpu()->isa; isa++) {
+        const struct qb_codec_config config = {sizeof config, isa, &scope};
+        cr_assert_eq(plugin->codec->decode(&config, ROWS, COLS, &bytes, sizeof bytes, 0, ROWS, &out[0][0], &error),
+                     QB_CODEC_OK, "%s", error.message);
+        for (size_t row = 0; row < ROWS; row++)
+            for (size_t c = 0; c < COLS; c++)
+                cr_assert(out[row][c] == bytes.table[2 * row + c / GROUP][bytes.code[row][c]],
+                          "%s, row %zu, column %zu", qb_isa_name((enum qb_isa)isa), row, c);
+    }
+    qb_registry_free(registry);
+}
+
 Test(conformance, every_other_codec_passes_2, .timeout = 600)
 {
     shipped(NULL, 1);
