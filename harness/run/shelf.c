@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/mem.h"
 
@@ -65,13 +66,19 @@ static bool map(struct qb_shelf *shelf)
            make_locks(shelf);
 }
 
+static bool address_space_is_bounded(void)
+{
+    struct rlimit most;
+    return getrlimit(RLIMIT_AS, &most) || most.rlim_cur != RLIM_INFINITY;
+}
+
 enum qb_status qb_shelf_make(struct qb_shelf_shape shape, struct qb_shelf **shelf, struct qb_error *err)
 {
     struct qb_shelf *made = qb_alloc(1, sizeof *made, "shelf", err);
     *shelf = NULL;
     if (!made || !(made->counted = qb_alloc(shape.pieces, sizeof *made->counted, "pieces of a shelf", err)))
         goto fail;
-    if (!measure(shape, made) || !map(made)) {
+    if (address_space_is_bounded() || !measure(shape, made) || !map(made)) {
         qb_fail(err, QB_ERR_MEMORY, "shelf: no memory for %zu pieces of %zu bytes", shape.pieces, shape.bytes);
         goto fail;
     }

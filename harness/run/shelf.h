@@ -18,8 +18,9 @@ struct qb_shelf_shape {
 
 /* ---- for the run ---- */
 
-/* An empty shelf, for processes that are forked later. Takes address space and hardly any memory. QB_ERR_MEMORY. Free
- * with qb_shelf_free, NULL too; processes that have it keep it. */
+/* An empty shelf, for processes that are forked later. Takes address space and hardly any memory. QB_ERR_MEMORY, also
+ * where this process's address space is bounded (RLIMIT_AS): what a shelf took, OpenBLAS would wait for without end.
+ * Free with qb_shelf_free, NULL too; processes that have it keep it. */
 enum qb_status qb_shelf_make(struct qb_shelf_shape shape, struct qb_shelf **shelf, struct qb_error *err);
 void qb_shelf_free(struct qb_shelf *shelf);
 

@@ -1,6 +1,7 @@
 /* The shelf of a reference: made once whoever comes first, read-only, never beyond what there is room for; and the
  * experiments that read from one, to the bit of what they compute without. */
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -198,6 +199,21 @@ Test(shelf, a_failure_is_its_makers_and_the_piece_stays_unmade)
     cr_expect_not_null(piece(shelf, 0, &maker));
     cr_expect_eq(maker.calls, 2);
     qb_shelf_free(shelf);
+}
+
+/* OpenBLAS waits without end for address space that it cannot get. */
+Test(shelf, bounded_address_space_is_left_to_others)
+{
+    struct qb_error err = {0};
+    struct qb_shelf *shelf = NULL;
+    struct rlimit before, bound;
+    cr_assert_eq(getrlimit(RLIMIT_AS, &before), 0);
+    bound = before;
+    bound.rlim_cur = (rlim_t)1 << 40; /* far more than it takes */
+    cr_assert_eq(setrlimit(RLIMIT_AS, &bound), 0);
+    cr_expect_eq(qb_shelf_make((struct qb_shelf_shape){PIECES, BYTES}, &shelf, &err), QB_ERR_MEMORY);
+    cr_expect_null(shelf);
+    setrlimit(RLIMIT_AS, &before);
 }
 
 Test(shelf, absurd_sizes_are_refused)
