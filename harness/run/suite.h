@@ -83,7 +83,7 @@ struct qb_suite_options {
     struct qb_registry *registry; /* plugins: of the suite are added to it */
     enum qb_isa isa;
     const char *const *set;     /* "key=value", NULL-terminated, or NULL: put into the tree before it is read */
-    const struct qb_only *only; /* or NULL; files of models that it leaves out need not be there */
+    const struct qb_only *only; /* or NULL; the `file` of a model that it leaves out need not be there */
 };
 
 /* Reads path. `--set models.*.<generator key>` reaches generated models only. The caller frees with qb_suite_free. */

@@ -27,16 +27,6 @@ static void passes(const struct qb_plugin *plugin, enum qb_isa isa)
                 summary.skipped);
 }
 
-/* Codecs that search for long and have no code of their own for a level: one level is all of them. */
-static bool one_for_all(const char *id)
-{
-    static const char *const ids[] = {"hqq", "int4", "int6", "int8_affine", "qinsc", "codebook4", "codebook8"};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (strcmp(id, ids[i]) == 0)
-            return true;
-    return false;
-}
-
 enum { PARTS = 4 }; /* the many codecs, side by side */
 
 static void shipped(const char *id, size_t part)
@@ -53,7 +43,7 @@ static void shipped(const char *id, size_t part)
             continue;
         known = plugin;
         passes(plugin, qb_cpu()->isa);
-        if (qb_cpu()->isa > QB_ISA_PORTABLE && !one_for_all(plugin->codec->id))
+        if (qb_cpu()->isa > QB_ISA_PORTABLE)
             passes(plugin, QB_ISA_PORTABLE);
     }
     cr_assert_not_null(known, "no codec in %s", folders[0]);
