@@ -301,9 +301,9 @@ static enum qb_status apply_fused(const struct qb_product *p, struct qb_pool *po
     struct fused_work work = {.product = p, .in = qb_fused_prepare(p->matrix->fused, p->x, p->n, p->scratch)};
     const size_t threads = qb_pool_threads(pool);
     work.whole = p->count / FUSED_ROWS / threads * threads;
-    const size_t left = p->count - work.whole * FUSED_ROWS;
-    work.rest = (left / threads + FUSED_GROUP) / FUSED_GROUP * FUSED_GROUP;
-    qb_pool_run(pool, work.whole + (left + work.rest - 1) / work.rest, fused_task, &work);
+    const size_t left = p->count - work.whole * FUSED_ROWS, parts = FUSED_GROUP * threads;
+    work.rest = (left + parts - 1) / parts * FUSED_GROUP;
+    qb_pool_run(pool, work.whole + (left ? (left + work.rest - 1) / work.rest : 0), fused_task, &work);
     return err->status;
 }
 
