@@ -234,13 +234,11 @@ void qb_idle_requests(const struct qb_suite *suite, const struct qb_plan *plan,
                       void (*visit)(void *context, const char *text), void *context)
 {
     struct idle w = {suite, plan, visit, context};
-    bool calibrated = false, optional = false;
-    struct qb_error ignored = {0};
+    bool calibrated = false;
     for (size_t i = 0; i < suite->absent_count; i++) {
-        const struct qb_yaml *node = qb_yaml_get(suite->absent[i], "optional");
-        const bool may_lack = node && !qb_yaml_bool(node, &optional, &ignored) && optional;
-        say(&w, "model '%s' is left out: it is %s, and there is no file '%.*s'", suite->absent[i]->key,
-            may_lack ? "optional" : "not asked for", QB_UPTO(400, qb_yaml_get(suite->absent[i], "file")->scalar));
+        const struct qb_suite_absent *of = &suite->absent[i];
+        say(&w, "model '%s' is left out: it is %s, and there is no file '%.*s'", of->node->key,
+            of->optional ? "optional" : "not asked for", QB_UPTO(400, qb_yaml_get(of->node, "file")->scalar));
     }
     for (size_t m = 0; m < suite->model_count; m++)
         calibrated = calibrated || (!suite->models[m].calibration.kind && calibrates(&w, m));

@@ -208,7 +208,7 @@ static enum qb_status leave_out(struct qb_suite *suite, struct qb_error *err)
             suite->models[kept++] = model;
             continue;
         }
-        suite->absent[suite->absent_count++] = model.node;
+        suite->absent[suite->absent_count++] = (struct qb_suite_absent){model.node, model.optional};
         free_model(&model);
     }
     suite->model_count = kept;

@@ -29,6 +29,7 @@ struct qb_suite_model {
     char *generator; /* or NULL */
     struct qb_generator_options generated;
     char *file, *tokenizer; /* resolved paths, or NULL */
+    bool optional;          /* its file need not be there */
     bool absent;            /* optional, or left out, and its file is not there: of no model of a suite that was read */
     struct qb_words prompt, corpus, calibration;
     const struct qb_yaml *experiments, *variants, *options;
@@ -51,6 +52,11 @@ struct qb_suite_experiment {
     enum qb_words_spread spread;    /* likewise; EVEN, or NONE where it reads as llama.cpp does */
 };
 
+struct qb_suite_absent {
+    const struct qb_yaml *node; /* the model's entry */
+    bool optional;              /* else --only leaves it out */
+};
+
 struct qb_suite_limits {
     double seconds;  /* of one cell; default 300 */
     double unsaved;  /* seconds of a cell's work that may go unsaved beyond a piece (parts.h); default 1 */
@@ -67,7 +73,7 @@ struct qb_suite {
     uint32_t seed;       /* for random test vectors; default 0 */
     struct qb_suite_model *models;
     size_t model_count;
-    const struct qb_yaml **absent; /* the entries of models whose files need not be there and are not */
+    struct qb_suite_absent *absent; /* models whose files need not be there and are not */
     size_t absent_count;
     struct qb_variant **variants;
     size_t variant_count;

@@ -40,10 +40,9 @@ static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml 
     const struct qb_yaml *optional = qb_yaml_get(node, "optional");
     const char *text = NULL;
     char path[4096];
-    bool may_lack = false;
     if (!generator == !file)
         return qb_yaml_fail(node, err, "expected either 'generator: NAME' or 'file: MODEL.safetensors'");
-    if (optional && qb_yaml_bool(optional, &may_lack, err))
+    if (optional && qb_yaml_bool(optional, &model->optional, err))
         return err->status;
     if (optional && generator)
         return qb_yaml_fail(optional, err, "this key belongs to models of files; '%s' is generated", node->key);
@@ -56,7 +55,7 @@ static enum qb_status read_weights(struct qb_suite *suite, const struct qb_yaml 
     struct qb_error missing = {0};
     if (qb_yaml_text(file, &text, err))
         return err->status;
-    model->absent = (may_lack || !wanted) && qb_suite_file(suite, file, path, &missing);
+    model->absent = (model->optional || !wanted) && qb_suite_file(suite, file, path, &missing);
     if (model->absent || qb_suite_file(suite, file, path, err))
         return err->status;
     model->file = qb_strdup(path, err);
